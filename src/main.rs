@@ -1,0 +1,2 @@
+//! The `preview` binary.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The double as a program.
+fn main() {}
