@@ -1,1 +1,9 @@
-//! Preview environments.
+//! Preview environments: a working copy of a whole system for one change, gone when the change is.
+//!
+//! A webhook states what should exist, a level-triggered loop makes it so, and the objects in the cluster and the
+//! words on the pull request are pure functions of values that can be printed.
+
+pub mod api;
+pub mod domain;
+pub mod forge;
+pub mod plan;

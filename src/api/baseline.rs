@@ -1,0 +1,209 @@
+//! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::conditions::Condition;
+
+/// What a team says about the namespace whose copies it wants.
+#[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "preview-env.dev",
+    version = "v1alpha1",
+    kind = "Baseline",
+    plural = "baselines",
+    shortname = "bl",
+    category = "preview-env",
+    namespaced,
+    status = "BaselineStatus",
+    derive = "PartialEq",
+    doc = "The namespace that this object is in is a baseline: preview environments are made as copies of it.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Domain", type_ = "string", json_path = ".spec.hosts.domain"),
+    printcolumn(name = "Environments", type_ = "integer", json_path = ".status.environments"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = "1"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new(
+    "self.repositories.all(r, !has(r.alias) || self.repositories.exists_one(o, has(o.alias) && o.alias == r.alias))"
+).message("repositories[].alias: every alias is used once"))]
+pub struct BaselineSpec {
+    /// The repositories whose pull requests get an environment, and the images that they build.
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["forge".into(), "name".into()]))]
+    pub repositories: Vec<Repository>,
+    /// Which pull requests get an environment.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// Where the environments are reached. Without it no Ingress is cloned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Hosts>,
+    /// What is cloned beyond the kinds that always are.
+    #[serde(default)]
+    pub clone: CloneRules,
+    /// How long an environment lives.
+    #[serde(default)]
+    pub lifetime: Lifetime,
+}
+
+/// One repository whose changes are previewed.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repository {
+    /// The forge that hosts it.
+    #[serde(default)]
+    pub forge: ForgeKind,
+    /// `owner/name`, as the forge spells it.
+    #[schemars(length(min = 3, max = 140), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$"))]
+    pub name: String,
+    /// What environments of this repository are called: `<alias>-pr-42`. Default: the slug of the repository's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"))]
+    pub alias: Option<String>,
+    /// The images that this repository builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub images: Vec<Image>,
+}
+
+/// A forge that we can talk to.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForgeKind {
+    /// github.com or a GitHub Enterprise Server.
+    #[default]
+    Github,
+}
+
+impl ForgeKind {
+    /// As written in the API, in labels of metrics and in field managers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Github => "github",
+        }
+    }
+}
+
+/// One image that a repository builds.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    /// The image's repository as it stands in the baseline, without tag or digest: `registry.example.com/acme/web`.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// The tag of the image that is built for a change: a template over `revision`, `revision_short`, `pull` and
+    /// `branch_slug`, for example `pr-{{ pull }}-{{ revision_short }}`.
+    #[serde(default = "default_tag")]
+    #[schemars(length(min = 1, max = 200))]
+    pub tag: String,
+}
+
+fn default_tag() -> String {
+    "{{ revision }}".to_owned()
+}
+
+/// Which pull requests get an environment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Trigger {
+    /// Whether draft pull requests get one too.
+    #[serde(default)]
+    pub drafts: bool,
+}
+
+/// Where environments are reached.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hosts {
+    /// Every host of every environment is one label under this domain, so one wildcard record and one wildcard
+    /// certificate serve them all. The first host of the baseline becomes `<environment>.<domain>`, another one
+    /// `<its first label>-<environment>.<domain>`.
+    #[schemars(length(min = 1, max = 190), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"))]
+    pub domain: String,
+    /// The class of the cloned Ingresses. Default: as in the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub ingress_class_name: Option<String>,
+    /// Annotations for every cloned Ingress, beside those of the baseline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What is cloned beyond the kinds that always are.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CloneRules {
+    /// The Secrets that are copied. No other Secret is ever read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secrets: Vec<SecretRule>,
+}
+
+/// One Secret that is copied.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRule {
+    /// Its name in the baseline and in the environments.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// How long an environment lives.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lifetime {
+    /// How long after the last push or wish an environment is taken down, such as `5d` or `36h`.
+    #[serde(default = "default_ttl")]
+    #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
+    pub ttl: String,
+}
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self { ttl: default_ttl() }
+    }
+}
+
+fn default_ttl() -> String {
+    "5d".to_owned()
+}
+
+/// What the service found.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaselineStatus {
+    /// The generation of the spec that this speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many environments are made from it.
+    #[serde(default)]
+    pub environments: i32,
+    /// How many objects of each kind it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    pub objects: Vec<KindCount>,
+    /// When it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<DateTime<Utc>>,
+    /// `Ready` and `Warning`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// How many objects of a kind there are.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindCount {
+    /// The kind, such as `Deployment`.
+    pub kind: String,
+    /// How many.
+    pub count: i32,
+}

@@ -1,0 +1,193 @@
+//! `PreviewEnvironment`: facts and wishes in spec, each part written by its own field manager.
+
+use chrono::{DateTime, Utc};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::baseline::ForgeKind;
+use super::status::PreviewEnvironmentStatus;
+
+/// The message of the rule that refuses an older fact; the webhook server knows a late delivery by it.
+pub const OLDER_FACT: &str = "sources[].observedAt: older than the fact that is recorded";
+
+/// Facts that the forge stated and wishes that people stated. What follows from them is in status.
+#[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[kube(
+    group = "preview-env.dev",
+    version = "v1alpha1",
+    kind = "PreviewEnvironment",
+    plural = "previewenvironments",
+    shortname = "penv",
+    category = "preview-env",
+    namespaced,
+    status = "PreviewEnvironmentStatus",
+    derive = "PartialEq",
+    doc = "A working copy of a Baseline's namespace for one pull request or branch.",
+    printcolumn(name = "Source", type_ = "string", json_path = ".status.summary.source"),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.summary.revision"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.summary.url"),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewEnvironmentSpec {
+    /// Name of the Baseline in this namespace. Never changes.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("baseline: cannot be changed; delete the environment and create another"))]
+    pub baseline: String,
+    /// What the forge said of each pull request or branch that this environment is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["forge".into(), "repositoryId".into()]))]
+    pub sources: Vec<Source>,
+    /// What a person last asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wish>,
+    /// How long this one lives, where it differs from the Baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<EnvironmentLifetime>,
+    /// Images that run here instead of what the Baseline's rules give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub images: Vec<ImageOverride>,
+}
+
+/// One fact of the forge. Written by the webhook server or by a look-up, under a manager per forge and repository.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("has(self.pull) != has(self.branch)").message("sources[]: give either pull or branch"),
+    validation = Rule::new("self.observedAt > oldSelf.observedAt || (self.observedAt == oldSelf.observedAt && (self.state != 'Open' || oldSelf.state == 'Open'))")
+        .message(OLDER_FACT)
+)]
+pub struct Source {
+    /// The forge that said it.
+    pub forge: ForgeKind,
+    /// The repository's number, which stays through renames and transfers.
+    #[schemars(range(min = 1))]
+    pub repository_id: i64,
+    /// `owner/name`, for display.
+    #[schemars(length(max = 140))]
+    pub repository: String,
+    /// Number of the pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub pull: Option<i64>,
+    /// Name of the branch, where the environment is for a branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub branch: Option<String>,
+    /// What became of it.
+    pub state: SourceState,
+    /// Commit at the head, as a full hexadecimal object name.
+    #[schemars(regex(pattern = r"^[0-9a-f]{40}([0-9a-f]{24})?$"), length(max = 64))]
+    pub revision: String,
+    /// When the forge stated it: the pull request's own time of change, to the second. Never goes back.
+    pub observed_at: DateTime<Utc>,
+    /// Branch that the pull request comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub head_branch: Option<String>,
+    /// Number of the repository that the pull request comes from; absent where that one was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_repository_id: Option<i64>,
+    /// Branch that the pull request wants to be merged into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub base_branch: Option<String>,
+    /// Login of the one who opened the pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub author: Option<String>,
+    /// Login of the one who caused the last event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub sender: Option<String>,
+    /// Whether the pull request is a draft.
+    #[serde(default)]
+    pub draft: bool,
+}
+
+/// What became of a pull request or branch.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum SourceState {
+    /// It is open, or the branch exists.
+    Open,
+    /// It was closed without a merge.
+    Closed,
+    /// It was merged.
+    Merged,
+    /// The forge knows no such pull request or branch any more.
+    Gone,
+}
+
+/// What a person asked for by the command line.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("self.at >= oldSelf.at").message("wish.at: older than the wish that is recorded"))]
+pub struct Wish {
+    /// Whether the environment is to exist.
+    pub state: WishState,
+    /// Who asked, as the cluster knows them.
+    #[schemars(length(max = 253))]
+    pub actor: String,
+    /// When they asked.
+    pub at: DateTime<Utc>,
+    /// The pull request or branch that is asked for. The service looks it up; nothing else is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+/// What a wish can ask for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum WishState {
+    /// The environment is to exist.
+    Present,
+    /// The environment is to be gone.
+    Absent,
+}
+
+/// A pull request or branch by name.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.pull) != has(self.branch)").message("wish.target: give either pull or branch"))]
+pub struct Target {
+    /// The forge.
+    #[serde(default)]
+    pub forge: ForgeKind,
+    /// `owner/name`, as the Baseline spells it.
+    #[schemars(length(min = 3, max = 140))]
+    pub repository: String,
+    /// Number of the pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub pull: Option<i64>,
+    /// Name of the branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub branch: Option<String>,
+}
+
+/// How long one environment lives.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvironmentLifetime {
+    /// Instead of the Baseline's `lifetime.ttl`.
+    #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
+    pub ttl: String,
+}
+
+/// One image that runs instead of what the rules give.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageOverride {
+    /// The image's repository as it stands in the baseline.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// The tag to run.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"), length(max = 128))]
+    pub tag: String,
+}

@@ -1,0 +1,45 @@
+//! Labels, annotations, the finalizer and the field managers.
+//!
+//! A second server-side apply by one manager that sends only its own entry takes away what it sent
+//! before, so every part of a spec that has an owner of its own has a manager of its own.
+
+/// Held by every environment until nothing of it is left, so that `kubectl delete` cleans up too.
+pub const FINALIZER: &str = "preview-env.dev/clean-up";
+
+/// Name of the environment that an object belongs to. For people and selectors, never proof of ownership.
+pub const LABEL_ENVIRONMENT: &str = "preview-env.dev/environment";
+/// UID of the PreviewEnvironment that an object belongs to: the proof of ownership.
+pub const LABEL_ENVIRONMENT_UID: &str = "preview-env.dev/environment-uid";
+/// Namespace of the Baseline that an object was cloned from.
+pub const LABEL_BASELINE_NAMESPACE: &str = "preview-env.dev/baseline-namespace";
+/// The recommended label that says which tool made an object.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`LABEL_MANAGED_BY`] on everything that we make.
+pub const MANAGED_BY: &str = "preview-env";
+/// Hash of an object as we applied it; what was changed since by others shows as a different one.
+pub const ANNOTATION_APPLIED_HASH: &str = "preview-env.dev/applied-hash";
+
+/// Field manager of everything that the controller applies inside an environment's namespace.
+pub const MANAGER_CONTROLLER: &str = "preview-env";
+/// Field manager of the status that the controller derives.
+pub const MANAGER_STATUS: &str = "preview-env/status";
+/// Field manager of `status.feedback` and of the condition about it.
+pub const MANAGER_FEEDBACK: &str = "preview-env/feedback";
+/// Field manager of `status.lookup` and of the condition about it.
+pub const MANAGER_LOOKUP: &str = "preview-env/lookup";
+/// Field manager of `spec.wish`.
+pub const MANAGER_WISH: &str = "preview-env/wish";
+/// Field manager of `spec.lifetime`.
+pub const MANAGER_LIFETIME: &str = "preview-env/lifetime";
+/// Field manager of `spec.images`.
+pub const MANAGER_IMAGES: &str = "preview-env/images";
+
+/// ClusterRole whose rights the service holds inside an environment's namespace, by a RoleBinding made there.
+pub const CLUSTER_ROLE_ENVIRONMENT: &str = "preview-env:environment";
+/// Name of the RoleBinding that gives the service its rights in an environment's namespace.
+pub const ROLE_BINDING: &str = "preview-env";
+
+/// Field manager of one source of an environment: one per forge and repository.
+pub fn manager_source(forge: &str, repository_id: i64) -> String {
+    format!("preview-env/source-{forge}-{repository_id}")
+}

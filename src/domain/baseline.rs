@@ -1,0 +1,196 @@
+//! A Baseline whose every field was understood.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use super::lifetime::parse_ttl;
+use super::slug::Slug;
+use super::{ImageRef, RepoName, TagTemplate};
+use crate::api;
+use crate::api::baseline::ForgeKind;
+
+/// Longest alias, so that names built on it fit into a DNS label.
+const ALIAS_MAX: usize = 30;
+
+/// A validated Baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// Its namespace, the one that is cloned.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Generation of the spec that this was read from.
+    pub generation: i64,
+    /// The repositories whose changes are previewed.
+    pub repositories: Vec<Repository>,
+    /// Whether draft pull requests get an environment.
+    pub drafts: bool,
+    /// Where environments are reached.
+    pub hosts: Option<Hosts>,
+    /// Names of the Secrets that are copied.
+    pub secrets: Vec<String>,
+    /// Time from the last activity to the end of an environment.
+    pub ttl: Duration,
+}
+
+/// One repository and the images that it builds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repository {
+    /// The forge.
+    pub forge: ForgeKind,
+    /// Its name as the Baseline spells it.
+    pub name: RepoName,
+    /// What its environments are called by.
+    pub alias: String,
+    /// The images that it builds.
+    pub images: Vec<ImageRule>,
+}
+
+/// One image and how the tag of a change's build is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageRule {
+    /// The image's repository.
+    pub image: ImageRef,
+    /// Gives the tag.
+    pub tag: TagTemplate,
+}
+
+/// Where environments are reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hosts {
+    /// Every host is one label under this.
+    pub domain: String,
+    /// Class of the cloned Ingresses, where it differs.
+    pub ingress_class_name: Option<String>,
+    /// Annotations for the cloned Ingresses.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The field of a Baseline that cannot be used, and why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct InvalidBaseline {
+    /// Path of the field.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+fn invalid(field: impl Into<String>, why: impl ToString) -> InvalidBaseline {
+    InvalidBaseline { field: field.into(), why: why.to_string() }
+}
+
+impl Baseline {
+    /// The repository of that name, if the Baseline lists it.
+    pub fn repository(&self, forge: ForgeKind, name: &RepoName) -> Option<&Repository> {
+        self.repositories.iter().find(|r| r.forge == forge && r.name == *name)
+    }
+
+    /// What works and is probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let images = self.repositories.iter().flat_map(|r| &r.images);
+        let fixed = images.filter(|i| !i.tag.names_a_revision());
+        let mut warnings: Vec<String> = fixed
+            .map(|i| format!("the tag of image {} names no revision, so a push does not change what runs", i.image.repository()))
+            .collect();
+        if self.repositories.iter().all(|r| r.images.is_empty()) {
+            warnings.push("no repository has images, so every environment runs what the baseline runs".to_owned());
+        }
+        warnings
+    }
+}
+
+impl TryFrom<&api::Baseline> for Baseline {
+    type Error = InvalidBaseline;
+
+    fn try_from(object: &api::Baseline) -> Result<Self, InvalidBaseline> {
+        let spec = &object.spec;
+        Ok(Self {
+            namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", "is missing"))?,
+            name: object.name_any(),
+            generation: object.metadata.generation.unwrap_or_default(),
+            repositories: repositories(&spec.repositories)?,
+            drafts: spec.trigger.drafts,
+            hosts: spec.hosts.as_ref().map(hosts),
+            secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
+            ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", e))?,
+        })
+    }
+}
+
+fn repositories(listed: &[api::baseline::Repository]) -> Result<Vec<Repository>, InvalidBaseline> {
+    let mut parsed: Vec<Repository> = Vec::with_capacity(listed.len());
+    for (index, repository) in listed.iter().enumerate() {
+        let next = read_repository(index, repository)?;
+        if let Some(other) = parsed.iter().find(|r| r.alias == next.alias) {
+            let why = format!("{:?} is the alias of {} too; give one of them another", next.alias, other.name);
+            return Err(invalid(format!("spec.repositories[{index}].alias"), why));
+        }
+        parsed.push(next);
+    }
+    Ok(parsed)
+}
+
+fn read_repository(index: usize, listed: &api::baseline::Repository) -> Result<Repository, InvalidBaseline> {
+    let path = format!("spec.repositories[{index}]");
+    let name: RepoName = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), e))?;
+    let alias = listed.alias.clone().unwrap_or_else(|| Slug::new(name.name(), ALIAS_MAX).to_string());
+    let images = listed.images.iter().enumerate().map(|(i, image)| read_image(&format!("{path}.images[{i}]"), image));
+    Ok(Repository { forge: listed.forge, name, alias, images: images.collect::<Result<_, _>>()? })
+}
+
+fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, InvalidBaseline> {
+    let image: ImageRef = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), e))?;
+    if image.tag().is_some() || image.digest().is_some() {
+        let why = format!("{:?} carries a tag or digest; name the repository alone", listed.name);
+        return Err(invalid(format!("{path}.name"), why));
+    }
+    let tag = TagTemplate::parse(&listed.tag).map_err(|e| invalid(format!("{path}.tag"), e))?;
+    Ok(ImageRule { image, tag })
+}
+
+fn hosts(listed: &api::baseline::Hosts) -> Hosts {
+    Hosts { domain: listed.domain.clone(), ingress_class_name: listed.ingress_class_name.clone(), annotations: listed.annotations.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(spec: serde_json::Value) -> Result<Baseline, InvalidBaseline> {
+        let mut object = api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("shop".into());
+        Baseline::try_from(&object)
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let spec = serde_json::json!({"repositories": [{"name": "acme/Web.App", "images": [{"name": "acme/web"}]}]});
+        let baseline = read(spec).unwrap();
+        assert_eq!(baseline.repositories[0].alias, "web-app");
+        assert_eq!(baseline.ttl.as_secs(), 5 * 86_400);
+        assert!(baseline.warnings().is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_path() {
+        let image =
+            |name: &str, tag: &str| serde_json::json!({"repositories": [{"name": "acme/web", "images": [{"name": name, "tag": tag}]}]});
+        for (spec, field) in [
+            (image("acme/web:1", "x"), "spec.repositories[0].images[0].name"),
+            (image("acme/web", "{{ sha }}"), "spec.repositories[0].images[0].tag"),
+            (serde_json::json!({"repositories": [{"name": "acme/web"}, {"name": "other/web"}]}), "spec.repositories[1].alias"),
+            (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"ttl": "0s"}}), "spec.lifetime.ttl"),
+        ] {
+            assert_eq!(read(spec).unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn a_tag_without_a_revision_warns() {
+        let spec = serde_json::json!({"repositories": [{"name": "acme/web", "images": [{"name": "acme/web", "tag": "pr-{{ pull }}"}]}]});
+        assert!(read(spec).unwrap().warnings()[0].contains("acme/web"));
+    }
+}

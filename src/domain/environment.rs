@@ -1,0 +1,217 @@
+//! A PreviewEnvironment whose every field was understood.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+
+use super::lifetime::parse_ttl;
+use super::names::Subject;
+use super::{EnvironmentName, ImageRef, RepoName, Revision};
+use crate::api;
+use crate::api::baseline::ForgeKind;
+use crate::api::environment::{ImageOverride, SourceState, Target, Wish};
+
+/// A validated PreviewEnvironment: facts and wishes, without what we derived before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// Namespace of the object and of its Baseline.
+    pub baseline_namespace: String,
+    /// Name of its Baseline.
+    pub baseline: String,
+    /// UID of the object: the proof of ownership on everything that is made for it.
+    pub uid: String,
+    /// Generation of the spec that this was read from.
+    pub generation: Option<i64>,
+    /// When the object was made, by the API server's clock.
+    pub created_at: Option<DateTime<Utc>>,
+    /// Whether the object is being deleted.
+    pub deleted: bool,
+    /// What the forge said, at most one entry a repository.
+    pub sources: Vec<Source>,
+    /// What a person last asked for.
+    pub wish: Option<Wish>,
+    /// Its own time to live.
+    pub ttl: Option<Duration>,
+    /// Images that run instead of what the rules give, with their tags.
+    pub images: Vec<(ImageRef, String)>,
+}
+
+/// One pull request or branch as the forge last described it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The forge.
+    pub forge: ForgeKind,
+    /// The repository's number.
+    pub repository_id: i64,
+    /// The repository's name.
+    pub repository: RepoName,
+    /// The pull request or branch.
+    pub subject: Subject,
+    /// What became of it.
+    pub state: SourceState,
+    /// Commit at its head.
+    pub revision: Revision,
+    /// When the forge stated it.
+    pub observed_at: DateTime<Utc>,
+    /// Branch that the change is on.
+    pub branch: Option<String>,
+    /// Whether the change comes from another repository, or from one that is gone.
+    pub foreign: bool,
+    /// Whether the pull request is a draft.
+    pub draft: bool,
+}
+
+/// The field of a PreviewEnvironment that cannot be used, and why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct InvalidEnvironment {
+    /// Path of the field.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+fn invalid(field: impl Into<String>, why: impl ToString) -> InvalidEnvironment {
+    InvalidEnvironment { field: field.into(), why: why.to_string() }
+}
+
+impl Environment {
+    /// The last time that somebody did something: a push or another change of a source, or a wish.
+    pub fn last_activity(&self) -> Option<DateTime<Utc>> {
+        let sources = self.sources.iter().map(|s| s.observed_at);
+        sources.chain(self.wish.as_ref().map(|w| w.at)).max()
+    }
+
+    /// The source of that repository.
+    pub fn source(&self, forge: ForgeKind, repository: &RepoName) -> Option<&Source> {
+        self.sources.iter().find(|s| s.forge == forge && s.repository == *repository)
+    }
+
+    /// The source that the environment is named after: the first.
+    pub fn main_source(&self) -> Option<&Source> {
+        self.sources.first()
+    }
+
+    /// What a wish asks for that no source answers yet, or that was asked again since.
+    pub fn unanswered_target(&self) -> Option<&Target> {
+        let wish = self.wish.as_ref()?;
+        let target = wish.target.as_ref()?;
+        let answered = self.sources.iter().any(|s| s.answers(target) && (s.subject.is_pull() || s.observed_at >= wish.at));
+        (!answered).then_some(target)
+    }
+}
+
+impl Subject {
+    /// Whether this is a pull request, whose changes the forge tells us of.
+    pub fn is_pull(&self) -> bool {
+        matches!(self, Self::Pull(_))
+    }
+}
+
+impl Source {
+    /// `acme/web#42` or `acme/web@feature/login`.
+    pub fn display(&self) -> String {
+        format!("{}{}", self.repository, self.subject.suffix())
+    }
+
+    fn answers(&self, target: &Target) -> bool {
+        let same_subject = match &self.subject {
+            Subject::Pull(number) => target.pull == Some(*number),
+            Subject::Branch(name) => target.branch.as_ref() == Some(name),
+        };
+        self.forge == target.forge && same_subject
+    }
+}
+
+impl TryFrom<&api::PreviewEnvironment> for Environment {
+    type Error = InvalidEnvironment;
+
+    fn try_from(object: &api::PreviewEnvironment) -> Result<Self, InvalidEnvironment> {
+        let spec = &object.spec;
+        let sources = spec.sources.iter().enumerate().map(|(i, s)| source(&format!("spec.sources[{i}]"), s));
+        let ttl = spec.lifetime.as_ref().map(|l| parse_ttl(&l.ttl).map_err(|e| invalid("spec.lifetime.ttl", e)));
+        Ok(Self {
+            name: EnvironmentName::recorded(&object.name_any()),
+            baseline_namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", "is missing"))?,
+            baseline: spec.baseline.clone(),
+            uid: object.uid().ok_or_else(|| invalid("metadata.uid", "is missing"))?,
+            generation: object.metadata.generation,
+            created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
+            deleted: object.metadata.deletion_timestamp.is_some(),
+            sources: sources.collect::<Result<_, _>>()?,
+            wish: spec.wish.clone(),
+            ttl: ttl.transpose()?,
+            images: spec.images.iter().enumerate().map(|(i, o)| image(i, o)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> {
+    let subject = match (fact.pull, &fact.branch) {
+        (Some(number), None) => Subject::Pull(number),
+        (None, Some(name)) => Subject::Branch(name.clone()),
+        _ => return Err(invalid(path, "give either pull or branch")),
+    };
+    let branch = if let Subject::Branch(name) = &subject { Some(name.clone()) } else { fact.head_branch.clone() };
+    Ok(Source {
+        forge: fact.forge,
+        repository_id: fact.repository_id,
+        repository: fact.repository.parse().map_err(|e| invalid(format!("{path}.repository"), e))?,
+        foreign: subject.is_pull() && fact.head_repository_id != Some(fact.repository_id),
+        subject,
+        state: fact.state,
+        revision: fact.revision.parse().map_err(|e| invalid(format!("{path}.revision"), e))?,
+        observed_at: fact.observed_at,
+        branch,
+        draft: fact.draft,
+    })
+}
+
+fn image(index: usize, asked: &ImageOverride) -> Result<(ImageRef, String), InvalidEnvironment> {
+    let image = asked.name.parse().map_err(|e| invalid(format!("spec.images[{index}].name"), e))?;
+    Ok((image, asked.tag.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(spec: serde_json::Value) -> Result<Environment, InvalidEnvironment> {
+        let mut object = api::PreviewEnvironment::new("web-pr-42", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("shop".into());
+        object.metadata.uid = Some("u-1".into());
+        Environment::try_from(&object)
+    }
+
+    fn pull(head: Option<i64>) -> serde_json::Value {
+        json!({"forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
+               "revision": "a".repeat(40), "observedAt": "2026-01-01T00:00:00Z", "headRepositoryId": head})
+    }
+
+    #[test]
+    fn a_pull_request_from_another_or_a_deleted_repository_is_foreign() {
+        for (head, foreign) in [(Some(7), false), (Some(8), true), (None, true)] {
+            let environment = read(json!({"baseline": "shop", "sources": [pull(head)]})).unwrap();
+            assert_eq!(environment.sources[0].foreign, foreign, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_wish_is_unanswered_until_the_forge_spoke() {
+        let wish =
+            json!({"state": "Present", "actor": "ann", "at": "2026-01-02T00:00:00Z", "target": {"repository": "acme/web", "pull": 42}});
+        assert!(read(json!({"baseline": "shop", "wish": wish})).unwrap().unanswered_target().is_some());
+        assert!(read(json!({"baseline": "shop", "wish": wish, "sources": [pull(Some(7))]})).unwrap().unanswered_target().is_none());
+    }
+
+    #[test]
+    fn the_last_activity_is_the_latest_of_all() {
+        let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T00:00:00Z"});
+        let environment = read(json!({"baseline": "shop", "sources": [pull(Some(7))], "wish": wish})).unwrap();
+        assert_eq!(environment.last_activity().unwrap().to_rfc3339(), "2026-01-02T00:00:00+00:00");
+    }
+}

@@ -1,0 +1,20 @@
+//! Values that are parsed once and cannot be wrong afterwards. No client, no clock, no logging.
+
+pub mod baseline;
+pub mod environment;
+pub mod image_ref;
+pub mod lifetime;
+pub mod names;
+pub mod repo_name;
+pub mod revision;
+pub mod slug;
+pub mod template;
+
+pub use baseline::{Baseline, InvalidBaseline};
+pub use environment::{Environment, InvalidEnvironment};
+pub use image_ref::ImageRef;
+pub use names::EnvironmentName;
+pub use repo_name::RepoName;
+pub use revision::Revision;
+pub use slug::Slug;
+pub use template::TagTemplate;

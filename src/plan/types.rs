@@ -1,0 +1,140 @@
+//! What goes into a plan and what comes out.
+
+use std::collections::HashSet;
+
+use super::manifest::{Manifest, ObjectName};
+use crate::api::status::{ImageOrigin, Url};
+use crate::domain::baseline::Hosts;
+use crate::domain::{EnvironmentName, ImageRef};
+
+/// What the baseline's namespace held at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Objects of the kinds that are cloned, and the Secrets that are listed.
+    pub objects: Vec<Manifest>,
+    /// Objects of other kinds, by name alone.
+    pub others: Vec<ObjectName>,
+    /// Listed Secrets that are not there.
+    pub missing_secrets: Vec<String>,
+}
+
+/// The environment that a plan is made for.
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    /// Its name.
+    pub environment: &'a EnvironmentName,
+    /// UID of its object, the proof of ownership.
+    pub uid: &'a str,
+    /// The namespace to make it in.
+    pub namespace: &'a str,
+    /// The namespace of its Baseline.
+    pub baseline_namespace: &'a str,
+    /// Where it is reached; without it no Ingress is cloned.
+    pub hosts: Option<&'a Hosts>,
+    /// Hosts that other environments hold.
+    pub held_hosts: &'a HashSet<String>,
+    /// Hosts that this environment was given before, which it keeps.
+    pub recorded_hosts: &'a HashSet<String>,
+}
+
+/// One image to run instead of the baseline's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageSwap {
+    /// Which image: every reference to this repository, whatever its tag or digest.
+    pub repository: ImageRef,
+    /// The tag to run.
+    pub tag: String,
+    /// Whose wish it is.
+    pub from: ImageOrigin,
+}
+
+/// The images that differ from the baseline's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResolvedImages {
+    /// At most one entry a repository; an override stands before a rule.
+    pub swaps: Vec<ImageSwap>,
+}
+
+/// What to make, in order, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Objects in stages: each stage is applied when the one before it was.
+    pub stages: Vec<Vec<Planned>>,
+    /// One or more per object of the baseline, in the order of kinds and names.
+    pub decisions: Vec<Decision>,
+    /// Where the environment is reached.
+    pub urls: Vec<Url>,
+    /// The workloads among the objects.
+    pub workloads: Vec<Workload>,
+    /// Workloads that the branch builds and that cannot be made, with the reason: the environment is Stalled.
+    pub stalled: Vec<String>,
+}
+
+/// One object to apply.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The object, with our labels and the hash as its annotation.
+    pub manifest: Manifest,
+    /// Hash of the object without the annotation that carries it.
+    pub hash: String,
+}
+
+/// A workload of the plan, whose readiness is the environment's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// What it is called.
+    pub object: ObjectName,
+    /// The image that the branch builds, or that of the first container.
+    pub image: String,
+    /// Where that image comes from.
+    pub from: ImageOrigin,
+    /// Replicas that it is to have.
+    pub replicas: i64,
+}
+
+/// Why an object of the baseline looks as it does in the environment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It is copied as it is, but for what the server sets.
+    Kept(ObjectName),
+    /// A field differs.
+    Changed {
+        /// The object.
+        object: ObjectName,
+        /// Path of the field, such as `spec.template.spec.containers[web].image`.
+        path: String,
+        /// What the baseline has.
+        before: String,
+        /// What the environment gets.
+        after: String,
+        /// The rule that says so.
+        why: &'static str,
+    },
+    /// It is not in the environment.
+    LeftOut {
+        /// The object.
+        object: ObjectName,
+        /// Why not.
+        reason: LeftOutReason,
+    },
+}
+
+/// Why an object is left out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LeftOutReason {
+    /// Its kind is not cloned.
+    KindNotCloned,
+    /// It is there in every namespace, made by Kubernetes.
+    MadeByKubernetes,
+    /// The object named makes it anew.
+    MadeBy(String),
+    /// Something that a preview must not have, with the path of the field.
+    Refused {
+        /// Path of the field.
+        path: String,
+        /// What it asks for.
+        what: &'static str,
+    },
+    /// Anything else, as a sentence.
+    Because(String),
+}
