@@ -22,11 +22,11 @@ use super::conditions::Condition;
     status = "BaselineStatus",
     derive = "PartialEq",
     doc = "The namespace that this object is in is a baseline: preview environments are made as copies of it.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Domain", type_ = "string", json_path = ".spec.hosts.domain"),
-    printcolumn(name = "Environments", type_ = "integer", json_path = ".status.environments"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = "1"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Domain","type":"string","jsonPath":".spec.hosts.domain"}"#,
+    printcolumn = r#"{"name":"Environments","type":"integer","jsonPath":".status.environments"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new(

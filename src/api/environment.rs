@@ -24,12 +24,12 @@ pub const OLDER_FACT: &str = "sources[].observedAt: older than the fact that is 
     status = "PreviewEnvironmentStatus",
     derive = "PartialEq",
     doc = "A working copy of a Baseline's namespace for one pull request or branch.",
-    printcolumn(name = "Source", type_ = "string", json_path = ".status.summary.source"),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.summary.revision"),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "URL", type_ = "string", json_path = ".status.summary.url"),
-    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Source","type":"string","jsonPath":".status.summary.source"}"#,
+    printcolumn = r#"{"name":"Revision","type":"string","jsonPath":".status.summary.revision"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"URL","type":"string","jsonPath":".status.summary.url"}"#,
+    printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.expiresAt"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PreviewEnvironmentSpec {

@@ -1,6 +1,7 @@
 //! A Baseline whose every field was understood.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -78,7 +79,7 @@ pub struct InvalidBaseline {
     pub why: String,
 }
 
-fn invalid(field: impl Into<String>, why: impl ToString) -> InvalidBaseline {
+fn invalid(field: impl Into<String>, why: &dyn fmt::Display) -> InvalidBaseline {
     InvalidBaseline { field: field.into(), why: why.to_string() }
 }
 
@@ -108,14 +109,14 @@ impl TryFrom<&api::Baseline> for Baseline {
     fn try_from(object: &api::Baseline) -> Result<Self, InvalidBaseline> {
         let spec = &object.spec;
         Ok(Self {
-            namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", "is missing"))?,
+            namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", &"is missing"))?,
             name: object.name_any(),
             generation: object.metadata.generation.unwrap_or_default(),
             repositories: repositories(&spec.repositories)?,
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
-            ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", e))?,
+            ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
         })
     }
 }
@@ -126,7 +127,7 @@ fn repositories(listed: &[api::baseline::Repository]) -> Result<Vec<Repository>,
         let next = read_repository(index, repository)?;
         if let Some(other) = parsed.iter().find(|r| r.alias == next.alias) {
             let why = format!("{:?} is the alias of {} too; give one of them another", next.alias, other.name);
-            return Err(invalid(format!("spec.repositories[{index}].alias"), why));
+            return Err(invalid(format!("spec.repositories[{index}].alias"), &why));
         }
         parsed.push(next);
     }
@@ -135,19 +136,19 @@ fn repositories(listed: &[api::baseline::Repository]) -> Result<Vec<Repository>,
 
 fn read_repository(index: usize, listed: &api::baseline::Repository) -> Result<Repository, InvalidBaseline> {
     let path = format!("spec.repositories[{index}]");
-    let name: RepoName = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), e))?;
+    let name: RepoName = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), &e))?;
     let alias = listed.alias.clone().unwrap_or_else(|| Slug::new(name.name(), ALIAS_MAX).to_string());
     let images = listed.images.iter().enumerate().map(|(i, image)| read_image(&format!("{path}.images[{i}]"), image));
     Ok(Repository { forge: listed.forge, name, alias, images: images.collect::<Result<_, _>>()? })
 }
 
 fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, InvalidBaseline> {
-    let image: ImageRef = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), e))?;
+    let image: ImageRef = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), &e))?;
     if image.tag().is_some() || image.digest().is_some() {
         let why = format!("{:?} carries a tag or digest; name the repository alone", listed.name);
-        return Err(invalid(format!("{path}.name"), why));
+        return Err(invalid(format!("{path}.name"), &why));
     }
-    let tag = TagTemplate::parse(&listed.tag).map_err(|e| invalid(format!("{path}.tag"), e))?;
+    let tag = TagTemplate::parse(&listed.tag).map_err(|e| invalid(format!("{path}.tag"), &e))?;
     Ok(ImageRule { image, tag })
 }
 

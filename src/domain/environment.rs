@@ -1,5 +1,6 @@
 //! A PreviewEnvironment whose every field was understood.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -74,7 +75,7 @@ pub struct InvalidEnvironment {
     pub why: String,
 }
 
-fn invalid(field: impl Into<String>, why: impl ToString) -> InvalidEnvironment {
+fn invalid(field: impl Into<String>, why: &dyn fmt::Display) -> InvalidEnvironment {
     InvalidEnvironment { field: field.into(), why: why.to_string() }
 }
 
@@ -132,12 +133,12 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
     fn try_from(object: &api::PreviewEnvironment) -> Result<Self, InvalidEnvironment> {
         let spec = &object.spec;
         let sources = spec.sources.iter().enumerate().map(|(i, s)| source(&format!("spec.sources[{i}]"), s));
-        let ttl = spec.lifetime.as_ref().map(|l| parse_ttl(&l.ttl).map_err(|e| invalid("spec.lifetime.ttl", e)));
+        let ttl = spec.lifetime.as_ref().map(|l| parse_ttl(&l.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e)));
         Ok(Self {
             name: EnvironmentName::recorded(&object.name_any()),
-            baseline_namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", "is missing"))?,
+            baseline_namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", &"is missing"))?,
             baseline: spec.baseline.clone(),
-            uid: object.uid().ok_or_else(|| invalid("metadata.uid", "is missing"))?,
+            uid: object.uid().ok_or_else(|| invalid("metadata.uid", &"is missing"))?,
             generation: object.metadata.generation,
             created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
             deleted: object.metadata.deletion_timestamp.is_some(),
@@ -153,17 +154,17 @@ fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> 
     let subject = match (fact.pull, &fact.branch) {
         (Some(number), None) => Subject::Pull(number),
         (None, Some(name)) => Subject::Branch(name.clone()),
-        _ => return Err(invalid(path, "give either pull or branch")),
+        _ => return Err(invalid(path, &"give either pull or branch")),
     };
     let branch = if let Subject::Branch(name) = &subject { Some(name.clone()) } else { fact.head_branch.clone() };
     Ok(Source {
         forge: fact.forge,
         repository_id: fact.repository_id,
-        repository: fact.repository.parse().map_err(|e| invalid(format!("{path}.repository"), e))?,
+        repository: fact.repository.parse().map_err(|e| invalid(format!("{path}.repository"), &e))?,
         foreign: subject.is_pull() && fact.head_repository_id != Some(fact.repository_id),
         subject,
         state: fact.state,
-        revision: fact.revision.parse().map_err(|e| invalid(format!("{path}.revision"), e))?,
+        revision: fact.revision.parse().map_err(|e| invalid(format!("{path}.revision"), &e))?,
         observed_at: fact.observed_at,
         branch,
         draft: fact.draft,
@@ -171,7 +172,7 @@ fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> 
 }
 
 fn image(index: usize, asked: &ImageOverride) -> Result<(ImageRef, String), InvalidEnvironment> {
-    let image = asked.name.parse().map_err(|e| invalid(format!("spec.images[{index}].name"), e))?;
+    let image = asked.name.parse().map_err(|e| invalid(format!("spec.images[{index}].name"), &e))?;
     Ok((image, asked.tag.clone()))
 }
 
