@@ -42,6 +42,11 @@ impl Manifest {
         self.text("/kind").unwrap_or_default()
     }
 
+    /// The API group, empty for the core group.
+    pub fn group(&self) -> &str {
+        self.text("/apiVersion").and_then(|v| v.split_once('/')).map_or("", |(group, _)| group)
+    }
+
     /// The text at a JSON pointer (RFC 6901).
     pub fn text(&self, pointer: &str) -> Option<&str> {
         self.0.pointer(pointer)?.as_str()
@@ -57,6 +62,26 @@ impl Manifest {
         self.0.pointer_mut(pointer)
     }
 
+    /// The items of the list at a JSON pointer; none where there is no list.
+    pub fn items<'a>(&'a self, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.get(pointer).and_then(Value::as_array).into_iter().flatten()
+    }
+
+    /// The items of the list at a JSON pointer, to change them.
+    pub fn items_mut<'a>(&'a mut self, pointer: &str) -> impl Iterator<Item = &'a mut Value> + use<'a> {
+        self.get_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
+    }
+
+    /// Takes a field away from the object at a JSON pointer (empty for the whole).
+    pub fn remove(&mut self, parent: &str, field: &str) -> Option<Value> {
+        self.get_mut(parent)?.as_object_mut()?.remove(field)
+    }
+
+    /// Sets a field of the object at a path, as [`set_in`] does.
+    pub fn set(&mut self, path: &[&str], field: &str, value: Value) {
+        set_in(&mut self.0, path, field, value);
+    }
+
     /// All of it.
     pub fn value(&self) -> &Value {
         &self.0
@@ -66,4 +91,25 @@ impl Manifest {
     pub fn value_mut(&mut self) -> &mut Value {
         &mut self.0
     }
+}
+
+/// Sets a field of the object at a path, making the objects on the way. Without effect where something else than an
+/// object is on the way.
+pub(super) fn set_in(root: &mut Value, path: &[&str], field: &str, value: Value) {
+    let mut at = Some(root);
+    for key in path {
+        at = at.and_then(|object| child(object, key));
+    }
+    if let Some(Value::Object(map)) = at {
+        map.insert(field.to_owned(), value);
+    }
+}
+
+/// The object under a key, made where there is none.
+fn child<'a>(object: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+    let value = object.as_object_mut()?.entry(key).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    Some(value)
 }

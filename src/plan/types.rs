@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::decision::Decision;
 use super::manifest::{Manifest, ObjectName};
 use crate::api::status::{ImageOrigin, Url};
 use crate::domain::baseline::Hosts;
@@ -90,51 +91,4 @@ pub struct Workload {
     pub from: ImageOrigin,
     /// Replicas that it is to have.
     pub replicas: i64,
-}
-
-/// Why an object of the baseline looks as it does in the environment.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
-    /// It is copied as it is, but for what the server sets.
-    Kept(ObjectName),
-    /// A field differs.
-    Changed {
-        /// The object.
-        object: ObjectName,
-        /// Path of the field, such as `spec.template.spec.containers[web].image`.
-        path: String,
-        /// What the baseline has.
-        before: String,
-        /// What the environment gets.
-        after: String,
-        /// The rule that says so.
-        why: &'static str,
-    },
-    /// It is not in the environment.
-    LeftOut {
-        /// The object.
-        object: ObjectName,
-        /// Why not.
-        reason: LeftOutReason,
-    },
-}
-
-/// Why an object is left out.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LeftOutReason {
-    /// Its kind is not cloned.
-    KindNotCloned,
-    /// It is there in every namespace, made by Kubernetes.
-    MadeByKubernetes,
-    /// The object named makes it anew.
-    MadeBy(String),
-    /// Something that a preview must not have, with the path of the field.
-    Refused {
-        /// Path of the field.
-        path: String,
-        /// What it asks for.
-        what: &'static str,
-    },
-    /// Anything else, as a sentence.
-    Because(String),
 }

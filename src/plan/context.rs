@@ -1,0 +1,67 @@
+//! What rules know beyond the object that they change.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::hosts::HostMap;
+use super::manifest::Manifest;
+use super::types::{ResolvedImages, Target};
+
+/// Facts about the environment and about all objects that are cloned.
+pub(super) struct Context<'a> {
+    /// The environment.
+    pub target: &'a Target<'a>,
+    /// The images that run instead.
+    pub images: &'a ResolvedImages,
+    /// Names of the Secrets that are cloned.
+    pub secrets: HashSet<String>,
+    /// Keys of pod labels that a selector uses.
+    pub selected_labels: HashSet<String>,
+    /// Names of container ports that a Service uses.
+    pub target_ports: HashSet<String>,
+    /// New hosts, where the Baseline has a domain.
+    pub hosts: Option<HostMap>,
+}
+
+impl<'a> Context<'a> {
+    /// Gathers the facts.
+    pub fn new(cloned: &[&Manifest], target: &'a Target<'a>, images: &'a ResolvedImages) -> Self {
+        let services = || cloned.iter().filter(|o| o.kind() == "Service");
+        let ports = services().flat_map(|s| s.items("/spec/ports"));
+        Self {
+            target,
+            images,
+            secrets: cloned.iter().filter(|o| o.kind() == "Secret").map(|o| o.name().name).collect(),
+            selected_labels: selected_labels(cloned),
+            target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
+            hosts: HostMap::of(cloned, target),
+        }
+    }
+}
+
+fn selected_labels(objects: &[&Manifest]) -> HashSet<String> {
+    let mut keys = HashSet::new();
+    for object in objects {
+        if object.kind() == "Service" {
+            keys.extend(object.get("/spec/selector").and_then(Value::as_object).into_iter().flat_map(|s| s.keys().cloned()));
+        }
+        collect_selectors(object.value(), &mut keys);
+    }
+    keys
+}
+
+/// Label selectors have one shape wherever they are: in workloads, affinities and topology constraints.
+fn collect_selectors(value: &Value, keys: &mut HashSet<String>) {
+    match value {
+        Value::Object(map) => {
+            let labels = map.get("matchLabels").and_then(Value::as_object);
+            keys.extend(labels.into_iter().flat_map(|labels| labels.keys().cloned()));
+            let expressions = map.get("matchExpressions").and_then(Value::as_array).into_iter().flatten();
+            keys.extend(expressions.filter_map(|e| e.get("key")?.as_str().map(str::to_owned)));
+            map.values().for_each(|inner| collect_selectors(inner, keys));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| collect_selectors(inner, keys)),
+        _ => {}
+    }
+}

@@ -1,0 +1,80 @@
+//! A hash of JSON that does not depend on the order of keys.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Bytes of the digest that are shown: 64 bits tell the versions of one object apart.
+const SHOWN: usize = 8;
+
+/// The first 16 hexadecimal digits of the SHA-256 over the value's canonical form: no spaces, keys sorted by bytes.
+pub fn hash(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    hex::encode(&Sha256::digest(text.as_bytes())[..SHOWN])
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            // Sorted here, since serde_json keeps the order of insertion when any crate asks it to.
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            write_list(out, ('{', '}'), entries, |(key, item), out| {
+                write_scalar(&Value::String(key.clone()), out);
+                out.push(':');
+                write_canonical(item, out);
+            });
+        }
+        Value::Array(items) => write_list(out, ('[', ']'), items.iter().collect(), write_canonical),
+        scalar => write_scalar(scalar, out),
+    }
+}
+
+fn write_list<T>(out: &mut String, (open, close): (char, char), items: Vec<T>, write_item: impl Fn(T, &mut String)) {
+    out.push(open);
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_item(item, out);
+    }
+    out.push(close);
+}
+
+fn write_scalar(value: &Value, out: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_order_of_keys_does_not_count() {
+        let one: Value = serde_json::from_str(r#"{"a": {"x": 1, "y": [1, 2]}, "b": "t"}"#).unwrap();
+        let two: Value = serde_json::from_str(r#"{"b": "t", "a": {"y": [1, 2], "x": 1}}"#).unwrap();
+        assert_eq!(hash(&one), hash(&two));
+        assert_eq!(hash(&one).len(), 16);
+    }
+
+    #[test]
+    fn everything_else_counts() {
+        let values = [json!({"a": [1, 2]}), json!({"a": [2, 1]}), json!({"a": "1"}), json!({"a": 1}), json!({"a": null}), json!({})];
+        let mut hashes: Vec<_> = values.iter().map(hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), values.len());
+    }
+
+    #[test]
+    fn the_form_is_fixed() {
+        // Hashes are stored in annotations, so a change of the form would rewrite every object once.
+        let mut text = String::new();
+        write_canonical(&json!({"b": [true, null, "q\"\n"], "a": {}}), &mut text);
+        assert_eq!(text, r#"{"a":{},"b":[true,null,"q\"\n"]}"#);
+    }
+}

@@ -1,0 +1,81 @@
+//! The branch's images: wherever a container runs an image of a repository that is swapped, its tag changes and a digest
+//! goes. The repository stays as it is written.
+
+use serde_json::{Value, json};
+
+use super::super::context::Context;
+use super::super::manifest::Manifest;
+use super::super::pods;
+use super::super::types::ImageSwap;
+use super::Notes;
+use crate::api::status::ImageOrigin;
+use crate::domain::ImageRef;
+
+pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
+    pods::for_each_container(manifest, |path, container| swap(path, container, (context, notes)));
+}
+
+fn swap(path: &str, container: &mut Value, (context, notes): (&Context<'_>, &mut Notes)) {
+    let Some(image) = container.get_mut("image") else { return };
+    let Some((before, swap)) = image.as_str().and_then(|text| context.images.find(text)) else { return };
+    let after = before.with_tag(&swap.tag);
+    if before != after {
+        notes.changed(format!("{path}.image"), (&before.to_string(), &after.to_string()), why(swap));
+        *image = json!(after.to_string());
+    }
+}
+
+fn why(swap: &ImageSwap) -> &'static str {
+    match swap.from {
+        ImageOrigin::Branch => "the branch builds this image",
+        ImageOrigin::Override => "a person asked for this image",
+        ImageOrigin::Baseline => "the baseline runs this image",
+    }
+}
+
+impl crate::plan::ResolvedImages {
+    /// The image that a text names and what runs instead. Absent for an image that stays, and for a text that is not
+    /// an image, such as one that a webhook fills in.
+    pub(in crate::plan) fn find(&self, image: &str) -> Option<(ImageRef, &ImageSwap)> {
+        let image: ImageRef = image.parse().ok()?;
+        let swap = self.swaps.iter().find(|s| s.repository.same_repository(&image))?;
+        Some((image, swap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::plan::sample::{World, deployment};
+
+    #[test]
+    fn every_container_of_the_repository_gets_the_tag() {
+        let digest = format!("registry.example.com/acme/web:1@sha256:{}", "0a".repeat(32));
+        let web = deployment("web").image(&digest).with(
+            "/spec/template/spec/initContainers",
+            json!([{"name": "migrate", "image": "registry.example.com/acme/web"}, {"name": "wait", "image": "busybox:1"}]),
+        );
+        let plan = World::of([web]).branch("registry.example.com/acme/web", "pr-42").plan();
+        let spec = &plan.find("Deployment/web").value()["spec"]["template"]["spec"];
+        assert_eq!(spec["containers"][0]["image"], "registry.example.com/acme/web:pr-42");
+        assert_eq!(spec["initContainers"][0]["image"], "registry.example.com/acme/web:pr-42");
+        assert_eq!(spec["initContainers"][1]["image"], "busybox:1");
+        assert_eq!(
+            plan.said()[1],
+            "Deployment/web spec.template.spec.initContainers[migrate].image: registry.example.com/acme/web -> \
+             registry.example.com/acme/web:pr-42 (the branch builds this image)"
+        );
+    }
+
+    #[test]
+    fn the_repository_stays_as_written_and_others_are_left_alone() {
+        let objects =
+            [deployment("a").image("docker.io/acme/web:1"), deployment("b").image("acme/web-admin:1"), deployment("c").image("$IMAGE")];
+        let plan = World::of(objects).branch("acme/web", "pr-42").plan();
+        let image = |name: &str| plan.find(name).text("/spec/template/spec/containers/0/image").unwrap().to_owned();
+        assert_eq!(image("Deployment/a"), "docker.io/acme/web:pr-42");
+        assert_eq!(image("Deployment/b"), "acme/web-admin:1");
+        assert_eq!(image("Deployment/c"), "$IMAGE");
+    }
+}

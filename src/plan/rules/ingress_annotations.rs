@@ -1,0 +1,119 @@
+//! Class and annotations of Ingresses. Annotations that guard a route (`auth-*`) stay as they are: without them the copy
+//! would be open.
+
+use serde_json::{Value, json};
+
+use super::super::context::Context;
+use super::super::manifest::Manifest;
+use super::{ABSENT, Notes};
+use crate::domain::baseline::Hosts;
+
+/// Says the class where `spec.ingressClassName` does not; new objects may not have both.
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+const ANNOTATIONS: &str = "/metadata/annotations";
+
+pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
+    let Some(hosts) = context.target.hosts.filter(|_| manifest.kind() == "Ingress") else { return };
+    drop_snippets(manifest, notes);
+    for (key, value) in &hosts.annotations {
+        annotate(manifest, (key, value), notes);
+    }
+    set_class(manifest, hosts, notes);
+}
+
+/// A snippet is text for the controller's own configuration, and an alias is one more host: neither can be rewritten.
+fn drop_snippets(ingress: &mut Manifest, notes: &mut Notes) {
+    let Some(annotations) = ingress.get_mut(ANNOTATIONS).and_then(Value::as_object_mut) else { return };
+    annotations.retain(|key, value| {
+        let name = key.rsplit('/').next().unwrap_or(key);
+        let why = match name {
+            "server-alias" => "it would answer to a host of the baseline",
+            _ if name.ends_with("-snippet") || name.ends_with("-snippets") => "text for the controller that can name the baseline",
+            _ => return true,
+        };
+        notes.removed(format!("metadata.annotations[{key}]"), value, why);
+        false
+    });
+}
+
+fn annotate(ingress: &mut Manifest, (key, value): (&str, &str), notes: &mut Notes) {
+    let before = ingress.get(ANNOTATIONS).and_then(|a| a.get(key)?.as_str()).unwrap_or(ABSENT).to_owned();
+    if before != value {
+        notes.changed(format!("metadata.annotations[{key}]"), (&before, value), "hosts.annotations of the Baseline");
+        ingress.set(&["metadata", "annotations"], key, json!(value));
+    }
+}
+
+fn set_class(ingress: &mut Manifest, hosts: &Hosts, notes: &mut Notes) {
+    if hosts.annotations.contains_key(CLASS_ANNOTATION) {
+        ingress.remove("/spec", "ingressClassName");
+        return;
+    }
+    let Some(class) = &hosts.ingress_class_name else {
+        if ingress.text("/spec/ingressClassName").is_some() {
+            ingress.remove(ANNOTATIONS, CLASS_ANNOTATION);
+        }
+        return;
+    };
+    let old = ingress.remove(ANNOTATIONS, CLASS_ANNOTATION);
+    let before = ingress.text("/spec/ingressClassName").or(old.as_ref().and_then(Value::as_str)).unwrap_or(ABSENT).to_owned();
+    if before != *class {
+        notes.changed("spec.ingressClassName", (&before, class), "hosts.ingressClassName of the Baseline");
+    }
+    ingress.set(&["spec"], "ingressClassName", json!(class));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::plan::Manifest;
+    use crate::plan::sample::{World, object};
+
+    const OLD_CLASS: &str = "kubernetes.io/ingress.class";
+
+    fn ingress() -> Manifest {
+        object("networking.k8s.io/v1", "Ingress", "shop").with("/spec", json!({"rules": [{"host": "shop.io"}]}))
+    }
+
+    #[test]
+    fn guards_stay_and_snippets_go() {
+        let nginx = |name: &str| format!("nginx.ingress.kubernetes.io/{name}");
+        let guarded = ingress()
+            .annotation(&nginx("auth-url"), "https://login.shop.io/check")
+            .annotation(&nginx("server-snippet"), "return 301 https://shop.io;")
+            .annotation(&nginx("server-alias"), "www.shop.io");
+        let plan = World::of([guarded]).plan();
+        let annotations = plan.find("Ingress/shop").get("/metadata/annotations").unwrap();
+        assert_eq!(annotations[&nginx("auth-url")], "https://login.shop.io/check");
+        assert_eq!(annotations.as_object().unwrap().len(), 2);
+        assert_eq!(plan.said().len(), 3);
+    }
+
+    #[test]
+    fn the_baseline_says_the_class() {
+        let plan = World::of([ingress().annotation(OLD_CLASS, "nginx")]).class("internal").plan();
+        let copy = plan.find("Ingress/shop");
+        assert_eq!(copy.text("/spec/ingressClassName"), Some("internal"));
+        assert!(copy.get("/metadata/annotations").unwrap().get(OLD_CLASS).is_none());
+        assert!(
+            plan.said().contains(&"Ingress/shop spec.ingressClassName: nginx -> internal (hosts.ingressClassName of the Baseline)".into())
+        );
+    }
+
+    #[test]
+    fn otherwise_the_class_stays_where_it_stood() {
+        let plan = World::of([ingress().annotation(OLD_CLASS, "nginx")]).plan();
+        assert_eq!(plan.find("Ingress/shop").get("/metadata/annotations").unwrap()[OLD_CLASS], "nginx");
+        let both = ingress().annotation(OLD_CLASS, "nginx").with("/spec/ingressClassName", json!("nginx"));
+        let plan = World::of([both]).plan();
+        assert!(plan.find("Ingress/shop").get("/metadata/annotations").unwrap().get(OLD_CLASS).is_none());
+        assert_eq!(plan.find("Ingress/shop").text("/spec/ingressClassName"), Some("nginx"));
+    }
+
+    #[test]
+    fn annotations_of_the_baseline_are_added() {
+        let plan = World::of([ingress()]).annotated("cert-manager.io/cluster-issuer", "preview").plan();
+        assert_eq!(plan.find("Ingress/shop").get("/metadata/annotations").unwrap()["cert-manager.io/cluster-issuer"], "preview");
+    }
+}

@@ -1,0 +1,102 @@
+//! How objects change on their way into an environment: one rule a file, in the order in which they are applied.
+//!
+//! A rule changes the manifest and notes what it did. It looks at the kind itself, and does nothing to what it does
+//! not know.
+
+mod claims;
+mod duplicates;
+mod host_names;
+mod images;
+mod immutability;
+mod ingress_annotations;
+mod labels;
+mod marks;
+mod owners;
+mod pods;
+mod replicas;
+mod rollout;
+mod server_fields;
+mod service_accounts;
+mod services;
+
+use serde_json::Value;
+
+use super::context::Context;
+use super::decision::{ABSENT, Decision};
+use super::manifest::{Manifest, ObjectName};
+
+type Rule = fn(&mut Manifest, &Context<'_>, &mut Notes);
+
+/// What owners leave behind is read before the server's fields go, and our own labels come last.
+const RULES: [Rule; 15] = [
+    owners::apply,
+    claims::apply,
+    server_fields::apply,
+    marks::apply,
+    service_accounts::apply,
+    immutability::apply,
+    services::apply,
+    host_names::apply,
+    ingress_annotations::apply,
+    duplicates::apply,
+    images::apply,
+    replicas::apply,
+    rollout::apply,
+    pods::apply,
+    labels::apply,
+];
+
+/// The object as the environment gets it, and every decision about it: at least one.
+pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
+    let mut manifest = object.clone();
+    let mut notes = Notes { object: object.name(), decisions: Vec::new() };
+    for rule in RULES {
+        rule(&mut manifest, context, &mut notes);
+    }
+    if notes.decisions.is_empty() {
+        notes.decisions.push(Decision::Kept(notes.object));
+    }
+    (manifest, notes.decisions)
+}
+
+/// The decisions about one object.
+pub(super) struct Notes {
+    object: ObjectName,
+    decisions: Vec<Decision>,
+}
+
+impl Notes {
+    /// A field went from one value to another.
+    fn changed(&mut self, path: impl Into<String>, (before, after): (&str, &str), why: &'static str) {
+        let (object, before, after) = (self.object.clone(), before.to_owned(), after.to_owned());
+        self.decisions.push(Decision::Changed { object, path: path.into(), before, after, why });
+    }
+
+    /// A field was taken away. `before` is shown, so it must not come from a Secret.
+    fn removed(&mut self, path: impl Into<String>, before: &Value, why: &'static str) {
+        self.changed(path, (&shown(before), ABSENT), why);
+    }
+
+    /// Takes a field away from the object at a JSON pointer, and notes it where it was there and not empty.
+    fn take(&mut self, manifest: &mut Manifest, parent: &str, field: &str, why: &'static str) {
+        if let Some(before) = manifest.remove(parent, field).filter(|v| !is_empty(v)) {
+            let path = format!("{parent}/{field}").trim_start_matches('/').replace('/', ".");
+            self.removed(path, &before, why);
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// A value as people read it: texts without quotes.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

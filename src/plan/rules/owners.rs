@@ -1,0 +1,12 @@
+//! An object that another one controls, where that one is not cloned: the copy stands alone.
+
+use super::super::context::Context;
+use super::super::manifest::Manifest;
+use super::super::select::controller;
+use super::{ABSENT, Notes};
+
+pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
+    if let Some(owner) = controller(manifest) {
+        notes.changed("metadata.ownerReferences", (&owner.to_string(), ABSENT), "its owner is not cloned");
+    }
+}

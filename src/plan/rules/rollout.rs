@@ -1,0 +1,55 @@
+//! Settings under which a push would not reach the pods.
+
+use serde_json::{Value, json};
+
+use super::super::context::Context;
+use super::super::kinds::is_workload;
+use super::super::manifest::Manifest;
+use super::{Notes, shown};
+
+const STRATEGY: &str = "/spec/updateStrategy";
+
+pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
+    if !is_workload(manifest) {
+        return;
+    }
+    notes.take(manifest, "/spec", "paused", "a paused Deployment starts no pods");
+    if manifest.kind() == "StatefulSet" {
+        roll_by_itself(manifest, notes);
+    }
+}
+
+/// `OnDelete` and a partition leave pods as they are until a person does something.
+fn roll_by_itself(manifest: &mut Manifest, notes: &mut Notes) {
+    let partition = manifest.get(&format!("{STRATEGY}/rollingUpdate/partition")).and_then(Value::as_i64).unwrap_or(0);
+    if manifest.text(&format!("{STRATEGY}/type")) != Some("OnDelete") && partition == 0 {
+        return;
+    }
+    if let Some(before) = manifest.get_mut(STRATEGY) {
+        notes.changed("spec.updateStrategy", (&shown(before), "RollingUpdate"), "a push must reach the pods");
+        *before = json!({"type": "RollingUpdate"});
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::plan::sample::{World, deployment, stateful_set};
+
+    #[test]
+    fn nothing_keeps_a_push_from_the_pods() {
+        let objects = [
+            deployment("web").with("/spec/paused", json!(true)),
+            stateful_set("a").with("/spec/updateStrategy", json!({"type": "OnDelete"})),
+            stateful_set("b").with("/spec/updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}})),
+            stateful_set("c").with("/spec/updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})),
+        ];
+        let plan = World::of(objects).plan();
+        assert!(plan.find("Deployment/web").get("/spec/paused").is_none());
+        for name in ["StatefulSet/a", "StatefulSet/b"] {
+            assert_eq!(plan.find(name).get("/spec/updateStrategy").unwrap(), &json!({"type": "RollingUpdate"}));
+        }
+        assert_eq!(plan.said().last().unwrap(), "StatefulSet/c kept");
+    }
+}

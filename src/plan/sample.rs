@@ -1,0 +1,221 @@
+//! Objects and worlds for tests, made to be read as sentences.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+
+use super::{ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use crate::api::status::ImageOrigin;
+use crate::domain::EnvironmentName;
+use crate::domain::baseline::Hosts;
+
+/// An object with nothing but its name.
+pub fn object(api_version: &str, kind: &str, name: &str) -> Manifest {
+    Manifest::new(json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "shop"}}))
+}
+
+/// A Deployment of one pod that stops quickly.
+pub fn deployment(name: &str) -> Manifest {
+    object("apps/v1", "Deployment", name).with("/spec", workload_spec(name))
+}
+
+/// A StatefulSet of one pod that stops quickly.
+pub fn stateful_set(name: &str) -> Manifest {
+    object("apps/v1", "StatefulSet", name).with("/spec", workload_spec(name)).with("/spec/serviceName", json!(name))
+}
+
+/// A Service of pods that carry its name.
+pub fn service(name: &str) -> Manifest {
+    object("v1", "Service", name).with("/spec", json!({"selector": {"app": name}, "ports": [{"port": 80}]}))
+}
+
+fn workload_spec(name: &str) -> Value {
+    let container = json!({"name": name, "image": format!("{name}:1")});
+    json!({
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": name}},
+        "template": {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 5},
+        },
+    })
+}
+
+/// The object, controlled by `owner`, which is a kind and a name.
+pub fn controlled_by(object: Manifest, api_version: &str, owner: &str) -> Manifest {
+    let (kind, name) = owner.split_once('/').unwrap();
+    let reference = json!({"apiVersion": api_version, "kind": kind, "name": name, "uid": "u", "controller": true});
+    object.with("/metadata/ownerReferences", json!([reference]))
+}
+
+impl Manifest {
+    /// With a value at a JSON pointer.
+    pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        if let Some(Value::Object(map)) = self.get_mut(parent) {
+            map.insert(field.to_owned(), value);
+        } else {
+            let path: Vec<&str> = parent.split('/').skip(1).collect();
+            self.set(&path, field, value);
+        }
+        self
+    }
+
+    /// Without a field of the object at a JSON pointer.
+    pub fn without(mut self, parent: &str, field: &str) -> Self {
+        self.remove(parent, field);
+        self
+    }
+
+    /// With a label.
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.set(&["metadata", "labels"], key, json!(value));
+        self
+    }
+
+    /// With an annotation.
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.set(&["metadata", "annotations"], key, json!(value));
+        self
+    }
+
+    /// With a label on its pods.
+    pub fn pod_label(mut self, key: &str, value: &str) -> Self {
+        self.set(&["spec", "template", "metadata", "labels"], key, json!(value));
+        self
+    }
+
+    /// With that image in its first container.
+    pub fn image(self, image: &str) -> Self {
+        self.with("/spec/template/spec/containers/0/image", json!(image))
+    }
+
+    /// With that many pods.
+    pub fn replicas(self, count: i64) -> Self {
+        self.with("/spec/replicas", json!(count))
+    }
+
+    /// With a claim that each of its pods gets.
+    pub fn claim(self, name: &str) -> Self {
+        let claim = json!({"metadata": {"name": name, "creationTimestamp": null}, "spec": {}, "status": {"phase": "Pending"}});
+        self.with("/spec/volumeClaimTemplates", json!([claim]))
+    }
+}
+
+/// Everything that a plan follows from: namespace `shop`, environment `web-pr-42`, domain `preview.example.com`.
+pub struct World {
+    pub snapshot: Snapshot,
+    pub images: ResolvedImages,
+    hosts: Option<Hosts>,
+    held: HashSet<String>,
+    recorded: HashSet<String>,
+}
+
+/// A plan, with ways to look into it.
+pub struct Made {
+    pub plan: Plan,
+}
+
+impl World {
+    /// A baseline of those objects.
+    pub fn of(objects: impl IntoIterator<Item = Manifest>) -> Self {
+        let hosts = Hosts { domain: "preview.example.com".into(), ingress_class_name: None, annotations: BTreeMap::new() };
+        Self {
+            snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },
+            images: ResolvedImages::default(),
+            hosts: Some(hosts),
+            held: HashSet::new(),
+            recorded: HashSet::new(),
+        }
+    }
+
+    /// And an object of another kind.
+    pub fn other(mut self, object: ObjectName) -> Self {
+        self.snapshot.others.push(object);
+        self
+    }
+
+    /// And a listed Secret that is not there.
+    pub fn missing(mut self, secret: &str) -> Self {
+        self.snapshot.missing_secrets.push(secret.to_owned());
+        self
+    }
+
+    /// The branch builds that image.
+    pub fn branch(self, repository: &str, tag: &str) -> Self {
+        self.swap(repository, tag, ImageOrigin::Branch)
+    }
+
+    /// A person asked for that image.
+    pub fn asked(self, repository: &str, tag: &str) -> Self {
+        self.swap(repository, tag, ImageOrigin::Override)
+    }
+
+    fn swap(mut self, repository: &str, tag: &str, from: ImageOrigin) -> Self {
+        self.images.swaps.push(ImageSwap { repository: repository.parse().unwrap(), tag: tag.to_owned(), from });
+        self
+    }
+
+    /// Another environment holds that host.
+    pub fn held(mut self, host: &str) -> Self {
+        self.held.insert(host.to_owned());
+        self
+    }
+
+    /// This environment was given that host before.
+    pub fn recorded(mut self, host: &str) -> Self {
+        self.recorded.insert(host.to_owned());
+        self
+    }
+
+    /// The Baseline says nothing about hosts.
+    pub fn without_domain(mut self) -> Self {
+        self.hosts = None;
+        self
+    }
+
+    /// The Baseline names a class for Ingresses.
+    pub fn class(mut self, class: &str) -> Self {
+        self.hosts.as_mut().unwrap().ingress_class_name = Some(class.to_owned());
+        self
+    }
+
+    /// The Baseline gives Ingresses that annotation.
+    pub fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.hosts.as_mut().unwrap().annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The plan for it.
+    pub fn plan(&self) -> Made {
+        let environment = EnvironmentName::recorded("web-pr-42");
+        let target = Target {
+            environment: &environment,
+            uid: "uid-42",
+            namespace: "shop-web-pr-42",
+            baseline_namespace: "shop",
+            hosts: self.hosts.as_ref(),
+            held_hosts: &self.held,
+            recorded_hosts: &self.recorded,
+        };
+        Made { plan: plan(&self.snapshot, &target, &self.images) }
+    }
+}
+
+impl Made {
+    /// The planned object of that kind and name.
+    pub fn find(&self, name: &str) -> &Manifest {
+        let found = self.objects().find(|m| m.name().to_string() == name);
+        found.unwrap_or_else(|| panic!("{name} is not in the plan: {:#?}", self.said()))
+    }
+
+    /// All objects in the order of the plan.
+    pub fn objects(&self) -> impl Iterator<Item = &Manifest> {
+        self.plan.stages.iter().flatten().map(|p| &p.manifest)
+    }
+
+    /// The decisions as people read them.
+    pub fn said(&self) -> Vec<String> {
+        self.plan.decisions.iter().map(ToString::to_string).collect()
+    }
+}

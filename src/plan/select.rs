@@ -1,0 +1,250 @@
+//! Which objects are cloned. How they change is for the rules.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::decision::{Decision, LeftOutReason};
+use super::hosts::{named_hosts, rule_host};
+use super::kinds::cloned_kind;
+use super::manifest::{Manifest, ObjectName};
+use super::pods::text;
+use super::refuse::refusal;
+use super::types::{Snapshot, Target};
+
+/// ConfigMaps that a controller makes in every namespace.
+const EVERYWHERE: [&str; 3] = ["kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"];
+
+/// What is cloned, and why the rest is not.
+pub(super) struct Selection<'a> {
+    /// The objects, sorted by kind and name.
+    pub cloned: Vec<&'a Manifest>,
+    /// A decision for each of the others.
+    pub left_out: Vec<Decision>,
+}
+
+/// Decides on every object of the snapshot.
+pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selection<'a> {
+    let facts = Facts::of(snapshot, target);
+    let (able, mut left_out) = split(snapshot.objects.iter().collect(), |object| facts.reason(object));
+    // Only now, since the copy of an object whose owner is not cloned stands alone.
+    let owners: HashSet<_> = able.iter().map(|o| family(&o.name())).collect();
+    let (mut cloned, owned) = split(able, |object| made_by(object, &owners));
+    cloned.sort_by_key(|o| sort_key(&o.name()));
+    left_out.extend(owned);
+    left_out.extend(snapshot.others.iter().map(|o| Decision::LeftOut { object: o.clone(), reason: LeftOutReason::KindNotCloned }));
+    Selection { cloned, left_out }
+}
+
+/// The order of plans and decisions: by kind, then name.
+pub(super) fn sort_key(object: &ObjectName) -> (String, String, String) {
+    (object.kind.clone(), object.name.clone(), object.api_version.clone())
+}
+
+/// The object that controls this one, if any does.
+pub(super) fn controller(object: &Manifest) -> Option<ObjectName> {
+    let owner = object.items("/metadata/ownerReferences").find(|o| o.get("controller") == Some(&Value::Bool(true)))?;
+    let field = |key| text(owner, key).unwrap_or_default().to_owned();
+    Some(ObjectName { api_version: field("apiVersion"), kind: field("kind"), name: field("name") })
+}
+
+type Reason<'r> = dyn Fn(&Manifest) -> Option<LeftOutReason> + 'r;
+
+fn split<'a>(objects: Vec<&'a Manifest>, reason: impl Fn(&Manifest) -> Option<LeftOutReason>) -> (Vec<&'a Manifest>, Vec<Decision>) {
+    let reason: &Reason<'_> = &reason;
+    let mut kept = Vec::with_capacity(objects.len());
+    let mut left_out = Vec::new();
+    for object in objects {
+        match reason(object) {
+            Some(reason) => left_out.push(Decision::LeftOut { object: object.name(), reason }),
+            None => kept.push(object),
+        }
+    }
+    (kept, left_out)
+}
+
+/// Group, kind and name: an owner may be named in another version of its group.
+fn family(name: &ObjectName) -> (String, String, String) {
+    let group = name.api_version.split_once('/').map_or("", |(group, _)| group);
+    (group.to_owned(), name.kind.clone(), name.name.clone())
+}
+
+fn made_by(object: &Manifest, owners: &HashSet<(String, String, String)>) -> Option<LeftOutReason> {
+    let owner = controller(object)?;
+    owners.contains(&family(&owner)).then(|| LeftOutReason::MadeBy(owner.to_string()))
+}
+
+fn because(sentence: impl Into<String>) -> Option<LeftOutReason> {
+    Some(LeftOutReason::Because(sentence.into()))
+}
+
+/// What must be known about the whole to decide on one.
+struct Facts {
+    has_domain: bool,
+    names_a_host: bool,
+    /// Beginnings of the names of claims that StatefulSets make, with the StatefulSet.
+    claims: Vec<(String, String)>,
+}
+
+impl Facts {
+    fn of(snapshot: &Snapshot, target: &Target<'_>) -> Self {
+        let of_kind = |kind: &'static str| snapshot.objects.iter().filter(move |o| o.kind() == kind && !is_being_deleted(o));
+        Self {
+            has_domain: target.hosts.is_some(),
+            names_a_host: of_kind("Ingress").any(|i| named_hosts(i).next().is_some()),
+            claims: of_kind("StatefulSet").flat_map(claims_of).collect(),
+        }
+    }
+
+    fn reason(&self, object: &Manifest) -> Option<LeftOutReason> {
+        if cloned_kind(object).is_none() {
+            return Some(LeftOutReason::KindNotCloned);
+        }
+        if is_being_deleted(object) {
+            return because("is being deleted");
+        }
+        match object.kind() {
+            "ConfigMap" => EVERYWHERE.contains(&object.name().name.as_str()).then_some(LeftOutReason::MadeByKubernetes),
+            "ServiceAccount" => service_account(object),
+            "Secret" => secret(object),
+            "Service" => service(object),
+            "Ingress" => self.ingress(object),
+            "PersistentVolumeClaim" => self.claim(object),
+            _ => refusal(object).map(|(path, what)| LeftOutReason::Refused { path, what }),
+        }
+    }
+
+    fn ingress(&self, object: &Manifest) -> Option<LeftOutReason> {
+        if !self.has_domain {
+            return because("the Baseline has no hosts.domain");
+        }
+        let hosts: Vec<_> = object.items("/spec/rules").map(rule_host).collect();
+        if hosts.is_empty() && self.names_a_host {
+            return because("serves hosts that nothing else names, and an environment has none");
+        }
+        let wildcards: Vec<_> = hosts.iter().flatten().filter(|host| host.starts_with('*')).copied().collect();
+        if wildcards.is_empty() || wildcards.len() < hosts.len() {
+            return None;
+        }
+        because(format!("serves {}, and an environment has no hosts below its own", wildcards.join(", ")))
+    }
+
+    fn claim(&self, object: &Manifest) -> Option<LeftOutReason> {
+        let name = object.name().name;
+        let is_ordinal = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+        let owner = self.claims.iter().find(|(prefix, _)| name.strip_prefix(prefix.as_str()).is_some_and(is_ordinal));
+        owner.map(|(_, set)| LeftOutReason::MadeBy(set.clone()))
+    }
+}
+
+fn is_being_deleted(object: &Manifest) -> bool {
+    object.text("/metadata/deletionTimestamp").is_some()
+}
+
+/// A StatefulSet names its claims `<template>-<set>-<ordinal>`.
+fn claims_of(set: &Manifest) -> impl Iterator<Item = (String, String)> {
+    let name = set.name();
+    let templates = set.items("/spec/volumeClaimTemplates").filter_map(|t| t.pointer("/metadata/name")?.as_str());
+    templates.map(move |template| (format!("{template}-{}-", name.name), name.to_string()))
+}
+
+/// The account `default` is made with the namespace; what people add to it is worth copying.
+fn service_account(object: &Manifest) -> Option<LeftOutReason> {
+    let is_plain = object.items("/imagePullSecrets").next().is_none() && object.get("/automountServiceAccountToken").is_none();
+    (object.name().name == "default" && is_plain).then_some(LeftOutReason::MadeByKubernetes)
+}
+
+fn secret(object: &Manifest) -> Option<LeftOutReason> {
+    let is_token = object.text("/type") == Some("kubernetes.io/service-account-token");
+    is_token.then(|| LeftOutReason::Refused { path: "type".to_owned(), what: "a token of the baseline's ServiceAccount" })
+}
+
+fn service(object: &Manifest) -> Option<LeftOutReason> {
+    if object.name().name == "kubernetes" && object.text("/metadata/labels/provider") == Some("kubernetes") {
+        return Some(LeftOutReason::MadeByKubernetes);
+    }
+    if object.text("/spec/type") == Some("ExternalName") {
+        return because(format!("points outside, to {}", object.text("/spec/externalName").unwrap_or("nothing")));
+    }
+    let has_selector = object.get("/spec/selector").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
+    if has_selector { None } else { because("has no selector: its endpoints were filled by hand") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::plan::sample::{World, controlled_by, deployment, object, service, stateful_set};
+    use crate::plan::{Manifest, ObjectName};
+
+    fn said(objects: impl IntoIterator<Item = Manifest>) -> Vec<String> {
+        World::of(objects).plan().said()
+    }
+
+    #[test]
+    fn kinds_that_are_not_cloned_are_named() {
+        let other = ObjectName { api_version: "batch/v1".into(), kind: "CronJob".into(), name: "report".into() };
+        let knative = object("serving.knative.dev/v1", "Service", "web");
+        let world = World::of([object("apps/v1", "DaemonSet", "agent"), knative]).other(other);
+        let said = world.plan().said();
+        assert_eq!(
+            said,
+            [
+                "CronJob/report left out: CronJobs are not cloned yet",
+                "DaemonSet/agent left out: DaemonSets are not cloned yet",
+                "Service/web left out: Services are not cloned yet",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_there_anyway_is_not_copied() {
+        let objects = [
+            object("v1", "ConfigMap", "kube-root-ca.crt"),
+            object("v1", "ServiceAccount", "default"),
+            service("kubernetes").label("provider", "kubernetes"),
+        ];
+        assert!(said(objects).iter().all(|line| line.ends_with("left out: is there in every namespace anyway")));
+        let pulls = object("v1", "ServiceAccount", "default").with("/imagePullSecrets", json!([{"name": "registry"}]));
+        assert_eq!(said([pulls, object("v1", "Secret", "registry")])[1], "ServiceAccount/default kept");
+    }
+
+    #[test]
+    fn what_another_clone_makes_is_not_copied() {
+        let claim = object("v1", "PersistentVolumeClaim", "data-db-0");
+        let other = object("v1", "PersistentVolumeClaim", "data-db-x");
+        let owned = controlled_by(object("v1", "ConfigMap", "made"), "apps/v1beta1", "Deployment/web");
+        let alone = controlled_by(object("v1", "Secret", "sealed"), "bitnami.com/v1alpha1", "SealedSecret/sealed");
+        let lines = said([stateful_set("db").claim("data"), claim, other, deployment("web"), owned, alone]);
+        assert_eq!(
+            lines,
+            [
+                "ConfigMap/made left out: is made anew by Deployment/web",
+                "Deployment/web kept",
+                "PersistentVolumeClaim/data-db-0 left out: is made anew by StatefulSet/db",
+                "PersistentVolumeClaim/data-db-x kept",
+                "Secret/sealed metadata.ownerReferences: SealedSecret/sealed -> (none) (its owner is not cloned)",
+                "StatefulSet/db kept",
+            ]
+        );
+    }
+
+    #[test]
+    fn services_that_lead_outside_are_named() {
+        let lines = said([
+            service("mail").with("/spec", json!({"type": "ExternalName", "externalName": "smtp.example.com"})),
+            service("legacy").with("/spec", json!({"ports": [{"port": 80}]})),
+        ]);
+        assert_eq!(lines[0], "Service/legacy left out: has no selector: its endpoints were filled by hand");
+        assert_eq!(lines[1], "Service/mail left out: points outside, to smtp.example.com");
+    }
+
+    #[test]
+    fn tokens_and_what_is_going_away_stay_behind() {
+        let token = object("v1", "Secret", "t").with("/type", json!("kubernetes.io/service-account-token"));
+        let going = deployment("web").with("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+        let lines = said([token, going]);
+        assert_eq!(lines[0], "Deployment/web left out: is being deleted");
+        assert_eq!(lines[1], "Secret/t left out: asks for a token of the baseline's ServiceAccount (type)");
+    }
+}
