@@ -23,6 +23,9 @@ pub struct PreviewEnvironmentStatus {
     /// The commit whose images were applied last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The last commit that was ready: while an update is on its way, what the URLs still serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_revision: Option<String>,
     /// The namespace that was chosen. Recorded before it is made, and never changed while it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,

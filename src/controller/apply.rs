@@ -1,0 +1,155 @@
+//! Step 4 of 5, apply: makes the plan so. The client is used here.
+//!
+//! One server-side apply for each object that is not as planned, no GET before it, stage after stage. What became of
+//! each object comes back as a value; nothing here waits for a workload to be ready.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use tokio::time::Instant;
+
+use super::Context;
+use super::index::WorkloadKey;
+use super::recorded::Recorded;
+use super::requests::{self, RequestError};
+use crate::api::status::InventoryEntry;
+use crate::domain::Environment;
+use crate::plan::{ObjectName, Plan, Planned};
+
+/// RBAC follows a new RoleBinding with a lag of some milliseconds; until then the API server answers 403.
+const RBAC_LAG: Duration = Duration::from_secs(2);
+const RBAC_PAUSE: Duration = Duration::from_millis(5);
+
+/// What came of applying a plan.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Every object that is there now, with the hash that it was applied with; failed ones without.
+    pub inventory: Vec<InventoryEntry>,
+    /// How many objects were written.
+    pub written: usize,
+    /// Objects that could not be applied.
+    pub failures: Vec<RequestError>,
+}
+
+/// Where a plan is applied.
+pub struct Destination<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Whether the rights inside it may still be on their way.
+    pub new: bool,
+    /// Whether the watches had time to bring back what was written last.
+    pub watch_is_current: bool,
+}
+
+/// The objects of a plan that are not as planned, by what was recorded and what the watches saw.
+fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorded: &Recorded) -> Vec<Vec<&'a Planned>> {
+    let is_current = |planned: &Planned| {
+        let object = planned.manifest.name();
+        let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
+        recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
+    };
+    plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
+}
+
+/// Whether somebody else deleted or replaced a workload since it was applied.
+pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool {
+    let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, namespace, &object_name(entry))) {
+        (Some(applied), Some(seen)) => *applied != seen,
+        _ => false,
+    };
+    recorded.status.inventory.iter().any(differs)
+}
+
+/// The hash that a watch last saw on a workload: empty where the workload is gone. `None` for kinds that no watch
+/// follows, and before the first list.
+fn seen_as(context: &Context, namespace: &str, object: &ObjectName) -> Option<String> {
+    let key = workload_key(object)?;
+    context.index.is_listed(key.0).then(|| context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default())
+}
+
+/// The key of a workload in the index, if the object is one.
+fn workload_key(object: &ObjectName) -> Option<WorkloadKey> {
+    let kind = match object.kind.as_str() {
+        "Deployment" => "Deployment",
+        "StatefulSet" => "StatefulSet",
+        _ => return None,
+    };
+    Some((kind, object.name.clone()))
+}
+
+/// Applies what is not as planned and prunes what the plan no longer has. An object that the API server refuses does not
+/// hold up the others; one that it cannot take right now ends the round, since the rest would fare no better.
+pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded) -> Applied {
+    let mut written = HashMap::new();
+    let mut failures = Vec::new();
+    let deadline = Instant::now() + if to.new { RBAC_LAG } else { Duration::ZERO };
+    for stage in outdated(context, to, plan, recorded) {
+        let writes: Vec<_> = stage.into_iter().map(|planned| apply_one(context, to.namespace, planned, deadline)).collect();
+        let mut writes = stream::iter(writes).buffer_unordered(context.config.in_flight);
+        while let Some((object, result)) = writes.next().await {
+            written.insert(object, result.is_ok());
+            failures.extend(result.err());
+        }
+        if failures.iter().any(RequestError::is_transient) {
+            break;
+        }
+    }
+    let mut applied = Applied { inventory: inventory(plan, recorded, &written), written: written.len(), failures };
+    prune(context, to, plan, recorded, &mut applied).await;
+    applied.inventory.sort();
+    applied
+}
+
+async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
+    loop {
+        let result = {
+            let _permit = context.permits.acquire().await;
+            requests::apply(&context.client, namespace, &planned.manifest).await
+        };
+        match result {
+            Err(error) if error.code() == Some(403) && Instant::now() < deadline => tokio::time::sleep(RBAC_PAUSE).await,
+            other => return (planned.manifest.name(), other),
+        }
+    }
+}
+
+/// What is there now: planned objects with their hash where it was written or held before, without where it was not.
+fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
+    let entry = |planned: &Planned| {
+        let object = planned.manifest.name();
+        let hash = match written.get(&object) {
+            Some(true) => Some(planned.hash.clone()),
+            Some(false) => None,
+            None => recorded.hash_of(&object).map(str::to_owned),
+        };
+        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash }
+    };
+    plan.stages.iter().flatten().map(entry).collect()
+}
+
+fn leftovers<'a>(plan: &'a Plan, recorded: &'a Recorded) -> impl Iterator<Item = &'a InventoryEntry> {
+    let planned: HashSet<ObjectName> = plan.stages.iter().flatten().map(|p| p.manifest.name()).collect();
+    recorded.status.inventory.iter().filter(move |entry| !planned.contains(&object_name(entry)))
+}
+
+fn object_name(entry: &InventoryEntry) -> ObjectName {
+    ObjectName { api_version: entry.api_version.clone(), kind: entry.kind.clone(), name: entry.name.clone() }
+}
+
+/// Deletes what the plan no longer has, once everything that it has is there.
+async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
+    if !applied.failures.is_empty() {
+        applied.inventory.extend(leftovers(plan, recorded).cloned());
+        return;
+    }
+    for entry in leftovers(plan, recorded) {
+        if let Err(error) = requests::delete_ours(&context.client, to.namespace, &object_name(entry), &to.environment.uid).await {
+            applied.inventory.push(entry.clone());
+            applied.failures.push(error);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the namespace of one Baseline holds, kept by watches in that namespace alone.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::Notify;
+
+use super::kinds::{KINDS, Kind, Reading};
+use crate::plan::{Manifest, ObjectName};
+
+/// The objects of a baseline's namespace.
+#[derive(Debug, Default)]
+pub struct BaselineCache {
+    inner: Mutex<Inner>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    whole: HashMap<&'static str, BTreeMap<String, Manifest>>,
+    names: HashMap<&'static str, HashSet<String>>,
+    listed: HashSet<&'static str>,
+    errors: BTreeMap<&'static str, String>,
+}
+
+/// What a cache holds at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Objects of the kinds that are cloned.
+    pub objects: Vec<Manifest>,
+    /// Objects of other kinds that nothing else controls.
+    pub others: Vec<ObjectName>,
+}
+
+impl BaselineCache {
+    /// A cache that says so whenever a first list is complete or a watch fails.
+    pub fn new(changed: Arc<Notify>) -> Self {
+        Self { inner: Mutex::default(), changed }
+    }
+
+    fn lock<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything, once every kind was listed.
+    pub fn contents(&self) -> Option<Contents> {
+        self.lock(|i| {
+            let complete = watched().all(|kind| i.listed.contains(kind.kind));
+            complete.then(|| Contents {
+                objects: i.whole.values().flat_map(BTreeMap::values).cloned().collect(),
+                others: other_names(&i.names),
+            })
+        })
+    }
+
+    /// The kinds that cannot be watched, with the API server's reason.
+    pub fn errors(&self) -> Vec<String> {
+        self.lock(|i| i.errors.iter().map(|(kind, error)| format!("{kind}: {error}")).collect())
+    }
+
+    fn listed(&self, kind: &'static Kind) {
+        self.lock(|i| {
+            i.listed.insert(kind.kind);
+            i.errors.remove(kind.kind);
+        });
+        self.changed.notify_one();
+    }
+
+    fn failed(&self, kind: &'static Kind, error: &watcher::Error) {
+        let text = error.to_string();
+        let news = self.lock(|i| i.errors.insert(kind.kind, text.clone()) != Some(text));
+        if news {
+            self.changed.notify_one();
+        }
+    }
+}
+
+fn watched() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(|k| matches!(k.reading, Reading::Whole | Reading::NameOnly))
+}
+
+fn other_names(names: &HashMap<&'static str, HashSet<String>>) -> Vec<ObjectName> {
+    let named = |kind: &'static Kind| {
+        let names = names.get(kind.kind).into_iter().flatten();
+        names.map(|name| ObjectName { api_version: kind.api_version.to_owned(), kind: kind.kind.to_owned(), name: name.clone() })
+    };
+    let mut others: Vec<_> = watched().flat_map(named).collect();
+    others.sort();
+    others
+}
+
+/// Keeps the cache of a namespace up to date until it is dropped.
+pub async fn follow(client: Client, namespace: String, cache: Arc<BaselineCache>) {
+    let watches = watched().map(|kind| follow_kind(client.clone(), namespace.clone(), kind, cache.clone()));
+    futures::future::join_all(watches).await;
+}
+
+async fn follow_kind(client: Client, namespace: String, kind: &'static Kind, cache: Arc<BaselineCache>) {
+    match kind.reading {
+        Reading::Whole => follow_whole(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
+        _ => follow_names(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
+    }
+}
+
+async fn follow_whole(api: Api<DynamicObject>, kind: &'static Kind, cache: &BaselineCache) {
+    let mut fresh = BTreeMap::new();
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => fresh = BTreeMap::new(),
+            Ok(watcher::Event::InitApply(object)) => drop(fresh.insert(object.name_any(), manifest(kind, object))),
+            Ok(watcher::Event::InitDone) => {
+                let objects = std::mem::take(&mut fresh);
+                cache.lock(|i| i.whole.insert(kind.kind, objects));
+                cache.listed(kind);
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                let (name, manifest) = (object.name_any(), manifest(kind, object));
+                cache.lock(|i| i.whole.entry(kind.kind).or_default().insert(name, manifest));
+            }
+            Ok(watcher::Event::Delete(object)) => cache.lock(|i| drop(i.whole.entry(kind.kind).or_default().remove(&object.name_any()))),
+            Err(error) => cache.failed(kind, &error),
+        }
+    }
+}
+
+/// Lists leave out what each item is, so it is put back; who wrote which field is of no use to anybody here.
+fn manifest(kind: &Kind, mut object: DynamicObject) -> Manifest {
+    object.metadata.managed_fields = None;
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    value["apiVersion"] = kind.api_version.into();
+    value["kind"] = kind.kind.into();
+    Manifest::new(value)
+}
+
+async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static Kind, cache: &BaselineCache) {
+    let mut fresh = HashSet::new();
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => fresh = HashSet::new(),
+            Ok(watcher::Event::InitApply(object)) => {
+                if stands_alone(object.owner_references()) {
+                    fresh.insert(object.name_any());
+                }
+            }
+            Ok(watcher::Event::InitDone) => {
+                let names = std::mem::take(&mut fresh);
+                cache.lock(|i| i.names.insert(kind.kind, names));
+                cache.listed(kind);
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                if stands_alone(object.owner_references()) {
+                    cache.lock(|i| i.names.entry(kind.kind).or_default().insert(object.name_any()));
+                }
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                cache.lock(|i| i.names.entry(kind.kind).or_default().remove(&object.name_any()));
+            }
+            Err(error) => cache.failed(kind, &error),
+        }
+    }
+}
+
+/// What another object controls is that object's affair: the Pods of a Deployment are not left out one by one.
+fn stands_alone(owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference]) -> bool {
+    !owners.iter().any(|owner| owner.controller == Some(true))
+}

@@ -1,0 +1,109 @@
+//! The status of a Baseline: can environments be made from it, and what does it hold? The first half is pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::Context;
+use super::baseline_cache::Contents;
+use super::baselines::Seen;
+use super::requests::within_deadline;
+use crate::api::baseline::KindCount;
+use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WARNING, is_true};
+use crate::api::names::MANAGER_STATUS;
+use crate::api::{self, BaselineStatus, GROUP};
+use crate::domain::Baseline;
+
+/// The status that follows from what was seen.
+pub fn status(seen: &Seen, environments: usize, now: DateTime<Utc>) -> BaselineStatus {
+    let before: &[Condition] = seen.object.status.as_ref().map_or(&[], |s| &s.conditions);
+    let generation = seen.object.metadata.generation;
+    let observations = [ready(seen), warning(seen.parsed.as_ref().ok())];
+    BaselineStatus {
+        observed_generation: generation,
+        environments: i32::try_from(environments).unwrap_or(i32::MAX),
+        objects: seen.contents.as_ref().map(count).unwrap_or_default(),
+        conditions: observations.into_iter().map(|o| o.dated(before, generation, now)).collect(),
+    }
+}
+
+fn ready(seen: &Seen) -> Observation {
+    if let Err(invalid) = &seen.parsed {
+        return Observation::new(READY, false, "Invalid", invalid.to_string());
+    }
+    if let Some(other) = &seen.other {
+        let message = format!("this namespace has an older Baseline, {other}; delete one of the two");
+        return Observation::new(READY, false, "AnotherBaseline", message);
+    }
+    if let Some(first) = seen.errors.first() {
+        let message =
+            format!("cannot read this namespace ({} kinds), grant it as in deploy/baseline-access.yaml; {first}", seen.errors.len());
+        return Observation::new(READY, false, "CannotRead", message);
+    }
+    match &seen.contents {
+        None => Observation::new(READY, ConditionStatus::Unknown, "Reading", "reading this namespace for the first time"),
+        Some(contents) => Observation::new(READY, true, "Ready", format!("{} objects can be cloned", contents.objects.len())),
+    }
+}
+
+fn warning(baseline: Option<&Arc<Baseline>>) -> Observation {
+    let warnings = baseline.map(|b| b.warnings()).unwrap_or_default();
+    if warnings.is_empty() {
+        Observation::new(WARNING, false, "None", "")
+    } else {
+        Observation::new(WARNING, true, "ProbablyNotMeant", warnings.join("; "))
+    }
+}
+
+fn count(contents: &Contents) -> Vec<KindCount> {
+    let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
+    let kinds = contents.objects.iter().map(crate::plan::Manifest::kind);
+    for kind in kinds.chain(contents.others.iter().map(|o| o.kind.as_str())) {
+        *counts.entry(kind).or_default() += 1;
+    }
+    counts.into_iter().map(|(kind, count)| KindCount { kind: kind.to_owned(), count }).collect()
+}
+
+/// Writes the status of every Baseline that needs it, whenever something changed. Runs until it is dropped.
+pub async fn run(context: Arc<Context>) {
+    loop {
+        context.baselines.changed.notified().await;
+        for seen in context.baselines.seen() {
+            write_if_new(&context, &seen).await;
+        }
+    }
+}
+
+async fn write_if_new(context: &Context, seen: &Seen) {
+    let namespace = seen.object.namespace().unwrap_or_default();
+    let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(&namespace));
+    let status = status(seen, there.len(), Utc::now());
+    if seen.object.status.as_ref() == Some(&status) {
+        return;
+    }
+    let was_ready =
+        seen.object.status.as_ref().is_some_and(|s| is_true(&s.conditions, READY) && s.observed_generation == status.observed_generation);
+    if is_true(&status.conditions, READY) && !was_ready {
+        context.wake_namespace(&namespace);
+    }
+    if let Err(error) = write(context, &seen.object, &status).await {
+        tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");
+    }
+}
+
+async fn write(context: &Context, object: &api::Baseline, status: &BaselineStatus) -> Result<(), super::requests::RequestError> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let api: Api<api::Baseline> = Api::namespaced(context.client.clone(), &namespace);
+    let patch = json!({
+        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "Baseline",
+        "metadata": {"name": name, "uid": object.metadata.uid}, "status": status,
+    });
+    let params = PatchParams::apply(MANAGER_STATUS).force();
+    within_deadline(&format!("write the status of Baseline {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&patch)))
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The Baselines that can be used, each with the cache of its namespace. Follows the Baseline objects and writes their
+//! status. One Baseline that is wrong holds up no other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::{Client, ResourceExt};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::baseline_cache::{BaselineCache, Contents, follow};
+use crate::api;
+use crate::domain::{Baseline, InvalidBaseline};
+
+/// Every Baseline of the cluster.
+#[derive(Debug, Default)]
+pub struct Baselines {
+    inner: Mutex<Inner>,
+    /// Told whenever a status may have to be written.
+    pub changed: Arc<Notify>,
+    listed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    namespaces: HashMap<String, Namespace>,
+    listed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Namespace {
+    objects: BTreeMap<String, Arc<api::Baseline>>,
+    reader: Option<Reader>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    cache: Arc<BaselineCache>,
+    task: AbortHandle,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One Baseline with everything that its status follows from.
+pub struct Seen {
+    /// The object.
+    pub object: Arc<api::Baseline>,
+    /// What it says, or what is wrong with it.
+    pub parsed: Result<Arc<Baseline>, InvalidBaseline>,
+    /// The Baseline that speaks for the namespace, where it is not this one.
+    pub other: Option<String>,
+    /// What the namespace holds, once it was read.
+    pub contents: Option<Contents>,
+    /// Kinds that cannot be read.
+    pub errors: Vec<String>,
+}
+
+impl Namespace {
+    /// The Baseline that speaks for the namespace: the oldest.
+    fn speaker(&self) -> Option<&Arc<api::Baseline>> {
+        let age = |o: &&Arc<api::Baseline>| (o.creation_timestamp().map(|t| t.0), o.name_any());
+        self.objects.values().min_by_key(age)
+    }
+
+    fn parsed(&self) -> Option<Arc<Baseline>> {
+        Baseline::try_from(self.speaker()?.as_ref()).ok().map(Arc::new)
+    }
+}
+
+impl Baselines {
+    fn lock<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The Baseline of that name, if it can be used.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Baseline>> {
+        self.lock(|i| i.namespaces.get(namespace)?.parsed().filter(|b| b.name == name))
+    }
+
+    /// Every Baseline that can be used, or nothing before the first list.
+    pub fn all(&self) -> Option<Vec<Arc<Baseline>>> {
+        self.lock(|i| i.listed.then(|| i.namespaces.values().filter_map(Namespace::parsed).collect()))
+    }
+
+    /// What a Baseline's namespace holds, once it was read completely.
+    pub fn contents(&self, namespace: &str) -> Option<Contents> {
+        let cache = self.lock(|i| Some(i.namespaces.get(namespace)?.reader.as_ref()?.cache.clone()));
+        cache?.contents()
+    }
+
+    /// Every Baseline, usable or not.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.lock(|i| i.namespaces.values().flat_map(seen_in).collect())
+    }
+
+    /// Records a Baseline, and starts to read its namespace.
+    pub fn put(&self, client: &Client, object: api::Baseline) {
+        let namespace = object.namespace().unwrap_or_default();
+        self.lock(|i| {
+            let entry = i.namespaces.entry(namespace.clone()).or_default();
+            entry.objects.insert(object.name_any(), Arc::new(object));
+            entry.reader.get_or_insert_with(|| start_reader(client, namespace, self.changed.clone()));
+        });
+        self.changed.notify_one();
+    }
+
+    /// Forgets a Baseline, and its namespace with the last one there.
+    pub fn remove(&self, namespace: &str, name: &str) {
+        self.lock(|i| {
+            if let Some(entry) = i.namespaces.get_mut(namespace) {
+                entry.objects.remove(name);
+                if entry.objects.is_empty() {
+                    i.namespaces.remove(namespace);
+                }
+            }
+        });
+        self.changed.notify_one();
+    }
+
+    /// Forgets every Baseline that a list did not name.
+    pub fn keep(&self, listed: &[(String, String)]) {
+        let all: Vec<_> = self.lock(|i| {
+            i.listed = true;
+            let names = |(namespace, entry): (&String, &Namespace)| {
+                entry.objects.keys().map(|name| (namespace.clone(), name.clone())).collect::<Vec<_>>()
+            };
+            i.namespaces.iter().flat_map(names).collect()
+        });
+        for (namespace, name) in all.iter().filter(|key| !listed.contains(key)) {
+            self.remove(namespace, name);
+        }
+        self.listed.notify_waiters();
+        self.changed.notify_one();
+    }
+
+    /// Waits until the first list is complete.
+    pub async fn wait_until_listed(&self) {
+        loop {
+            let listed = self.listed.notified();
+            if self.lock(|i| i.listed) {
+                return;
+            }
+            listed.await;
+        }
+    }
+}
+
+fn start_reader(client: &Client, namespace: String, changed: Arc<Notify>) -> Reader {
+    let cache = Arc::new(BaselineCache::new(changed));
+    let task = tokio::spawn(follow(client.clone(), namespace, cache.clone())).abort_handle();
+    Reader { cache, task }
+}
+
+fn seen_in(namespace: &Namespace) -> Vec<Seen> {
+    let speaker = namespace.speaker().map(|s| s.name_any());
+    let cache = namespace.reader.as_ref().map(|r| &r.cache);
+    let seen = |object: &Arc<api::Baseline>| Seen {
+        object: object.clone(),
+        parsed: Baseline::try_from(object.as_ref()).map(Arc::new),
+        other: speaker.clone().filter(|name| *name != object.name_any()),
+        contents: cache.and_then(|c| c.contents()),
+        errors: cache.map(|c| c.errors()).unwrap_or_default(),
+    };
+    namespace.objects.values().map(seen).collect()
+}

@@ -1,0 +1,87 @@
+//! Takes an environment down: workloads first so that capacity is free at once, then the namespace, and the object last.
+//! The client is used here.
+//!
+//! Only namespaces that carry the environment's UID are touched, each delete by the namespace's own UID. A collection
+//! delete cannot carry a precondition, so it selects by the environment's UID label.
+
+use super::Context;
+use super::index::NamespaceState;
+use super::kinds::Kind;
+use super::requests::{self, RequestError};
+use crate::api::PreviewEnvironment;
+use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
+use crate::domain::Environment;
+use kube::ResourceExt;
+
+/// What is stopped, in order: each stage makes what the next one deletes, and would make it again.
+const STAGES: [&[(&str, &str)]; 3] =
+    [&[("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")], &[("apps/v1", "ReplicaSet")], &[("v1", "Pod")]];
+
+/// How far taking down came.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CleanUp {
+    /// These namespaces are on their way out.
+    Going(Vec<String>),
+    /// Nothing is left.
+    Gone,
+}
+
+/// Takes down everything of an environment but its object. Called again until nothing is left.
+pub async fn take_down(context: &Context, environment: &Environment, recorded: Option<&str>) -> Result<CleanUp, RequestError> {
+    let ours = namespaces(context, environment, recorded).await?;
+    for (name, state) in &ours {
+        if !state.terminating {
+            tracing::info!(env = %environment.name, namespace = name, "taking down");
+            stop_workloads(context, environment, name).await?;
+            requests::delete_namespace(&context.client, name, &state.uid).await?;
+        }
+    }
+    if ours.is_empty() { Ok(CleanUp::Gone) } else { Ok(CleanUp::Going(ours.into_iter().map(|(name, _)| name).collect())) }
+}
+
+/// What the watch knows, and the recorded namespace, which the watch may not have seen yet.
+async fn namespaces(
+    context: &Context,
+    environment: &Environment,
+    recorded: Option<&str>,
+) -> Result<Vec<(String, NamespaceState)>, RequestError> {
+    let mut ours = context.index.namespaces_of(&environment.uid);
+    if let Some(name) = recorded
+        && ours.is_empty()
+        && let Some(there) = requests::get_namespace(&context.client, name).await?
+        && there.labels().get(LABEL_ENVIRONMENT_UID) == Some(&environment.uid)
+    {
+        let terminating = there.metadata.deletion_timestamp.is_some();
+        ours.push((
+            name.to_owned(),
+            NamespaceState { uid: there.uid().unwrap_or_default(), environment_uid: environment.uid.clone(), terminating },
+        ));
+    }
+    Ok(ours)
+}
+
+async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
+    for stage in STAGES {
+        let kinds = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind));
+        let deletes = kinds.map(|kind| requests::delete_collection(&context.client, namespace, kind, &environment.uid));
+        for result in futures::future::join_all(deletes).await {
+            match result {
+                // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.
+                Err(error) if error.code() == Some(403) => tracing::warn!(namespace, %error, "workloads end with their namespace"),
+                other => other?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the object itself away: exactly the version that was looked at, so that a fact that came in between keeps it.
+pub async fn remove_object(context: &Context, object: &PreviewEnvironment) -> Result<(), RequestError> {
+    let others: Vec<String> = object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+    let had_ours = others.len() < object.finalizers().len();
+    let current = if had_ours { requests::set_finalizers(&context.client, object, &others).await? } else { object.clone() };
+    if object.metadata.deletion_timestamp.is_none() {
+        requests::delete_environment(&context.client, &current).await?;
+    }
+    Ok(())
+}

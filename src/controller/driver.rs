@@ -1,0 +1,317 @@
+//! The reconcile of one environment: settle > observe > resolve > plan > apply > status.
+//!
+//! It never waits: what is not so yet is an outcome, and a watch or a timer brings us back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::apply::{self, Applied, Destination};
+use super::clean_up::{self, CleanUp};
+use super::namespace::{self, NamespaceOutcome};
+use super::observe::{Observed, observe};
+use super::recorded::Recorded;
+use super::requests::{self, RequestError};
+use super::resolve::resolve;
+use super::settle::{Course, Settled, settle};
+use super::status::{self, Findings, Progress};
+use super::{Context, digest};
+use crate::api::PreviewEnvironment;
+use crate::api::PreviewEnvironmentStatus;
+use crate::api::conditions::{STALLED, find, is_true};
+use crate::api::names::FINALIZER;
+use crate::domain::{Baseline, Environment};
+use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
+
+/// How long a watch may take to bring back what was just written; until then it is no proof of drift.
+const WATCH_LAG: Duration = Duration::from_secs(5);
+/// How often counts alone are written to status.
+const STATUS_PAUSE: Duration = Duration::from_secs(1);
+/// How long something that needs a person is left alone before it is tried again.
+const STALLED_PAUSE: Duration = Duration::from_secs(300);
+/// How long `kubectl delete` waits for the forge to hear of it.
+const DELETE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One pass over one environment.
+struct Pass<'a> {
+    context: &'a Context,
+    object: &'a PreviewEnvironment,
+    environment: Environment,
+    settled: Settled,
+    recorded: Recorded,
+    now: DateTime<Utc>,
+}
+
+type Step<T> = Result<T, RequestError>;
+
+/// Brings one environment closer to what is wanted of it.
+pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Step<Action> {
+    let environment = match Environment::try_from(object.as_ref()) {
+        Ok(environment) => environment,
+        Err(invalid) => {
+            tracing::warn!(env = %object.name_any(), %invalid, "an environment cannot be read and is left alone");
+            return Ok(Action::await_change());
+        }
+    };
+    let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
+    let (recorded, now) = (context.memory.recall(&object), Utc::now());
+    let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
+    let pass = Pass { context: &context, object: &object, environment, settled, recorded, now };
+    let action = match (pass.settled.course, baseline) {
+        (Course::Run, Some(baseline)) => pass.run(&baseline).await?,
+        (Course::Run | Course::Wait, _) => pass.wait().await?,
+        (Course::TakeDown | Course::Remove, _) => pass.take_down().await?,
+    };
+    context.retries.forget(&object.uid().unwrap_or_default());
+    Ok(action)
+}
+
+impl Pass<'_> {
+    async fn run(&self, baseline: &Baseline) -> Step<Action> {
+        let images = match resolve(&self.environment, baseline) {
+            Ok(images) => images,
+            Err(error) => return self.finish(Progress::Stalled("Images", error.to_string()), self.recorded.status.clone()).await,
+        };
+        let digest = digest::of_inputs(&images, baseline);
+        if self.is_current(&digest) {
+            return self.finish(self.recorded_progress(), self.recorded.status.clone()).await;
+        }
+        let (progress, status) = self.make_so(baseline, &images, digest).await?;
+        self.finish(progress, status).await
+    }
+
+    async fn wait(&self) -> Step<Action> {
+        let wanted = &self.settled.wanted;
+        self.finish(Progress::Waiting(wanted.reason, wanted.message.clone()), self.recorded.status.clone()).await
+    }
+
+    /// Whether everything was applied that follows from the same inputs, and nobody changed it since.
+    fn is_current(&self, digest: &str) -> bool {
+        let status = &self.recorded.status;
+        let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
+        let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
+        status.plan_digest.as_deref() == Some(digest) && !(incomplete && due) && !self.drifted()
+    }
+
+    fn drifted(&self) -> bool {
+        let Some(namespace) = &self.recorded.status.namespace else { return true };
+        let ours = self.context.index.namespace(namespace).is_some_and(|n| n.environment_uid == self.environment.uid && !n.terminating);
+        self.watch_is_current() && (!ours || apply::drifted(self.context, &self.recorded, namespace))
+    }
+
+    fn watch_is_current(&self) -> bool {
+        self.recorded.written_at.is_none_or(|at| age(at, self.now) >= WATCH_LAG)
+    }
+
+    /// What a pass that changes nothing has to say: something that stalled stays so.
+    fn recorded_progress(&self) -> Progress {
+        match find(&self.recorded.status.conditions, STALLED) {
+            Some(stalled) if is_true(&self.recorded.status.conditions, STALLED) => {
+                Progress::Stalled(digest::stalled_reason(&stalled.reason), stalled.message.clone())
+            }
+            _ => Progress::Applied,
+        }
+    }
+
+    async fn make_so(&self, baseline: &Baseline, images: &ResolvedImages, digest: String) -> Step<(Progress, PreviewEnvironmentStatus)> {
+        let snapshot = match observe(self.context, baseline).await? {
+            Observed::Snapshot(snapshot) => snapshot,
+            Observed::NotYet(why) => return Ok((Progress::Waiting("BaselineNotRead", why), self.recorded.status.clone())),
+        };
+        let mut taken = Vec::new();
+        for name in namespace::candidates(&self.environment, self.recorded.status.namespace.as_deref()) {
+            let plan = self.plan_for(&name, baseline, &snapshot, images);
+            let status = self.record_intent(&name, &plan).await?;
+            match namespace::ensure(self.context, &self.environment, &name).await? {
+                NamespaceOutcome::Ours => return self.apply_plan(&plan, status, digest).await,
+                NamespaceOutcome::Terminating => {
+                    let why = format!("namespace {name} is still being deleted");
+                    return Ok((Progress::Waiting("NamespaceTerminating", why), status));
+                }
+                NamespaceOutcome::Foreign => taken.push(name),
+            }
+        }
+        let why = format!("the namespaces {} belong to somebody else and are left alone", taken.join(" and "));
+        Ok((Progress::Stalled("NamespaceTaken", why), PreviewEnvironmentStatus { namespace: None, ..self.recorded.status.clone() }))
+    }
+
+    /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
+    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Plan {
+        let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
+        loop {
+            let held_hosts = self.context.hosts.held_by_others(&self.environment.uid);
+            let target = Target {
+                environment: &self.environment.name,
+                uid: &self.environment.uid,
+                namespace: name,
+                baseline_namespace: &self.environment.baseline_namespace,
+                hosts: baseline.hosts.as_ref(),
+                held_hosts: &held_hosts,
+                recorded_hosts: &recorded_hosts,
+            };
+            let plan = plan(snapshot, &target, images);
+            let hosts: Vec<&str> = plan.urls.iter().map(|u| u.host.as_str()).collect();
+            if self.context.hosts.claim(&self.environment.uid, &hosts) {
+                return plan;
+            }
+        }
+    }
+
+    /// Writes down what is about to be made, before anything is, and takes hold of the object: a crash in between
+    /// leaves nothing that nobody knows of. Costs nothing where the plan adds nothing.
+    async fn record_intent(&self, namespace: &str, plan: &Plan) -> Step<PreviewEnvironmentStatus> {
+        let before = &self.recorded.status;
+        let status = PreviewEnvironmentStatus {
+            namespace: Some(namespace.to_owned()),
+            inventory: self.recorded.inventory_with(plan),
+            ..before.clone()
+        };
+        let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
+        let finalizers = self.object.finalizers();
+        let hold = async {
+            let ours: Vec<String> = finalizers.iter().cloned().chain([FINALIZER.to_owned()]).collect();
+            if finalizers.iter().any(|f| f == FINALIZER) {
+                Ok(())
+            } else {
+                requests::set_finalizers(&self.context.client, self.object, &ours).await.map(drop)
+            }
+        };
+        hold.await?;
+        if adds {
+            let findings =
+                Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
+            self.write(&status::status(&findings, self.now)).await?;
+        }
+        Ok(status)
+    }
+
+    async fn apply_plan(
+        &self,
+        plan: &Plan,
+        status: PreviewEnvironmentStatus,
+        digest: String,
+    ) -> Step<(Progress, PreviewEnvironmentStatus)> {
+        let namespace = status.namespace.clone().unwrap_or_default();
+        let new = self.recorded.status.plan_digest.is_none();
+        if new {
+            namespace::bind(self.context, &self.environment, &namespace).await?;
+        }
+        let to = Destination { environment: &self.environment, namespace: &namespace, new, watch_is_current: self.watch_is_current() };
+        let applied = apply::apply(self.context, &to, plan, &self.recorded).await;
+        let progress = progress_of(plan, &applied);
+        let Applied { inventory, written, failures } = applied;
+        tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
+        let complete = !failures.iter().any(RequestError::is_transient);
+        let status = PreviewEnvironmentStatus {
+            inventory,
+            services: status::services_of(plan),
+            left_out: status::left_out_of(plan),
+            urls: plan.urls.clone(),
+            revision: self.environment.main_source().map(|s| s.revision.to_string()),
+            plan_digest: complete.then_some(digest),
+            applied_at: if written > 0 { Some(Utc::now()) } else { status.applied_at },
+            ..status
+        };
+        Ok((progress, status))
+    }
+
+    async fn take_down(&self) -> Step<Action> {
+        let status = &self.recorded.status;
+        match clean_up::take_down(self.context, &self.environment, status.namespace.as_deref()).await? {
+            CleanUp::Going(names) => {
+                let why = format!("{}: namespace {} is going", self.settled.wanted.message, names.join(", "));
+                self.finish(Progress::Removing(why), status.clone()).await
+            }
+            CleanUp::Gone => self.gone().await,
+        }
+    }
+
+    async fn gone(&self) -> Step<Action> {
+        self.context.hosts.release(&self.environment.uid);
+        let revision = self.recorded.status.revision.clone();
+        let empty = PreviewEnvironmentStatus {
+            revision,
+            conditions: self.recorded.status.conditions.clone(),
+            ..PreviewEnvironmentStatus::default()
+        };
+        let action = self.finish(Progress::Removed, empty).await?;
+        if self.settled.course != Course::Remove || !self.is_told() {
+            return Ok(action);
+        }
+        clean_up::remove_object(self.context, self.object).await?;
+        self.context.memory.forget(&self.environment.uid);
+        tracing::info!(env = %self.environment.name, reason = self.settled.wanted.reason, "gone");
+        Ok(Action::await_change())
+    }
+
+    /// Whether the pull request says that the environment is gone, or never will.
+    fn is_told(&self) -> bool {
+        let since = self.object.metadata.deletion_timestamp.as_ref().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0));
+        since.is_some_and(|at| age(at, self.now) >= DELETE_PATIENCE) || self.context.feedback.is_told(self.object)
+    }
+
+    /// Writes the status that follows, if it is new, and says when to come back.
+    async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
+        status::look_at_services(&mut before, &self.context.index);
+        let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
+        let after = status::status(&findings, self.now);
+        let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < STATUS_PAUSE);
+        let known = status::derived(&self.recorded.status);
+        let mut pause = self.pause(&progress);
+        if after != known && recent && !status::is_worth_a_write(&known, &after) {
+            pause = pause.min(STATUS_PAUSE);
+        } else if after != known {
+            self.write(&after).await?;
+        }
+        Ok(Action::requeue(pause))
+    }
+
+    async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {
+        match requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await {
+            // The object is gone, or has a successor that is another's affair.
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.context.memory.remember(&self.environment.uid, status, self.now);
+                Ok(())
+            }
+        }
+    }
+
+    fn pause(&self, progress: &Progress) -> Duration {
+        let until_expiry = self.settled.expires_at.and_then(|at| (at - self.now).to_std().ok());
+        let own = match progress {
+            Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
+            Progress::Stalled(..) => STALLED_PAUSE,
+            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating", _) => WATCH_LAG,
+            Progress::Removing(_) => WATCH_LAG * 2,
+            Progress::Applied if !self.watch_is_current() => WATCH_LAG,
+            Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,
+            Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
+        };
+        // A second more than the exact moment, so that the next pass finds it past.
+        until_expiry.map_or(own, |expiry| own.min(expiry + Duration::from_secs(1)))
+    }
+}
+
+fn progress_of(plan: &Plan, applied: &Applied) -> Progress {
+    let (transient, terminal): (Vec<_>, Vec<_>) = applied.failures.iter().partition(|f| f.is_transient());
+    let text = |failures: &[&RequestError]| failures.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if !transient.is_empty() {
+        Progress::Failing(text(&transient))
+    } else if !terminal.is_empty() {
+        Progress::Stalled("ApplyRefused", text(&terminal))
+    } else if plan.stalled.is_empty() {
+        Progress::Applied
+    } else {
+        Progress::Stalled("Refused", plan.stalled.join("; "))
+    }
+}
+
+fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - since).to_std().unwrap_or_default()
+}

@@ -1,0 +1,171 @@
+//! What the watches say about the environments' workloads and namespaces: exactly the fields that are used.
+//! No client, no clock, no logging.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+/// How one workload is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadState {
+    /// The hash that it was applied with, as its annotation says.
+    pub applied_hash: Option<String>,
+    /// Whether it is up to date and ready.
+    pub ready: bool,
+    /// Why not, in words.
+    pub reason: Option<String>,
+}
+
+/// A namespace that carries an environment's UID.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NamespaceState {
+    /// UID of the namespace, for preconditions.
+    pub uid: String,
+    /// UID of the environment that it belongs to.
+    pub environment_uid: String,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+}
+
+/// Kind and name of a workload.
+pub type WorkloadKey = (&'static str, String);
+
+/// The index that every reconcile reads instead of asking the API server.
+#[derive(Debug, Default)]
+pub struct Index {
+    inner: RwLock<Inner>,
+    listed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    workloads: HashMap<String, HashMap<WorkloadKey, WorkloadState>>,
+    namespaces: HashMap<String, NamespaceState>,
+    listed: HashSet<&'static str>,
+}
+
+impl Index {
+    fn read<T>(&self, read: impl FnOnce(&Inner) -> T) -> T {
+        read(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, write: impl FnOnce(&mut Inner) -> T) -> T {
+        write(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Records a workload.
+    pub fn put_workload(&self, namespace: &str, key: WorkloadKey, state: WorkloadState) {
+        self.write(|i| i.workloads.entry(namespace.to_owned()).or_default().insert(key, state));
+    }
+
+    /// Forgets a workload.
+    pub fn drop_workload(&self, namespace: &str, key: &WorkloadKey) {
+        self.write(|i| {
+            if let Some(workloads) = i.workloads.get_mut(namespace) {
+                workloads.remove(key);
+                if workloads.is_empty() {
+                    i.workloads.remove(namespace);
+                }
+            }
+        });
+    }
+
+    /// Forgets all workloads of a kind that a list did not name.
+    pub fn keep_workloads(&self, kind: &'static str, listed: &HashSet<(String, String)>) {
+        self.write(|i| {
+            for (namespace, workloads) in &mut i.workloads {
+                workloads.retain(|(k, name), _| *k != kind || listed.contains(&(namespace.clone(), name.clone())));
+            }
+            i.workloads.retain(|_, workloads| !workloads.is_empty());
+            i.listed.insert(kind);
+        });
+        self.listed.notify_waiters();
+    }
+
+    /// Records a namespace.
+    pub fn put_namespace(&self, name: &str, state: NamespaceState) {
+        self.write(|i| i.namespaces.insert(name.to_owned(), state));
+    }
+
+    /// Forgets a namespace.
+    pub fn drop_namespace(&self, name: &str) {
+        self.write(|i| i.namespaces.remove(name));
+    }
+
+    /// Forgets all namespaces that a list did not name.
+    pub fn keep_namespaces(&self, listed: &HashSet<String>) {
+        self.write(|i| {
+            i.namespaces.retain(|name, _| listed.contains(name));
+            i.listed.insert("Namespace");
+        });
+        self.listed.notify_waiters();
+    }
+
+    /// Whether a first list of that kind is complete.
+    pub fn is_listed(&self, kind: &str) -> bool {
+        self.read(|i| i.listed.contains(kind))
+    }
+
+    /// Waits until a first list of every kind is complete.
+    pub async fn wait_until_listed(&self) {
+        loop {
+            let listed = self.listed.notified();
+            if ["Deployment", "StatefulSet", "Namespace"].into_iter().all(|kind| self.is_listed(kind)) {
+                return;
+            }
+            listed.await;
+        }
+    }
+
+    /// How one workload is, if a watch saw it.
+    pub fn workload(&self, namespace: &str, key: &WorkloadKey) -> Option<WorkloadState> {
+        self.read(|i| i.workloads.get(namespace)?.get(key).cloned())
+    }
+
+    /// One namespace, if it carries an environment's UID.
+    pub fn namespace(&self, name: &str) -> Option<NamespaceState> {
+        self.read(|i| i.namespaces.get(name).cloned())
+    }
+
+    /// All namespaces that carry this environment's UID.
+    pub fn namespaces_of(&self, environment_uid: &str) -> Vec<(String, NamespaceState)> {
+        let ours =
+            |(name, state): (&String, &NamespaceState)| (state.environment_uid == environment_uid).then(|| (name.clone(), state.clone()));
+        self.read(|i| i.namespaces.iter().filter_map(ours).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(ready: bool) -> WorkloadState {
+        WorkloadState { applied_hash: None, ready, reason: None }
+    }
+
+    #[test]
+    fn a_list_forgets_what_it_does_not_name() {
+        let index = Index::default();
+        index.put_workload("a", ("Deployment", "web".into()), state(true));
+        index.put_workload("a", ("Deployment", "old".into()), state(true));
+        index.put_workload("a", ("StatefulSet", "db".into()), state(true));
+        assert!(!index.is_listed("Deployment"));
+        index.keep_workloads("Deployment", &HashSet::from([("a".into(), "web".into())]));
+        assert!(index.is_listed("Deployment"));
+        assert!(index.workload("a", &("Deployment", "web".into())).is_some());
+        assert!(index.workload("a", &("Deployment", "old".into())).is_none());
+        assert!(index.workload("a", &("StatefulSet", "db".into())).is_some());
+    }
+
+    #[test]
+    fn namespaces_are_found_by_the_uid_that_they_carry() {
+        let index = Index::default();
+        let ours = NamespaceState { uid: "n".into(), environment_uid: "u-1".into(), terminating: false };
+        index.put_namespace("shop-web-pr-42", ours.clone());
+        assert_eq!(index.namespaces_of("u-1"), [("shop-web-pr-42".to_owned(), ours)]);
+        assert!(index.namespaces_of("u-2").is_empty());
+        index.drop_namespace("shop-web-pr-42");
+        assert!(index.namespaces_of("u-1").is_empty());
+    }
+}

@@ -1,0 +1,215 @@
+//! The controller: one level-triggered loop that makes every environment what it should be.
+//!
+//! ```text
+//! settle > observe (IO) > resolve > plan > apply (IO) > status          driver.rs calls them in this order
+//! ```
+//!
+//! The watches feed three in-memory views, so that a reconcile asks the API server nothing that it was told already:
+//! the environments (a reflector), their workloads and namespaces ([`index`]) and each baseline's namespace
+//! ([`baseline_cache`]).
+
+pub mod apply;
+pub mod baseline_cache;
+pub mod baseline_status;
+pub mod baselines;
+pub mod clean_up;
+pub mod digest;
+pub mod driver;
+pub mod environments;
+pub mod hosts;
+pub mod index;
+pub mod kinds;
+pub mod namespace;
+pub mod observe;
+pub mod recorded;
+pub mod requests;
+pub mod resolve;
+pub mod retries;
+pub mod settle;
+pub mod status;
+pub mod wake;
+pub mod watch;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::rbac::v1::Subject;
+use kube::Client;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::Store;
+use kube::runtime::{applier, reflector};
+use tokio::sync::Semaphore;
+
+use self::baselines::Baselines;
+use self::hosts::HostClaims;
+use self::index::Index;
+use self::kinds::Kind;
+use self::recorded::Memory;
+use self::requests::RequestError;
+use self::retries::Retries;
+use self::wake::Wake;
+use crate::api::PreviewEnvironment;
+use crate::config::ControllerConfig;
+
+/// What the pull request shows, as far as the controller must know.
+pub trait FeedbackState: Send + Sync {
+    /// Whether the pull request of an environment that is gone says so, or never will.
+    fn is_told(&self, environment: &PreviewEnvironment) -> bool;
+}
+
+/// Everything that a reconcile works with.
+pub struct Context {
+    /// The client, with the rights of the service.
+    pub client: Client,
+    /// How much is done at once.
+    pub config: ControllerConfig,
+    /// Who the service is: the subject of the RoleBindings that it makes.
+    pub identity: Subject,
+    /// Workloads and namespaces of the environments.
+    pub index: Arc<Index>,
+    /// The Baselines and their namespaces.
+    pub baselines: Arc<Baselines>,
+    /// Statuses that the watch did not bring back yet.
+    pub memory: Memory,
+    /// Host names that are given away.
+    pub hosts: HostClaims,
+    /// Pauses after failures.
+    pub retries: Retries,
+    /// One permit for each apply in flight, over all environments.
+    pub permits: Semaphore,
+    /// What the pull requests show.
+    pub feedback: Arc<dyn FeedbackState>,
+    /// Every environment, as the watch brings them.
+    pub environments: Store<PreviewEnvironment>,
+    /// Wakes reconciles.
+    pub wake: Wake,
+}
+
+impl Context {
+    /// Wakes the reconcile of every environment of a Baseline's namespace.
+    pub fn wake_namespace(&self, namespace: &str) {
+        let there = self.environments.state_filter(|e| e.metadata.namespace.as_deref() == Some(namespace));
+        there.iter().filter_map(|e| e.metadata.name.as_deref()).for_each(|name| self.wake.environment(namespace, name));
+    }
+}
+
+/// The controller before it runs.
+pub struct Controller {
+    context: Arc<Context>,
+    environments: environments::Environments,
+    wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
+}
+
+/// What others build on while the controller runs.
+#[derive(Clone)]
+pub struct Views {
+    /// Every environment.
+    pub environments: Store<PreviewEnvironment>,
+    /// Every Baseline.
+    pub baselines: Arc<Baselines>,
+}
+
+/// What a controller is made of.
+pub struct Parts {
+    /// The client, with the rights of the service.
+    pub client: Client,
+    /// How much is done at once.
+    pub config: ControllerConfig,
+    /// Who the service is.
+    pub identity: Subject,
+    /// Every environment, and who is told of changes.
+    pub environments: environments::Environments,
+    /// What the pull requests show.
+    pub feedback: Arc<dyn FeedbackState>,
+}
+
+impl Controller {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let (wake, wakeups) = Wake::channel();
+        let permits = Semaphore::new(parts.config.in_flight);
+        let context = Context {
+            client: parts.client,
+            config: parts.config,
+            identity: parts.identity,
+            index: Arc::default(),
+            baselines: Arc::default(),
+            memory: Memory::default(),
+            hosts: HostClaims::default(),
+            retries: Retries::default(),
+            permits,
+            feedback: parts.feedback,
+            environments: parts.environments.store(),
+            wake,
+        };
+        Self { context: Arc::new(context), environments: parts.environments, wakeups }
+    }
+
+    /// What others build on.
+    pub fn views(&self) -> Views {
+        Views { environments: self.environments.store(), baselines: self.context.baselines.clone() }
+    }
+
+    /// Runs until it is dropped. `listed` is called once everything was listed and reconciles start.
+    pub async fn run(self, listed: impl FnOnce() + Send) {
+        let Self { context, environments, wakeups } = self;
+        let store = environments.store();
+        let work = async {
+            wait_for_lists(&context, &store).await;
+            claim_recorded_hosts(&context, &store);
+            listed();
+            reconcile_all(context.clone(), store.clone(), wakeups).await;
+        };
+        futures::join!(
+            environments.follow(context.clone()),
+            environments::baselines(context.clone()),
+            watches(&context),
+            baseline_status::run(context.clone()),
+            work
+        );
+    }
+}
+
+async fn watches(context: &Context) {
+    let workloads = ["Deployment", "StatefulSet"].into_iter().filter_map(|kind| Kind::find("apps/v1", kind));
+    let workloads = workloads.map(|kind| watch::workloads(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
+    let namespaces = watch::namespaces(context.client.clone(), context.index.clone(), context.wake.clone());
+    futures::join!(futures::future::join_all(workloads), namespaces);
+}
+
+/// A reconcile that ran on half a view would make again what is there.
+async fn wait_for_lists(context: &Context, environments: &Store<PreviewEnvironment>) {
+    let _ = environments.wait_until_ready().await;
+    context.index.wait_until_listed().await;
+    context.baselines.wait_until_listed().await;
+}
+
+/// A restart must not give a host to another environment than the one that has it.
+fn claim_recorded_hosts(context: &Context, environments: &Store<PreviewEnvironment>) {
+    for environment in environments.state() {
+        let urls = environment.status.as_ref().map(|s| s.urls.as_slice()).unwrap_or_default();
+        let hosts: Vec<&str> = urls.iter().map(|u| u.host.as_str()).collect();
+        let uid = environment.metadata.uid.as_deref().unwrap_or_default();
+        if !context.hosts.claim(uid, &hosts) {
+            tracing::warn!(env = environment.metadata.name, "a host of this environment is recorded for another one too");
+        }
+    }
+}
+
+async fn reconcile_all(
+    context: Arc<Context>,
+    store: Store<PreviewEnvironment>,
+    wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
+) {
+    let config = Config::default().concurrency(context.config.concurrency);
+    let reconcile = |object, context| driver::reconcile(object, context).boxed();
+    let results = applier(reconcile, retry, context, store, wakeups.map(Ok::<_, Infallible>), config);
+    results.for_each(|_| async {}).await;
+}
+
+fn retry(object: Arc<PreviewEnvironment>, error: &RequestError, context: Arc<Context>) -> Action {
+    let pause = context.retries.next(object.metadata.uid.as_deref().unwrap_or_default());
+    tracing::warn!(env = object.metadata.name, %error, pause = ?pause, "a reconcile failed and is tried again");
+    Action::requeue(pause)
+}

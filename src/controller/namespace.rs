@@ -1,0 +1,102 @@
+//! The namespace of an environment: which name, made by POST, and the rights that the service gets inside it.
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
+
+use super::Context;
+use super::requests::{self, RequestError};
+use crate::api::names::{
+    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
+    ROLE_BINDING,
+};
+use crate::domain::Environment;
+use crate::domain::names::namespace_names;
+
+/// How making a namespace ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NamespaceOutcome {
+    /// It is there and ours.
+    Ours,
+    /// It is ours, or was, and is still going away.
+    Terminating,
+    /// Somebody else holds that name.
+    Foreign,
+}
+
+/// The names to try, in order: what is recorded, what is wanted, what nobody else would choose.
+pub fn candidates(environment: &Environment, recorded: Option<&str>) -> Vec<String> {
+    let names = namespace_names(&environment.baseline_namespace, &environment.name);
+    let mut candidates: Vec<String> = recorded.map(str::to_owned).into_iter().collect();
+    for name in [names.preferred, names.hashed] {
+        if !candidates.contains(&name) {
+            candidates.push(name);
+        }
+    }
+    candidates
+}
+
+/// Makes sure that the namespace is there and ours. One POST where it is not; nothing where a watch saw it.
+pub async fn ensure(context: &Context, environment: &Environment, name: &str) -> Result<NamespaceOutcome, RequestError> {
+    if let Some(seen) = context.index.namespace(name)
+        && seen.environment_uid == environment.uid
+    {
+        return Ok(if seen.terminating { NamespaceOutcome::Terminating } else { NamespaceOutcome::Ours });
+    }
+    match requests::create_namespace(&context.client, &namespace(environment, name)).await {
+        Ok(()) => Ok(NamespaceOutcome::Ours),
+        Err(error) if error.code() == Some(409) => look_at(context, environment, name).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn look_at(context: &Context, environment: &Environment, name: &str) -> Result<NamespaceOutcome, RequestError> {
+    let Some(there) = requests::get_namespace(&context.client, name).await? else {
+        return Ok(NamespaceOutcome::Terminating);
+    };
+    let owner = there.metadata.labels.as_ref().and_then(|l| l.get(LABEL_ENVIRONMENT_UID));
+    let terminating = there.metadata.deletion_timestamp.is_some();
+    Ok(match owner {
+        Some(uid) if *uid == environment.uid && terminating => NamespaceOutcome::Terminating,
+        Some(uid) if *uid == environment.uid => NamespaceOutcome::Ours,
+        // A predecessor of the same name: its namespace is going, and ours can have the name when it is gone.
+        Some(_) if terminating && is_predecessor(&there.metadata, environment) => NamespaceOutcome::Terminating,
+        _ => NamespaceOutcome::Foreign,
+    })
+}
+
+fn is_predecessor(there: &ObjectMeta, environment: &Environment) -> bool {
+    let label = |name: &str| there.labels.as_ref().and_then(|l| l.get(name)).map(String::as_str);
+    label(LABEL_ENVIRONMENT) == Some(environment.name.as_str()) && label(LABEL_BASELINE_NAMESPACE) == Some(&environment.baseline_namespace)
+}
+
+/// Gives the service its rights inside the namespace.
+pub async fn bind(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
+    let binding = role_binding(environment, &context.identity);
+    requests::create_role_binding(&context.client, namespace, &binding).await
+}
+
+fn labels(environment: &Environment) -> BTreeMap<String, String> {
+    let pairs = [
+        (LABEL_MANAGED_BY, MANAGED_BY),
+        (LABEL_ENVIRONMENT, environment.name.as_str()),
+        (LABEL_ENVIRONMENT_UID, environment.uid.as_str()),
+        (LABEL_BASELINE_NAMESPACE, environment.baseline_namespace.as_str()),
+    ];
+    pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+fn namespace(environment: &Environment, name: &str) -> Namespace {
+    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels(environment)), ..ObjectMeta::default() };
+    Namespace { metadata, ..Namespace::default() }
+}
+
+fn role_binding(environment: &Environment, identity: &Subject) -> RoleBinding {
+    let api_group = "rbac.authorization.k8s.io".to_owned();
+    RoleBinding {
+        metadata: ObjectMeta { name: Some(ROLE_BINDING.to_owned()), labels: Some(labels(environment)), ..ObjectMeta::default() },
+        role_ref: RoleRef { api_group: Some(api_group), kind: "ClusterRole".to_owned(), name: CLUSTER_ROLE_ENVIRONMENT.to_owned() },
+        subjects: Some(vec![identity.clone()]),
+    }
+}

@@ -1,0 +1,31 @@
+//! Step 1 of 5, observe: what the baseline holds right now. The client is used here, for the listed Secrets alone:
+//! everything else comes from the Baseline's cache.
+
+use super::Context;
+use super::requests::{self, RequestError};
+use crate::domain::Baseline;
+use crate::plan::{Manifest, Snapshot};
+
+/// What was seen.
+pub enum Observed {
+    /// All of it.
+    Snapshot(Snapshot),
+    /// The namespace was not read completely yet, for this reason.
+    NotYet(String),
+}
+
+/// Takes a snapshot of the Baseline's namespace.
+pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed, RequestError> {
+    let Some(contents) = context.baselines.contents(&baseline.namespace) else {
+        return Ok(Observed::NotYet(format!("reading namespace {} for the first time", baseline.namespace)));
+    };
+    let mut snapshot = Snapshot { objects: contents.objects, others: contents.others, missing_secrets: Vec::new() };
+    let secrets = baseline.secrets.iter().map(|name| requests::get_secret(&context.client, &baseline.namespace, name));
+    for (name, secret) in baseline.secrets.iter().zip(futures::future::try_join_all(secrets).await?) {
+        match secret {
+            Some(secret) => snapshot.objects.push(Manifest::new(serde_json::to_value(secret).unwrap_or_default())),
+            None => snapshot.missing_secrets.push(name.clone()),
+        }
+    }
+    Ok(Observed::Snapshot(snapshot))
+}

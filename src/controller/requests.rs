@@ -1,0 +1,215 @@
+//! The requests that the controller sends to the API server, with the preconditions that each must carry.
+//! Every request has a deadline of its own: kube's client has none.
+
+use std::time::Duration;
+
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::{PartialObjectMeta, Request};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+use crate::api::names::{LABEL_ENVIRONMENT_UID, MANAGER_CONTROLLER, MANAGER_STATUS};
+use crate::api::{GROUP, PreviewEnvironment};
+use crate::plan::{Manifest, ObjectName};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+
+/// How long one request may take. A healthy API server answers in milliseconds and cuts most requests off at 60 s.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// What the API server answers where it does not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It answered with a failure.
+    #[error("cannot {what}: {message}")]
+    Answered {
+        /// What was asked.
+        what: String,
+        /// The HTTP status.
+        code: u16,
+        /// The API server's own sentence.
+        message: String,
+    },
+    /// It did not answer.
+    #[error("cannot {what}: {why}")]
+    Unanswered {
+        /// What was asked.
+        what: String,
+        /// What went wrong.
+        why: String,
+    },
+}
+
+impl RequestError {
+    /// The HTTP status, if there was an answer.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Answered { code, .. } => Some(*code),
+            Self::Unanswered { .. } => None,
+        }
+    }
+
+    /// Whether the same request can succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        self.code().is_none_or(|code| matches!(code, 409 | 429) || code >= 500)
+    }
+
+    /// From kube's error. The texts of kube's errors hold no request bodies.
+    pub fn from_kube(what: impl Into<String>, error: kube::Error) -> Self {
+        let what = what.into();
+        match error {
+            kube::Error::Api(status) => Self::Answered { what, code: status.code, message: status.message.clone() },
+            other => Self::Unanswered { what, why: other.to_string() },
+        }
+    }
+}
+
+/// Waits for an answer until the deadline.
+pub async fn within_deadline<T>(what: &str, answer: impl Future<Output = kube::Result<T>>) -> Result<T, RequestError> {
+    match tokio::time::timeout(DEADLINE, answer).await {
+        Ok(result) => result.map_err(|error| RequestError::from_kube(what, error)),
+        Err(_) => Err(RequestError::Unanswered { what: what.to_owned(), why: format!("no answer within {} s", DEADLINE.as_secs()) }),
+    }
+}
+
+/// `None` where the API server answers 404.
+pub fn found<T>(result: Result<T, RequestError>) -> Result<Option<T>, RequestError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.code() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Metadata of an answer; the rest of it is not read.
+pub type Metadata = PartialObjectMeta<Namespace>;
+
+/// One server-side apply of a whole object, taking over fields that others hold.
+pub async fn apply(client: &Client, namespace: &str, manifest: &Manifest) -> Result<(), RequestError> {
+    let object = manifest.name();
+    let what = format!("apply {object} in namespace {namespace}");
+    let kind = known_kind(&object, &what)?;
+    let params = PatchParams::apply(MANAGER_CONTROLLER).force();
+    let request = Request::new(kind.path(namespace)).patch_metadata(&object.name, &params, &Patch::Apply(manifest.value()));
+    send::<Metadata>(client, &what, request).await.map(drop)
+}
+
+/// Deletes one object if it is ours: its UID label is looked at, and the delete carries the object's own UID.
+pub async fn delete_ours(client: &Client, namespace: &str, object: &ObjectName, environment_uid: &str) -> Result<(), RequestError> {
+    let what = format!("delete {object} in namespace {namespace}");
+    let kind = known_kind(object, &what)?;
+    let path = Request::new(kind.path(namespace));
+    let get = path.get_metadata(&object.name, &kube::api::GetParams::default());
+    let Some(there) = found(send::<Metadata>(client, &what, get).await)? else { return Ok(()) };
+    let labels = there.metadata.labels.unwrap_or_default();
+    if labels.get(LABEL_ENVIRONMENT_UID).map(String::as_str) != Some(environment_uid) {
+        return Ok(());
+    }
+    let params = DeleteParams::background().preconditions(Preconditions { uid: there.metadata.uid, resource_version: None });
+    found(send::<Value>(client, &what, path.delete(&object.name, &params)).await).map(drop)
+}
+
+/// Deletes all objects of a kind that carry the environment's UID. A collection delete cannot carry preconditions,
+/// so it selects by that label.
+pub async fn delete_collection(client: &Client, namespace: &str, kind: &Kind, environment_uid: &str) -> Result<(), RequestError> {
+    let what = format!("delete the {} of namespace {namespace}", kind.plural);
+    let selected = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={environment_uid}"));
+    let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
+    let request = Request::new(kind.path(namespace)).delete_collection(&params, &selected);
+    found(send::<Value>(client, &what, request).await).map(drop)
+}
+
+fn known_kind(object: &ObjectName, what: &str) -> Result<&'static Kind, RequestError> {
+    let unknown =
+        || RequestError::Answered { what: what.to_owned(), code: 422, message: format!("the kind {} is not known", object.api_version) };
+    Kind::find(&object.api_version, &object.kind).ok_or_else(unknown)
+}
+
+type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
+
+async fn send<T: DeserializeOwned>(client: &Client, what: &str, request: Built) -> Result<T, RequestError> {
+    let request = request.map_err(|e| RequestError::Unanswered { what: what.to_owned(), why: e.to_string() })?;
+    within_deadline(what, client.request::<T>(request)).await
+}
+
+/// Makes a namespace. By POST, never by apply: an apply onto a foreign or terminating namespace answers 200.
+pub async fn create_namespace(client: &Client, namespace: &Namespace) -> Result<(), RequestError> {
+    let name = namespace.metadata.name.clone().unwrap_or_default();
+    let api: Api<Namespace> = Api::all(client.clone());
+    within_deadline(&format!("create namespace {name}"), api.create(&PostParams::default(), namespace)).await.map(drop)
+}
+
+/// What a namespace's metadata says, if it exists.
+pub async fn get_namespace(client: &Client, name: &str) -> Result<Option<Metadata>, RequestError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    within_deadline(&format!("get namespace {name}"), api.get_metadata_opt(name)).await
+}
+
+/// Deletes the namespace with that UID, and no other of the same name.
+pub async fn delete_namespace(client: &Client, name: &str, uid: &str) -> Result<(), RequestError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let params = DeleteParams::background().preconditions(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+    found(within_deadline(&format!("delete namespace {name}"), api.delete(name, &params)).await).map(drop)
+}
+
+/// Makes a RoleBinding; one that is there already is left as it is.
+pub async fn create_role_binding(client: &Client, namespace: &str, binding: &RoleBinding) -> Result<(), RequestError> {
+    let api: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+    let what = format!("create the RoleBinding of namespace {namespace}");
+    match within_deadline(&what, api.create(&PostParams::default(), binding)).await {
+        Err(error) if error.code() == Some(409) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// One Secret of a baseline, by name.
+pub async fn get_secret(client: &Client, namespace: &str, name: &str) -> Result<Option<Secret>, RequestError> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    within_deadline(&format!("get Secret {name} in namespace {namespace}"), api.get_opt(name)).await
+}
+
+/// Applies the part of an environment's status that the controller derives.
+pub async fn apply_status(client: &Client, object: &PreviewEnvironment, status: &Value) -> Result<(), RequestError> {
+    let (namespace, name) = names_of(object);
+    let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
+    // The UID makes the API server refuse to write into a successor of the same name.
+    let patch = json!({
+        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
+        "metadata": {"name": name, "uid": object.metadata.uid}, "status": status,
+    });
+    let params = PatchParams::apply(MANAGER_STATUS).force();
+    let patch = Patch::Apply(&patch);
+    let answer = api.patch_status(&name, &params, &patch);
+    within_deadline(&format!("write the status of {namespace}/{name}"), answer).await.map(drop)
+}
+
+/// Sets the finalizers of exactly the version of an environment that was read, and gives the new version.
+pub async fn set_finalizers(
+    client: &Client,
+    object: &PreviewEnvironment,
+    finalizers: &[String],
+) -> Result<PreviewEnvironment, RequestError> {
+    let (namespace, name) = names_of(object);
+    let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
+    let patch =
+        json!({"metadata": {"resourceVersion": object.metadata.resource_version, "uid": object.metadata.uid, "finalizers": finalizers}});
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+    let answer = api.patch(&name, &params, &patch);
+    within_deadline(&format!("set the finalizers of {namespace}/{name}"), answer).await
+}
+
+/// Deletes exactly the version of an environment that was read.
+pub async fn delete_environment(client: &Client, object: &PreviewEnvironment) -> Result<(), RequestError> {
+    let (namespace, name) = names_of(object);
+    let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
+    let preconditions = Preconditions { uid: object.metadata.uid.clone(), resource_version: object.metadata.resource_version.clone() };
+    let params = DeleteParams::default().preconditions(preconditions);
+    let answer = api.delete(&name, &params);
+    found(within_deadline(&format!("delete {namespace}/{name}"), answer).await).map(drop)
+}
+
+fn names_of(object: &PreviewEnvironment) -> (String, String) {
+    (object.metadata.namespace.clone().unwrap_or_default(), object.metadata.name.clone().unwrap_or_default())
+}

@@ -1,0 +1,290 @@
+//! Step 5 of 5, status: what is so, in conditions for scripts and a phase for people. No client, no clock, no logging.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::index::Index;
+use super::settle::{Course, Settled};
+use crate::api::PreviewEnvironmentStatus;
+use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
+use crate::api::status::{LeftOut, ServiceStatus, Summary};
+use crate::domain::Environment;
+use crate::plan::{Decision, Plan, Workload};
+
+/// How far a reconcile came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Everything planned is applied; the workloads tell the rest.
+    Applied,
+    /// It goes on when something else has happened.
+    Waiting(&'static str, String),
+    /// It is tried again soon.
+    Failing(String),
+    /// A person has to change something first. What could be done is done.
+    Stalled(&'static str, String),
+    /// The environment is being taken down.
+    Removing(String),
+    /// Nothing of the environment is left.
+    Removed,
+}
+
+/// Everything that a status follows from.
+pub struct Findings<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// What is wanted of it.
+    pub settled: &'a Settled,
+    /// How far we came.
+    pub progress: &'a Progress,
+    /// The status before, with what this reconcile recorded in it.
+    pub before: &'a PreviewEnvironmentStatus,
+}
+
+/// The part of a status that the controller derives, without what other field managers hold.
+pub fn derived(status: &PreviewEnvironmentStatus) -> PreviewEnvironmentStatus {
+    let mut derived = PreviewEnvironmentStatus { lookup: None, feedback: None, ..status.clone() };
+    derived.conditions.retain(|c| c.type_ != LOOKED_UP && c.type_ != FEEDBACK_DELIVERED);
+    derived
+}
+
+/// The same as JSON, for a server-side apply.
+pub fn to_value(status: &PreviewEnvironmentStatus) -> Value {
+    serde_json::to_value(derived(status)).unwrap_or_default()
+}
+
+/// The status that follows.
+pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironmentStatus {
+    let Findings { environment, settled, progress, before } = findings;
+    let mut observations = vec![settled.wanted.clone(), ready(progress, before), progressing(progress, before), stalled(progress)];
+    observations.extend(settled.approved.clone());
+    let conditions = observations.into_iter().map(|o| o.dated(&before.conditions, environment.generation, now)).collect();
+    let ready = matches!(progress, Progress::Applied) && unready(before).is_empty();
+    PreviewEnvironmentStatus {
+        observed_generation: environment.generation,
+        phase: Some(phase(findings, ready).to_owned()),
+        summary: Some(summary(environment, before)),
+        ready_revision: if ready { before.revision.clone() } else { before.ready_revision.clone() },
+        expires_at: settled.expires_at,
+        conditions,
+        ..derived(before)
+    }
+}
+
+fn summary(environment: &Environment, before: &PreviewEnvironmentStatus) -> Summary {
+    let source = environment.main_source();
+    let target = environment.wish.as_ref().and_then(|w| w.target.as_ref());
+    let wished = target.map(|t| match (t.pull, &t.branch) {
+        (Some(number), _) => format!("{}#{number}", t.repository),
+        (None, branch) => format!("{}@{}", t.repository, branch.as_deref().unwrap_or_default()),
+    });
+    Summary {
+        source: source.map(crate::domain::environment::Source::display).or(wished),
+        revision: source.map(|s| s.revision.short().to_owned()),
+        url: before.urls.first().map(|u| u.url.clone()),
+    }
+}
+
+fn unready(status: &PreviewEnvironmentStatus) -> Vec<&ServiceStatus> {
+    status.services.iter().filter(|s| !s.ready).collect()
+}
+
+fn ready(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observation {
+    let all = before.services.len();
+    let waiting = unready(before);
+    let up = all - waiting.len();
+    match progress {
+        Progress::Applied if waiting.is_empty() => Observation::new(READY, true, "Ready", format!("{up} of {all} services are up")),
+        Progress::Applied => {
+            let reasons: Vec<String> =
+                waiting.iter().take(5).map(|s| format!("{}: {}", s.name, s.reason.as_deref().unwrap_or("not ready"))).collect();
+            Observation::new(READY, false, "NotReady", format!("{up} of {all} services are up; {}", reasons.join("; ")))
+        }
+        Progress::Stalled(reason, message) => Observation::new(READY, false, reason, message.clone()),
+        Progress::Waiting(reason, message) => Observation::new(READY, false, reason, message.clone()),
+        Progress::Failing(message) => Observation::new(READY, false, "Failing", message.clone()),
+        Progress::Removing(message) => Observation::new(READY, false, "Removing", message.clone()),
+        Progress::Removed => Observation::new(READY, false, "Removed", "nothing of it is left"),
+    }
+}
+
+fn progressing(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observation {
+    match progress {
+        Progress::Applied if unready(before).is_empty() => Observation::new(PROGRESSING, false, "Done", "everything is as planned"),
+        Progress::Applied => Observation::new(PROGRESSING, true, "Starting", "the workloads are starting"),
+        Progress::Waiting(reason, message) => Observation::new(PROGRESSING, ConditionStatus::Unknown, reason, message.clone()),
+        Progress::Failing(message) => Observation::new(PROGRESSING, true, "Retrying", message.clone()),
+        Progress::Stalled(reason, message) => Observation::new(PROGRESSING, false, reason, message.clone()),
+        Progress::Removing(message) => Observation::new(PROGRESSING, true, "Removing", message.clone()),
+        Progress::Removed => Observation::new(PROGRESSING, false, "Removed", "nothing of it is left"),
+    }
+}
+
+fn stalled(progress: &Progress) -> Observation {
+    match progress {
+        Progress::Stalled(reason, message) => Observation::new(STALLED, true, reason, message.clone()),
+        _ => Observation::new(STALLED, false, "GoingOn", ""),
+    }
+}
+
+fn phase(findings: &Findings<'_>, ready: bool) -> &'static str {
+    let Findings { settled, progress, before, .. } = findings;
+    match progress {
+        Progress::Applied if ready => "Ready",
+        Progress::Applied | Progress::Failing(_) if before.ready_revision.is_some() => "Updating",
+        Progress::Applied | Progress::Failing(_) => "Creating",
+        Progress::Stalled(..) => "Stalled",
+        Progress::Waiting(..) if settled.course == Course::Wait => "Pending",
+        Progress::Waiting(..) => "Waiting",
+        Progress::Removing(_) => "Removing",
+        Progress::Removed if matches!(settled.wanted.reason, "Draft" | "Triggered" | "Wished") => "Waiting",
+        Progress::Removed => "Removed",
+    }
+}
+
+/// The services of a plan, not looked at yet.
+pub fn services_of(plan: &Plan) -> Vec<ServiceStatus> {
+    let service = |w: &Workload| ServiceStatus {
+        kind: w.object.kind.clone(),
+        name: w.object.name.clone(),
+        image: w.image.clone(),
+        from: w.from,
+        ready: false,
+        reason: None,
+    };
+    plan.workloads.iter().map(service).collect()
+}
+
+/// Each service as the watches last saw it. A workload counts only once a watch saw it as it was last applied.
+pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
+    let namespace = status.namespace.clone().unwrap_or_default();
+    for service in &mut status.services {
+        let kind = if service.kind == "StatefulSet" { "StatefulSet" } else { "Deployment" };
+        let applied = status.inventory.iter().find(|e| e.kind == service.kind && e.name == service.name).and_then(|e| e.hash.as_ref());
+        let seen = index.workload(&namespace, &(kind, service.name.clone()));
+        (service.ready, service.reason) = match seen {
+            Some(seen) if applied.is_some() && seen.applied_hash.as_ref() == applied => (seen.ready, seen.reason),
+            _ => (false, Some("being applied".to_owned())),
+        };
+    }
+}
+
+/// What of the baseline is not in the environment, each object once.
+pub fn left_out_of(plan: &Plan) -> Vec<LeftOut> {
+    let mut seen = HashSet::new();
+    let left_out = |decision: &Decision| match decision {
+        Decision::LeftOut { object, .. } => Some(LeftOut { kind: object.kind.clone(), name: object.name.clone(), why: decision.why() }),
+        Decision::Kept(_) | Decision::Changed { .. } => None,
+    };
+    plan.decisions.iter().filter_map(left_out).filter(|l| seen.insert((l.kind.clone(), l.name.clone()))).collect()
+}
+
+/// Whether a change of status is worth a write at once. What is left are counts and reasons that move while workloads
+/// start, which a write a second can tell as well.
+pub fn is_worth_a_write(before: &PreviewEnvironmentStatus, after: &PreviewEnvironmentStatus) -> bool {
+    let essence = |status: &PreviewEnvironmentStatus| {
+        let mut status = derived(status);
+        for service in &mut status.services {
+            (service.ready, service.reason) = (false, None);
+        }
+        for condition in &mut status.conditions {
+            condition.message.clear();
+        }
+        status
+    };
+    essence(before) != essence(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::conditions::{WANTED, find, is_true};
+    use crate::api::status::ImageOrigin;
+    use crate::controller::index::WorkloadState;
+    use crate::domain::EnvironmentName;
+
+    fn environment() -> Environment {
+        Environment {
+            name: EnvironmentName::recorded("web-pr-42"),
+            baseline_namespace: "shop".into(),
+            baseline: "shop".into(),
+            uid: "u-1".into(),
+            generation: Some(3),
+            created_at: None,
+            deleted: false,
+            sources: vec![],
+            wish: None,
+            ttl: None,
+            images: vec![],
+        }
+    }
+
+    fn settled(course: Course, reason: &'static str) -> Settled {
+        Settled { course, wanted: Observation::new(WANTED, true, reason, ""), approved: None, expires_at: None }
+    }
+
+    fn with_service(ready: bool) -> PreviewEnvironmentStatus {
+        let service = ServiceStatus {
+            kind: "Deployment".into(),
+            name: "web".into(),
+            image: "acme/web:1".into(),
+            from: ImageOrigin::Branch,
+            ready,
+            reason: (!ready).then(|| "0 of 1 replicas are ready".into()),
+        };
+        PreviewEnvironmentStatus { services: vec![service], revision: Some("new".into()), ..Default::default() }
+    }
+
+    fn after(before: &PreviewEnvironmentStatus, progress: &Progress) -> PreviewEnvironmentStatus {
+        let (environment, settled) = (environment(), settled(Course::Run, "Triggered"));
+        status(&Findings { environment: &environment, settled: &settled, progress, before }, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn it_is_ready_when_its_workloads_are() {
+        let status = after(&with_service(true), &Progress::Applied);
+        assert_eq!((status.phase.as_deref(), is_true(&status.conditions, READY)), (Some("Ready"), true));
+        assert_eq!(status.ready_revision.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn it_is_updating_only_after_it_was_ready() {
+        let first = after(&with_service(false), &Progress::Applied);
+        assert_eq!((first.phase.as_deref(), first.ready_revision.as_deref()), (Some("Creating"), None));
+        let before = PreviewEnvironmentStatus { ready_revision: Some("old".into()), ..with_service(false) };
+        let second = after(&before, &Progress::Applied);
+        assert_eq!((second.phase.as_deref(), second.ready_revision.as_deref()), (Some("Updating"), Some("old")));
+        assert!(find(&second.conditions, READY).unwrap().message.contains("web: 0 of 1"));
+    }
+
+    #[test]
+    fn a_workload_counts_once_it_was_seen_as_applied() {
+        let index = Index::default();
+        let state = |hash: &str| WorkloadState { applied_hash: Some(hash.into()), ready: true, reason: None };
+        let mut status = with_service(false);
+        status.namespace = Some("ns".into());
+        let entry = |hash: &str| crate::api::status::InventoryEntry {
+            api_version: "apps/v1".into(),
+            kind: "Deployment".into(),
+            name: "web".into(),
+            hash: Some(hash.into()),
+        };
+        status.inventory = vec![entry("new")];
+        index.put_workload("ns", ("Deployment", "web".into()), state("old"));
+        look_at_services(&mut status, &index);
+        assert!(!status.services[0].ready, "the old pods are ready, not what was just applied");
+        index.put_workload("ns", ("Deployment", "web".into()), state("new"));
+        look_at_services(&mut status, &index);
+        assert!(status.services[0].ready);
+    }
+
+    #[test]
+    fn counts_alone_are_not_worth_a_write_at_once() {
+        let before = after(&with_service(false), &Progress::Applied);
+        let mut moved = before.clone();
+        moved.services[0].reason = Some("other".into());
+        assert!(!is_worth_a_write(&before, &moved));
+        assert!(is_worth_a_write(&before, &after(&with_service(true), &Progress::Applied)));
+    }
+}
