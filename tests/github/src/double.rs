@@ -1,0 +1,342 @@
+//! The double as tests hold it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::contract::Violation;
+use crate::deliveries::Delivery;
+use crate::faults::Fault;
+use crate::hook::Hook;
+use crate::http::serve;
+use crate::log::Logged;
+use crate::model::{
+    Action, Comment, Event, Extra, Permission, PullRequest, Refusal, Repository, UserKind,
+};
+use crate::state::Shared;
+
+/// A running double. Clones share it; the last one to go ends it.
+#[derive(Clone)]
+pub struct Double {
+    pub(crate) shared: Arc<Shared>,
+    _server: Arc<Server>,
+}
+
+/// The task that serves; it ends when this is dropped.
+struct Server(JoinHandle<std::convert::Infallible>);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What an action led to.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The pull request.
+    pub number: Option<u64>,
+    /// The comment.
+    pub comment: Option<u64>,
+    /// The deliveries, one for each webhook and pull request.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Done {
+    fn new(events: &[Event], deliveries: Vec<Delivery>) -> Self {
+        let comment = events.iter().find_map(|event| match &event.extra {
+            Extra::Comment(comment, _) => Some(comment.id),
+            _ => None,
+        });
+        Self {
+            number: events.first().and_then(|event| event.number),
+            comment,
+            deliveries,
+        }
+    }
+
+    /// The number of the pull request.
+    ///
+    /// # Panics
+    /// When the action was about none.
+    pub fn number(&self) -> u64 {
+        self.number.expect("the action was about a pull request")
+    }
+
+    /// The first delivery.
+    ///
+    /// # Panics
+    /// When no webhook wanted the event.
+    pub fn delivery(&self) -> &Delivery {
+        self.deliveries.first().expect("a webhook wants this event")
+    }
+
+    /// The status that the first delivery was answered with, if it was.
+    pub fn status(&self) -> Option<u16> {
+        self.deliveries.first().and_then(Delivery::status)
+    }
+}
+
+/// Starting, and where it is.
+impl Double {
+    /// Starts on a free port of the loopback address.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Starts on an address.
+    pub async fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let shared = Arc::new(Shared::new(format!("http://{}", listener.local_addr()?)));
+        let server = tokio::spawn(serve(Arc::clone(&shared), listener));
+        Ok(Self {
+            shared,
+            _server: Arc::new(Server(server)),
+        })
+    }
+
+    /// The address for the client's base URI, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.shared.api
+    }
+}
+
+/// What stands before a story begins.
+impl Double {
+    /// Makes a person, or finds the one of that login; returns the id.
+    pub fn add_user(&self, login: &str) -> u64 {
+        self.shared
+            .change(|state| state.model.add_user(login, UserKind::User))
+    }
+
+    /// Makes a bot's account; by convention its login ends in `[bot]`.
+    pub fn add_bot(&self, login: &str) -> u64 {
+        self.shared
+            .change(|state| state.model.add_user(login, UserKind::Bot))
+    }
+
+    /// Makes a token with the scope `repo` for an account.
+    pub fn add_token(&self, login: &str, token: &str) -> Result<(), Refusal> {
+        self.shared
+            .change(|state| state.model.add_token(login, token))
+    }
+
+    /// Gives a token other scopes; none of `repo` and `public_repo` means reading public things only.
+    pub fn set_scopes(&self, token: &str, scopes: &[&str]) -> Result<(), Refusal> {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self.shared.change(|state| {
+            state
+                .model
+                .token_mut(token)
+                .map(|token| token.scopes = scopes)
+        })
+    }
+
+    /// Revokes a token: 401 from now on.
+    pub fn revoke_token(&self, token: &str) -> Result<(), Refusal> {
+        self.shared.change(|state| {
+            state
+                .model
+                .token_mut(token)
+                .map(|token| token.revoked = true)
+        })
+    }
+
+    /// Sets how many requests a token has left, until its window of an hour ends.
+    pub fn set_remaining(&self, token: &str, remaining: u32) -> Result<(), Refusal> {
+        self.shared.change(|state| {
+            let now = state.now();
+            let rate = &mut state.model.token_mut(token)?.rate;
+            rate.roll(now);
+            rate.used = rate.limit.saturating_sub(remaining);
+            Ok(())
+        })
+    }
+
+    /// Makes a public repository with a branch `main`; a new owner becomes an organisation. Returns the id.
+    pub fn add_repository(&self, repo: &str) -> Result<u64, Refusal> {
+        self.shared
+            .change(|state| state.model.add_repository(repo, false, state.now()))
+    }
+
+    /// Makes a private repository.
+    pub fn add_private_repository(&self, repo: &str) -> Result<u64, Refusal> {
+        self.shared
+            .change(|state| state.model.add_repository(repo, true, state.now()))
+    }
+
+    /// Forks a repository into a person's account; returns the fork's name.
+    pub fn fork(&self, repo: &str, login: &str) -> Result<String, Refusal> {
+        self.shared
+            .change(|state| state.model.fork(repo, login, state.now()))
+    }
+
+    /// Gives a repository another name; the old one redirects.
+    pub fn rename(&self, repo: &str, to: &str) -> Result<(), Refusal> {
+        self.shared.change(|state| state.model.rename(repo, to))
+    }
+
+    /// Gives an account a permission on a repository.
+    pub fn permit(&self, repo: &str, login: &str, permission: Permission) -> Result<(), Refusal> {
+        self.shared
+            .change(|state| state.model.permit(repo, login, permission))
+    }
+
+    /// Takes a pull request away as GitHub's staff can: its comments answer 410.
+    pub fn mark_gone(&self, repo: &str, number: u64) -> Result<(), Refusal> {
+        self.shared.change(|state| {
+            let repository = state.model.repository_mut(repo)?;
+            repository.pulls.remove(&number);
+            repository.gone.insert(number);
+            Ok(())
+        })
+    }
+
+    /// Configures a webhook; returns its id. The ping is an action of its own: [`Action::Ping`].
+    pub fn add_webhook(&self, hook: Hook) -> Result<u64, Refusal> {
+        self.shared.change(|state| hook.add_to(&mut state.model))
+    }
+
+    /// Changes the secret that later deliveries of a webhook are signed with.
+    pub fn set_secret(&self, hook: u64, secret: &str) -> Result<(), Refusal> {
+        self.shared.change(|state| {
+            state
+                .model
+                .webhook_mut(hook)
+                .map(|hook| hook.secret = Some(secret.to_owned()))
+        })
+    }
+}
+
+/// What people do.
+impl Double {
+    /// Does something, and builds the deliveries without sending them.
+    pub fn act(&self, action: impl Into<Action>) -> Result<Done, Refusal> {
+        let action = action.into();
+        let (events, deliveries) = self
+            .shared
+            .change(|state| state.act(&self.shared.api, &action))?;
+        Ok(Done::new(&events, deliveries))
+    }
+
+    /// Does something, and sends the deliveries, one after the other. Returns after the last answer.
+    pub async fn perform(&self, action: impl Into<Action>) -> Result<Done, Refusal> {
+        let mut done = self.act(action)?;
+        for delivery in &mut done.deliveries {
+            *delivery = self.shared.send(delivery).await;
+        }
+        Ok(done)
+    }
+
+    /// Sends a delivery once, as it is: perhaps late, twice or changed.
+    pub async fn send(&self, delivery: &Delivery) -> Delivery {
+        self.shared.send(delivery).await
+    }
+
+    /// Sends a delivery of the log again: the same bytes under the same GUID, to where the webhook points now.
+    pub async fn redeliver(&self, id: u64) -> anyhow::Result<Delivery> {
+        let again = self.shared.change(|state| state.repeat(id));
+        Ok(self
+            .shared
+            .send(&again.with_context(|| format!("cannot find delivery {id}"))?)
+            .await)
+    }
+}
+
+/// Failures and the clock.
+impl Double {
+    /// Asks for a failure.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.change(|state| state.faults.add(fault));
+    }
+
+    /// Takes back the failures still waiting.
+    pub fn clear_faults(&self) {
+        self.shared.change(|state| state.faults.clear());
+    }
+
+    /// Down altogether: every connection is cut at its next request.
+    pub fn go_down(&self) {
+        self.shared.change(|state| state.down = true);
+    }
+
+    /// Back again.
+    pub fn come_up(&self) {
+        self.shared.change(|state| state.down = false);
+    }
+
+    /// Holds the clock at a time. Without this it is the machine's.
+    pub fn set_time(&self, now: DateTime<Utc>) {
+        self.shared.change(|state| state.clock = Some(now));
+    }
+
+    /// Moves the clock on, and holds it there.
+    pub fn advance(&self, by: TimeDelta) {
+        self.shared
+            .change(|state| state.clock = Some(state.now() + by));
+    }
+
+    /// The time on GitHub.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.shared.lock().now()
+    }
+}
+
+/// What is there, for asserting.
+impl Double {
+    /// The comments of a pull request, oldest first; none if there is no such pull request.
+    pub fn comments(&self, repo: &str, number: u64) -> Vec<Comment> {
+        let state = self.shared.lock();
+        let repository = state.model.repository(repo);
+        repository
+            .map(|repository| {
+                repository
+                    .comments_on(number)
+                    .into_iter()
+                    .cloned()
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// A pull request as it stands.
+    pub fn pull(&self, repo: &str, number: u64) -> Result<PullRequest, Refusal> {
+        self.shared.lock().model.pull(repo, number).cloned()
+    }
+
+    /// A repository as it stands.
+    pub fn repository(&self, repo: &str) -> Result<Repository, Refusal> {
+        self.shared.lock().model.repository(repo).cloned()
+    }
+
+    /// The login of an account.
+    pub fn login(&self, id: u64) -> String {
+        self.shared.lock().model.login(id).to_owned()
+    }
+
+    /// The requests so far, in the order of their answers. Never with a token in it.
+    pub fn requests(&self) -> Vec<Logged> {
+        self.shared.lock().log.clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.change(|state| state.log.clear());
+    }
+
+    /// The log of deliveries, redeliveries included.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.shared.lock().deliveries.clone()
+    }
+
+    /// All that did not fit what GitHub publishes: requests, answers and deliveries.
+    pub fn contract_violations(&self) -> Vec<Violation> {
+        self.shared.lock().violations.clone()
+    }
+}

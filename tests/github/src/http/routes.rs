@@ -1,0 +1,118 @@
+//! Which operation a path is.
+
+use super::request::Request;
+use crate::model::Model;
+
+/// An operation and what the path says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    User,
+    RateLimit,
+    Repository,
+    Pulls,
+    Pull(String),
+    Branch(String),
+    Ref(String),
+    Comments(String),
+    RepositoryComments,
+    Comment(String),
+    Permission(String),
+}
+
+/// A route, and the repository that it is below.
+pub(super) struct Routed {
+    pub route: Route,
+    /// `owner/name` as the path has it, or as it is for `/repositories/{id}`; empty for an unknown id.
+    pub repo: Option<String>,
+}
+
+/// Finds the route. `/repositories/{id}/...`, which GitHub writes into its Link headers without
+/// listing it in the `OpenAPI`, is `/repos/{owner}/{repo}/...`.
+pub(super) fn route(model: &Model, request: &Request) -> Option<Routed> {
+    let segments = request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let (repo, rest) = match segments.as_slice() {
+        ["user"] => {
+            return Some(Routed {
+                route: Route::User,
+                repo: None,
+            });
+        }
+        ["rate_limit"] => {
+            return Some(Routed {
+                route: Route::RateLimit,
+                repo: None,
+            });
+        }
+        ["repos", owner, name, rest @ ..] => (format!("{owner}/{name}"), rest),
+        ["repositories", id, rest @ ..] => (name_of(model, id), rest),
+        _ => return None,
+    };
+    below_repository(rest).map(|route| Routed {
+        route,
+        repo: Some(repo),
+    })
+}
+
+fn name_of(model: &Model, id: &str) -> String {
+    let repository = id
+        .parse()
+        .ok()
+        .and_then(|id: u64| model.repositories.get(&id));
+    repository
+        .map(|repository| repository.full_name.clone())
+        .unwrap_or_default()
+}
+
+fn below_repository(rest: &[&str]) -> Option<Route> {
+    Some(match rest {
+        [] => Route::Repository,
+        ["pulls"] => Route::Pulls,
+        ["pulls", number] => Route::Pull((*number).to_owned()),
+        ["branches", name @ ..] if !name.is_empty() => Route::Branch(name.join("/")),
+        ["git", "ref", name @ ..] if !name.is_empty() => Route::Ref(name.join("/")),
+        ["issues", "comments"] => Route::RepositoryComments,
+        ["issues", "comments", id] => Route::Comment((*id).to_owned()),
+        ["issues", number, "comments"] => Route::Comments((*number).to_owned()),
+        ["collaborators", login, "permission"] => Route::Permission((*login).to_owned()),
+        _ => return None,
+    })
+}
+
+impl Routed {
+    /// The path in the `OpenAPI`.
+    pub fn operation(&self) -> &'static str {
+        match self.route {
+            Route::User => "/user",
+            Route::RateLimit => "/rate_limit",
+            Route::Repository => "/repos/{owner}/{repo}",
+            Route::Pulls => "/repos/{owner}/{repo}/pulls",
+            Route::Pull(_) => "/repos/{owner}/{repo}/pulls/{pull_number}",
+            Route::Branch(_) => "/repos/{owner}/{repo}/branches/{branch}",
+            Route::Ref(_) => "/repos/{owner}/{repo}/git/ref/{ref}",
+            Route::Comments(_) => "/repos/{owner}/{repo}/issues/{issue_number}/comments",
+            Route::RepositoryComments => "/repos/{owner}/{repo}/issues/comments",
+            Route::Comment(_) => "/repos/{owner}/{repo}/issues/comments/{comment_id}",
+            Route::Permission(_) => "/repos/{owner}/{repo}/collaborators/{username}/permission",
+        }
+    }
+
+    /// The names in that path and their values.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut parameters = Vec::new();
+        if let Some((owner, name)) = self.repo.as_deref().and_then(|repo| repo.split_once('/')) {
+            parameters.push(("owner", owner.to_owned()));
+            parameters.push(("repo", name.to_owned()));
+        }
+        match &self.route {
+            Route::Pull(number) => parameters.push(("pull_number", number.clone())),
+            Route::Branch(name) => parameters.push(("branch", name.clone())),
+            Route::Ref(name) => parameters.push(("ref", name.clone())),
+            Route::Comments(number) => parameters.push(("issue_number", number.clone())),
+            Route::Comment(id) => parameters.push(("comment_id", id.clone())),
+            Route::Permission(login) => parameters.push(("username", login.clone())),
+            _ => {}
+        }
+        parameters
+    }
+}

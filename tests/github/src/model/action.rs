@@ -1,0 +1,379 @@
+//! What people do on GitHub, and the events that follow from it.
+
+mod comment;
+mod on;
+mod open;
+mod pull;
+mod push;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Comment, CommentEdit, Model, Permission, PullRequest, Refusal, whole_seconds};
+
+pub use on::{On, on};
+pub use open::Open;
+
+/// Something that a person does. `by` is a login, `repo` is `owner/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each field is named for what it holds: see the lines on the variants"
+)]
+pub enum Action {
+    /// Opens a pull request.
+    Open(Open),
+    /// Pushes a commit to a branch, which is made if new. Every open pull request of it follows.
+    Push {
+        repo: String,
+        branch: String,
+        by: String,
+        #[serde(default)]
+        force: bool,
+    },
+    /// Pushes a commit to the branch of a pull request, wherever that is.
+    PushTo {
+        repo: String,
+        number: u64,
+        by: String,
+        #[serde(default)]
+        force: bool,
+    },
+    /// Edits title, description or base branch.
+    Edit {
+        repo: String,
+        number: u64,
+        by: String,
+        title: Option<String>,
+        body: Option<String>,
+        base: Option<String>,
+    },
+    /// Turns it into a draft.
+    ConvertToDraft {
+        repo: String,
+        number: u64,
+        by: String,
+    },
+    /// Takes the draft mark off.
+    ReadyForReview {
+        repo: String,
+        number: u64,
+        by: String,
+    },
+    /// Closes it without merging.
+    Close {
+        repo: String,
+        number: u64,
+        by: String,
+    },
+    /// Merges it, which closes it.
+    Merge {
+        repo: String,
+        number: u64,
+        by: String,
+    },
+    /// Opens it again; the head moves to where the branch is by now.
+    Reopen {
+        repo: String,
+        number: u64,
+        by: String,
+    },
+    /// Puts a label on it.
+    Label {
+        repo: String,
+        number: u64,
+        by: String,
+        label: String,
+    },
+    /// Takes a label off.
+    Unlabel {
+        repo: String,
+        number: u64,
+        by: String,
+        label: String,
+    },
+    /// Limits the conversation to collaborators. (No event that the double sends.)
+    Lock {
+        repo: String,
+        number: u64,
+        by: String,
+    },
+    /// Writes a comment.
+    Comment {
+        repo: String,
+        number: u64,
+        by: String,
+        body: String,
+    },
+    /// Edits a comment.
+    EditComment {
+        repo: String,
+        comment: u64,
+        by: String,
+        body: String,
+    },
+    /// Deletes a comment.
+    DeleteComment {
+        repo: String,
+        comment: u64,
+        by: String,
+    },
+    /// Deletes a branch, which closes its pull requests.
+    DeleteBranch {
+        repo: String,
+        branch: String,
+        by: String,
+    },
+    /// Deletes a repository. Pull requests from it stay open, their `head.repo` is null.
+    DeleteRepository { repo: String, by: String },
+    /// GitHub's test of a webhook, as on its creation.
+    Ping { hook: u64 },
+}
+
+/// Something that happened, from which deliveries are built.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The event's name, as in `X-GitHub-Event`.
+    pub name: &'static str,
+    /// The action within the event.
+    pub action: Option<&'static str>,
+    /// The repository.
+    pub repository: u64,
+    /// The pull request.
+    pub number: Option<u64>,
+    /// Who did it.
+    pub sender: u64,
+    /// What only this event carries.
+    pub extra: Extra,
+}
+
+/// What only some events carry.
+#[derive(Debug, Clone)]
+pub enum Extra {
+    /// Nothing more.
+    None,
+    /// A push: the commits before and after.
+    Moved {
+        /// The commit before.
+        before: String,
+        /// The commit after.
+        after: String,
+    },
+    /// An edit: the old values, in GitHub's form.
+    Changes(Value),
+    /// The label that was put on or taken off.
+    Label(String),
+    /// The comment, and its old text if edited.
+    Comment(Comment, Option<String>),
+    /// The webhook that is tested.
+    Hook(u64),
+}
+
+/// Where and by whom something is done.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    repo: &'a str,
+    number: u64,
+    by: &'a str,
+    now: DateTime<Utc>,
+}
+
+impl Model {
+    /// Does `action` at `now` and returns what happened, which may be nothing that GitHub tells.
+    pub fn act(&mut self, action: &Action, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
+        let now = whole_seconds(now);
+        match action {
+            Action::Open(open) => self.open(open, now),
+            Action::Push {
+                repo, branch, by, ..
+            } => self.push(push::To {
+                repo,
+                branch,
+                by,
+                now,
+            }),
+            Action::PushTo {
+                repo, number, by, ..
+            } => self.push_to(At {
+                repo,
+                number: *number,
+                by,
+                now,
+            }),
+            Action::DeleteBranch { repo, branch, by } => self.delete_branch(push::To {
+                repo,
+                branch,
+                by,
+                now,
+            }),
+            Action::DeleteRepository { repo, by } => self.delete_repository(repo, by),
+            Action::Ping { hook } => self.ping(*hook),
+            Action::Comment {
+                repo,
+                number,
+                by,
+                body,
+            } => self.say(
+                At {
+                    repo,
+                    number: *number,
+                    by,
+                    now,
+                },
+                body,
+            ),
+            Action::EditComment {
+                repo,
+                comment,
+                by,
+                body,
+            } => self.reword(
+                CommentEdit {
+                    repo,
+                    id: *comment,
+                    body,
+                    now,
+                },
+                by,
+            ),
+            Action::DeleteComment { repo, comment, by } => self.unsay(
+                CommentEdit {
+                    repo,
+                    id: *comment,
+                    body: "",
+                    now,
+                },
+                by,
+            ),
+            Action::Edit {
+                repo, number, by, ..
+            } => self.edit(
+                At {
+                    repo,
+                    number: *number,
+                    by,
+                    now,
+                },
+                action,
+            ),
+            _ => self.act_on_pull(action, now),
+        }
+    }
+
+    fn act_on_pull(&mut self, action: &Action, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
+        let (Action::ConvertToDraft { repo, number, by }
+        | Action::ReadyForReview { repo, number, by }
+        | Action::Close { repo, number, by }
+        | Action::Merge { repo, number, by }
+        | Action::Reopen { repo, number, by }
+        | Action::Label {
+            repo, number, by, ..
+        }
+        | Action::Unlabel {
+            repo, number, by, ..
+        }
+        | Action::Lock { repo, number, by }) = action
+        else {
+            return Ok(Vec::new());
+        };
+        let at = At {
+            repo,
+            number: *number,
+            by,
+            now,
+        };
+        match action {
+            Action::ConvertToDraft { .. } => self.set_draft(at, true),
+            Action::ReadyForReview { .. } => self.set_draft(at, false),
+            Action::Close { .. } => self.close(at),
+            Action::Merge { .. } => self.merge(at),
+            Action::Reopen { .. } => self.reopen(at),
+            Action::Label { label, .. } => self.label(at, label, true),
+            Action::Unlabel { label, .. } => self.label(at, label, false),
+            _ => self.lock(at),
+        }
+    }
+
+    fn ping(&self, hook: u64) -> Result<Vec<Event>, Refusal> {
+        let webhook = self.webhook(hook)?;
+        let any = self.repositories.values().next();
+        let repository = webhook
+            .repository
+            .or(any.map(|repo| repo.id))
+            .unwrap_or_default();
+        let owner = self
+            .repositories
+            .get(&repository)
+            .map(|repo| repo.owner)
+            .unwrap_or_default();
+        Ok(vec![Event {
+            name: "ping",
+            action: None,
+            repository,
+            number: None,
+            sender: owner,
+            extra: Extra::Hook(hook),
+        }])
+    }
+
+    /// The pull request, marked as changed now.
+    fn touch(&mut self, at: At<'_>) -> Result<&mut PullRequest, Refusal> {
+        let pull = self.pull_mut(at.repo, at.number)?;
+        pull.updated_at = at.now;
+        Ok(pull)
+    }
+
+    fn told(&self, at: At<'_>, action: &'static str, extra: Extra) -> Result<Vec<Event>, Refusal> {
+        Ok(vec![Event {
+            name: "pull_request",
+            action: Some(action),
+            repository: self.repository(at.repo)?.id,
+            number: Some(at.number),
+            sender: self.user(at.by)?.id,
+            extra,
+        }])
+    }
+
+    fn require(&self, at: At<'_>, least: Permission, what: &'static str) -> Result<(), Refusal> {
+        let user = self.user(at.by)?;
+        let held = self.repository(at.repo)?.permission(Some(user.id));
+        if held >= least {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden {
+            what,
+            login: user.login.clone(),
+            role: held.role(),
+            repo: at.repo.to_owned(),
+        })
+    }
+
+    fn require_author_or(
+        &self,
+        at: At<'_>,
+        least: Permission,
+        what: &'static str,
+    ) -> Result<(), Refusal> {
+        let author = self.pull(at.repo, at.number)?.author;
+        if self.user(at.by)?.id == author {
+            Ok(())
+        } else {
+            self.require(at, least, what)
+        }
+    }
+
+    fn base_of(&self, repo: &str, branch: &str) -> Result<(String, String), Refusal> {
+        let missing = || Refusal::NoBranch {
+            repo: repo.to_owned(),
+            branch: branch.to_owned(),
+        };
+        let sha = self
+            .repository(repo)?
+            .branches
+            .get(branch)
+            .ok_or_else(missing)?;
+        Ok((branch.to_owned(), sha.clone()))
+    }
+}

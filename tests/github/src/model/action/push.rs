@@ -1,0 +1,148 @@
+//! Pushing, and deleting branches and repositories: what happens to a head moves its pull requests.
+
+use chrono::{DateTime, Utc};
+
+use super::{At, Event, Extra, Refusal};
+use crate::model::{Model, Permission};
+
+/// A branch and who does something to it.
+#[derive(Clone, Copy)]
+pub(super) struct To<'a> {
+    pub repo: &'a str,
+    pub branch: &'a str,
+    pub by: &'a str,
+    pub now: DateTime<Utc>,
+}
+
+impl Model {
+    pub(super) fn push(&mut self, to: To<'_>) -> Result<Vec<Event>, Refusal> {
+        let at = At {
+            repo: to.repo,
+            number: 0,
+            by: to.by,
+            now: to.now,
+        };
+        self.require(at, Permission::Write, "push")?;
+        let sha = self.next_sha();
+        let repository = self.repository_mut(to.repo)?;
+        repository.pushed_at = to.now;
+        repository
+            .branches
+            .insert(to.branch.to_owned(), sha.clone());
+        let pulls = self.open_pulls_of(to)?;
+        pulls
+            .iter()
+            .map(|(repo, number)| {
+                self.synchronize(
+                    At {
+                        repo,
+                        number: *number,
+                        ..at
+                    },
+                    &sha,
+                )
+            })
+            .collect()
+    }
+
+    /// Pushes to the branch of a pull request.
+    pub(super) fn push_to(&mut self, at: At<'_>) -> Result<Vec<Event>, Refusal> {
+        let pull = self.pull(at.repo, at.number)?;
+        let branch = pull.head_ref.clone();
+        let head = pull.head_repo.and_then(|id| self.repositories.get(&id));
+        let gone = || Refusal::State {
+            what: "push",
+            why: "the repository of the branch is gone".to_owned(),
+        };
+        let repo = head
+            .map(|repository| repository.full_name.clone())
+            .ok_or_else(gone)?;
+        self.push(To {
+            repo: &repo,
+            branch: &branch,
+            by: at.by,
+            now: at.now,
+        })
+    }
+
+    fn synchronize(&mut self, at: At<'_>, sha: &str) -> Result<Event, Refusal> {
+        let pull = self.touch(at)?;
+        let before = std::mem::replace(&mut pull.head_sha, sha.to_owned());
+        pull.commits += 1;
+        let moved = Extra::Moved {
+            before,
+            after: sha.to_owned(),
+        };
+        let mut events = self.told(at, "synchronize", moved)?;
+        Ok(events.remove(0))
+    }
+
+    pub(super) fn delete_branch(&mut self, to: To<'_>) -> Result<Vec<Event>, Refusal> {
+        let at = At {
+            repo: to.repo,
+            number: 0,
+            by: to.by,
+            now: to.now,
+        };
+        self.require(at, Permission::Write, "delete the branch")?;
+        let pulls = self.open_pulls_of(to)?;
+        let missing = || Refusal::NoBranch {
+            repo: to.repo.to_owned(),
+            branch: to.branch.to_owned(),
+        };
+        self.repository_mut(to.repo)?
+            .branches
+            .remove(to.branch)
+            .ok_or_else(missing)?;
+        let mut events = Vec::new();
+        for (repo, number) in &pulls {
+            let at = At {
+                repo,
+                number: *number,
+                ..at
+            };
+            self.touch(at)?.closed_at = Some(to.now);
+            events.extend(self.told(at, "closed", Extra::None)?);
+        }
+        Ok(events)
+    }
+
+    /// Takes the repository away. GitHub tells nobody about the pull requests that came from it.
+    pub(super) fn delete_repository(
+        &mut self,
+        repo: &str,
+        by: &str,
+    ) -> Result<Vec<Event>, Refusal> {
+        let at = At {
+            repo,
+            number: 0,
+            by,
+            now: DateTime::UNIX_EPOCH,
+        };
+        self.require(at, Permission::Admin, "delete the repository")?;
+        let id = self.repository(repo)?.id;
+        self.repositories.remove(&id);
+        let pulls = self
+            .repositories
+            .values_mut()
+            .flat_map(|repo| repo.pulls.values_mut());
+        pulls
+            .filter(|pull| pull.head_repo == Some(id))
+            .for_each(|pull| pull.head_repo = None);
+        Ok(Vec::new())
+    }
+
+    /// Open pull requests whose head is that branch, in whatever repository.
+    fn open_pulls_of(&self, to: To<'_>) -> Result<Vec<(String, u64)>, Refusal> {
+        let head = self.repository(to.repo)?.id;
+        let mut found = Vec::new();
+        for repository in self.repositories.values() {
+            let pulls = repository.pulls.values();
+            let ours = pulls.filter(|pull| {
+                pull.is_open() && pull.head_repo == Some(head) && pull.head_ref == to.branch
+            });
+            found.extend(ours.map(|pull| (repository.full_name.clone(), pull.number)));
+        }
+        Ok(found)
+    }
+}

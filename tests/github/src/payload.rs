@@ -1,0 +1,114 @@
+//! The body of a delivery: GitHub's published example for the action, with what our event changes.
+
+use serde_json::{Value, json};
+
+use crate::contract;
+use crate::model::{Event, Extra, Model, PullRequest, Repository, UserKind};
+use crate::render::{Render, overlay};
+
+/// Builds the body. Nothing comes out for an event about a repository that is gone.
+pub(crate) fn build(render: Render<'_>, event: &Event) -> Option<Value> {
+    let example = contract::example(event.name, event.action.unwrap_or("ping"));
+    let repository = render.model.repositories.get(&event.repository)?;
+    let mut payload = common(render, event, example, repository);
+    match event.name {
+        "ping" => ping(render, event, &mut payload)?,
+        "issue_comment" => comment(render, event, &mut payload, repository)?,
+        _ => pull_request(render, event, &mut payload, repository)?,
+    }
+    Some(payload)
+}
+
+/// What every event carries.
+fn common(render: Render<'_>, event: &Event, example: &Value, repository: &Repository) -> Value {
+    let mut payload = example.clone();
+    if let Some(fields) = payload.as_object_mut() {
+        // The double's webhooks belong to repositories, not to an installed App.
+        fields.remove("installation");
+    }
+    payload["repository"] = render.repository_like(&example["repository"], repository);
+    payload["sender"] = render.user(event.sender);
+    if let Some(action) = event.action {
+        payload["action"] = json!(action);
+    }
+    if is_organization(render.model, repository.owner) {
+        payload["organization"] = render.organization(repository.owner);
+    }
+    payload
+}
+
+fn pull_request(
+    render: Render<'_>,
+    event: &Event,
+    payload: &mut Value,
+    repository: &Repository,
+) -> Option<()> {
+    let pull = pull_of(event, repository)?;
+    let example = contract::example(event.name, event.action?);
+    payload["number"] = json!(pull.number);
+    payload["pull_request"] = render.pull_like(&example["pull_request"], repository, pull);
+    match &event.extra {
+        Extra::Moved { before, after } => {
+            payload["before"] = json!(before);
+            payload["after"] = json!(after);
+        }
+        Extra::Changes(changes) => payload["changes"] = changes.clone(),
+        Extra::Label(label) => payload["label"] = render.label(repository, label),
+        _ => {}
+    }
+    Some(())
+}
+
+fn comment(
+    render: Render<'_>,
+    event: &Event,
+    payload: &mut Value,
+    repository: &Repository,
+) -> Option<()> {
+    let Extra::Comment(comment, old) = &event.extra else {
+        return None;
+    };
+    let pull = pull_of(event, repository)?;
+    let example = contract::example(event.name, event.action?);
+    payload["issue"] = render.issue_like(&example["issue"], repository, pull);
+    payload["comment"] = render.comment(repository, comment);
+    if let Some(old) = old {
+        payload["changes"] = json!({ "body": { "from": old } });
+    }
+    Some(())
+}
+
+fn ping(render: Render<'_>, event: &Event, payload: &mut Value) -> Option<()> {
+    let Extra::Hook(id) = event.extra else {
+        return None;
+    };
+    let webhook = render.model.webhook(id).ok()?;
+    let own = format!(
+        "{}/repos/{}/hooks/{id}",
+        render.api,
+        payload["repository"]["full_name"].as_str()?
+    );
+    let hook = json!({
+        "id": id,
+        "events": webhook.events,
+        "config": { "content_type": webhook.content_type.as_str(), "insecure_ssl": "0", "url": webhook.url },
+        "url": own,
+        "test_url": format!("{own}/test"),
+        "ping_url": format!("{own}/pings"),
+        "deliveries_url": format!("{own}/deliveries"),
+    });
+    payload["hook_id"] = json!(id);
+    payload["hook"] = overlay(payload["hook"].take(), hook);
+    Some(())
+}
+
+fn pull_of<'a>(event: &Event, repository: &'a Repository) -> Option<&'a PullRequest> {
+    repository.pulls.get(&event.number?)
+}
+
+fn is_organization(model: &Model, user: u64) -> bool {
+    model
+        .users
+        .get(&user)
+        .is_some_and(|user| user.kind == UserKind::Organization)
+}

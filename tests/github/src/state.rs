@@ -1,0 +1,176 @@
+//! What the double holds, shared between its HTTP skin and the tests.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use crate::contract::{Violation, check_payload};
+use crate::deliveries::{Delivery, Outcome, Sender, sign};
+use crate::faults::{Failure, Faults};
+use crate::log::Logged;
+use crate::model::{Action, Event, Model, Refusal};
+use crate::payload;
+use crate::render::Render;
+
+/// Everything that changes.
+#[derive(Default)]
+pub(crate) struct State {
+    pub model: Model,
+    pub faults: Faults,
+    pub down: bool,
+    pub log: Vec<Logged>,
+    pub violations: Vec<Violation>,
+    pub deliveries: Vec<Delivery>,
+    /// The time, if a test holds it.
+    pub clock: Option<DateTime<Utc>>,
+}
+
+impl State {
+    /// The time on GitHub.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.unwrap_or_else(Utc::now)
+    }
+
+    /// Does what a person does, and builds the deliveries that follow.
+    pub fn act(
+        &mut self,
+        api: &str,
+        action: &Action,
+    ) -> Result<(Vec<Event>, Vec<Delivery>), Refusal> {
+        let now = self.now();
+        let events = self.model.act(action, now)?;
+        let deliveries = self.compose(api, &events);
+        Ok((events, deliveries))
+    }
+
+    /// Builds the deliveries that follow from events, for each webhook that wants them, and keeps
+    /// them in the log as not sent. A body that does not fit the published schema is a violation.
+    pub fn compose(&mut self, api: &str, events: &[Event]) -> Vec<Delivery> {
+        events
+            .iter()
+            .flat_map(|event| self.compose_one(api, event))
+            .collect()
+    }
+
+    fn compose_one(&mut self, api: &str, event: &Event) -> Vec<Delivery> {
+        let hooks: Vec<_> = self
+            .model
+            .webhooks
+            .iter()
+            .filter(|hook| hook.receives(event))
+            .cloned()
+            .collect();
+        if hooks.is_empty() {
+            return Vec::new();
+        }
+        let Some(body) = payload::build(
+            Render {
+                model: &self.model,
+                api,
+            },
+            event,
+        ) else {
+            return Vec::new();
+        };
+        self.violations
+            .extend(check_payload(event.name, event.action, &body));
+        let composed: Vec<_> = hooks
+            .iter()
+            .map(|hook| Delivery {
+                id: self.model.next_id(),
+                ..sign(hook, event, &body)
+            })
+            .collect();
+        self.deliveries.extend(composed.iter().cloned());
+        composed
+    }
+}
+
+impl State {
+    /// A delivery of the log once more: the same bytes and GUID, to where its webhook points by now.
+    pub fn repeat(&mut self, id: u64) -> Option<Delivery> {
+        let old = self.deliveries.iter().find(|kept| kept.id == id)?.clone();
+        let url = self
+            .model
+            .webhook(old.hook)
+            .map_or_else(|_| old.url.clone(), |hook| hook.url.clone());
+        let again = Delivery {
+            id: self.model.next_id(),
+            url,
+            redelivery: true,
+            outcome: Outcome::NotSent,
+            ..old
+        };
+        self.deliveries.push(again.clone());
+        Some(again)
+    }
+}
+
+/// The state and the ways to it.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    sender: Sender,
+    /// Address of the API, without a slash at the end.
+    pub api: String,
+}
+
+impl Shared {
+    pub fn new(api: String) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: watch::Sender::new(0),
+            sender: Sender::new(),
+            api,
+        }
+    }
+
+    /// Looks at the state.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and wakes who waits for a change.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.lock());
+        self.changed.send_modify(|version| *version += 1);
+        changed
+    }
+
+    /// Says when the state changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub fn is_down(&self) -> bool {
+        self.lock().down
+    }
+
+    pub fn fault(&self, method: &str, path: &str) -> Option<Failure> {
+        self.lock().faults.take(method, path)
+    }
+
+    pub fn log(&self, logged: Logged) {
+        self.change(|state| state.log.push(logged));
+    }
+
+    /// Sends a delivery once, as GitHub does, and keeps how it ended under its id.
+    pub async fn send(&self, delivery: &Delivery) -> Delivery {
+        let outcome = self.sender.send(delivery).await;
+        self.record(delivery.id, &outcome);
+        Delivery {
+            outcome,
+            ..delivery.clone()
+        }
+    }
+
+    fn record(&self, id: u64, outcome: &Outcome) {
+        self.change(|state| {
+            let mut kept = state.deliveries.iter_mut();
+            if let Some(kept) = kept.find(|kept| kept.id == id) {
+                kept.outcome = outcome.clone();
+            }
+        });
+    }
+}

@@ -1,0 +1,9 @@
+//! The double, asked by the client that the service uses.
+
+mod admin;
+mod deliveries;
+mod failures;
+mod reading;
+mod watching;
+mod world;
+mod writing;

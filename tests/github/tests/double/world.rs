@@ -1,0 +1,63 @@
+//! The world that the tests start from, and the client that the service uses.
+
+use std::time::Duration;
+
+use github_double::{Double, Open, Permission};
+use octocrab::Octocrab;
+use octocrab::models::CommentId;
+use octocrab::models::issues::Comment;
+use octocrab::service::middleware::retry::RetryConfig;
+
+pub const TOKEN: &str = "a-token-of-the-bot";
+pub const BOT: &str = "preview[bot]";
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+pub async fn double() -> anyhow::Result<Double> {
+    let double = Double::start().await?;
+    double.add_user("dev");
+    double.add_bot(BOT);
+    double.add_token(BOT, TOKEN)?;
+    double.add_repository("acme/web")?;
+    double.permit("acme/web", "dev", Permission::Maintain)?;
+    double.permit("acme/web", BOT, Permission::Write)?;
+    double.act(Open::new("acme/web", "feature/login", "dev").title("Add login"))?;
+    Ok(double)
+}
+
+pub fn client(double: &Double, token: &str) -> anyhow::Result<Octocrab> {
+    // Another test may have installed it already; it is the same one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let builder = Octocrab::builder()
+        .base_uri(double.base_url())?
+        .add_retry_config(RetryConfig::None);
+    Ok(builder.personal_token(token.to_owned()).build()?)
+}
+
+/// PATCH, as published; octocrab's own `update_comment` sends a POST.
+pub async fn edit(client: &Octocrab, id: CommentId, body: &str) -> octocrab::Result<Comment> {
+    let body = serde_json::json!({ "body": body });
+    client
+        .patch(format!("/repos/acme/web/issues/comments/{id}"), Some(&body))
+        .await
+}
+
+/// What `login` may do; octocrab's own `get_contributor_permission` does not know GitHub's words for it.
+pub async fn permission(client: &Octocrab, login: &str) -> octocrab::Result<serde_json::Value> {
+    client
+        .get(
+            format!("/repos/acme/web/collaborators/{login}/permission"),
+            None::<&()>,
+        )
+        .await
+}
+
+pub fn status(error: &octocrab::Error) -> Option<u16> {
+    match error {
+        octocrab::Error::GitHub { source, .. } => Some(source.status_code.as_u16()),
+        _ => None,
+    }
+}
+
+pub fn status_of<T>(result: octocrab::Result<T>) -> Option<u16> {
+    result.err().as_ref().and_then(status)
+}
