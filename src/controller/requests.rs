@@ -96,29 +96,30 @@ pub async fn apply(client: &Client, namespace: &str, manifest: &Manifest) -> Res
     send::<Metadata>(client, &what, request).await.map(drop)
 }
 
-/// Deletes one object if it is ours: its UID label is looked at, and the delete carries the object's own UID.
+/// Deletes one object if it is ours, in one request: the collection delete selects it by name and by the environment's
+/// UID label.
 pub async fn delete_ours(client: &Client, namespace: &str, object: &ObjectName, environment_uid: &str) -> Result<(), RequestError> {
     let what = format!("delete {object} in namespace {namespace}");
     let kind = known_kind(object, &what)?;
-    let path = Request::new(kind.path(namespace));
-    let get = path.get_metadata(&object.name, &kube::api::GetParams::default());
-    let Some(there) = found(send::<Metadata>(client, &what, get).await)? else { return Ok(()) };
-    let labels = there.metadata.labels.unwrap_or_default();
-    if labels.get(LABEL_ENVIRONMENT_UID).map(String::as_str) != Some(environment_uid) {
-        return Ok(());
-    }
-    let params = DeleteParams::background().preconditions(Preconditions { uid: there.metadata.uid, resource_version: None });
-    found(send::<Value>(client, &what, path.delete(&object.name, &params)).await).map(drop)
+    let selected = ours(environment_uid).fields(&format!("metadata.name={}", object.name));
+    delete_selected(client, &what, &kind.path(namespace), &selected).await
 }
 
 /// Deletes all objects of a kind that carry the environment's UID. A collection delete cannot carry preconditions,
 /// so it selects by that label.
 pub async fn delete_collection(client: &Client, namespace: &str, kind: &Kind, environment_uid: &str) -> Result<(), RequestError> {
     let what = format!("delete the {} of namespace {namespace}", kind.plural);
-    let selected = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={environment_uid}"));
+    delete_selected(client, &what, &kind.path(namespace), &ours(environment_uid)).await
+}
+
+fn ours(environment_uid: &str) -> ListParams {
+    ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={environment_uid}"))
+}
+
+async fn delete_selected(client: &Client, what: &str, path: &str, selected: &ListParams) -> Result<(), RequestError> {
     let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
-    let request = Request::new(kind.path(namespace)).delete_collection(&params, &selected);
-    found(send::<Value>(client, &what, request).await).map(drop)
+    let request = Request::new(path).delete_collection(&params, selected);
+    found(send::<Value>(client, what, request).await).map(drop)
 }
 
 fn known_kind(object: &ObjectName, what: &str) -> Result<&'static Kind, RequestError> {
