@@ -12,6 +12,7 @@ async fn a_revoked_token_gets_401() -> anyhow::Result<()> {
     let client = client(&double, TOKEN)?;
     double.revoke_token(TOKEN)?;
     assert_eq!(status_of(client.current().user().await), Some(401));
+    assert_eq!(double.contract_violations(), []);
     Ok(())
 }
 
