@@ -77,17 +77,19 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &Request) -> Answer {
         ("POST", ["actions"]) => act(shared, request).await,
         ("POST", ["deliveries", id, "redeliver"]) => redeliver(shared, id).await,
         ("POST", [what]) => shared.change(|state| set_up(state, what, request)),
+        ("GET", []) => Ok(json!({ "paths": paths() })),
         ("GET", [what]) => look(&shared.lock(), what, request),
         _ => Err(no_such_path()),
     };
     answered.map_or_else(|answer| answer, |value| Answer::ok(&value))
 }
 
+fn paths() -> Vec<&'static str> {
+    PATHS.lines().collect()
+}
+
 fn no_such_path() -> Answer {
-    Answer::json(
-        404,
-        &json!({ "message": "no such path", "paths": PATHS.lines().collect::<Vec<_>>() }),
-    )
+    Answer::json(404, &json!({ "message": "no such path", "paths": paths() }))
 }
 
 fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Answer> {

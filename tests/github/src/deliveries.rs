@@ -244,9 +244,11 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub fn new() -> Self {
-        Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        }
+        // A connection for each delivery: one kept from before a receiver was killed would fail the next.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build_http();
+        Self { client }
     }
 
     /// Sends a delivery once.

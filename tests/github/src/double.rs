@@ -1,12 +1,12 @@
 //! The double as tests hold it.
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::contract::Violation;
 use crate::deliveries::Delivery;
@@ -19,20 +19,12 @@ use crate::model::{
 };
 use crate::state::Shared;
 
-/// A running double. Clones share it; the last one to go ends it.
+/// A running double. Clones share it; the last one to go ends it. It serves on a thread of its own,
+/// so it may be shared between tests, and answers while a test blocks.
 #[derive(Clone)]
 pub struct Double {
     pub(crate) shared: Arc<Shared>,
-    _server: Arc<Server>,
-}
-
-/// The task that serves; it ends when this is dropped.
-struct Server(JoinHandle<std::convert::Infallible>);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    _server: Arc<oneshot::Sender<Infallible>>,
 }
 
 /// What an action led to.
@@ -84,20 +76,27 @@ impl Done {
 /// Starting, and where it is.
 impl Double {
     /// Starts on a free port of the loopback address.
-    pub async fn start() -> anyhow::Result<Self> {
-        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    pub fn start() -> anyhow::Result<Self> {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// Starts on an address.
-    pub async fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?;
+    pub fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        listener.set_nonblocking(true)?;
         let shared = Arc::new(Shared::new(format!("http://{}", listener.local_addr()?)));
-        let server = tokio::spawn(serve(Arc::clone(&shared), listener));
+        let (alive, gone) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let serving = serve_until(Arc::clone(&shared), listener, gone);
+        std::thread::Builder::new()
+            .name("github-double".to_owned())
+            .spawn(move || runtime.block_on(serving))?;
         Ok(Self {
             shared,
-            _server: Arc::new(Server(server)),
+            _server: Arc::new(alive),
         })
     }
 
@@ -338,5 +337,20 @@ impl Double {
     /// All that did not fit what GitHub publishes: requests, answers and deliveries.
     pub fn contract_violations(&self) -> Vec<Violation> {
         self.shared.lock().violations.clone()
+    }
+}
+
+/// Serves until the last [`Double`] is gone, which drops the other end of `gone`.
+async fn serve_until(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    gone: oneshot::Receiver<Infallible>,
+) {
+    match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => tokio::select! {
+            _ = gone => {}
+            _ = serve(shared, listener) => {}
+        },
+        Err(error) => tracing::error!(%error, "cannot serve"),
     }
 }

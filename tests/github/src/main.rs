@@ -23,7 +23,7 @@ struct Arguments {
     #[arg(long, env = "GITHUB_DOUBLE_LISTEN", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
 
-    /// Where deliveries go, for example <http://127.0.0.1:8080/webhooks/github>; without it none are sent.
+    /// Where deliveries go, for example `http://127.0.0.1:8080/webhooks/github`; without it none are sent.
     #[arg(long, env = "GITHUB_DOUBLE_WEBHOOK_URL")]
     webhook_url: Option<String>,
 
@@ -63,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let arguments = Arguments::parse();
-    let double = Double::start_on(arguments.listen).await?;
+    let double = Double::start_on(arguments.listen)?;
     set_up(&double, &arguments)?;
     println!("{}", double.base_url());
     eprintln!(

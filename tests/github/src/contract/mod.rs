@@ -55,3 +55,32 @@ pub fn check_payload(event: &str, action: Option<&str>, payload: &Value) -> Vec<
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).expect("the excerpts are written by update.mjs")
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_excerpts_are_as_they_were_generated() {
+        let about = parsed(include_str!("../../contract/versions.json"));
+        for (name, text) in [
+            ("openapi.json", include_str!("../../contract/openapi.json")),
+            (
+                "payload-schema.json",
+                include_str!("../../contract/payload-schema.json"),
+            ),
+            (
+                "payloads.json",
+                include_str!("../../contract/payloads.json"),
+            ),
+        ] {
+            assert_eq!(
+                about["sha256"][name],
+                hex::encode(Sha256::digest(text)),
+                "{name}: see contract/README.md"
+            );
+        }
+    }
+}

@@ -173,3 +173,110 @@ fn resolved(pointer: &str) -> String {
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call<'a>(method: &'a str, operation: &'a str) -> Call<'a> {
+        Call {
+            method,
+            operation,
+            path: &[],
+            query: &[],
+            body: b"",
+        }
+    }
+
+    fn whys(violations: Vec<Violation>) -> Vec<String> {
+        violations
+            .into_iter()
+            .map(|violation| violation.why)
+            .collect()
+    }
+
+    #[test]
+    fn an_answer_without_a_field_is_found() {
+        let found = whys(check_answer(
+            &call("GET", "/repos/{owner}/{repo}/git/ref/{ref}"),
+            200,
+            b"{\"ref\":7}",
+        ));
+        assert!(found.iter().any(|why| why.contains("at /ref")), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .any(|why| why.contains("\"object\" is a required property")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn an_answer_with_a_status_of_its_own_is_found() {
+        assert_eq!(
+            whys(check_answer(&call("GET", "/user"), 418, b"{}")),
+            ["the status 418 is not one of this operation"]
+        );
+        assert_eq!(
+            whys(check_answer(
+                &call("GET", "/user"),
+                429,
+                b"{\"message\":\"slow\"}"
+            )),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_found() {
+        let found = whys(check_answer(
+            &call("GET", "/rate_limit"),
+            200,
+            b"{\"rate\":{\"limit\":\"many\"}}",
+        ));
+        assert!(found.iter().any(|why| why.contains("/rate")), "{found:?}");
+    }
+
+    #[test]
+    fn parameters_are_read_as_their_types() {
+        let operation = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
+        let path = [("issue_number", "7".to_owned())];
+        let wrong = [("issue_number", "seven".to_owned())];
+        assert_eq!(
+            check_request(&Call {
+                path: &path,
+                ..call("GET", operation)
+            }),
+            []
+        );
+        assert_eq!(
+            check_request(&Call {
+                path: &wrong,
+                ..call("GET", operation)
+            })
+            .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_body_is_checked() {
+        let operation = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
+        let sent = |body| {
+            check_request(&Call {
+                body,
+                ..call("POST", operation)
+            })
+            .len()
+        };
+        assert_eq!(
+            (
+                sent(b"{\"body\":\"Hi.\"}"),
+                sent(b"{}"),
+                sent(b"not json"),
+                sent(b"")
+            ),
+            (0, 1, 1, 1)
+        );
+    }
+}

@@ -25,7 +25,20 @@ pub(super) struct Scope<'a> {
     pub events: Vec<Event>,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    fn new(model: &'a mut Model, request: &'a Request, caller: Caller, here: Here<'a>) -> Self {
+        let (api, now) = (here.api, here.now);
+        Self {
+            model,
+            request,
+            caller,
+            repo: String::new(),
+            api,
+            now,
+            events: Vec::new(),
+        }
+    }
+
     pub fn render(&self) -> Render<'_> {
         Render {
             model: self.model,
@@ -54,16 +67,15 @@ pub(super) fn respond(model: &mut Model, request: &Request, here: Here<'_>) -> A
     if request.header("user-agent").is_none_or(str::is_empty) {
         return refused(Answer::no_user_agent());
     }
-    let caller = match Caller::of(model, request) {
-        Ok(caller) => caller,
-        Err(answer) => return refused(answer),
-    };
-    let who = caller.user.map(|user| model.login(user).to_owned());
+    let caller = Caller::of(model, request);
+    let known = caller.as_ref().ok().and_then(|caller| caller.user);
+    let who = known.map(|user| model.login(user).to_owned());
     let Some(routed) = route(model, request) else {
+        let answer = caller.map_or_else(|answer| answer, |_| Answer::not_found());
         return Answered {
             violations: vec![unknown(request)],
             who,
-            ..refused(Answer::not_found())
+            ..refused(answer)
         };
     };
     let parameters = routed.parameters();
@@ -75,7 +87,10 @@ pub(super) fn respond(model: &mut Model, request: &Request, here: Here<'_>) -> A
         body: &request.body,
     };
     let mut violations = contract::check_request(&call);
-    let (answer, events) = limited(model, request, (caller, here), &routed);
+    let (answer, events) = match caller {
+        Ok(caller) => answered(Scope::new(model, request, caller, here), &routed),
+        Err(answer) => (answer, Vec::new()),
+    };
     violations.extend(contract::check_answer(&call, answer.status, &answer.body));
     Answered {
         answer,
@@ -103,38 +118,25 @@ fn unknown(request: &Request) -> Violation {
 }
 
 /// Answers within the rate limit, with the headers that every answer has.
-fn limited(
-    model: &mut Model,
-    request: &Request,
-    (caller, here): (Caller, Here<'_>),
-    routed: &Routed,
-) -> (Answer, Vec<Event>) {
-    let counted = routed.route != Route::RateLimit;
-    let spent = if counted {
-        caller.spend(model, here.now)
-    } else {
-        Ok(())
-    };
-    let mut scope = Scope {
-        model,
-        request,
-        caller,
-        repo: routed.repo.clone().unwrap_or_default(),
-        api: here.api,
-        now: here.now,
-        events: Vec::new(),
-    };
-    let answered = spent
-        .and_then(|()| moved(&scope))
-        .and_then(|()| endpoint(&mut scope, &routed.route));
-    let answer = answered.unwrap_or_else(|answer| answer);
-    let events = std::mem::take(&mut scope.events);
-    let mut answer = conditional(request, answer);
-    if answer.status == 304 && caller != Caller::NOBODY {
-        caller.refund(model);
+fn answered(mut scope: Scope<'_>, routed: &Routed) -> (Answer, Vec<Event>) {
+    scope.repo = routed.repo.clone().unwrap_or_default();
+    let answer = limited(&mut scope, &routed.route).unwrap_or_else(|answer| answer);
+    let mut answer = conditional(scope.request, answer);
+    if answer.status == 304 && scope.caller != Caller::NOBODY {
+        scope.caller.refund(scope.model);
     }
-    answer.headers.extend(caller.rate_headers(model));
-    (answer, events)
+    answer
+        .headers
+        .extend(scope.caller.rate_headers(scope.model));
+    (answer, scope.events)
+}
+
+fn limited(scope: &mut Scope<'_>, route: &Route) -> Result<Answer, Answer> {
+    if *route != Route::RateLimit {
+        scope.caller.spend(scope.model, scope.now)?;
+    }
+    moved(scope)?;
+    endpoint(scope, route)
 }
 
 /// Sends the caller on from a name that the repository no longer has.

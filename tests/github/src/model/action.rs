@@ -187,22 +187,33 @@ impl Model {
         match action {
             Action::Open(open) => self.open(open, now),
             Action::Push {
-                repo, branch, by, ..
+                repo,
+                branch,
+                by,
+                force,
             } => self.push(push::To {
+                force: *force,
                 repo,
                 branch,
                 by,
                 now,
             }),
             Action::PushTo {
-                repo, number, by, ..
-            } => self.push_to(At {
                 repo,
-                number: *number,
+                number,
                 by,
-                now,
-            }),
+                force,
+            } => self.push_to(
+                At {
+                    repo,
+                    number: *number,
+                    by,
+                    now,
+                },
+                *force,
+            ),
             Action::DeleteBranch { repo, branch, by } => self.delete_branch(push::To {
+                force: false,
                 repo,
                 branch,
                 by,

@@ -43,11 +43,7 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
 /// `value` with each of `pairs` replaced in all its strings.
 fn rewritten(value: &Value, pairs: &[(&str, &str)]) -> Value {
     match value {
-        Value::String(text) => Value::String(
-            pairs
-                .iter()
-                .fold(text.clone(), |text, (from, to)| text.replace(from, to)),
-        ),
+        Value::String(text) => Value::String(replaced(text, pairs)),
         Value::Array(items) => items.iter().map(|item| rewritten(item, pairs)).collect(),
         Value::Object(fields) => {
             let fields = fields
@@ -57,6 +53,16 @@ fn rewritten(value: &Value, pairs: &[(&str, &str)]) -> Value {
         }
         other => other.clone(),
     }
+}
+
+fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (from, to) in pairs {
+        if text.contains(from) {
+            text = text.replace(from, to);
+        }
+    }
+    text
 }
 
 /// Writes the fields of `over` over those of `value`.

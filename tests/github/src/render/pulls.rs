@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::repositories::with_features;
 use super::{EXAMPLE_API, EXAMPLE_REPOSITORY, OPENED, Render, node_id, overlay, rewritten, time};
 use crate::model::{Permission, PullRequest, Repository};
 
@@ -57,7 +58,7 @@ impl Render<'_> {
         });
         let sha = example["head"]["sha"].as_str().unwrap_or_default();
         rewritten(
-            example,
+            &without_sides(example),
             &[
                 (EXAMPLE_API, self.api),
                 (EXAMPLE_REPOSITORY, &repository.full_name),
@@ -132,12 +133,9 @@ impl Render<'_> {
     /// The answer of GET .../pulls/{number}.
     pub fn pull(&self, repository: &Repository, pull: &PullRequest) -> Value {
         let mut value = self.pull_like(&OPENED["pull_request"], repository, pull);
-        value["base"]["repo"] = self.repository(repository);
-        if let Some(head) = pull
-            .head_repo
-            .and_then(|id| self.model.repositories.get(&id))
-        {
-            value["head"]["repo"] = self.repository(head);
+        for side in ["head", "base"] {
+            let repository = value[side]["repo"].take();
+            value[side]["repo"] = with_features(repository);
         }
         value
     }
@@ -166,6 +164,15 @@ impl Render<'_> {
             "description": null,
         })
     }
+}
+
+/// An example without the parts that are rendered on their own.
+fn without_sides(example: &Value) -> Value {
+    let fields = example.as_object().into_iter().flatten();
+    let kept = fields.filter(|(name, _)| !["head", "base", "user"].contains(&name.as_str()));
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// What the author is to the repository. It proves no permission, on GitHub either.

@@ -45,11 +45,7 @@ impl Render<'_> {
 
     /// A repository, short: as in lists and in pull requests.
     pub fn repository(&self, repository: &Repository) -> Value {
-        let short = self.repository_like(&OPENED["repository"], repository);
-        overlay(
-            short,
-            json!({ "has_discussions": false, "has_pull_requests": true }),
-        )
+        with_features(self.repository_like(&OPENED["repository"], repository))
     }
 
     /// The answer of GET /repos/{owner}/{repo}.
@@ -139,4 +135,12 @@ impl Render<'_> {
             "object": { "sha": sha, "type": "commit", "url": format!("{own}/git/commits/{sha}") },
         })
     }
+}
+
+/// A repository with the two switches that answers have and deliveries do not; null stays null.
+pub(super) fn with_features(repository: Value) -> Value {
+    overlay(
+        repository,
+        json!({ "has_discussions": false, "has_pull_requests": true }),
+    )
 }

@@ -21,7 +21,7 @@ async fn get(double: &Double, path: &str) -> octocrab::Result<Value> {
 
 #[tokio::test]
 async fn a_world_is_made_and_used_by_hand() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     post(&double, "users", json!({ "login": "ada", "kind": "User" })).await?;
     post(&double, "repositories", json!({ "name": "acme/api" })).await?;
     post(
@@ -64,7 +64,7 @@ async fn a_world_is_made_and_used_by_hand() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_said() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let wrong = post(&double, "actions", json!({ "do": "fly" }))
         .await
         .err()
@@ -85,7 +85,7 @@ async fn what_cannot_be_read_is_said() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_state_has_no_secrets() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.permit("acme/web", "dev", Permission::Admin)?;
     post(
         &double,

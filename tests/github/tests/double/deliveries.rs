@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 const REPO: &str = "acme/web";
 const SECRET: &str = "a secret for tests";
 
-async fn double() -> anyhow::Result<Double> {
-    let double = Double::start().await?;
+fn double() -> anyhow::Result<Double> {
+    let double = Double::start()?;
     double.add_user("dev");
     double.add_user("stranger");
     double.add_repository(REPO)?;
@@ -52,7 +52,7 @@ fn delivered(double: &Double, action: impl Into<Action>) -> anyhow::Result<Deliv
 
 #[tokio::test]
 async fn every_action_of_a_pull_request_fits_the_published_schema() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let opened = delivered(
         &double,
         Open::new(REPO, "feature/login", "dev")
@@ -96,7 +96,7 @@ async fn every_action_of_a_pull_request_fits_the_published_schema() -> anyhow::R
 
 #[tokio::test]
 async fn a_payload_names_no_one_from_the_examples() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     delivered(&double, Open::new(REPO, "login", "dev"))?;
     delivered(&double, on(REPO, 1, "dev").push())?;
     delivered(&double, on(REPO, 1, "dev").comment("Looks good."))?;
@@ -115,7 +115,7 @@ async fn a_payload_names_no_one_from_the_examples() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_push_says_where_the_branch_was_and_is() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.act(Open::new(REPO, "login", "dev"))?;
     let before = double.pull(REPO, 1)?.head_sha;
     let pushed = delivered(&double, on(REPO, 1, "dev").push())?.json();
@@ -127,7 +127,7 @@ async fn a_push_says_where_the_branch_was_and_is() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_changed_base_says_what_it_was() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.act(Action::Push {
         repo: REPO.into(),
         branch: "next".into(),
@@ -142,8 +142,35 @@ async fn a_changed_base_says_what_it_was() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_repository_of_a_person_has_no_organization() -> anyhow::Result<()> {
+    let double = double()?;
+    double.add_repository("dev/notes")?;
+    let payload = delivered(&double, Open::new("dev/notes", "fix", "dev"))?.json();
+    assert!(payload.get("organization").is_none());
+    assert_eq!(payload["pull_request"]["author_association"], "OWNER");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reopened_pull_request_is_where_its_branch_is() -> anyhow::Result<()> {
+    let double = double()?;
+    double.act(Open::new(REPO, "login", "dev"))?;
+    double.act(on(REPO, 1, "dev").close())?;
+    let closed_at = double.pull(REPO, 1)?.head_sha;
+    assert!(
+        double.act(on(REPO, 1, "dev").push())?.deliveries.is_empty(),
+        "nobody is told"
+    );
+    assert_eq!(double.pull(REPO, 1)?.head_sha, closed_at);
+    let reopened = delivered(&double, on(REPO, 1, "dev").reopen())?.json();
+    assert_ne!(reopened["pull_request"]["head"]["sha"], closed_at.as_str());
+    assert_eq!(reopened["pull_request"]["state"], "open");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_fork_is_another_repository_of_a_newcomer() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let fork = double.fork(REPO, "stranger")?;
     let payload = delivered(&double, Open::new(REPO, "fix", "stranger").from_fork(&fork))?.json();
     let pull = &payload["pull_request"];
@@ -161,7 +188,7 @@ async fn a_fork_is_another_repository_of_a_newcomer() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_deleted_fork_leaves_a_null() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let fork = double.fork(REPO, "stranger")?;
     double.act(Open::new(REPO, "fix", "stranger").from_fork(&fork))?;
     double.act(Action::DeleteRepository {
@@ -180,7 +207,7 @@ async fn a_deleted_fork_leaves_a_null() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn comments_and_pings_fit_the_published_schema() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let hook = double.add_webhook(Hook::to("http://127.0.0.1:9/").secret(SECRET).only(REPO))?;
     double.act(Open::new(REPO, "login", "dev"))?;
     let done = double.act(on(REPO, 1, "dev").comment("Looks good."))?;
@@ -214,7 +241,7 @@ async fn comments_and_pings_fit_the_published_schema() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_github_would_refuse_is_refused() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.act(Open::new(REPO, "login", "dev"))?;
     assert!(
         double.act(Open::new(REPO, "login", "dev")).is_err(),
@@ -242,7 +269,7 @@ async fn what_github_would_refuse_is_refused() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_deleted_branch_closes_its_pull_requests() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.act(Open::new(REPO, "login", "dev"))?;
     let closed = delivered(
         &double,
@@ -258,7 +285,7 @@ async fn a_deleted_branch_closes_its_pull_requests() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_clock_moves_updated_at_in_whole_seconds() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.set_time("2026-11-24T12:00:00.750Z".parse()?);
     double.act(Open::new(REPO, "login", "dev"))?;
     assert_eq!(
@@ -321,7 +348,7 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> anyhow::Result<Stri
 #[tokio::test]
 async fn a_redelivery_repeats_bytes_and_guid() -> anyhow::Result<()> {
     let (url, receiver) = receiver(vec![503, 202]).await?;
-    let double = Double::start().await?;
+    let double = Double::start()?;
     double.add_user("dev");
     double.add_repository(REPO)?;
     double.permit(REPO, "dev", Permission::Write)?;
@@ -354,7 +381,7 @@ async fn a_redelivery_repeats_bytes_and_guid() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_receiver_that_is_away_is_a_failed_delivery() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let done = double.perform(Open::new(REPO, "login", "dev")).await?;
     assert_eq!(done.status(), None);
     assert_ne!(done.delivery().answer(), "(not sent)");
@@ -363,7 +390,7 @@ async fn a_receiver_that_is_away_is_a_failed_delivery() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_form_holds_the_json_in_one_field() -> anyhow::Result<()> {
-    let double = Double::start().await?;
+    let double = Double::start()?;
     double.add_user("dev");
     double.add_repository(REPO)?;
     double.permit(REPO, "dev", Permission::Write)?;
@@ -390,7 +417,7 @@ async fn a_form_holds_the_json_in_one_field() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_delivery_can_be_tampered_with() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let delivery = double
         .act(Open::new(REPO, "login", "dev"))?
         .delivery()

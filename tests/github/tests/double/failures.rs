@@ -8,16 +8,17 @@ use crate::world::{TOKEN, client, double, status_of};
 
 #[tokio::test]
 async fn a_revoked_token_gets_401() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     double.revoke_token(TOKEN)?;
     assert_eq!(status_of(client.current().user().await), Some(401));
+    assert_eq!(double.contract_violations(), []);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_private_repository_is_not_there_for_others() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.add_private_repository("acme/secret")?;
     double.permit("acme/secret", "dev", Permission::Write)?;
     double.add_token("dev", "a-token-of-dev")?;
@@ -49,7 +50,7 @@ async fn a_private_repository_is_not_there_for_others() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_spent_limit_is_a_403_with_the_time_of_its_reset() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.set_time("2026-11-24T12:00:00Z".parse()?);
     let client = client(&double, TOKEN)?;
     double.set_remaining(TOKEN, 1)?;
@@ -74,7 +75,7 @@ async fn a_spent_limit_is_a_403_with_the_time_of_its_reset() -> anyhow::Result<(
 
 #[tokio::test]
 async fn a_secondary_limit_says_when_to_come_back() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let limit = Failure::secondary_limit(Duration::from_secs(60));
     double.inject(Fault::on("POST", "/repos/*/*/issues/*/comments", limit));
@@ -94,7 +95,7 @@ async fn a_secondary_limit_says_when_to_come_back() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_lost_answer_leaves_the_comment_there() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     double.inject(Fault::on(
         "POST",
@@ -135,7 +136,7 @@ async fn a_lost_answer_leaves_the_comment_there() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn down_and_up_again() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     client.current().user().await?;
     double.go_down();

@@ -3,6 +3,7 @@
 mod admin;
 mod deliveries;
 mod failures;
+mod raw;
 mod reading;
 mod watching;
 mod world;

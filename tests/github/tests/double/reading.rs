@@ -6,7 +6,7 @@ use crate::world::{BOT, TOKEN, client, double, permission, status_of};
 
 #[tokio::test]
 async fn more_than_a_hundred_comments_come_in_pages() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     for number in 0..205 {
         double.act(on("acme/web", 1, "dev").comment(&format!("Comment {number}")))?;
     }
@@ -34,7 +34,7 @@ async fn more_than_a_hundred_comments_come_in_pages() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn pull_requests_are_read_and_listed() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let pulls = client.pulls("acme", "web");
     let pull = pulls.get(1).await?;
@@ -75,7 +75,7 @@ async fn pull_requests_are_read_and_listed() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn branches_refs_and_permissions_are_read() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let sha = double.pull("acme/web", 1)?.head_sha;
     let branch: serde_json::Value = client
@@ -102,7 +102,7 @@ async fn branches_refs_and_permissions_are_read() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_client_learns_who_it_is_and_what_it_may() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     assert_eq!(client.current().user().await?.login, BOT);
     let repository = client.repos("acme", "web").get().await?;
@@ -121,7 +121,7 @@ async fn the_client_learns_who_it_is_and_what_it_may() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn an_old_name_leads_on_to_the_new_one() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     double.rename("acme/web", "acme/site")?;
     let pull = client.pulls("acme", "web").get(1).await?;

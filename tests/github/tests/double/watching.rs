@@ -6,7 +6,7 @@ use crate::world::{BOT, DEADLINE, TOKEN, client, double, status_of};
 
 #[tokio::test]
 async fn the_log_says_who_asked_for_what() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     client.pulls("acme", "web").get(1).await?;
     let seen = double.requests();
@@ -24,7 +24,7 @@ async fn the_log_says_who_asked_for_what() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_the_contract_does_not_have_is_a_violation() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let unknown: octocrab::Result<serde_json::Value> =
         client.get("/repos/acme/web/nonsense", None::<&()>).await;
@@ -49,7 +49,7 @@ async fn what_the_contract_does_not_have_is_a_violation() -> anyhow::Result<()> 
 
 #[tokio::test]
 async fn a_wait_ends_with_the_comment_or_says_what_was_there() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let writer = tokio::spawn(async move {
         client

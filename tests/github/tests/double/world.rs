@@ -12,8 +12,8 @@ pub const TOKEN: &str = "a-token-of-the-bot";
 pub const BOT: &str = "preview[bot]";
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-pub async fn double() -> anyhow::Result<Double> {
-    let double = Double::start().await?;
+pub fn double() -> anyhow::Result<Double> {
+    let double = Double::start()?;
     double.add_user("dev");
     double.add_bot(BOT);
     double.add_token(BOT, TOKEN)?;

@@ -7,7 +7,7 @@ use crate::world::{BOT, DEADLINE, TOKEN, client, double, edit, permission, statu
 
 #[tokio::test]
 async fn comments_are_written_listed_edited_and_deleted() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let issues = client.issues("acme", "web");
     let written = issues.create_comment(1, "Ready.").await?;
@@ -33,7 +33,7 @@ async fn comments_are_written_listed_edited_and_deleted() -> anyhow::Result<()> 
 
 #[tokio::test]
 async fn comments_that_github_refuses() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let issues = client.issues("acme", "web");
     assert_eq!(
@@ -64,7 +64,7 @@ async fn comments_that_github_refuses() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_stranger_may_not_edit_write_where_locked_or_ask_for_permissions() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.add_user("stranger");
     double.add_token("stranger", "a-token-of-a-stranger")?;
     let theirs = client(&double, TOKEN)?
@@ -90,7 +90,7 @@ async fn a_stranger_may_not_edit_write_where_locked_or_ask_for_permissions() -> 
 
 #[tokio::test]
 async fn a_post_in_place_of_a_patch_works_and_is_a_violation() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     let client = client(&double, TOKEN)?;
     let issues = client.issues("acme", "web");
     let written = issues.create_comment(1, "Ready.").await?;
@@ -102,7 +102,7 @@ async fn a_post_in_place_of_a_patch_works_and_is_a_violation() -> anyhow::Result
 
 #[tokio::test]
 async fn a_comment_by_the_api_reaches_the_webhook() -> anyhow::Result<()> {
-    let double = double().await?;
+    let double = double()?;
     double.add_webhook(Hook::to("http://127.0.0.1:9/").events(&["issue_comment"]))?;
     client(&double, TOKEN)?
         .issues("acme", "web")

@@ -11,42 +11,46 @@ pub(super) struct To<'a> {
     pub repo: &'a str,
     pub branch: &'a str,
     pub by: &'a str,
+    /// Replaces the commits instead of adding one.
+    pub force: bool,
     pub now: DateTime<Utc>,
+}
+
+impl<'a> To<'a> {
+    /// The same place, for the checks that actions on pull requests share.
+    fn at(self) -> At<'a> {
+        At {
+            repo: self.repo,
+            number: 0,
+            by: self.by,
+            now: self.now,
+        }
+    }
 }
 
 impl Model {
     pub(super) fn push(&mut self, to: To<'_>) -> Result<Vec<Event>, Refusal> {
-        let at = At {
-            repo: to.repo,
-            number: 0,
-            by: to.by,
-            now: to.now,
-        };
-        self.require(at, Permission::Write, "push")?;
+        self.require(to.at(), Permission::Write, "push")?;
         let sha = self.next_sha();
         let repository = self.repository_mut(to.repo)?;
         repository.pushed_at = to.now;
         repository
             .branches
             .insert(to.branch.to_owned(), sha.clone());
-        let pulls = self.open_pulls_of(to)?;
-        pulls
-            .iter()
-            .map(|(repo, number)| {
-                self.synchronize(
-                    At {
-                        repo,
-                        number: *number,
-                        ..at
-                    },
-                    &sha,
-                )
-            })
-            .collect()
+        let mut events = Vec::new();
+        for (repo, number) in self.open_pulls_of(to)? {
+            let at = At {
+                repo: &repo,
+                number,
+                ..to.at()
+            };
+            events.extend(self.synchronize(at, to.force, &sha)?);
+        }
+        Ok(events)
     }
 
     /// Pushes to the branch of a pull request.
-    pub(super) fn push_to(&mut self, at: At<'_>) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn push_to(&mut self, at: At<'_>, force: bool) -> Result<Vec<Event>, Refusal> {
         let pull = self.pull(at.repo, at.number)?;
         let branch = pull.head_ref.clone();
         let head = pull.head_repo.and_then(|id| self.repositories.get(&id));
@@ -61,30 +65,27 @@ impl Model {
             repo: &repo,
             branch: &branch,
             by: at.by,
+            force,
             now: at.now,
         })
     }
 
-    fn synchronize(&mut self, at: At<'_>, sha: &str) -> Result<Event, Refusal> {
+    fn synchronize(&mut self, at: At<'_>, force: bool, sha: &str) -> Result<Vec<Event>, Refusal> {
         let pull = self.touch(at)?;
         let before = std::mem::replace(&mut pull.head_sha, sha.to_owned());
-        pull.commits += 1;
-        let moved = Extra::Moved {
-            before,
-            after: sha.to_owned(),
-        };
-        let mut events = self.told(at, "synchronize", moved)?;
-        Ok(events.remove(0))
+        pull.commits = if force { 1 } else { pull.commits + 1 };
+        self.told(
+            at,
+            "synchronize",
+            Extra::Moved {
+                before,
+                after: sha.to_owned(),
+            },
+        )
     }
 
     pub(super) fn delete_branch(&mut self, to: To<'_>) -> Result<Vec<Event>, Refusal> {
-        let at = At {
-            repo: to.repo,
-            number: 0,
-            by: to.by,
-            now: to.now,
-        };
-        self.require(at, Permission::Write, "delete the branch")?;
+        self.require(to.at(), Permission::Write, "delete the branch")?;
         let pulls = self.open_pulls_of(to)?;
         let missing = || Refusal::NoBranch {
             repo: to.repo.to_owned(),
@@ -99,7 +100,7 @@ impl Model {
             let at = At {
                 repo,
                 number: *number,
-                ..at
+                ..to.at()
             };
             self.touch(at)?.closed_at = Some(to.now);
             events.extend(self.told(at, "closed", Extra::None)?);
