@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod domain;
+pub mod feedback;
 pub mod forge;
 pub mod plan;
