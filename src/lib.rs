@@ -7,5 +7,6 @@ pub mod api;
 pub mod config;
 pub mod controller;
 pub mod domain;
+pub mod feedback;
 pub mod forge;
 pub mod plan;

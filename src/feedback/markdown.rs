@@ -1,0 +1,181 @@
+//! Text from outside as Markdown that stays text. No client, no clock, no logging.
+//!
+//! Two ways only, and every text that we did not write ourselves goes through one of them: [`code`], a code span, in
+//! which GitHub makes no mention, link, image, emoji or formula; and [`prose`], which leaves plain words as they are
+//! and puts every other word into a code span of its own. So there is nothing to escape, and what is copied from the
+//! comment is what was meant.
+
+/// Longest text in a code span, in characters: a whole image reference with its digest fits.
+const CODE_MAX: usize = 400;
+
+/// A text as one code span on one line.
+pub fn code(text: &str) -> String {
+    span(&clip(&clean(text), CODE_MAX))
+}
+
+/// A sentence as a sentence of at most `max` characters: plain words stay, everything else (names, paths, images,
+/// mentions, numbers of issues, links, HTML) becomes a code span.
+pub fn prose(text: &str, max: usize) -> String {
+    let clipped = clip(&clean(text), max);
+    clipped.split(' ').filter(|word| !word.is_empty()).map(prose_word).collect::<Vec<_>>().join(" ")
+}
+
+/// Finished Markdown as a cell of a table: a bar inside would end the cell.
+pub fn cell(markdown: &str) -> String {
+    // A backslash in front of our own would be read differently from one renderer to the next.
+    markdown.replace("\\|", "\\\u{200b}|").replace('|', "\\|")
+}
+
+/// A link that shows `label`. What is not a plain web address is shown as code and leads nowhere.
+pub fn link(label: &str, url: &str) -> String {
+    let plain = |text: &str, extra: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
+    let address = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match address {
+        Some(rest) if plain(rest, ".-:/%~") && !rest.contains("//") && plain(label, ".-:") => format!("[{label}]({url})"),
+        _ => code(url),
+    }
+}
+
+/// A commit in the form that GitHub turns into a link by itself: `acme/web@3f9c2ab`.
+pub fn commit(repository: &str, revision: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-./".contains(c);
+    let text = format!("{repository}@{}", short(revision));
+    // An underscore could start emphasis, and then there is no link.
+    if repository.chars().all(plain) && is_hex(revision) { text } else { code(&text) }
+}
+
+/// The first seven digits of a commit, as people and git shorten it.
+pub fn short(revision: &str) -> &str {
+    revision.char_indices().nth(7).map_or(revision, |(end, _)| &revision[..end])
+}
+
+/// A text as one word for a POSIX shell, on one line.
+pub fn shell_word(text: &str) -> String {
+    let text = clean(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/:@=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// One line without control characters and without those that change the direction of text or cannot be seen.
+fn clean(text: &str) -> String {
+    let visible = text.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_control() { ' ' } else { c });
+    visible.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn clip(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+fn span(text: &str) -> String {
+    if text.is_empty() {
+        return "–".to_owned();
+    }
+    let fence = "`".repeat(longest_run(text) + 1);
+    // A dollar sign beside a backtick would open a formula.
+    let edge = ['`', '$'];
+    let pad = if text.starts_with(edge) || text.ends_with(edge) { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+fn prose_word(word: &str) -> String {
+    let start = word.trim_start_matches(['(', '"', '\'']);
+    let opening = &word[..word.len() - start.len()];
+    let bare = start.trim_end_matches(['.', ',', ';', ':', '!', '?', '…', ')', '"', '\'']);
+    // `call(x)` keeps the bracket that it opened.
+    let own = usize::from(bare.contains('(') && start[bare.len()..].starts_with(')'));
+    let core = &start[..bare.len() + own];
+    let closing = &start[core.len()..];
+    match core {
+        "" => span(word),
+        _ if is_plain(core) && !starts_a_list(core, closing) => word.to_owned(),
+        _ => format!("{opening}{}{closing}", span(core)),
+    }
+}
+
+/// Whether a word means nothing to Markdown or to GitHub: letters and digits with single hyphens or apostrophes
+/// inside, and neither a commit nor an issue (`GH-12`).
+fn is_plain(word: &str) -> bool {
+    let mut parts = word.split(['-', '\'', '’']);
+    let words = parts.all(|part| !part.is_empty() && part.chars().all(char::is_alphanumeric));
+    let issue = word.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("gh-"));
+    words && !issue && !(word.len() >= 7 && is_hex(word))
+}
+
+/// `1.` and `1)` begin a list where they begin a line.
+fn starts_a_list(word: &str, closing: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_digit()) && closing.starts_with(['.', ')'])
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_sentences_stay_and_names_become_code() {
+        for (text, shown) in [
+            ("0 of 1 ready", "0 of 1 ready"),
+            ("crashes: exit 1, 3 restarts in 40 s.", "crashes: exit 1, 3 restarts in 40 s."),
+            ("Deployment/web asks for hostPath.", "`Deployment/web` asks for hostPath."),
+            ("cannot pull \"acme/web:pr-42\": not found", "cannot pull \"`acme/web:pr-42`\": not found"),
+            ("it's read-only (see the log)", "it's read-only (see the log)"),
+            ("thanks @octocat, see #12 and GH-12", "thanks `@octocat`, see `#12` and `GH-12`"),
+            ("<img src=x> https://evil.example", "`<img` `src=x>` `https://evil.example`"),
+            ("1. one", "`1`. one"),
+            ("at 3f9c2abcd", "at `3f9c2abcd`"),
+            ("a | b\n## c", "a `|` b `##` c"),
+            ("", ""),
+        ] {
+            assert_eq!(prose(text, 200), shown);
+        }
+    }
+
+    #[test]
+    fn code_keeps_backticks_in() {
+        for (text, shown) in
+            [("web", "`web`"), ("a`b", "``a`b``"), ("``", "``` `` ```"), ("$x$", "` $x$ `"), ("a\r\n\tb", "`a b`"), ("", "–")]
+        {
+            assert_eq!(code(text), shown);
+        }
+    }
+
+    #[test]
+    fn only_plain_addresses_are_links() {
+        assert_eq!(link("a.example.com", "https://a.example.com/x"), "[a.example.com](https://a.example.com/x)");
+        for url in ["javascript:alert(1)", "https://a.example.com/)![x](y", "https://a b", "https://", "https://https://a"] {
+            assert!(link("a", url).starts_with('`'), "{url}");
+        }
+    }
+
+    #[test]
+    fn commits_link_themselves_unless_markdown_is_in_the_way() {
+        assert_eq!(commit("acme/web", "3f9c2ab1"), "acme/web@3f9c2ab");
+        assert_eq!(commit("acme/__x__", "3f9c2ab1"), "`acme/__x__@3f9c2ab`");
+    }
+
+    #[test]
+    fn words_for_the_shell_are_quoted() {
+        assert_eq!(shell_word("web-pr-42"), "web-pr-42");
+        assert_eq!(shell_word("a'; rm -rf /\n"), r"'a'\''; rm -rf /'");
+    }
+
+    #[test]
+    fn long_texts_are_clipped() {
+        assert_eq!(prose(&"ab ".repeat(100), 8), "ab ab ab…");
+    }
+}

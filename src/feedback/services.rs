@@ -1,0 +1,67 @@
+//! The table of services. No client, no clock, no logging.
+
+use super::markdown::{cell, code, prose};
+use crate::api::status::{ImageOrigin, ServiceStatus};
+
+/// As many rows of the baseline are shown one by one; of more, those that are ready become one row.
+const BASELINE_ROWS: usize = 8;
+/// Longest reason in a cell, in characters.
+const REASON_MAX: usize = 160;
+/// How much of a digest is shown, in hexadecimal digits.
+const DIGEST_DIGITS: usize = 12;
+
+/// The lines above the rows.
+pub(super) const HEADER: &str = "| service | image | from | state |\n|---|---|---|---|\n";
+
+/// A row for each service, each with its line break: what the branch builds first, then what is not ready.
+pub(super) fn rows(services: &[ServiceStatus], baseline: &str) -> Vec<String> {
+    let mut sorted: Vec<_> = services.iter().collect();
+    sorted.sort_by_key(|s| (order(s.from), s.ready, s.name.as_str(), s.kind.as_str()));
+    let of_baseline = sorted.iter().filter(|s| s.from == ImageOrigin::Baseline).count();
+    let collapsed = |s: &ServiceStatus| of_baseline > BASELINE_ROWS && s.from == ImageOrigin::Baseline && s.ready;
+    let mut rows: Vec<_> = sorted.iter().filter(|s| !collapsed(s)).map(|s| row(s)).collect();
+    match sorted.iter().filter(|s| collapsed(s)).count() {
+        0 => {}
+        1 => rows.push(format!("| 1 other | as in {} | baseline | ready |\n", cell(&code(baseline)))),
+        others => rows.push(format!("| {others} others | as in {} | baseline | ready |\n", cell(&code(baseline)))),
+    }
+    rows
+}
+
+/// `11 of 12 services are up`.
+pub(super) fn count(services: &[ServiceStatus]) -> String {
+    let ready = services.iter().filter(|s| s.ready).count();
+    match services.len() {
+        1 => format!("{ready} of 1 service is up"),
+        all => format!("{ready} of {all} services are up"),
+    }
+}
+
+fn order(from: ImageOrigin) -> u8 {
+    match from {
+        ImageOrigin::Branch => 0,
+        ImageOrigin::Override => 1,
+        ImageOrigin::Baseline => 2,
+    }
+}
+
+fn row(service: &ServiceStatus) -> String {
+    let from = match service.from {
+        ImageOrigin::Branch => "**this branch**",
+        ImageOrigin::Override => "override",
+        ImageOrigin::Baseline => "baseline",
+    };
+    let reason = prose(service.reason.as_deref().unwrap_or_default(), REASON_MAX);
+    let state = match (service.ready, reason.as_str()) {
+        (true, _) => "ready",
+        (false, "") => "starting",
+        (false, reason) => reason,
+    };
+    format!("| {} | {} | {from} | {} |\n", cell(&code(&service.name)), cell(&code(&short_image(&service.image))), cell(state))
+}
+
+/// The image with as much of its digest as tells it from others.
+fn short_image(image: &str) -> String {
+    let digest = image.rsplit_once(':').filter(|(name, hex)| name.contains('@') && hex.len() > DIGEST_DIGITS && hex.is_ascii());
+    digest.map_or_else(|| image.to_owned(), |(name, hex)| format!("{name}:{}…", &hex[..DIGEST_DIGITS]))
+}

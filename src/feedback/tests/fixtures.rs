@@ -1,0 +1,138 @@
+//! Environments that read as sentences.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::api::PreviewEnvironment;
+use crate::api::conditions::{self, Condition, ConditionStatus};
+use crate::api::status::{Feedback, ImageOrigin, LeftOut, PreviewEnvironmentStatus, ServiceStatus, Url};
+
+pub(crate) const HEAD: &str = "3f9c2ab7d0e14f5a8b6c9d2e1f0a3b4c5d6e7f80";
+pub(crate) const NEXT: &str = "91bd0015c3f24a6b8d7e9f0a1b2c3d4e5f6a7b8c";
+
+pub(crate) fn time(text: &str) -> DateTime<Utc> {
+    format!("2026-11-{text}:00Z").parse().expect("a time of the tests")
+}
+
+fn source() -> Value {
+    json!({"forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open", "revision": HEAD,
+           "observedAt": "2026-11-22T14:05:00Z", "headRepositoryId": 7, "headBranch": "checkout"})
+}
+
+/// An environment of acme/web#42 that was just recorded.
+pub(crate) fn recorded() -> PreviewEnvironment {
+    let spec = serde_json::from_value(json!({"baseline": "shop", "sources": [source()]})).expect("a spec of the tests");
+    let mut object = PreviewEnvironment::new("web-pr-42", spec);
+    object.metadata.namespace = Some("shop".into());
+    object.metadata.uid = Some("uid-1".into());
+    object.metadata.generation = Some(1);
+    object
+}
+
+/// Changes an environment a step at a time.
+pub(crate) trait Tell: Sized {
+    fn status(&mut self) -> &mut PreviewEnvironmentStatus;
+
+    fn condition(mut self, type_: &str, status: ConditionStatus, reason: &str, message: &str) -> Self {
+        let conditions = &mut self.status().conditions;
+        conditions.retain(|c| c.type_ != type_);
+        conditions.push(Condition {
+            type_: type_.into(),
+            status,
+            reason: reason.into(),
+            message: message.into(),
+            last_transition_time: time("27T09:12"),
+            observed_generation: Some(1),
+        });
+        self
+    }
+
+    fn phase(mut self, phase: &str) -> Self {
+        self.status().phase = Some(phase.into());
+        self
+    }
+
+    fn wanted(self) -> Self {
+        self.condition(conditions::WANTED, ConditionStatus::True, "Triggered", "")
+    }
+
+    fn unwanted(self, reason: &str, phase: &str) -> Self {
+        let told = self.condition(conditions::WANTED, ConditionStatus::False, reason, "");
+        told.condition(conditions::READY, ConditionStatus::False, reason, "").phase(phase)
+    }
+
+    fn up(self) -> Self {
+        self.condition(conditions::READY, ConditionStatus::True, "Ready", "")
+    }
+
+    fn service(mut self, name: &str, from: ImageOrigin, reason: Option<&str>) -> Self {
+        let tag = if from == ImageOrigin::Branch { "pr-42-3f9c2ab" } else { "1.8.2" };
+        self.status().services.push(ServiceStatus {
+            kind: if name == "db" { "StatefulSet" } else { "Deployment" }.into(),
+            name: name.into(),
+            image: format!("registry.example.com/acme/{name}:{tag}"),
+            from,
+            ready: reason.is_none(),
+            reason: reason.map(str::to_owned),
+        });
+        self
+    }
+
+    fn left_out(mut self, kind: &str, name: &str, why: &str) -> Self {
+        self.status().left_out.push(LeftOut { kind: kind.into(), name: name.into(), why: why.into() });
+        self
+    }
+
+    fn shown(mut self, comment_id: i64, digest: &str) -> Self {
+        self.status().feedback = Some(Feedback { comment_id: Some(comment_id), digest: Some(digest.into()) });
+        self.condition(conditions::FEEDBACK_DELIVERED, ConditionStatus::True, "Delivered", "")
+    }
+}
+
+impl Tell for PreviewEnvironment {
+    fn status(&mut self) -> &mut PreviewEnvironmentStatus {
+        self.status.get_or_insert_default()
+    }
+}
+
+/// One that is being made, with its namespace and address, and no service yet.
+pub(crate) fn started() -> PreviewEnvironment {
+    let mut object = recorded().wanted().condition(conditions::READY, ConditionStatus::False, "Creating", "").phase("Creating");
+    let status = object.status();
+    status.namespace = Some("shop-web-pr-42".into());
+    status.expires_at = Some(time("27T14:05"));
+    status.urls = vec![Url { host: "web-pr-42.preview.example.com".into(), url: "https://web-pr-42.preview.example.com".into() }];
+    object
+}
+
+/// One with its objects applied: `web` of the branch and the names given of the baseline, all ready.
+pub(crate) fn applied(others: &[&str]) -> PreviewEnvironment {
+    let mut object = started().service("web", ImageOrigin::Branch, None);
+    object.status().revision = Some(HEAD.into());
+    object.status().applied_at = Some(time("27T09:11") + chrono::TimeDelta::seconds(57));
+    others.iter().fold(object, |object, name| object.service(name, ImageOrigin::Baseline, None))
+}
+
+/// One of twelve services that is ready.
+pub(crate) fn ready() -> PreviewEnvironment {
+    let others = ["api", "cart", "catalog", "checkout", "db", "frontend", "gateway", "mail", "orders", "search", "worker"];
+    applied(&others)
+        .up()
+        .phase("Ready")
+        .left_out("Secret", "stripe-live", "is not listed in clone.secrets")
+        .left_out("HorizontalPodAutoscaler", "web", "this kind is not cloned")
+        .left_out("Service", "events", "has no workload behind it here")
+}
+
+/// The same with another UID and Baseline.
+pub(crate) fn second(mut object: PreviewEnvironment) -> PreviewEnvironment {
+    object.metadata.uid = Some("uid-2".into());
+    object.metadata.namespace = Some("shop-eu".into());
+    object
+}
+
+pub(crate) fn all(objects: impl IntoIterator<Item = PreviewEnvironment>) -> Vec<Arc<PreviewEnvironment>> {
+    objects.into_iter().map(Arc::new).collect()
+}

@@ -1,0 +1,101 @@
+//! The comment in each state, for a person to read.
+
+use super::fixtures::*;
+use crate::api::PreviewEnvironment;
+use crate::api::conditions::{self, ConditionStatus};
+use crate::api::environment::{Wish, WishState};
+use crate::api::status::{ImageOrigin, Url};
+use crate::feedback::render::render;
+
+fn comment(object: PreviewEnvironment) -> String {
+    render(&all([object]))
+}
+
+macro_rules! reads {
+    ($name:ident, $object:expr) => {
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), comment($object));
+        }
+    };
+}
+
+reads!(pending, recorded().wanted().phase("Pending"));
+reads!(waiting, {
+    started().phase("Waiting").condition(
+        conditions::PROGRESSING,
+        ConditionStatus::True,
+        "Waiting",
+        "namespace shop-web-pr-42 is still going away",
+    )
+});
+reads!(creating_without_services, started());
+reads!(creating, {
+    let object = started().service("web", ImageOrigin::Branch, Some("ImagePullBackOff: acme/web:pr-42-3f9c2ab: not found"));
+    let object = object.service("db", ImageOrigin::Baseline, Some("0 of 1 ready")).service("api", ImageOrigin::Baseline, None);
+    object.service("worker", ImageOrigin::Override, Some("0 of 1 ready"))
+});
+reads!(ready_with_twelve_services, ready());
+reads!(ready_with_few_services_and_two_addresses, {
+    let mut object = applied(&["api", "db"]).up().phase("Ready");
+    object
+        .status()
+        .urls
+        .push(Url { host: "api-web-pr-42.preview.example.com".into(), url: "https://api-web-pr-42.preview.example.com".into() });
+    object
+});
+reads!(ready_without_an_address, {
+    let mut object = applied(&["db"]).up().phase("Ready");
+    object.status().urls.clear();
+    object
+});
+reads!(updating_before_the_apply, {
+    let mut object = ready().phase("Updating");
+    object.spec.sources[0].revision = NEXT.into();
+    object
+});
+reads!(updating_after_the_apply, {
+    let mut object = ready().condition(conditions::READY, ConditionStatus::False, "Updating", "").phase("Updating");
+    let web = &mut object.status().services[0];
+    (web.ready, web.reason) = (false, Some("1 old pod is left".into()));
+    object
+});
+reads!(not_ready, {
+    let mut object = ready().condition(conditions::READY, ConditionStatus::False, "NotReady", "").phase("Ready");
+    let mail = object.status().services.iter_mut().find(|s| s.name == "mail").unwrap();
+    (mail.ready, mail.reason) = (false, Some("crashes: exit 1, 3 restarts".into()));
+    object
+});
+reads!(stalled, {
+    let why = "Deployment/web asks for hostPath at spec.template.spec.volumes[0].hostPath, which a preview must not have";
+    started().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, "Refused", why)
+});
+reads!(stalled_on_an_update, {
+    let mut object =
+        ready().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, "Refused", "Deployment/web runs privileged");
+    object.spec.sources[0].revision = NEXT.into();
+    object
+});
+reads!(fork, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting"));
+reads!(draft, recorded().unwanted("Draft", "Waiting"));
+reads!(removing_after_merge, ready().unwanted("Merged", "Removing"));
+reads!(removed_after_merge, ready().unwanted("Merged", "Removed"));
+reads!(removed_after_close, ready().unwanted("Closed", "Removed"));
+reads!(expired, ready().unwanted("Expired", "Removed"));
+reads!(deleted_by_a_person, {
+    let mut object = ready().unwanted("DeletedByWish", "Removed");
+    object.spec.wish = Some(Wish { state: WishState::Absent, actor: "ann@example.com".into(), at: time("27T09:12"), target: None });
+    object
+});
+reads!(object_deleted, ready().unwanted("Deleted", "Removing"));
+reads!(made_a_draft_again, ready().unwanted("Draft", "Removing"));
+
+#[test]
+fn two_baselines() {
+    insta::assert_snapshot!("two_baselines", render(&all([second(started()), applied(&["db"]).up().phase("Ready")])));
+}
+
+#[test]
+fn the_order_of_the_environments_does_not_matter() {
+    assert_eq!(render(&all([ready(), second(started())])), render(&all([second(started()), ready()])));
+}
