@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 const EMPTY: &str = "volumes start empty";
 /// Where the class stood before Kubernetes 1.6. Where it is there it beats the field.
