@@ -25,15 +25,15 @@ impl HostMap {
     /// Gives every host of the Ingresses a new one. The oldest Ingress comes first, so that one more never changes what
     /// the others have.
     pub fn of(cloned: &[&Manifest], target: &Target<'_>) -> Option<Self> {
-        let names = Names { target, hosts: target.hosts? };
+        let chooser = Names { target, hosts: target.hosts? };
         let mut ingresses: Vec<_> = cloned.iter().filter(|o| o.kind() == "Ingress").collect();
         ingresses.sort_by_key(|i| (i.text("/metadata/creationTimestamp").unwrap_or_default(), i.name()));
         let mut taken = HashSet::new();
-        let first = names.choose(None, &mut taken);
+        let first = chooser.choose(None, &mut taken);
         let mut named: Vec<(String, String)> = Vec::new();
         for host in ingresses.iter().flat_map(|i| named_hosts(i)) {
             if named.iter().all(|(old, _)| old != host) {
-                let new = if named.is_empty() { first.clone() } else { names.choose(Some(host), &mut taken) };
+                let new = if named.is_empty() { first.clone() } else { chooser.choose(Some(host), &mut taken) };
                 named.push((host.to_owned(), new));
             }
         }

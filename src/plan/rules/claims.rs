@@ -1,4 +1,4 @@
-//! PersistentVolumeClaims start empty, in the class that the baseline has. Read before the server's annotations go,
+//! `PersistentVolumeClaim`s start empty, in the class that the baseline has. Read before the server's annotations go,
 //! since the class may still stand in one.
 
 use serde_json::{Value, json};
