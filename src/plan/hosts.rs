@@ -25,15 +25,15 @@ impl HostMap {
     /// Gives every host of the Ingresses a new one. The oldest Ingress comes first, so that one more never changes what
     /// the others have.
     pub fn of(cloned: &[&Manifest], target: &Target<'_>) -> Option<Self> {
-        let names = Names { target, hosts: target.hosts? };
+        let chooser = Names { target, hosts: target.hosts? };
         let mut ingresses: Vec<_> = cloned.iter().filter(|o| o.kind() == "Ingress").collect();
         ingresses.sort_by_key(|i| (i.text("/metadata/creationTimestamp").unwrap_or_default(), i.name()));
         let mut taken = HashSet::new();
-        let first = names.choose(None, &mut taken);
+        let first = chooser.choose(None, &mut taken);
         let mut named: Vec<(String, String)> = Vec::new();
         for host in ingresses.iter().flat_map(|i| named_hosts(i)) {
             if named.iter().all(|(old, _)| old != host) {
-                let new = if named.is_empty() { first.clone() } else { names.choose(Some(host), &mut taken) };
+                let new = if named.is_empty() { first.clone() } else { chooser.choose(Some(host), &mut taken) };
                 named.push((host.to_owned(), new));
             }
         }
@@ -143,7 +143,7 @@ mod tests {
             .with("/metadata/creationTimestamp", json!(created))
     }
 
-    fn hosts(world: World) -> Vec<String> {
+    fn hosts(world: &World) -> Vec<String> {
         world.plan().plan.urls.into_iter().map(|u| u.host).collect()
     }
 
@@ -151,12 +151,12 @@ mod tests {
     fn the_oldest_ingress_gives_the_first_host() {
         let world =
             || World::of([ingress("a", "2026-02-01", &["api.shop.example.com"]), ingress("b", "2026-01-01", &["shop.example.com"])]);
-        assert_eq!(hosts(world()), ["web-pr-42.preview.example.com", "api-web-pr-42.preview.example.com"]);
+        assert_eq!(hosts(&world()), ["web-pr-42.preview.example.com", "api-web-pr-42.preview.example.com"]);
     }
 
     #[test]
     fn hosts_with_one_first_label_differ() {
-        let named = hosts(World::of([ingress("a", "", &["shop.io", "api.a.io", "api.b.io", "api.a.io"])]));
+        let named = hosts(&World::of([ingress("a", "", &["shop.io", "api.a.io", "api.b.io", "api.a.io"])]));
         assert_eq!(named[1], "api-web-pr-42.preview.example.com");
         assert_eq!(named.len(), 3);
         let label = named[2].split('.').next().unwrap();
@@ -167,10 +167,10 @@ mod tests {
     fn a_host_that_another_environment_holds_is_not_taken() {
         let world = || World::of([ingress("a", "", &["shop.io"])]);
         let plain = "web-pr-42.preview.example.com";
-        let hashed = hosts(world().held(plain)).remove(0);
+        let hashed = hosts(&world().held(plain)).remove(0);
         assert!(hashed.starts_with("web-pr-42-") && hashed != plain, "{hashed}");
-        assert_eq!(hosts(world().recorded(&hashed)), [hashed], "what was chosen stays, even when the plain one is free again");
-        assert_eq!(hosts(world().held(plain).recorded(plain)), [plain]);
+        assert_eq!(hosts(&world().recorded(&hashed)), [hashed], "what was chosen stays, even when the plain one is free again");
+        assert_eq!(hosts(&world().held(plain).recorded(plain)), [plain]);
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl Manifest {
         self.get_mut(parent)?.as_object_mut()?.remove(field)
     }
 
-    /// Sets a field of the object at a path, as [`set_in`] does.
+    /// Sets a field of the object at a path, making the objects on the way. Without effect where something else than an
+    /// object is on the way.
     pub fn set(&mut self, path: &[&str], field: &str, value: Value) {
         set_in(&mut self.0, path, field, value);
     }

@@ -58,9 +58,10 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
     let mut decisions = Vec::new();
     for object in cloned {
         let (manifest, made) = rules::apply_all(object, context);
-        let stage = cloned_kind(object).and_then(|kind| stages.get_mut(kind.stage));
-        stage.into_iter().for_each(|stage| stage.push(sealed(manifest.clone())));
         decisions.extend(made);
+        if let Some(stage) = cloned_kind(object).and_then(|kind| stages.get_mut(kind.stage)) {
+            stage.push(sealed(manifest));
+        }
     }
     stages.retain(|stage| !stage.is_empty());
     (stages, decisions)

@@ -51,7 +51,7 @@ pub fn controlled_by(object: Manifest, api_version: &str, owner: &str) -> Manife
 impl Manifest {
     /// With a value at a JSON pointer.
     pub fn with(mut self, pointer: &str, value: Value) -> Self {
-        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
         if let Some(Value::Object(map)) = self.get_mut(parent) {
             map.insert(field.to_owned(), value);
         } else {

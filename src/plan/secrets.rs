@@ -11,15 +11,15 @@ use super::manifest::{Manifest, ObjectName};
 use super::pods::{POD_SPEC, containers, text};
 use super::types::Snapshot;
 
-/// How much an object needs a Secret.
+/// What an object needs a Secret for.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 enum Need {
-    /// Its pods do not start without.
-    ToStart,
-    /// Its images may not be pulled without.
-    ToPull,
-    /// Its routes stay shut without.
-    ToGuard,
+    /// To start its pods.
+    Start,
+    /// To pull its images.
+    Pull,
+    /// To let anybody through its routes.
+    Guard,
 }
 
 type Uses = BTreeMap<String, BTreeSet<(Need, String)>>;
@@ -44,7 +44,7 @@ pub(super) fn missing(snapshot: &Snapshot, cloned: &[&Manifest]) -> Vec<Decision
 fn left_out(name: &str, listed: bool, users: &BTreeSet<(Need, String)>) -> Decision {
     let what = if listed { "is listed in clone.secrets and is not in the baseline" } else { "not in clone.secrets" };
     let of = |need: Need| users.iter().filter(move |(n, _)| *n == need).map(|(_, user)| user.as_str()).collect::<Vec<_>>();
-    let clauses = [Need::ToStart, Need::ToPull, Need::ToGuard].map(|need| clause(need, &of(need)));
+    let clauses = [Need::Start, Need::Pull, Need::Guard].map(|need| clause(need, &of(need)));
     let clauses: Vec<_> = clauses.into_iter().flatten().collect();
     let used = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join("; ")) };
     let object = ObjectName { api_version: "v1".to_owned(), kind: "Secret".to_owned(), name: name.to_owned() };
@@ -55,9 +55,9 @@ fn clause(need: Need, users: &[&str]) -> Option<String> {
     let (last, others) = users.split_last()?;
     let (names, it) = if others.is_empty() { ((*last).to_owned(), "it") } else { (format!("{} and {last}", others.join(", ")), "they") };
     Some(match need {
-        Need::ToStart => format!("used by {names}: {it} will not start without it"),
-        Need::ToPull => format!("used by {names} to pull images"),
-        Need::ToGuard => format!("used by {names} to guard its routes"),
+        Need::Start => format!("used by {names}: {it} will not start without it"),
+        Need::Pull => format!("used by {names} to pull images"),
+        Need::Guard => format!("used by {names} to guard its routes"),
     })
 }
 
@@ -65,7 +65,7 @@ fn needs(object: &Manifest) -> Vec<(&str, Need)> {
     match object.kind() {
         _ if is_workload(object) => workload_needs(object),
         "ServiceAccount" => pull_secrets(object, "/imagePullSecrets").collect(),
-        "Ingress" => guard_secret(object).map(|name| (name, Need::ToGuard)).into_iter().collect(),
+        "Ingress" => guard_secret(object).map(|name| (name, Need::Guard)).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -74,12 +74,12 @@ fn workload_needs(workload: &Manifest) -> Vec<(&str, Need)> {
     let volumes = format!("{POD_SPEC}/volumes");
     let mounted = workload.items(&volumes).flat_map(volume_secrets);
     let read = containers(workload).flat_map(|(_, container)| container_secrets(container));
-    let started = mounted.chain(read).map(|name| (name, Need::ToStart));
+    let started = mounted.chain(read).map(|name| (name, Need::Start));
     started.chain(pull_secrets(workload, &format!("{POD_SPEC}/imagePullSecrets"))).collect()
 }
 
 fn pull_secrets<'a>(object: &'a Manifest, pointer: &str) -> impl Iterator<Item = (&'a str, Need)> + use<'a> {
-    object.items(pointer).filter_map(|entry| Some((text(entry, "name")?, Need::ToPull)))
+    object.items(pointer).filter_map(|entry| Some((text(entry, "name")?, Need::Pull)))
 }
 
 fn container_secrets(container: &Value) -> Vec<&str> {

@@ -48,10 +48,7 @@ pub(super) fn controller(object: &Manifest) -> Option<ObjectName> {
     Some(ObjectName { api_version: field("apiVersion"), kind: field("kind"), name: field("name") })
 }
 
-type Reason<'r> = dyn Fn(&Manifest) -> Option<LeftOutReason> + 'r;
-
-fn split<'a>(objects: Vec<&'a Manifest>, reason: impl Fn(&Manifest) -> Option<LeftOutReason>) -> (Vec<&'a Manifest>, Vec<Decision>) {
-    let reason: &Reason<'_> = &reason;
+fn split(objects: Vec<&Manifest>, reason: impl Fn(&Manifest) -> Option<LeftOutReason>) -> (Vec<&Manifest>, Vec<Decision>) {
     let mut kept = Vec::with_capacity(objects.len());
     let mut left_out = Vec::new();
     for object in objects {
@@ -74,8 +71,8 @@ fn made_by(object: &Manifest, owners: &HashSet<(String, String, String)>) -> Opt
     owners.contains(&family(&owner)).then(|| LeftOutReason::MadeBy(owner.to_string()))
 }
 
-fn because(sentence: impl Into<String>) -> Option<LeftOutReason> {
-    Some(LeftOutReason::Because(sentence.into()))
+fn because(sentence: impl Into<String>) -> LeftOutReason {
+    LeftOutReason::Because(sentence.into())
 }
 
 /// What must be known about the whole to decide on one.
@@ -89,11 +86,11 @@ struct Facts {
 impl Facts {
     fn of(snapshot: &Snapshot, target: &Target<'_>) -> Self {
         let of_kind = |kind: &'static str| snapshot.objects.iter().filter(move |o| o.kind() == kind && !is_being_deleted(o));
-        Self {
-            has_domain: target.hosts.is_some(),
-            names_a_host: of_kind("Ingress").any(|i| named_hosts(i).next().is_some()),
-            claims: of_kind("StatefulSet").flat_map(claims_of).collect(),
-        }
+        // Sorted, since two StatefulSets can lay claim to one name.
+        let mut claims: Vec<_> = of_kind("StatefulSet").flat_map(claims_of).collect();
+        claims.sort_unstable();
+        let names_a_host = of_kind("Ingress").any(|i| named_hosts(i).next().is_some());
+        Self { has_domain: target.hosts.is_some(), names_a_host, claims }
     }
 
     fn reason(&self, object: &Manifest) -> Option<LeftOutReason> {
@@ -101,7 +98,7 @@ impl Facts {
             return Some(LeftOutReason::KindNotCloned);
         }
         if is_being_deleted(object) {
-            return because("is being deleted");
+            return Some(because("is being deleted"));
         }
         match object.kind() {
             "ConfigMap" => EVERYWHERE.contains(&object.name().name.as_str()).then_some(LeftOutReason::MadeByKubernetes),
@@ -116,17 +113,17 @@ impl Facts {
 
     fn ingress(&self, object: &Manifest) -> Option<LeftOutReason> {
         if !self.has_domain {
-            return because("the Baseline has no hosts.domain");
+            return Some(because("the Baseline has no hosts.domain"));
         }
         let hosts: Vec<_> = object.items("/spec/rules").map(rule_host).collect();
         if hosts.is_empty() && self.names_a_host {
-            return because("serves hosts that nothing else names, and an environment has none");
+            return Some(because("serves hosts that nothing else names, and an environment has none"));
         }
         let wildcards: Vec<_> = hosts.iter().flatten().filter(|host| host.starts_with('*')).copied().collect();
         if wildcards.is_empty() || wildcards.len() < hosts.len() {
             return None;
         }
-        because(format!("serves {}, and an environment has no hosts below its own", wildcards.join(", ")))
+        Some(because(format!("serves {}, and an environment has no hosts below its own", wildcards.join(", "))))
     }
 
     fn claim(&self, object: &Manifest) -> Option<LeftOutReason> {
@@ -164,10 +161,10 @@ fn service(object: &Manifest) -> Option<LeftOutReason> {
         return Some(LeftOutReason::MadeByKubernetes);
     }
     if object.text("/spec/type") == Some("ExternalName") {
-        return because(format!("points outside, to {}", object.text("/spec/externalName").unwrap_or("nothing")));
+        return Some(because(format!("points outside, to {}", object.text("/spec/externalName").unwrap_or("nothing"))));
     }
     let has_selector = object.get("/spec/selector").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
-    if has_selector { None } else { because("has no selector: its endpoints were filled by hand") }
+    (!has_selector).then(|| because("has no selector: its endpoints were filled by hand"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! PersistentVolumeClaims start empty, in the class that the baseline has. Read before the server's annotations go,
+//! `PersistentVolumeClaim`s start empty, in the class that the baseline has. Read before the server's annotations go,
 //! since the class may still stand in one.
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 const EMPTY: &str = "volumes start empty";
 /// Where the class stood before Kubernetes 1.6. Where it is there it beats the field.

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
-use super::super::pods::{POD_SPEC, for_each_container, text};
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
+use crate::plan::pods::{POD_SPEC, for_each_container, text};
 
 /// A list whose entries are told apart by fields, each with what stands for it where it is absent. An entry that has
 /// none of them is never a duplicate.

@@ -5,20 +5,24 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::hosts::{HostMap, Served, covers, rule_host};
-use super::super::manifest::Manifest;
 use super::{ABSENT, Notes};
+use crate::plan::context::Context;
+use crate::plan::hosts::{HostMap, Served, covers, rule_host};
+use crate::plan::manifest::{Manifest, set_in};
+use crate::plan::pods::text;
 
 const UNDER_DOMAIN: &str = "hosts are under the Baseline's domain";
 const ANY_HOST: &str = "any host";
+/// Where the host of a rule for any host stands until the rules are in order. Never in a plan.
+const MOVED: &str = "moved";
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
     let Some(hosts) = context.hosts.as_ref().filter(|_| manifest.kind() == "Ingress") else { return };
     let baseline = manifest.clone();
     drop_wildcards(manifest, notes);
-    bind_default_backend(manifest, hosts, notes);
     rename_rules(manifest, hosts, notes);
+    drop_answered_paths(manifest, notes);
+    bind_default_backend(manifest, hosts, notes);
     rename_tls(manifest, &hosts.served(&baseline), notes);
     drop_missing_certificates(manifest, &context.secrets, notes);
 }
@@ -32,37 +36,8 @@ fn drop_wildcards(ingress: &mut Manifest, notes: &mut Notes) {
     });
 }
 
-/// A default backend can answer to every host that reaches the controller, so it becomes the path `/` of the hosts that
-/// have none, or of the first host.
-fn bind_default_backend(ingress: &mut Manifest, hosts: &HostMap, notes: &mut Notes) {
-    let Some(backend) = ingress.remove("/spec", "defaultBackend") else { return };
-    let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
-    let mut bound = Vec::new();
-    for rule in ingress.items_mut("/spec/rules") {
-        bound.extend(add_root_path(rule, &path));
-    }
-    if ingress.items("/spec/rules").next().is_none() {
-        // Renamed from here on like any other: the first host stands for rules without one.
-        ingress.set(&["spec"], "rules", json!([{"http": {"paths": [path]}}]));
-        bound.push(hosts.first().to_owned());
-    }
-    let after = if bound.is_empty() { ABSENT.to_owned() } else { format!("path / of {}", bound.join(", ")) };
-    notes.changed("spec.defaultBackend", ("for every other host", &after), UNDER_DOMAIN);
-}
-
-/// Gives a rule the path where nothing answers `/`, and returns its host.
-fn add_root_path(rule: &mut Value, path: &Value) -> Option<String> {
-    let host = rule_host(rule).unwrap_or(ANY_HOST).to_owned();
-    let paths = rule.pointer("/http/paths").and_then(Value::as_array).cloned().unwrap_or_default();
-    let is_root = |p: &Value| p.get("path").and_then(Value::as_str).is_none_or(|p| p == "/") && p.get("pathType") != Some(&json!("Exact"));
-    if paths.iter().any(is_root) {
-        return None;
-    }
-    let paths: Vec<_> = paths.into_iter().chain([path.clone()]).collect();
-    *rule.as_object_mut()?.entry("http").or_insert(json!(null)) = json!({"paths": paths});
-    Some(host)
-}
-
+/// Gives every rule its new host. A rule for any host then stands in the first one, behind the rules that name it, so
+/// that those are asked first as they were.
 fn rename_rules(ingress: &mut Manifest, hosts: &HostMap, notes: &mut Notes) {
     for (index, rule) in ingress.items_mut("/spec/rules").enumerate() {
         let before = rule_host(rule).map(str::to_owned);
@@ -70,15 +45,71 @@ fn rename_rules(ingress: &mut Manifest, hosts: &HostMap, notes: &mut Notes) {
         if before.as_deref() != Some(after) {
             notes.changed(format!("spec.rules[{index}].host"), (before.as_deref().unwrap_or(ANY_HOST), after), UNDER_DOMAIN);
         }
-        if let Some(rule) = rule.as_object_mut() {
-            rule.insert("host".to_owned(), json!(after));
+        set_in(rule, &[], if before.is_some() { "host" } else { MOVED }, json!(after));
+    }
+    let Some(rules) = ingress.get_mut("/spec/rules").and_then(Value::as_array_mut) else { return };
+    rules.sort_by_key(|rule| rule.get(MOVED).is_some());
+    for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
+        if let Some(host) = rule.remove(MOVED) {
+            rule.insert("host".to_owned(), host);
         }
     }
-    // Where a named rule and one for any host meet in one host, the named one is asked first, as it was.
-    if let Some(rules) = ingress.get_mut("/spec/rules").and_then(Value::as_array_mut) {
-        let named = |rule: &Value| rule_host(rule).is_none();
-        rules.sort_by_key(named);
+}
+
+/// One path of one host is answered by the first rule that has it; controllers refuse or ignore the second.
+fn drop_answered_paths(ingress: &mut Manifest, notes: &mut Notes) {
+    let mut answered = HashSet::new();
+    for (index, rule) in ingress.items_mut("/spec/rules").enumerate() {
+        let host = rule_host(rule).unwrap_or_default().to_owned();
+        let Some(paths) = rule.pointer_mut("/http/paths").and_then(Value::as_array_mut) else { continue };
+        paths.retain(|path| {
+            let (text, kind) = (text(path, "path").unwrap_or("/").to_owned(), text(path, "pathType").unwrap_or_default().to_owned());
+            let is_new = answered.insert((host.clone(), text.clone(), kind));
+            if !is_new {
+                notes.changed(format!("spec.rules[{index}].http.paths"), (&text, ABSENT), "an earlier rule answers this path of the host");
+            }
+            is_new
+        });
     }
+    if let Some(rules) = ingress.get_mut("/spec/rules").and_then(Value::as_array_mut) {
+        // A rule may have no paths, and is then for the default backend; an empty list of them is refused.
+        rules.retain(|rule| rule.pointer("/http/paths").and_then(Value::as_array).is_none_or(|paths| !paths.is_empty()));
+    }
+}
+
+/// A default backend can answer to every host that reaches the controller, so it becomes the path `/` of the hosts that
+/// have none, or of the first host.
+fn bind_default_backend(ingress: &mut Manifest, hosts: &HostMap, notes: &mut Notes) {
+    let Some(backend) = ingress.remove("/spec", "defaultBackend") else { return };
+    let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
+    if ingress.items("/spec/rules").next().is_none() {
+        ingress.set(&["spec"], "rules", json!([{"host": hosts.first()}]));
+    }
+    let rooted = ingress.items("/spec/rules").filter(|r| has_root_path(r)).filter_map(rule_host);
+    let mut answered: HashSet<String> = rooted.map(str::to_owned).collect();
+    let mut bound = Vec::new();
+    for rule in ingress.items_mut("/spec/rules") {
+        let host = rule_host(rule).unwrap_or_default().to_owned();
+        if answered.insert(host.clone()) {
+            add_path(rule, &path);
+            bound.push(host);
+        }
+    }
+    let after = if bound.is_empty() { ABSENT.to_owned() } else { format!("path / of {}", bound.join(", ")) };
+    notes.changed("spec.defaultBackend", ("for everything else", &after), UNDER_DOMAIN);
+}
+
+fn paths(rule: &Value) -> impl Iterator<Item = &Value> {
+    rule.pointer("/http/paths").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn has_root_path(rule: &Value) -> bool {
+    paths(rule).any(|p| text(p, "path").is_none_or(|p| p == "/") && text(p, "pathType") != Some("Exact"))
+}
+
+fn add_path(rule: &mut Value, path: &Value) {
+    let all: Vec<Value> = paths(rule).chain([path]).cloned().collect();
+    set_in(rule, &["http"], "paths", json!(all));
 }
 
 fn rename_tls(ingress: &mut Manifest, served: &[Served<'_>], notes: &mut Notes) {
@@ -210,6 +241,22 @@ mod tests {
         let plan = World::of([ingress(json!({"rules": [{"http": paths("/", "web")}], "tls": [{"hosts": ["shop.io"]}]}))]).plan();
         assert_eq!(plan.plan.urls[0].url, "https://web-pr-42.preview.example.com");
         assert_eq!(plan.find("Ingress/shop").text("/spec/tls/0/hosts/0"), Some("web-pr-42.preview.example.com"));
+    }
+
+    #[test]
+    fn where_a_rule_for_any_host_meets_the_first_host_the_named_one_is_asked_first() {
+        let spec = json!({
+            "defaultBackend": {"service": {"name": "rest", "port": {"number": 80}}},
+            "rules": [{"http": paths("/", "any")}, {"http": paths("/docs", "docs")}, {"host": "shop.io", "http": paths("/", "web")}],
+        });
+        let plan = World::of([ingress(spec)]).plan();
+        let host = "web-pr-42.preview.example.com";
+        let rules = json!([{"host": host, "http": paths("/", "web")}, {"host": host, "http": paths("/docs", "docs")}]);
+        assert_eq!(plan.find("Ingress/shop").get("/spec").unwrap(), &json!({ "rules": rules }));
+        assert!(
+            plan.said()
+                .contains(&"Ingress/shop spec.rules[1].http.paths: / -> (none) (an earlier rule answers this path of the host)".into())
+        );
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
-use super::super::pods;
-use super::super::types::ImageSwap;
 use super::Notes;
 use crate::api::status::ImageOrigin;
 use crate::domain::ImageRef;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
+use crate::plan::pods;
+use crate::plan::types::ImageSwap;
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
     pods::for_each_container(manifest, |path, container| swap(path, container, (context, notes)));

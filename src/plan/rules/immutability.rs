@@ -1,8 +1,8 @@
 //! `immutable: true` on ConfigMaps and Secrets: a later change of the baseline could not be applied over it.
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
     if manifest.group().is_empty() && matches!(manifest.kind(), "ConfigMap" | "Secret") {

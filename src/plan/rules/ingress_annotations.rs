@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::{ABSENT, Notes};
 use crate::domain::baseline::Hosts;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 /// Says the class where `spec.ingressClassName` does not; new objects may not have both.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";

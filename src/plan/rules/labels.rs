@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::super::context::Context;
-use super::super::kinds::is_workload;
-use super::super::manifest::{Manifest, set_in};
 use super::Notes;
 use crate::api::names::{LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY};
+use crate::plan::context::Context;
+use crate::plan::kinds::is_workload;
+use crate::plan::manifest::{Manifest, set_in};
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Notes) {
     let target = context.target;

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
 use crate::api::names::LABEL_MANAGED_BY;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 const OWNER: &str = "the mark of another owner, who could delete the copy";
 const DNS: &str = "it would move a DNS record of the baseline to the copy";

@@ -1,9 +1,9 @@
 //! An object that another one controls, where that one is not cloned: the copy stands alone.
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
-use super::super::select::controller;
 use super::{ABSENT, Notes};
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
+use crate::plan::select::controller;
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
     if let Some(owner) = controller(manifest) {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::kinds::is_workload;
-use super::super::manifest::Manifest;
-use super::super::pods::{POD_SPEC, for_each_container};
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::kinds::is_workload;
+use crate::plan::manifest::Manifest;
+use crate::plan::pods::{POD_SPEC, for_each_container};
 
 /// Longest time from the word to stop to the end of a pod, in seconds. Ours: long enough for a clean stop of most
 /// programs, short enough that taking down an environment does not wait for those that ignore the word.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::kinds::is_workload;
-use super::super::manifest::Manifest;
 use super::{Notes, shown};
+use crate::plan::context::Context;
+use crate::plan::kinds::is_workload;
+use crate::plan::manifest::Manifest;
 
 const STRATEGY: &str = "/spec/updateStrategy";
 

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
 use crate::api::GROUP;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 /// All of metadata that people write.
 const METADATA: [&str; 3] = ["name", "labels", "annotations"];

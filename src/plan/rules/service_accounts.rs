@@ -1,8 +1,8 @@
 //! ServiceAccounts: the names of token Secrets that are theirs in the baseline.
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 /// Set by the API server before tokens were issued on request (KEP-2799), so it goes without a word.
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, _: &mut Notes) {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
-use super::super::manifest::Manifest;
 use super::Notes;
+use crate::plan::context::Context;
+use crate::plan::manifest::Manifest;
 
 const INSIDE: &str = "Services are reached inside the cluster only";
 
