@@ -9,4 +9,5 @@ pub mod controller;
 pub mod domain;
 pub mod feedback;
 pub mod forge;
+pub mod metrics;
 pub mod plan;
