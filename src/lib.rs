@@ -13,3 +13,4 @@ pub mod intent;
 pub mod metrics;
 pub mod plan;
 pub mod record;
+pub mod server;
