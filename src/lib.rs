@@ -9,4 +9,8 @@ pub mod controller;
 pub mod domain;
 pub mod feedback;
 pub mod forge;
+pub mod intent;
+pub mod metrics;
 pub mod plan;
+pub mod record;
+pub mod server;

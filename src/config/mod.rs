@@ -1,5 +1,9 @@
 //! Plain values that say how the service runs, one struct for each concern. The command line fills them in.
 
 mod controller;
+mod github;
+mod server;
 
 pub use controller::{ControllerConfig, DEFAULT_IN_FLIGHT};
+pub use github::{DEFAULT_API_URL, GithubConfig, InvalidGithubConfig};
+pub use server::{DEFAULT_BODY_LIMIT, ServerConfig};

@@ -1,5 +1,8 @@
 //! The port to a forge. Types of a forge's own library stop inside its module.
 
+pub mod event;
+pub mod github;
+
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
@@ -72,6 +75,28 @@ pub struct Branch {
     pub observed_at: DateTime<Utc>,
 }
 
+impl Branch {
+    /// The same as a fact for a PreviewEnvironment. A branch that the forge describes exists, so it is open.
+    pub fn to_source(&self, forge: ForgeKind) -> api::Source {
+        api::Source {
+            forge,
+            repository_id: self.repository_id,
+            repository: self.repository.as_str().to_owned(),
+            pull: None,
+            branch: Some(self.name.clone()),
+            state: SourceState::Open,
+            revision: self.revision.as_str().to_owned(),
+            observed_at: self.observed_at,
+            head_branch: None,
+            head_repository_id: None,
+            base_branch: None,
+            author: None,
+            sender: None,
+            draft: false,
+        }
+    }
+}
+
 /// One comment of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comment {
@@ -133,6 +158,17 @@ pub enum ForgeError {
 }
 
 impl ForgeError {
+    /// One word for metrics.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::Refused { .. } => "refused",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+
     /// Whether trying again can help.
     pub fn class(&self) -> Class {
         match self {

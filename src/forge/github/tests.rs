@@ -1,0 +1,288 @@
+//! Against a server that gives one prepared answer for each path and remembers what it was asked.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request as HttpRequest, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::*;
+use crate::api::environment::SourceState;
+use crate::forge::Class;
+
+type Headers = Vec<(&'static str, String)>;
+
+#[derive(Default)]
+struct Double {
+    answers: HashMap<String, (u16, Headers, String)>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    line: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Double {
+    fn on(mut self, line: &str, status: u16, body: impl Into<Value>) -> Self {
+        self.answers.insert(line.to_owned(), (status, vec![], text(&body.into())));
+        self
+    }
+
+    fn on_with(mut self, line: &str, status: u16, headers: Headers) -> Self {
+        self.answers.insert(line.to_owned(), (status, headers, "{}".to_owned()));
+        self
+    }
+
+    /// Starts it, below `/api/v3` as a GitHub Enterprise Server.
+    async fn start(self) -> World {
+        let double = Arc::new(self);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/v3", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&double));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let folder = tempfile::tempdir().unwrap();
+        let token = folder.path().join("token");
+        std::fs::write(&token, "t0ken-1\n").unwrap();
+        let config = GithubConfig::new(&url, token.clone()).unwrap().with_timeout(Duration::from_secs(5));
+        World { github: GitHub::new(config).unwrap(), double, token, _folder: folder }
+    }
+}
+
+/// A string stands for a body that is not JSON.
+fn text(body: &Value) -> String {
+    body.as_str().map_or_else(|| body.to_string(), str::to_owned)
+}
+
+struct World {
+    github: GitHub,
+    double: Arc<Double>,
+    token: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn lines(&self) -> Vec<String> {
+        self.double.asked.lock().unwrap().iter().map(|a| a.line.clone()).collect()
+    }
+
+    fn last(&self) -> Asked {
+        self.double.asked.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+async fn answer(State(double): State<Arc<Double>>, request: HttpRequest<Body>) -> Response<Body> {
+    let path = request.uri().path_and_query().unwrap().as_str().strip_prefix("/api/v3").unwrap_or("outside").to_owned();
+    let line = format!("{} {path}", request.method());
+    let headers = request.headers().clone();
+    let body = String::from_utf8(request.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    double.asked.lock().unwrap().push(Asked { line: line.clone(), headers, body });
+    let missing = (404, vec![], json!({"message": "Not Found"}).to_string());
+    let (status, headers, body) = double.answers.get(&line).cloned().unwrap_or(missing);
+    if status == 0 {
+        std::future::pending::<()>().await;
+    }
+    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(body)).unwrap()
+}
+
+fn web() -> RepoName {
+    "acme/web".parse().unwrap()
+}
+
+fn pull() -> Value {
+    json!({
+        "number": 42, "state": "closed", "merged": true, "draft": false, "user": {"login": "ann"}, "updated_at": "2026-01-02T03:04:05Z",
+        "head": {"ref": "faster", "sha": "a".repeat(40), "repo": {"id": 8}},
+        "base": {"ref": "main", "repo": {"id": 7, "full_name": "acme/web"}},
+    })
+}
+
+fn comment(id: i64, login: &str, body: &str) -> Value {
+    json!({"id": id, "user": {"login": login}, "body": body})
+}
+
+#[tokio::test]
+async fn a_pull_request_is_read_with_our_token_and_name() {
+    let world = Double::default().on("GET /repos/acme/web/pulls/42", 200, pull()).start().await;
+    let pull = world.github.pull_request(&web(), 42).await.unwrap();
+    assert_eq!((pull.state, pull.head_repository_id, pull.repository_id), (SourceState::Merged, Some(8), 7));
+    let headers = world.last().headers;
+    for (name, value) in [
+        ("authorization", "Bearer t0ken-1"),
+        ("user-agent", "preview-env"),
+        ("accept", "application/vnd.github+json"),
+        ("x-github-api-version", "2022-11-28"),
+    ] {
+        assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_branch_with_a_slash_is_read_with_its_repositorys_number() {
+    let world = Double::default()
+        .on("GET /repos/acme/web/branches/feature%2Flogin%20%C3%BC", 200, json!({"name": "x", "commit": {"sha": "b".repeat(40)}}))
+        .on("GET /repos/acme/web", 200, json!({"id": 7, "full_name": "Acme/Web"}))
+        .start()
+        .await;
+    let branch = world.github.branch(&web(), "feature/login ü").await.unwrap();
+    assert_eq!((branch.repository_id, branch.repository.as_str(), branch.name.as_str()), (7, "Acme/Web", "feature/login ü"));
+    assert!((Utc::now() - branch.observed_at).num_seconds().abs() < 60);
+    let missing = world.github.branch(&web(), "nope").await.unwrap_err();
+    assert_eq!(missing, ForgeError::NotFound("acme/web@nope".into()));
+}
+
+#[tokio::test]
+async fn our_oldest_comment_with_the_marker_is_found_on_any_page() {
+    let others: Vec<Value> = (1..=100).map(|n| comment(n, "eve", "<!-- m --> not ours")).collect();
+    let second = json!([
+        comment(101, "Preview-Bot", "no marker"),
+        comment(102, "preview-bot", "x <!-- m -->"),
+        comment(103, "preview-bot", "<!-- m -->")
+    ]);
+    let path = |page| format!("GET /repos/acme/web/issues/42/comments?per_page=100&page={page}");
+    let world = Double::default()
+        .on("GET /user", 200, json!({"login": "preview-bot"}))
+        .on(&path(1), 200, json!(others))
+        .on(&path(2), 200, second)
+        .start()
+        .await;
+    let found = world.github.find_comment(&web(), 42, "<!-- m -->").await.unwrap();
+    assert_eq!(found, Some(Comment { id: 102, body: "x <!-- m -->".into() }));
+    let none = world.github.find_comment(&web(), 42, "<!-- other -->").await.unwrap();
+    assert_eq!(none, None);
+    assert_eq!(world.lines().iter().filter(|l| *l == "GET /user").count(), 1);
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_full_is_not_the_last_where_github_names_another() {
+    let path = |page| format!("GET /repos/acme/web/issues/42/comments?per_page=100&page={page}");
+    let mut double = Double::default().on("GET /user", 200, json!({"login": "bot"})).on(&path(2), 200, json!([comment(9, "bot", "m")]));
+    let link = r#"<https://api.github.com/x?page=2>; rel="next""#.to_owned();
+    double.answers.insert(path(1), (200, vec![("link", link)], "[]".to_owned()));
+    let world = double.start().await;
+    assert_eq!(world.github.find_comment(&web(), 42, "m").await.unwrap().unwrap().id, 9);
+}
+
+#[tokio::test]
+async fn comments_are_written_once_and_edited() {
+    let world = Double::default()
+        .on("POST /repos/acme/web/issues/42/comments", 201, comment(5, "bot", "hello"))
+        .on("PATCH /repos/acme/web/issues/comments/5", 200, comment(5, "bot", "bye"))
+        .start()
+        .await;
+    assert_eq!(world.github.create_comment(&web(), 42, "hello").await.unwrap(), 5);
+    assert_eq!(world.last().body, r#"{"body":"hello"}"#);
+    world.github.edit_comment(&web(), 5, "bye").await.unwrap();
+    let gone = world.github.edit_comment(&web(), 6, "bye").await.unwrap_err();
+    assert_eq!(gone, ForgeError::NotFound("comment 6 in acme/web".into()));
+}
+
+#[tokio::test]
+async fn nothing_is_tried_twice() {
+    for status in [500, 502, 429] {
+        let world = Double::default().on("POST /repos/acme/web/issues/42/comments", status, "oops t0ken-1").start().await;
+        let error = world.github.create_comment(&web(), 42, "hello").await.unwrap_err();
+        assert_eq!((error.class(), world.lines().len()), (Class::Transient, 1), "{error}");
+        assert!(!error.to_string().contains("t0ken") && !error.to_string().contains("oops"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_moved_is_followed_with_the_same_request() {
+    let to = |path: &str| vec![("location", format!("/api/v3/repositories/7/{path}"))];
+    let world = Double::default()
+        .on_with("POST /repos/acme/web/issues/42/comments", 307, to("issues/42/comments"))
+        .on("POST /repositories/7/issues/42/comments", 201, comment(5, "bot", "hello"))
+        .on_with("GET /repos/acme/web/pulls/42", 301, to("pulls/42"))
+        .on("GET /repositories/7/pulls/42", 200, pull())
+        .on_with("GET /repos/acme/web/pulls/43", 302, vec![("location", "/repos/acme/web/pulls/43".to_owned())])
+        .start()
+        .await;
+    assert_eq!(world.github.create_comment(&web(), 42, "hello").await.unwrap(), 5);
+    assert_eq!(
+        (world.last().body.as_str(), &world.last().headers["authorization"]),
+        (r#"{"body":"hello"}"#, &"Bearer t0ken-1".parse().unwrap())
+    );
+    assert_eq!(world.github.pull_request(&web(), 42).await.unwrap().number, 42);
+    let around = world.github.pull_request(&web(), 43).await.unwrap_err();
+    assert!(matches!(around, ForgeError::Refused { status: 302, .. }), "{around:?}");
+}
+
+#[tokio::test]
+async fn rate_limits_carry_their_wait() {
+    let headers = vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", (Utc::now().timestamp() + 90).to_string())];
+    let world = Double::default().on_with("GET /repos/acme/web/pulls/42", 403, headers).start().await;
+    let error = world.github.pull_request(&web(), 42).await.unwrap_err();
+    assert!(matches!(error, ForgeError::RateLimited { seconds: 85..=91, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_understood_names_the_field() {
+    let mut wrong = pull();
+    wrong["head"]["sha"] = json!("zz");
+    let world =
+        Double::default().on("GET /repos/acme/web/pulls/42", 200, wrong).on("GET /repos/acme/web/pulls/43", 200, "<html>").start().await;
+    let error = world.github.pull_request(&web(), 42).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the forge's answer to read acme/web#42: head.sha: "), "{error}");
+    let error = world.github.pull_request(&web(), 43).await.unwrap_err();
+    assert!(matches!(error, ForgeError::Unreadable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn no_answer_and_no_server_are_transient() {
+    let mut world = Double::default().on("GET /repos/acme/web/pulls/42", 0, "").start().await;
+    world.github.config.timeout = Duration::from_millis(50);
+    let error = world.github.pull_request(&web(), 42).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot read acme/web#42: it did not answer within 0.05 s");
+    let nowhere = GithubConfig::new("http://127.0.0.1:1", world.token.clone()).unwrap();
+    let error = GitHub::new(nowhere).unwrap().pull_request(&web(), 42).await.unwrap_err();
+    assert!(error.class() == Class::Transient && error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_taken_up_and_an_unreadable_file_changes_nothing() {
+    let world = Double::default().on("GET /user", 200, json!({"login": "bot"})).start().await;
+    world.github.login().await.unwrap();
+    std::fs::write(&world.token, "t0ken-2\n").unwrap();
+    world.github.login().await.unwrap();
+    assert_eq!(&world.last().headers["authorization"], "Bearer t0ken-2");
+    std::fs::remove_file(&world.token).unwrap();
+    world.github.login().await.unwrap();
+    assert_eq!(world.lines().len(), 2);
+}
+
+#[test]
+fn a_token_that_cannot_be_one_is_refused_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    let new = || GitHub::new(GithubConfig::new("https://api.github.com", token.clone()).unwrap()).unwrap_err();
+    assert!(matches!(new(), GithubError::TokenFile { .. }));
+    for text in ["", "\n", "two words", "line\nline", "tok\u{e9}n"] {
+        std::fs::write(&token, text).unwrap();
+        assert!(matches!(new(), GithubError::Token { .. }), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted() {
+    let mut world = Double::default().on("GET /user", 200, json!({"login": "bot"})).start().await;
+    let metrics = Metrics::new();
+    world.github = world.github.with_metrics(metrics.clone());
+    world.github.login().await.unwrap();
+    world.github.pull_request(&web(), 1).await.unwrap_err();
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"preview_forge_requests_total{operation="login",result="ok"} 1"#), "{text}");
+    assert!(text.contains(r#"preview_forge_requests_total{operation="pull_request",result="not_found"} 1"#), "{text}");
+}

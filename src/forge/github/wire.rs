@@ -1,0 +1,160 @@
+//! The few fields of GitHub's objects that we read. A pull request has one shape in webhooks and in the REST API.
+//! Everything else in them may change without our noticing. No client, no clock, no logging.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+
+use crate::api::environment::SourceState;
+use crate::domain::{RepoName, Revision};
+use crate::forge::PullRequest;
+
+/// A pull request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pull {
+    #[serde(deserialize_with = "positive")]
+    number: i64,
+    state: State,
+    merged: Option<bool>,
+    draft: Option<bool>,
+    head: Head,
+    base: Base,
+    user: Option<User>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Open,
+    Closed,
+}
+
+#[derive(Debug, Deserialize)]
+struct Head {
+    #[serde(rename = "ref")]
+    branch: String,
+    #[serde(deserialize_with = "parsed")]
+    sha: Revision,
+    /// Null where the fork that it came from was deleted.
+    repo: Option<Repository>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    branch: String,
+    repo: NamedRepository,
+}
+
+#[derive(Debug, Deserialize)]
+struct Repository {
+    #[serde(deserialize_with = "positive")]
+    id: i64,
+}
+
+/// A repository with its name.
+#[derive(Debug, Deserialize)]
+pub(super) struct NamedRepository {
+    #[serde(deserialize_with = "positive")]
+    pub(super) id: i64,
+    #[serde(deserialize_with = "parsed")]
+    pub(super) full_name: RepoName,
+}
+
+/// An account.
+#[derive(Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) login: String,
+}
+
+/// A branch.
+#[derive(Debug, Deserialize)]
+pub(super) struct Branch {
+    pub(super) commit: Commit,
+}
+
+/// A commit.
+#[derive(Debug, Deserialize)]
+pub(super) struct Commit {
+    #[serde(deserialize_with = "parsed")]
+    pub(super) sha: Revision,
+}
+
+/// A comment on an issue or pull request.
+#[derive(Debug, Deserialize)]
+pub(super) struct IssueComment {
+    #[serde(deserialize_with = "positive")]
+    pub(super) id: i64,
+    /// Null where the account was deleted.
+    pub(super) user: Option<User>,
+    pub(super) body: Option<String>,
+}
+
+/// The sentence in an answer that is not a success.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refusal {
+    pub(super) message: String,
+}
+
+impl From<Pull> for PullRequest {
+    fn from(pull: Pull) -> Self {
+        let state = match (pull.state, pull.merged) {
+            (State::Open, _) => SourceState::Open,
+            (State::Closed, Some(true)) => SourceState::Merged,
+            (State::Closed, _) => SourceState::Closed,
+        };
+        Self {
+            repository_id: pull.base.repo.id,
+            repository: pull.base.repo.full_name,
+            number: pull.number,
+            state,
+            revision: pull.head.sha,
+            head_branch: pull.head.branch,
+            head_repository_id: pull.head.repo.map(|r| r.id),
+            base_branch: pull.base.branch,
+            // GitHub shows pull requests of deleted accounts as those of the account `ghost`.
+            author: pull.user.map_or_else(|| "ghost".to_owned(), |u| u.login),
+            draft: pull.draft.unwrap_or_default(),
+            updated_at: pull.updated_at,
+        }
+    }
+}
+
+/// The path of the field that cannot be read, and why, without the position in a text that nobody sees.
+pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, (String, String)> {
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        locate(&path, error.inner())
+    })?;
+    json.end().map_err(|error| locate(".", &error))?;
+    Ok(value)
+}
+
+fn locate(path: &str, error: &serde_json::Error) -> (String, String) {
+    let text = error.to_string();
+    let why = text.rsplit_once(" at line ").map_or(text.as_str(), |(why, _)| why);
+    if error.is_syntax() || error.is_eof() || error.is_io() {
+        return ("body".to_owned(), format!("it is not JSON: {why}"));
+    }
+    let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match (path, missing) {
+        (".", Some(name)) => (name.to_owned(), "it is missing".to_owned()),
+        (path, Some(name)) => (format!("{path}.{name}"), "it is missing".to_owned()),
+        (".", None) => ("body".to_owned(), why.to_owned()),
+        (path, None) => (path.to_owned(), why.to_owned()),
+    }
+}
+
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    if number > 0 { Ok(number) } else { Err(D::Error::custom(format_args!("expected a number from 1 on, got {number}"))) }
+}

@@ -1,0 +1,170 @@
+//! What we want because of an event: facts to record, or nothing and why. No client, no clock, no logging.
+
+use std::sync::Arc;
+
+use crate::api;
+use crate::api::baseline::ForgeKind;
+use crate::domain::names::{Identity, Subject};
+use crate::domain::{Baseline, EnvironmentName, baseline};
+use crate::forge::event::Event;
+use crate::forge::{Branch, PullRequest};
+
+/// What an event makes us want.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// These facts are to be held, one for each Baseline that lists the repository.
+    Record(Vec<Fact>),
+    /// Nothing, and why.
+    Ignore(String),
+    /// To say that we are here.
+    Pong,
+}
+
+/// One entry of one environment's `spec.sources`, and where it belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Namespace of the Baseline and of the environment.
+    pub baseline_namespace: String,
+    /// Name of the Baseline.
+    pub baseline: String,
+    /// Name of the environment.
+    pub environment: EnvironmentName,
+    /// What the forge said.
+    pub source: api::Source,
+}
+
+impl Fact {
+    /// `shop/web-pr-42`, as people name an object in a namespace.
+    pub fn display(&self) -> String {
+        format!("{}/{}", self.baseline_namespace, self.environment)
+    }
+}
+
+/// Decides what an event is to us, by the Baselines that there are.
+pub fn decide(event: &Event, baselines: &[Arc<Baseline>]) -> Intent {
+    match event {
+        Event::Ping => Intent::Pong,
+        Event::Ignored { why } => Intent::Ignore(why.clone()),
+        Event::PullRequest { forge, pull, sender, .. } => {
+            let facts: Vec<Fact> = baselines.iter().filter_map(|b| fact_of_pull(b, *forge, pull, Some(sender))).collect();
+            if facts.is_empty() {
+                Intent::Ignore(format!("no Baseline lists the repository {}", pull.repository))
+            } else {
+                Intent::Record(facts)
+            }
+        }
+    }
+}
+
+/// A pull request as a fact, if the Baseline lists its repository. `sender` caused the event, if one did.
+pub fn fact_of_pull(baseline: &Baseline, forge: ForgeKind, pull: &PullRequest, sender: Option<&str>) -> Option<Fact> {
+    let repository = baseline.repository(forge, &pull.repository)?;
+    Some(fact(baseline, repository, pull.to_source(forge, sender)))
+}
+
+/// A branch as a fact, if the Baseline lists its repository.
+pub fn fact_of_branch(baseline: &Baseline, forge: ForgeKind, branch: &Branch) -> Option<Fact> {
+    let repository = baseline.repository(forge, &branch.repository)?;
+    Some(fact(baseline, repository, branch.to_source(forge)))
+}
+
+/// What the forge said of a pull request or branch of that repository of the Baseline. Names follow the Baseline's
+/// own spelling, so that a rename on the forge does not make a second environment.
+pub fn fact(baseline: &Baseline, repository: &baseline::Repository, source: api::Source) -> Fact {
+    let subject = match (source.pull, &source.branch) {
+        (Some(number), _) => Subject::Pull(number),
+        (None, branch) => Subject::Branch(branch.clone().unwrap_or_default()),
+    };
+    let identity = Identity {
+        forge: repository.forge,
+        repository: &repository.name,
+        alias: &repository.alias,
+        subject: &subject,
+        baseline_namespace: &baseline.namespace,
+    };
+    Fact {
+        baseline_namespace: baseline.namespace.clone(),
+        baseline: baseline.name.clone(),
+        environment: EnvironmentName::of(&identity),
+        source: api::Source { repository: repository.name.as_str().to_owned(), ..source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::environment::SourceState;
+    use crate::forge::event::PullAction;
+    use serde_json::json;
+
+    fn baseline(namespace: &str, repositories: &[(&str, &str)]) -> Arc<Baseline> {
+        let listed: Vec<_> = repositories.iter().map(|(name, alias)| json!({"name": name, "alias": alias})).collect();
+        let mut object = api::Baseline::new("main", serde_json::from_value(json!({"repositories": listed})).unwrap());
+        object.metadata.namespace = Some(namespace.to_owned());
+        Arc::new(Baseline::try_from(&object).unwrap())
+    }
+
+    fn pull(repository: &str) -> PullRequest {
+        PullRequest {
+            repository_id: 7,
+            repository: repository.parse().unwrap(),
+            number: 42,
+            state: SourceState::Open,
+            revision: "a".repeat(40).parse().unwrap(),
+            head_branch: "faster".into(),
+            head_repository_id: Some(7),
+            base_branch: "main".into(),
+            author: "ann".into(),
+            draft: false,
+            updated_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        }
+    }
+
+    fn opened(repository: &str) -> Event {
+        Event::PullRequest { forge: ForgeKind::Github, action: PullAction::Opened, pull: Box::new(pull(repository)), sender: "bob".into() }
+    }
+
+    #[test]
+    fn every_baseline_that_lists_the_repository_gets_a_fact() {
+        let baselines = [
+            baseline("shop", &[("acme/api", "api"), ("Acme/Web", "web")]),
+            baseline("other", &[("acme/x", "x")]),
+            baseline("b2", &[("acme/web", "w")]),
+        ];
+        let Intent::Record(facts) = decide(&opened("acme/web"), &baselines) else { panic!("nothing to record") };
+        let names: Vec<_> = facts.iter().map(Fact::display).collect();
+        assert_eq!(names, ["shop/web-pr-42", "b2/w-pr-42"]);
+        assert_eq!((facts[0].baseline.as_str(), facts[0].source.sender.as_deref()), ("main", Some("bob")));
+        assert_eq!((facts[0].source.pull, facts[0].source.repository.as_str()), (Some(42), "Acme/Web"));
+    }
+
+    #[test]
+    fn an_unknown_repository_is_ignored_without_naming_others() {
+        let baselines = [baseline("shop", &[("acme/secret-project", "s")])];
+        let Intent::Ignore(why) = decide(&opened("acme/wbe"), &baselines) else { panic!("not ignored") };
+        assert!(why.contains("acme/wbe") && !why.contains("secret") && !why.contains("shop"), "{why}");
+    }
+
+    #[test]
+    fn a_branch_is_named_by_the_baselines_spelling() {
+        let branch = |repository: &str| Branch {
+            repository_id: 7,
+            repository: repository.parse().unwrap(),
+            name: "feature/login".into(),
+            revision: "b".repeat(40).parse().unwrap(),
+            observed_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        };
+        let shop = baseline("shop", &[("acme/web", "web")]);
+        let found = fact_of_branch(&shop, ForgeKind::Github, &branch("ACME/web")).unwrap();
+        let renamed = fact(&shop, &shop.repositories[0], branch("acme/web-app").to_source(ForgeKind::Github));
+        assert_eq!(found.environment, renamed.environment);
+        assert!(found.environment.as_str().starts_with("web-feature-login-"));
+        assert!(fact_of_branch(&shop, ForgeKind::Github, &branch("acme/web-app")).is_none());
+    }
+
+    #[test]
+    fn a_ping_is_answered_and_what_is_ignored_keeps_its_reason() {
+        assert_eq!(decide(&Event::Ping, &[]), Intent::Pong);
+        assert_eq!(decide(&Event::Ignored { why: "x".into() }, &[]), Intent::Ignore("x".into()));
+    }
+}

@@ -1,0 +1,153 @@
+//! What the service counts, for Prometheus. Every label is one of a few words that stand in the code.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// The content type of [`Metrics::text`] (`OpenMetrics` 1.0, "Overall Structure").
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByPhase {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByRequest {
+    operation: &'static str,
+    result: &'static str,
+}
+
+/// A handle to all counts. Clones share them.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    deliveries: Family<ByResult, Counter>,
+    delivery_seconds: Histogram,
+    environments: Family<ByPhase, Gauge>,
+    reconciles: Family<ByOutcome, Counter>,
+    reconcile_seconds: Histogram,
+    forge_requests: Family<ByRequest, Counter>,
+}
+
+impl Metrics {
+    /// All counts at nought.
+    pub fn new() -> Self {
+        let mut inner = Inner {
+            registry: Registry::with_prefix("preview"),
+            deliveries: Family::default(),
+            delivery_seconds: from_a_millisecond(),
+            environments: Family::default(),
+            reconciles: Family::default(),
+            reconcile_seconds: from_a_millisecond(),
+            forge_requests: Family::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+
+    /// A delivery was answered so long after it arrived.
+    pub fn delivery(&self, result: &'static str, took: Duration) {
+        self.0.deliveries.get_or_create(&ByResult { result }).inc();
+        self.0.delivery_seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many environments are in a phase now.
+    pub fn set_environments(&self, phase: &'static str, count: i64) {
+        self.0.environments.get_or_create(&ByPhase { phase }).set(count);
+    }
+
+    /// A reconciliation ended.
+    pub fn reconcile(&self, outcome: &'static str, took: Duration) {
+        self.0.reconciles.get_or_create(&ByOutcome { outcome }).inc();
+        self.0.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A request to a forge ended.
+    pub fn forge_request(&self, operation: &'static str, result: &'static str) {
+        self.0.forge_requests.get_or_create(&ByRequest { operation, result }).inc();
+    }
+
+    /// Everything as text for Prometheus, of the type [`CONTENT_TYPE`].
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("deliveries", "Webhook deliveries, by what they were answered", self.deliveries.clone());
+        let help = "Time from the arrival of a webhook delivery to its answer";
+        registry.register_with_unit("delivery", help, Unit::Seconds, self.delivery_seconds.clone());
+        registry.register("environments", "Environments there are, by phase", self.environments.clone());
+        registry.register("reconcile", "Reconciliations, by how they ended", self.reconciles.clone());
+        registry.register_with_unit("reconcile", "Time that a reconciliation took", Unit::Seconds, self.reconcile_seconds.clone());
+        registry.register("forge_requests", "Requests to a forge, by what they were for and how they ended", self.forge_requests.clone());
+    }
+}
+
+/// Buckets from one millisecond to 16 s: a forge gives up after 10 s.
+fn from_a_millisecond() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 15))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_shows_under_its_name() {
+        let metrics = Metrics::new();
+        metrics.clone().delivery("accepted", Duration::from_millis(9));
+        metrics.set_environments("Ready", 3);
+        metrics.reconcile("applied", Duration::from_millis(140));
+        metrics.forge_request("create_comment", "ok");
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"preview_deliveries_total{result="accepted"} 1"#,
+            r#"preview_delivery_seconds_bucket{le="0.016"} 1"#,
+            "preview_delivery_seconds_count 1",
+            r#"preview_environments{phase="Ready"} 3"#,
+            r#"preview_reconcile_total{outcome="applied"} 1"#,
+            "preview_reconcile_seconds_count 1",
+            r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Makes the API server hold a fact: one server-side apply that sends our own entry and nothing else.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kube::api::{Patch, PatchParams};
+use kube::core::Status;
+use kube::{Api, Client, Resource};
+use serde_json::{Value, json};
+
+use crate::api::environment::OLDER_FACT;
+use crate::api::{PreviewEnvironment, names};
+use crate::intent::Fact;
+
+/// What became of a fact.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recorded {
+    /// The API server holds it.
+    Held,
+    /// The API server holds a newer one.
+    Older,
+}
+
+/// Why a fact is not held.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RecordError {
+    /// The object is being deleted, so it holds nothing for long.
+    #[error("cannot record {0}: the environment is being deleted")]
+    Going(String),
+    /// Somebody else wrote at the same moment.
+    #[error("cannot record {0}: somebody else changed it at the same moment")]
+    Conflict(String),
+    /// The API server wants fewer requests.
+    #[error("cannot record {0}: the API server asks to wait")]
+    Throttled(String),
+    /// The API server did not answer, or failed.
+    #[error("cannot record {environment}: the API server is not available: {why}")]
+    Unavailable {
+        /// What was to be recorded.
+        environment: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The API server does not want it, and will not until a person changes something.
+    #[error("cannot record {environment}: the API server refuses it: {why}")]
+    Refused {
+        /// What was to be recorded.
+        environment: String,
+        /// The API server's message.
+        why: String,
+    },
+}
+
+/// Where facts are recorded.
+pub trait Recorder: Send + Sync {
+    /// Ends once the fact is held, or with the reason why it is not.
+    fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>>;
+}
+
+impl Recorder for Client {
+    fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        record(self, fact).boxed()
+    }
+}
+
+/// Records a fact with one request and no GET before it. The client must not retry by itself: its waits are longer
+/// than a forge waits for us.
+pub async fn record(client: &Client, fact: &Fact) -> Result<Recorded, RecordError> {
+    let environments: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &fact.baseline_namespace);
+    let manager = names::manager_source(fact.source.forge.as_str(), fact.source.repository_id);
+    let params = PatchParams::apply(&manager).force();
+    let object = object(fact).map_err(|why| RecordError::Refused { environment: fact.display(), why: why.to_string() })?;
+    // Of the answer only the metadata matters, and that can be read whatever else the object holds.
+    match environments.patch_metadata(fact.environment.as_str(), &params, &Patch::Apply(&object)).await {
+        Ok(answer) if answer.metadata.deletion_timestamp.is_some() => Err(RecordError::Going(fact.display())),
+        Ok(_) => Ok(Recorded::Held),
+        Err(error) => refusal(fact.display(), error),
+    }
+}
+
+/// Exactly what this manager owns: whatever else is sent would be taken from its owners.
+fn object(fact: &Fact) -> Result<Value, serde_json::Error> {
+    Ok(json!({
+        "apiVersion": PreviewEnvironment::api_version(&()),
+        "kind": PreviewEnvironment::kind(&()),
+        "metadata": {"name": fact.environment.as_str(), "namespace": fact.baseline_namespace},
+        "spec": {"baseline": fact.baseline, "sources": [serde_json::to_value(&fact.source)?]},
+    }))
+}
+
+fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordError> {
+    let status = match error {
+        kube::Error::Api(status) => status,
+        other => return Err(RecordError::Unavailable { environment, why: other.to_string() }),
+    };
+    let why = status.message.clone();
+    match status.code {
+        422 if is_older(&status) => Ok(Recorded::Older),
+        409 => Err(RecordError::Conflict(environment)),
+        429 => Err(RecordError::Throttled(environment)),
+        500.. => Err(RecordError::Unavailable { environment, why }),
+        _ => Err(RecordError::Refused { environment, why }),
+    }
+}
+
+/// Whether the rule about older facts is all that speaks against it.
+fn is_older(status: &Status) -> bool {
+    let causes = status.details.as_ref().map(|d| d.causes.as_slice()).unwrap_or_default();
+    if causes.is_empty() { status.message.contains(OLDER_FACT) } else { causes.iter().all(|c| c.message.contains(OLDER_FACT)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Source;
+    use crate::domain::EnvironmentName;
+    use kube::core::response::{StatusCause, StatusDetails};
+
+    fn fact() -> Fact {
+        let source: Source = serde_json::from_value(json!({
+            "forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
+            "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z",
+        }))
+        .unwrap();
+        Fact { baseline_namespace: "shop".into(), baseline: "main".into(), environment: EnvironmentName::recorded("web-pr-42"), source }
+    }
+
+    #[test]
+    fn only_what_we_own_is_sent() {
+        let expected = json!({
+            "apiVersion": "preview-env.dev/v1alpha1",
+            "kind": "PreviewEnvironment",
+            "metadata": {"name": "web-pr-42", "namespace": "shop"},
+            "spec": {"baseline": "main", "sources": [{
+                "forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
+                "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z", "draft": false,
+            }]},
+        });
+        assert_eq!(object(&fact()).unwrap(), expected);
+    }
+
+    fn answered(code: u16, message: &str, causes: &[&str]) -> Result<Recorded, RecordError> {
+        let causes = causes.iter().map(|m| StatusCause { message: (*m).to_owned(), reason: String::new(), field: String::new() });
+        let mut details: StatusDetails = serde_json::from_value(json!({})).unwrap();
+        details.causes.extend(causes);
+        let status = Status::failure(message, "").with_code(code).with_details(details);
+        refusal("shop/web-pr-42".into(), kube::Error::Api(status.boxed()))
+    }
+
+    #[test]
+    fn every_answer_has_a_meaning() {
+        let name = || "shop/web-pr-42".to_owned();
+        let older = format!("Invalid value: {OLDER_FACT}");
+        assert_eq!(answered(422, "is invalid", &[&older]), Ok(Recorded::Older));
+        assert_eq!(answered(422, &older, &[]), Ok(Recorded::Older));
+        assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Refused { .. })));
+        assert_eq!(answered(409, "", &[]), Err(RecordError::Conflict(name())));
+        assert_eq!(answered(429, "", &[]), Err(RecordError::Throttled(name())));
+        assert!(matches!(answered(503, "", &[]), Err(RecordError::Unavailable { .. })));
+        let refused = answered(403, "forbidden: may not patch", &[]).unwrap_err();
+        assert_eq!(refused.to_string(), "cannot record shop/web-pr-42: the API server refuses it: forbidden: may not patch");
+        let away = refusal(name(), kube::Error::LinesCodecMaxLineLengthExceeded);
+        assert!(matches!(away, Err(RecordError::Unavailable { .. })));
+    }
+}

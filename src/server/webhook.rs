@@ -1,0 +1,102 @@
+//! `POST /webhooks/github`: believed, understood, decided, held; and only then acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::delivery::Account;
+use super::{Server, Shared};
+use crate::forge::github;
+use crate::intent::{Fact, Intent, decide};
+use crate::record::{RecordError, Recorded};
+
+/// Answers one delivery, and says in the log and the metrics what became of it.
+pub(super) async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let arrived = Instant::now();
+    let mut account = Account::new(request.headers());
+    let answer = take(&shared, request, &mut account, arrived).await.unwrap_or_else(|answer| answer);
+    account.log(&answer, arrived.elapsed());
+    shared.server.metrics.delivery(answer.result, arrived.elapsed());
+    answer.into_response()
+}
+
+async fn take(shared: &Shared, request: Request, account: &mut Account, arrived: Instant) -> Result<Answer, Answer> {
+    let server = &shared.server;
+    let (parts, body) = request.into_parts();
+    let _place = shared.intake.place()?;
+    let taken = shared.intake.read(&parts.headers, body).await?;
+    server.secrets.verify(header(&parts.headers, "x-hub-signature-256"), &taken.body).map_err(Answer::unsigned)?;
+    require_json(&parts.headers)?;
+    let event = github::parse(header(&parts.headers, "x-github-event").unwrap_or_default(), &taken.body).map_err(Answer::malformed)?;
+    account.learn(&event);
+    // What was read is understood, so its share of the memory is given back before the wait for the cluster.
+    drop(taken);
+    let baselines = server.baselines.list().ok_or_else(Answer::starting)?;
+    match decide(&event, &baselines) {
+        Intent::Pong => Ok(Answer::pong()),
+        Intent::Ignore(why) => Ok(Answer::ignored(&why)),
+        Intent::Record(facts) => hold(server, &facts, arrived + server.limits.answer).await,
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Deliveries can be sent as a form too, which is GitHub's default.
+fn require_json(headers: &HeaderMap) -> Result<(), Answer> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
+    let is_json = media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"));
+    if is_json { Ok(()) } else { Err(Answer::not_json()) }
+}
+
+/// All facts at once. The answer is the worst of theirs: a delivery is acknowledged when every fact is held.
+async fn hold(server: &Server, facts: &[Fact], deadline: Instant) -> Result<Answer, Answer> {
+    let names = facts.iter().map(Fact::display).collect();
+    let ends = join_all(facts.iter().map(|fact| hold_one(server, fact, deadline))).await;
+    let mut older = false;
+    let mut worst: Option<Answer> = None;
+    for end in ends {
+        match end {
+            Ok(recorded) => older |= recorded == Recorded::Older,
+            Err(answer) if worst.as_ref().is_none_or(|worst| answer.status < worst.status) => worst = Some(answer),
+            Err(_) => {}
+        }
+    }
+    match worst {
+        Some(answer) => Err(answer),
+        None if older => Ok(Answer::older().with_environments(names)),
+        None => Ok(Answer::accepted().with_environments(names)),
+    }
+}
+
+async fn hold_one(server: &Server, fact: &Fact, deadline: Instant) -> Result<Recorded, Answer> {
+    let limit: Duration = server.limits.answer;
+    match tokio::time::timeout_at(deadline, server.recorder.record(fact)).await {
+        Ok(Ok(recorded)) => Ok(recorded),
+        Ok(Err(error)) => Err(not_held(fact, &error)),
+        Err(_) => {
+            let detail = format!("cannot record {}: the API server did not answer within {} s", fact.display(), limit.as_secs_f32());
+            Err(Answer::not_held(&fact.display(), "the cluster did not answer in time").with_detail(detail))
+        }
+    }
+}
+
+fn not_held(fact: &Fact, error: &RecordError) -> Answer {
+    let name = fact.display();
+    let answer = match error {
+        RecordError::Refused { .. } => Answer::refused(&name),
+        RecordError::Going(_) => Answer::not_held(&name, "the environment before it is still going away"),
+        RecordError::Conflict(_) => Answer::not_held(&name, "somebody else changed it at the same moment"),
+        RecordError::Throttled(_) => Answer::not_held(&name, "the cluster asks to wait"),
+        RecordError::Unavailable { .. } => Answer::not_held(&name, "the cluster does not answer"),
+    };
+    answer.with_detail(error.to_string())
+}
