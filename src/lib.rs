@@ -4,6 +4,8 @@
 //! words on the pull request are pure functions of values that can be printed.
 
 pub mod api;
+pub mod cli;
 pub mod domain;
 pub mod forge;
 pub mod plan;
+pub mod telemetry;
