@@ -6,6 +6,7 @@
 pub mod api;
 pub mod config;
 pub mod controller;
+pub mod cli;
 pub mod domain;
 pub mod feedback;
 pub mod forge;
@@ -14,3 +15,4 @@ pub mod metrics;
 pub mod plan;
 pub mod record;
 pub mod server;
+pub mod telemetry;

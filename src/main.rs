@@ -1,2 +1,20 @@
 //! The `preview` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use preview_env::cli::errors::Exit;
+use preview_env::cli::{self, Cli};
+use preview_env::telemetry;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The first provider that is installed stays; a second installation changes nothing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Err(error) = telemetry::init(&cli.logging()) {
+        eprintln!("error: {error}");
+        return ExitCode::from(Exit::Usage as u8);
+    }
+    cli::run(cli).await
+}

@@ -1,0 +1,151 @@
+//! `preview delete`: wishes for an environment to be gone. The service takes it down; the object itself stays as long
+//! as the wish has to be remembered.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use chrono::Utc;
+use clap::Args;
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::cluster::{Cluster, Part};
+use super::create::wish_time;
+use super::errors::Failure;
+use super::find::Which;
+use super::output::{clean, note, one_object, print};
+use super::wait::{Limit, until_gone};
+use super::{Global, parse_limit, words};
+use crate::api::PreviewEnvironment;
+use crate::api::environment::{Target, Wish, WishState};
+use crate::api::names::MANAGER_WISH;
+
+/// Flags of `preview delete`.
+#[derive(Args, Debug)]
+#[command(after_help = "On a terminal it asks first; in a pipe it does not.
+
+Examples:
+  preview delete web-pr-42
+  preview delete --pull 42 --yes --wait")]
+pub struct DeleteArgs {
+    /// The environment.
+    #[command(flatten)]
+    pub which: Which,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Wait until nothing of it is left
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_limit)]
+    pub timeout: Duration,
+}
+
+/// Runs the command.
+pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
+    let limit = Limit::from_now(args.timeout);
+    let cluster = Cluster::connect(global).await?;
+    let before = args.which.find(&cluster).await?;
+    let asked = if before.metadata.deletion_timestamp.is_some() {
+        note(&format!("{} is being removed already", before.name_any()));
+        before
+    } else {
+        confirm(&before, args.yes)?;
+        unwish(&cluster, &before).await?
+    };
+    if args.wait {
+        until_gone(cluster.watch(&asked.name_any()), &asked, limit).await?;
+    }
+    report(global, &asked, args.wait)
+}
+
+/// Asks where there is somebody to ask.
+fn confirm(environment: &PreviewEnvironment, yes: bool) -> Result<(), Failure> {
+    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let _ = write!(io::stderr(), "{} [y/N] ", clean(&question(environment)));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::failed(format!("cannot read the answer: {e}")))?;
+    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::failed("nothing was changed"))
+}
+
+fn question(environment: &PreviewEnvironment) -> String {
+    let namespace = environment.status.as_ref().and_then(|s| s.namespace.as_ref());
+    let what = namespace.map_or_else(String::new, |n| format!(" and the namespace {n} with everything in it"));
+    format!("Take down {} ({}){what}?", environment.name_any(), words::source(environment))
+}
+
+/// The target stays, so that the environment is still known as what it was for. The UID makes sure that an object that
+/// was removed meanwhile is not made again by its deletion.
+async fn unwish(cluster: &Cluster, before: &PreviewEnvironment) -> Result<PreviewEnvironment, Failure> {
+    let wish = absent(before, cluster.user().await?);
+    let (name, uid) = (before.name_any(), before.uid());
+    cluster
+        .apply(Part {
+            name: &name,
+            uid: uid.as_deref(),
+            baseline: &before.spec.baseline,
+            manager: MANAGER_WISH,
+            field: "wish",
+            value: json!(wish),
+        })
+        .await
+}
+
+fn absent(before: &PreviewEnvironment, actor: String) -> Wish {
+    let target: Option<Target> = before.spec.wish.as_ref().and_then(|w| w.target.clone());
+    Wish { state: WishState::Absent, actor, at: wish_time(Some(before), Utc::now()), target }
+}
+
+fn report(global: &Global, asked: &PreviewEnvironment, gone: bool) -> Result<(), Failure> {
+    if let Some(text) = one_object(global.output, asked)? {
+        return print(&text);
+    }
+    print(&format!("{}: {}\n", asked.name_any(), if gone { "gone" } else { "is being taken down" }))?;
+    note(&format!("  {}", afterwards(asked)));
+    Ok(())
+}
+
+fn afterwards(asked: &PreviewEnvironment) -> String {
+    let back = words::create_command(asked);
+    if words::is_open(asked) { format!("a push does not bring it back; this does: {back}") } else { format!("this brings it back: {back}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> PreviewEnvironment {
+        let wish =
+            json!({"state": "Present", "actor": "bob", "at": "2026-01-01T00:00:00Z", "target": {"repository": "acme/web", "pull": 42}});
+        let mut environment =
+            PreviewEnvironment::new("web-pr-42", serde_json::from_value(json!({"baseline": "shop", "wish": wish})).unwrap());
+        environment.status = Some(serde_json::from_value(json!({"namespace": "shop-web-pr-42"})).unwrap());
+        environment
+    }
+
+    #[test]
+    fn the_wish_keeps_what_the_environment_is_for() {
+        let wish = absent(&environment(), "ann".into());
+        assert_eq!((wish.state, wish.actor.as_str(), wish.target.unwrap().pull), (WishState::Absent, "ann", Some(42)));
+        assert!(words::unwished(&{
+            let mut gone = environment();
+            gone.spec.wish = Some(absent(&gone, "ann".into()));
+            gone
+        }));
+    }
+
+    #[test]
+    fn the_question_and_the_answer_say_what_happens() {
+        let (before, lines) = (environment(), |e: &PreviewEnvironment| format!("{}\n{}", question(e), afterwards(e)));
+        insta::assert_snapshot!(lines(&before), @r"
+        Take down web-pr-42 (acme/web#42) and the namespace shop-web-pr-42 with everything in it?
+        this brings it back: preview create --repo acme/web --pull 42
+        ");
+    }
+}

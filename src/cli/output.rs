@@ -1,0 +1,248 @@
+//! What goes to the terminal or the pipe: tables, objects, and text without control characters.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use super::errors::Failure;
+use crate::api::{GROUP, PreviewEnvironment};
+
+/// What `-o` can ask for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    #[default]
+    Table,
+    /// The same with more columns.
+    Wide,
+    /// The objects as JSON.
+    Json,
+    /// The objects as YAML.
+    Yaml,
+    /// `previewenvironment.preview-env.dev/<name>`, one a line.
+    Name,
+    /// The URLs, one a line.
+    Url,
+}
+
+impl Format {
+    /// Whether the output is text for people.
+    pub fn for_people(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough (`preview list | head -1`) is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::failed(format!("cannot write the output: {error}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error, beside the output. Nobody reading it is no failure.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", clean(line));
+}
+
+/// Whether standard error may be coloured: a terminal, and `NO_COLOR` (no-color.org) is not set.
+pub fn colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !refused
+}
+
+/// Columns of the terminal on standard output; none where it is not one, and then nothing is cut.
+pub fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// A text without control characters and without characters that change the direction of what follows: one line that
+/// does to a terminal nothing but show.
+pub fn clean(text: &str) -> String {
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let spaced = text.replace(['\n', '\r', '\t'], " ");
+    spaced.chars().filter(|c| !c.is_control() && !hidden(*c)).collect()
+}
+
+/// A table with a heading, two spaces between the columns.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+    indent: usize,
+}
+
+/// A column is never cut below this: less says nothing.
+const NARROWEST: usize = 8;
+
+impl Table {
+    /// A table with these column headings.
+    pub fn new(heading: &[&str]) -> Self {
+        Self { rows: vec![heading.iter().map(|&h| h.to_owned()).collect()], indent: 0 }
+    }
+
+    /// A table without a heading, every line of it indented.
+    pub fn plain(indent: usize) -> Self {
+        Self { rows: Vec::new(), indent }
+    }
+
+    /// Adds a row; an empty cell shows as `-`.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { clean(&cell) };
+        self.rows.push(cells.into_iter().map(shown).collect());
+    }
+
+    /// The text. Where a width is given, the widest columns are cut until the lines fit.
+    pub fn render(&self, width: Option<usize>) -> String {
+        let mut columns = self.columns();
+        if let Some(width) = width {
+            narrow(&mut columns, width.saturating_sub(self.indent));
+        }
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = " ".repeat(self.indent);
+            for (cell, column) in row.iter().zip(&columns) {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "{:<column$}  ", cut(cell, *column));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn columns(&self) -> Vec<usize> {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let width = |at: usize| self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.chars().count()).max();
+        (0..count).map(|at| width(at).unwrap_or_default()).collect()
+    }
+}
+
+fn narrow(columns: &mut [usize], width: usize) {
+    let gaps = 2 * columns.len().saturating_sub(1);
+    while columns.iter().sum::<usize>() + gaps > width {
+        match columns.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => return,
+        }
+    }
+}
+
+fn cut(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    cell.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// How `-o json|yaml|name|url` shows environments; nothing for the formats that are for people.
+pub fn objects(format: Format, environments: &[PreviewEnvironment]) -> Result<Option<String>, Failure> {
+    let items = || environments.iter().map(object).collect::<Result<Vec<_>, _>>();
+    Ok(Some(match format {
+        Format::Table | Format::Wide => return Ok(None),
+        Format::Name => environments.iter().fold(String::new(), |text, e| text + &object_name(e) + "\n"),
+        Format::Url => environments.iter().flat_map(urls).fold(String::new(), |text, url| text + &clean(url) + "\n"),
+        Format::Json | Format::Yaml => document(format, &json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items()?}))?,
+    }))
+}
+
+/// How `-o json|yaml|name|url` shows one environment; nothing for the formats that are for people.
+pub fn one_object(format: Format, environment: &PreviewEnvironment) -> Result<Option<String>, Failure> {
+    match format {
+        Format::Json | Format::Yaml => document(format, &object(environment)?).map(Some),
+        _ => objects(format, std::slice::from_ref(environment)),
+    }
+}
+
+/// A value as YAML where the format says so, else as indented JSON.
+pub fn document(format: Format, value: &Value) -> Result<String, Failure> {
+    let text = match format {
+        Format::Yaml => serde_saphyr::to_string(value).map_err(|e| e.to_string()),
+        _ => serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|e| e.to_string()),
+    };
+    text.map_err(|why| Failure::failed(format!("cannot write the object: {why}")))
+}
+
+/// As `kubectl` shows it: without the book-keeping of field managers.
+fn object(environment: &PreviewEnvironment) -> Result<Value, Failure> {
+    let mut shown = environment.clone();
+    shown.meta_mut().managed_fields = None;
+    serde_json::to_value(shown).map_err(|e| Failure::failed(format!("cannot write {}: {e}", environment.name_any())))
+}
+
+/// `previewenvironment.preview-env.dev/web-pr-42`, as `kubectl -o name` writes it.
+pub fn object_name(environment: &PreviewEnvironment) -> String {
+    format!("previewenvironment.{GROUP}/{}", environment.name_any())
+}
+
+/// Where an environment is reached.
+pub fn urls(environment: &PreviewEnvironment) -> impl Iterator<Item = &str> {
+    environment.status.iter().flat_map(|s| &s.urls).map(|u| u.url.as_str())
+}
+
+/// A time of Kubernetes on our clock, to the second.
+pub fn utc(time: &Time) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.0.as_second(), 0)
+}
+
+/// A span as `kubectl` shortens it: its largest unit, rounded down.
+pub fn span(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{}s", seconds.max(0)),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["NAME", "PHASE", "URL"]);
+        table.row(["web-pr-42", "Ready", "https://web-pr-42.preview.example.com"].map(str::to_owned));
+        table.row(["api-pr-7", "Waiting for image", ""].map(str::to_owned));
+        table
+    }
+
+    #[test]
+    fn columns_line_up_and_end_without_blanks() {
+        insta::assert_snapshot!(table().render(None), @r"
+        NAME       PHASE              URL
+        web-pr-42  Ready              https://web-pr-42.preview.example.com
+        api-pr-7   Waiting for image  -
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_widest_columns() {
+        insta::assert_snapshot!(table().render(Some(48)), @r"
+        NAME       PHASE              URL
+        web-pr-42  Ready              https://web-pr-42…
+        api-pr-7   Waiting for image  -
+        ");
+        assert!(table().render(Some(10)).lines().all(|line| line.chars().count() <= 3 * NARROWEST + 4));
+    }
+
+    #[test]
+    fn control_characters_are_not_passed_on() {
+        assert_eq!(clean("a\u{1b}]0;x\u{7}b\nc\u{202e}d\u{9b}e"), "a]0;xb cde");
+        let mut table = Table::plain(2);
+        table.row(["x\u{1b}[2Jy".to_owned()]);
+        assert_eq!(table.render(None), "  x[2Jy\n");
+    }
+
+    #[test]
+    fn spans_are_as_kubectl_writes_them() {
+        let shown = [-5, 0, 59, 60, 3_599, 3_600, 86_399, 86_400, 259_199].map(span);
+        assert_eq!(shown, ["0s", "0s", "59s", "1m", "59m", "1h", "23h", "1d", "2d"]);
+    }
+}

@@ -1,0 +1,269 @@
+//! What an environment's conditions mean, in words. Pure.
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+
+use super::errors::{Exit, Failure};
+use super::output::span;
+use crate::api::conditions::{self, Condition, ConditionStatus};
+use crate::api::environment::{SourceState, WishState};
+use crate::api::status::{ImageOrigin, ServiceStatus};
+use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
+use crate::domain::Environment;
+
+/// Where an environment stands, for one who waits until it is ready.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It gets there by itself, or nobody knows better yet.
+    Waiting,
+    /// It is ready.
+    Ready,
+    /// It does not get there by itself.
+    Cannot(Failure),
+}
+
+/// Judges an environment. `generation` is that of the spec that was asked for; a status of an earlier one says nothing.
+pub fn judge(environment: &PreviewEnvironment, generation: i64) -> Verdict {
+    if environment.metadata.deletion_timestamp.is_some() {
+        return Verdict::Cannot(refused(environment, "was deleted while it was waited for"));
+    }
+    let Some(status) = &environment.status else { return Verdict::Waiting };
+    if let Some(failure) = lookup_failure(environment, status, generation) {
+        return Verdict::Cannot(failure);
+    }
+    if unanswered(environment) || status.observed_generation.is_none_or(|seen| seen < generation) {
+        return Verdict::Waiting;
+    }
+    if let Some(failure) = refusal(environment, status) {
+        return Verdict::Cannot(failure);
+    }
+    let current = status.observed_generation == environment.metadata.generation;
+    if current && conditions::is_true(&status.conditions, conditions::READY) { Verdict::Ready } else { Verdict::Waiting }
+}
+
+fn refused(environment: &PreviewEnvironment, why: &str) -> Failure {
+    let failure = Failure::new(Exit::CannotBeReady, format!("{} {why}", environment.name_any()));
+    next_steps(environment).into_iter().fold(failure, Failure::next)
+}
+
+/// A look-up carries a generation of its own, since it is written apart from the rest.
+fn lookup_failure(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus, generation: i64) -> Option<Failure> {
+    let condition = find(status, conditions::LOOKED_UP, ConditionStatus::False)?;
+    let current = condition.observed_generation.is_none_or(|seen| seen >= generation);
+    let exit = match condition.reason.as_str() {
+        "NotFound" => Exit::NotFound,
+        "Refused" => Exit::CannotBeReady,
+        _ => return None,
+    };
+    let failure = Failure { exit, ..refused(environment, &format!("cannot be made: {}", sentence(condition))) };
+    current.then_some(failure)
+}
+
+fn refusal(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus) -> Option<Failure> {
+    let of = |type_, value| find(status, type_, value);
+    if let Some(condition) = of(conditions::WANTED, ConditionStatus::False).filter(|c| c.reason != "LookingUp") {
+        return Some(refused(environment, &format!("is not wanted: {}", sentence(condition))));
+    }
+    if let Some(condition) = of(conditions::APPROVED, ConditionStatus::False) {
+        return Some(refused(environment, &format!("does not run: {}", sentence(condition))));
+    }
+    let condition = of(conditions::STALLED, ConditionStatus::True)?;
+    Some(refused(environment, &format!("is stalled: {}", sentence(condition))))
+}
+
+fn find<'a>(status: &'a PreviewEnvironmentStatus, type_: &str, value: ConditionStatus) -> Option<&'a Condition> {
+    conditions::find(&status.conditions, type_).filter(|c| c.status == value)
+}
+
+/// Whether the forge has not spoken yet of what the wish names.
+fn unanswered(environment: &PreviewEnvironment) -> bool {
+    Environment::try_from(environment).is_ok_and(|e| e.unanswered_target().is_some())
+}
+
+/// Whether nothing of an unwanted environment is left in the cluster.
+pub fn is_gone(environment: &PreviewEnvironment, generation: i64) -> bool {
+    environment.status.as_ref().is_some_and(|status| {
+        let seen = status.observed_generation.is_some_and(|seen| seen >= generation);
+        seen && find(status, conditions::WANTED, ConditionStatus::False).is_some() && status.namespace.is_none()
+    })
+}
+
+/// What an environment is doing, as one short line.
+pub fn progress(environment: &PreviewEnvironment) -> String {
+    let Some(status) = &environment.status else { return "recorded; the service has not looked at it yet".to_owned() };
+    if unanswered(environment) {
+        let waits = find(status, conditions::LOOKED_UP, ConditionStatus::False).map(sentence);
+        return waits.unwrap_or_else(|| format!("looking up {}", source(environment)));
+    }
+    match conditions::find(&status.conditions, conditions::READY) {
+        Some(ready) if ready.status != ConditionStatus::True && !ready.message.is_empty() => ready.message.clone(),
+        _ if status.services.is_empty() => status.phase.clone().unwrap_or_else(|| "starting".to_owned()),
+        _ => format!("{} services ready", ready_count(status).replace('/', " of ")),
+    }
+}
+
+/// `11/12`: how many workloads are ready; nothing where there are none.
+pub fn ready_count(status: &PreviewEnvironmentStatus) -> String {
+    if status.services.is_empty() {
+        return String::new();
+    }
+    let ready = status.services.iter().filter(|s| s.ready).count();
+    format!("{ready}/{}", status.services.len())
+}
+
+/// `acme/web#42` or `acme/web@login`: as the service says it, else as it was asked for.
+pub fn source(environment: &PreviewEnvironment) -> String {
+    let suffix = |pull: Option<i64>, branch: Option<&str>| match pull {
+        Some(number) => format!("#{number}"),
+        None => format!("@{}", branch.unwrap_or_default()),
+    };
+    let summary = environment.status.as_ref().and_then(|s| s.summary.as_ref()?.source.clone());
+    let spec = &environment.spec;
+    let fact = spec.sources.first().map(|s| format!("{}{}", s.repository, suffix(s.pull, s.branch.as_deref())));
+    let target = spec.wish.as_ref().and_then(|w| w.target.as_ref());
+    let asked = target.map(|t| format!("{}{}", t.repository, suffix(t.pull, t.branch.as_deref())));
+    summary.or(fact).or(asked).unwrap_or_default()
+}
+
+/// The phase that the service wrote, or that it wrote none yet.
+pub fn phase(environment: &PreviewEnvironment) -> String {
+    let written = environment.status.as_ref().and_then(|s| s.phase.clone());
+    written.unwrap_or_else(|| "Recorded".to_owned())
+}
+
+/// When an environment is taken down, from now: `2d`, `now`, or nothing.
+pub fn expires(environment: &PreviewEnvironment, now: DateTime<Utc>) -> String {
+    let at = environment.status.as_ref().and_then(|s| s.expires_at);
+    at.map_or_else(String::new, |at| if at <= now { "now".to_owned() } else { span((at - now).num_seconds()) })
+}
+
+/// A condition as a line: what is observed, whether it is so, and why.
+pub fn condition_line(condition: &Condition, now: DateTime<Utc>) -> [String; 3] {
+    let answer = match condition.status {
+        ConditionStatus::True => "yes",
+        ConditionStatus::False => "no",
+        ConditionStatus::Unknown => "not known yet",
+    };
+    let since = span((now - condition.last_transition_time).num_seconds());
+    [question(&condition.type_).to_owned(), format!("{answer}, for {since}"), sentence(condition)]
+}
+
+fn question(type_: &str) -> &str {
+    match type_ {
+        conditions::WANTED => "wanted",
+        conditions::APPROVED => "may run",
+        conditions::PROGRESSING => "being changed",
+        conditions::READY => "ready",
+        conditions::FEEDBACK_DELIVERED => "shown on the pull request",
+        conditions::LOOKED_UP => "looked up",
+        conditions::STALLED => "needs a person",
+        other => other,
+    }
+}
+
+/// The condition's own sentence, else what its reason means.
+fn sentence(condition: &Condition) -> String {
+    if !condition.message.is_empty() {
+        return condition.message.clone();
+    }
+    let known = match condition.reason.as_str() {
+        "Triggered" => "the pull request is open",
+        "Wished" => "somebody asked for it",
+        "LookingUp" => "the service is asking the forge",
+        "Closed" => "the pull request was closed",
+        "Merged" => "the pull request was merged",
+        "Gone" => "the pull request or branch is gone",
+        "DeletedByWish" => "somebody took it down",
+        "Expired" => "nothing happened for too long",
+        "Draft" => "the pull request is a draft",
+        "NotTriggered" => "nothing asks for it",
+        "Deleted" => "the object was deleted",
+        "Fork" => "the pull request comes from a fork",
+        "NotFound" => "the forge knows no such pull request or branch",
+        "Refused" => "the forge refused to answer",
+        "Unavailable" => "the forge does not answer",
+        other => other,
+    };
+    known.to_owned()
+}
+
+/// Where a workload's image comes from.
+pub fn origin(service: &ServiceStatus) -> &'static str {
+    match service.from {
+        ImageOrigin::Branch => "this branch",
+        ImageOrigin::Baseline => "baseline",
+        ImageOrigin::Override => "--image",
+    }
+}
+
+/// How a workload is.
+pub fn service_state(service: &ServiceStatus) -> String {
+    match &service.reason {
+        _ if service.ready => "ready".to_owned(),
+        Some(reason) => reason.clone(),
+        None => "not ready yet".to_owned(),
+    }
+}
+
+/// What the reader can do about an environment, one line each, the most likely first.
+pub fn next_steps(environment: &PreviewEnvironment) -> Vec<String> {
+    let Some(status) = &environment.status else {
+        return vec!["nothing has looked at it yet: is preview serve running in the cluster?".to_owned()];
+    };
+    let create = create_command(environment);
+    let no = |type_| find(status, type_, ConditionStatus::False).map(|c| c.reason.as_str());
+    let step = match (no(conditions::LOOKED_UP), no(conditions::WANTED), no(conditions::APPROVED)) {
+        (Some("NotFound"), ..) => "check its number or name on the forge, and that a branch is pushed".to_owned(),
+        (Some("Refused"), ..) => "the service needs access to the repository: check its token or app installation".to_owned(),
+        (Some("Unavailable"), ..) => "it is tried again by itself".to_owned(),
+        (_, Some("Closed" | "Merged" | "Gone"), _) => {
+            "reopen the pull request, or preview a branch: preview create --branch NAME".to_owned()
+        }
+        (_, Some("Draft"), _) => format!("mark it ready for review, or run {create}"),
+        (_, Some(_), _) => format!("bring it back: {create}"),
+        (_, _, Some(_)) => "push the change to a branch of the repository itself and open a pull request from there".to_owned(),
+        _ => return further_steps(environment, status),
+    };
+    vec![step]
+}
+
+fn further_steps(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus) -> Vec<String> {
+    let name = environment.name_any();
+    if conditions::is_true(&status.conditions, conditions::STALLED) {
+        return vec!["mend what is named above; the service then goes on by itself".to_owned()];
+    }
+    let Some(namespace) = &status.namespace else { return Vec::new() };
+    match status.services.iter().find(|s| !s.ready) {
+        Some(service) => vec![
+            format!("kubectl -n {namespace} describe {}/{}", service.kind.to_lowercase(), service.name),
+            format!("kubectl -n {namespace} logs {}/{} --tail=50", service.kind.to_lowercase(), service.name),
+        ],
+        None => vec![format!("preview delete {name} takes it down")],
+    }
+}
+
+/// The command that asks for this environment.
+pub fn create_command(environment: &PreviewEnvironment) -> String {
+    let spec = &environment.spec;
+    let fact = spec.sources.first().map(|s| (s.repository.as_str(), s.pull, s.branch.as_deref()));
+    let target = spec.wish.as_ref().and_then(|w| w.target.as_ref());
+    let asked = target.map(|t| (t.repository.as_str(), t.pull, t.branch.as_deref()));
+    match fact.or(asked) {
+        Some((repository, Some(pull), _)) => format!("preview create --repo {repository} --pull {pull}"),
+        Some((repository, _, Some(branch))) => format!("preview create --repo {repository} --branch {branch}"),
+        _ => "preview create".to_owned(),
+    }
+}
+
+/// Whether a wish already asks for the environment to be gone.
+pub fn unwished(environment: &PreviewEnvironment) -> bool {
+    environment.spec.wish.as_ref().is_some_and(|w| w.state == WishState::Absent)
+}
+
+/// Whether one of its pull requests or branches is open.
+pub fn is_open(environment: &PreviewEnvironment) -> bool {
+    environment.spec.sources.iter().any(|s| s.state == SourceState::Open)
+}
+
+#[cfg(test)]
+mod tests;
