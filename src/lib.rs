@@ -4,15 +4,17 @@
 //! words on the pull request are pure functions of values that can be printed.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod controller;
-pub mod cli;
 pub mod domain;
 pub mod feedback;
 pub mod forge;
 pub mod intent;
+pub mod lookup;
 pub mod metrics;
 pub mod plan;
 pub mod record;
 pub mod server;
+pub mod service;
 pub mod telemetry;

@@ -1,16 +1,18 @@
-//! `preview serve`: flags and secrets of the service.
+//! `preview serve`: the flags of the service.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use secrecy::{ExposeSecret, SecretString};
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
+use super::cluster::config;
 use super::errors::{Exit, Failure};
-
-/// While a secret is changed, the old and the new one are valid.
-const SECRETS_MAX: usize = 2;
+use crate::config::{ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, ServerConfig};
+use crate::server::SecretsError;
+use crate::service::{self, Options, StartError};
 
 /// Flags of `preview serve`.
 #[derive(Args, Clone, Debug)]
@@ -28,63 +30,50 @@ pub struct ServeArgs {
     #[arg(long, env = "PREVIEW_GITHUB_TOKEN_FILE", value_name = "FILE")]
     pub github_token_file: Option<PathBuf>,
     /// Largest delivery that is read, in bytes; GitHub sends none above 25 MB
-    #[arg(long, env = "PREVIEW_BODY_LIMIT", value_name = "BYTES", default_value_t = 5 * 1024 * 1024)]
+    #[arg(long, env = "PREVIEW_BODY_LIMIT", value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
     pub body_limit: usize,
     /// Requests to the API server at one time
     #[arg(long, env = "PREVIEW_IN_FLIGHT", value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub in_flight: u16,
 }
 
-/// The secrets that the service holds, read from their files.
-#[derive(Debug)]
-pub struct Secrets {
-    /// Secrets that a delivery may be signed with: one or two.
-    pub webhook: Vec<SecretString>,
-    /// Token for GitHub.
-    pub github_token: Option<SecretString>,
-}
-
 impl ServeArgs {
-    /// Reads the secrets. None for the webhook is refused: everybody could make environments.
-    pub fn secrets(&self) -> Result<Secrets, Failure> {
-        // A variable that is set to nothing sets nothing.
-        let files: Vec<&PathBuf> = self.webhook_secret_file.iter().filter(|path| !path.as_os_str().is_empty()).collect();
-        if files.is_empty() {
-            return Err(Failure::new(
-                Exit::Usage,
-                "no webhook secret: set --webhook-secret-file (or PREVIEW_WEBHOOK_SECRET_FILE) to a file with the secret of the GitHub webhook",
-            ));
-        }
-        if files.len() > SECRETS_MAX {
-            return Err(Failure::new(Exit::Usage, "more than two webhook secrets: give the new one and the one that it replaces"));
-        }
-        let webhook = files.into_iter().map(|path| read_secret(path)).collect::<Result<_, _>>()?;
-        let github_token = self.github_token_file.as_deref().map(read_secret).transpose()?;
-        Ok(Secrets { webhook, github_token })
+    fn options(&self) -> Result<Options, Failure> {
+        let github =
+            |file: &PathBuf| GithubConfig::new(&self.github_url, file.clone()).map_err(|e| Failure::new(Exit::Usage, e.to_string()));
+        let token_file = self.github_token_file.as_ref().filter(|path| !path.as_os_str().is_empty());
+        Ok(Options {
+            server: ServerConfig::new(self.listen, self.webhook_secret_file.clone()).with_body_limit(self.body_limit),
+            controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
+            github: token_file.map(github).transpose()?,
+        })
     }
 }
 
-/// The content of a file without the newline at its end, which editors add and nobody means.
-fn read_secret(path: &Path) -> Result<SecretString, Failure> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|why| Failure::failed(format!("cannot read the secret in {shown}: {why}")))?;
-    let secret = SecretString::from(text.trim_end_matches(['\r', '\n']));
-    if secret.expose_secret().is_empty() {
-        return Err(Failure::failed(format!("cannot use the secret in {shown}: the file is empty")));
-    }
-    Ok(secret)
-}
-
-/// Runs the command until it is told to stop.
+/// Runs the service until SIGTERM or SIGINT.
 pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
-    let secrets = args.secrets()?;
-    start(global, &args, secrets).await
+    let options = args.options()?;
+    let (config, _) = config(global).await?;
+    let client = Client::try_from(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
+    service::run(client, options, stop_signal()?).await.map_err(|error| failure(&error))
 }
 
-// ---- Wiring: the one place where the webhook server and the controller are put together. ----
-#[expect(clippy::unused_async, reason = "the service that is started here runs until it is told to stop")]
-async fn start(_global: &Global, args: &ServeArgs, _secrets: Secrets) -> Result<(), Failure> {
-    Err(Failure::failed(format!("cannot listen on {}: the service is not part of this build", args.listen)))
+fn failure(error: &StartError) -> Failure {
+    let exit = if matches!(error, StartError::Secrets(SecretsError::None | SecretsError::TooMany(_))) { Exit::Usage } else { Exit::Failed };
+    Failure::new(exit, error.to_string())
+}
+
+/// Ends when the process is told to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let listen = |kind| signal(kind).map_err(|why| Failure::failed(format!("cannot listen for signals: {why}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
 }
 
 #[cfg(test)]
@@ -103,34 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_it_refuses_in_one_line() {
-        for files in [Vec::new(), vec![PathBuf::new()]] {
-            let failure = ServeArgs { webhook_secret_file: files, ..args(&[]) }.secrets().unwrap_err();
-            assert_eq!(failure.exit, Exit::Usage);
-            assert!(failure.to_string().lines().count() == 1 && failure.message.contains("--webhook-secret-file"));
-        }
-    }
-
-    #[test]
-    fn one_or_two_secrets_are_read_without_their_last_newline() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let (old, new, empty) = (file("old", "s3cret \n"), file("new", "other\r\n"), file("empty", "\n"));
-        let read = args(&["--webhook-secret-file", &old, "--webhook-secret-file", &new]).secrets().unwrap();
-        assert_eq!(read.webhook.iter().map(|s| s.expose_secret()).collect::<Vec<_>>(), ["s3cret ", "other"]);
-        for files in [format!("{old},{new},{old}"), empty, "/nonexistent".to_owned()] {
-            assert!(args(&["--webhook-secret-file", &files]).secrets().is_err(), "{files}");
-        }
-    }
-
-    #[test]
     fn the_defaults_are_those_of_the_documentation() {
         let args = args(&["--webhook-secret-file", "x"]);
-        assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 5_242_880));
+        assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 26_214_400));
         assert_eq!(args.github_url, "https://api.github.com");
     }
 }

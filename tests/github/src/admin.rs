@@ -93,8 +93,7 @@ fn no_such_path() -> Answer {
 }
 
 fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Answer> {
-    serde_json::from_slice(&request.body)
-        .map_err(|error| Answer::error(400, &format!("cannot read the body: {error}")))
+    serde_json::from_slice(&request.body).map_err(|error| Answer::error(400, &format!("cannot read the body: {error}")))
 }
 
 async fn act(shared: &Arc<Shared>, request: &Request) -> Result<Value, Answer> {
@@ -106,25 +105,14 @@ async fn act(shared: &Arc<Shared>, request: &Request) -> Result<Value, Answer> {
             *delivery = shared.send(delivery).await;
         }
     }
-    let shown: Vec<_> = deliveries
-        .iter()
-        .map(|delivery| {
-            if send {
-                brief(delivery)
-            } else {
-                json!(delivery)
-            }
-        })
-        .collect();
+    let shown: Vec<_> = deliveries.iter().map(|delivery| if send { brief(delivery) } else { json!(delivery) }).collect();
     Ok(json!({ "number": events.first().and_then(|event| event.number), "deliveries": shown }))
 }
 
 async fn redeliver(shared: &Arc<Shared>, id: &str) -> Result<Value, Answer> {
     let missing = || Answer::error(404, &format!("cannot find delivery {id}"));
     let id = id.parse().map_err(|_| missing())?;
-    let again = shared
-        .change(|state| state.repeat(id))
-        .ok_or_else(missing)?;
+    let again = shared.change(|state| state.repeat(id)).ok_or_else(missing)?;
     Ok(brief(&shared.send(&again).await))
 }
 
@@ -132,41 +120,24 @@ fn set_up(state: &mut State, what: &str, request: &Request) -> Result<Value, Ans
     let now = state.now();
     let model = &mut state.model;
     match what {
-        "users" => {
-            read(request).map(|new: NewUser| json!({ "id": model.add_user(&new.login, new.kind) }))
-        }
+        "users" => read(request).map(|new: NewUser| json!({ "id": model.add_user(&new.login, new.kind) })),
         "tokens" => {
             let new: NewToken = read(request)?;
-            model
-                .add_token(&new.login, &new.token)
-                .map(|()| json!({}))
-                .map_err(Answer::from)
+            model.add_token(&new.login, &new.token).map(|()| json!({})).map_err(Answer::from)
         }
         "repositories" => {
             let new: NewRepository = read(request)?;
-            model
-                .add_repository(&new.name, new.private, now)
-                .map(|id| json!({ "id": id }))
-                .map_err(Answer::from)
+            model.add_repository(&new.name, new.private, now).map(|id| json!({ "id": id })).map_err(Answer::from)
         }
         "forks" => {
             let new: NewFork = read(request)?;
-            model
-                .fork(&new.repo, &new.login, now)
-                .map(|name| json!({ "name": name }))
-                .map_err(Answer::from)
+            model.fork(&new.repo, &new.login, now).map(|name| json!({ "name": name })).map_err(Answer::from)
         }
         "permissions" => {
             let new: NewPermission = read(request)?;
-            model
-                .permit(&new.repo, &new.login, new.permission)
-                .map(|()| json!({}))
-                .map_err(Answer::from)
+            model.permit(&new.repo, &new.login, new.permission).map(|()| json!({})).map_err(Answer::from)
         }
-        "webhooks" => read::<Hook>(request)?
-            .add_to(model)
-            .map(|id| json!({ "id": id }))
-            .map_err(Answer::from),
+        "webhooks" => read::<Hook>(request)?.add_to(model).map(|id| json!({ "id": id })).map_err(Answer::from),
         "faults" => read(request).map(|fault: Fault| {
             state.faults.add(fault);
             json!({})
@@ -195,14 +166,12 @@ fn look(state: &State, what: &str, request: &Request) -> Result<Value, Answer> {
 
 fn comments(state: &State, request: &Request) -> Result<Value, Answer> {
     let repo = request.query("repo").unwrap_or_default();
-    let number = request
-        .query("number")
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default();
+    let number = request.query("number").and_then(|number| number.parse().ok()).unwrap_or_default();
     let repository = state.model.repository(repo).map_err(Answer::from)?;
-    let shown = repository.comments_on(number).into_iter().map(|comment| {
-        json!({ "id": comment.id, "by": state.model.login(comment.author), "body": comment.body })
-    });
+    let shown = repository
+        .comments_on(number)
+        .into_iter()
+        .map(|comment| json!({ "id": comment.id, "by": state.model.login(comment.author), "body": comment.body }));
     Ok(shown.collect())
 }
 

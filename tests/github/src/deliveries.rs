@@ -89,8 +89,7 @@ impl Delivery {
     /// A header by name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter();
-        all.find(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        all.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON; null when it is not JSON, as in a form.
@@ -116,8 +115,7 @@ impl Delivery {
     /// Without a header.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
-        self.headers
-            .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
         self
     }
 
@@ -140,8 +138,7 @@ impl Delivery {
 /// # Panics
 /// Never: HMAC takes a key of any length.
 pub fn signature(secret: &str, body: &[u8]) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
@@ -161,10 +158,7 @@ pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
     let json = body.to_string();
     let (content_type, body) = match hook.content_type {
         ContentType::Json => ("application/json", json),
-        ContentType::Form => (
-            "application/x-www-form-urlencoded",
-            format!("payload={}", form_encoded(&json)),
-        ),
+        ContentType::Form => ("application/x-www-form-urlencoded", format!("payload={}", form_encoded(&json))),
     };
     let guid = guid();
     let headers = [
@@ -174,14 +168,8 @@ pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
         ("X-GitHub-Delivery", guid.clone()),
         ("X-GitHub-Event", event.name.to_owned()),
         ("X-GitHub-Hook-ID", hook.id.to_string()),
-        (
-            "X-GitHub-Hook-Installation-Target-ID",
-            event.repository.to_string(),
-        ),
-        (
-            "X-GitHub-Hook-Installation-Target-Type",
-            "repository".to_owned(),
-        ),
+        ("X-GitHub-Hook-Installation-Target-ID", event.repository.to_string()),
+        ("X-GitHub-Hook-Installation-Target-Type", "repository".to_owned()),
     ];
     let delivery = Delivery {
         id: 0,
@@ -205,36 +193,16 @@ pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
 /// What GitHub's own encoder leaves as it is: letters, digits and a few marks.
 fn form_encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// An id that no other delivery has, in the form of a UUID.
 fn guid() -> String {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
-    let digest = hex::encode(Sha256::digest(format!(
-        "{count} {now} {}",
-        std::process::id()
-    )));
-    format!(
-        "{}-{}-11ee-{}-{}",
-        &digest[..8],
-        &digest[8..12],
-        &digest[12..16],
-        &digest[16..28]
-    )
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let digest = hex::encode(Sha256::digest(format!("{count} {now} {}", std::process::id())));
+    format!("{}-{}-11ee-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..28])
 }
 
 /// The part of GitHub that makes requests.
@@ -245,9 +213,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub fn new() -> Self {
         // A connection for each delivery: one kept from before a receiver was killed would fail the next.
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build_http();
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
         Self { client }
     }
 
@@ -265,10 +231,7 @@ impl Sender {
         for (name, value) in &delivery.headers {
             request = request.header(name, value);
         }
-        let response = self
-            .client
-            .request(request.body(Full::new(delivery.body.clone()))?)
-            .await?;
+        let response = self.client.request(request.body(Full::new(delivery.body.clone()))?).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
@@ -283,10 +246,7 @@ mod tests {
     #[test]
     fn the_signature_is_githubs() {
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-        assert_eq!(
-            signature("It's a Secret to Everybody", b"Hello, World!"),
-            expected
-        );
+        assert_eq!(signature("It's a Secret to Everybody", b"Hello, World!"), expected);
     }
 
     #[test]

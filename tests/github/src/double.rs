@@ -14,9 +14,7 @@ use crate::faults::Fault;
 use crate::hook::Hook;
 use crate::http::serve;
 use crate::log::Logged;
-use crate::model::{
-    Action, Comment, Event, Extra, Permission, PullRequest, Refusal, Repository, UserKind,
-};
+use crate::model::{Action, Comment, Event, Extra, Permission, PullRequest, Refusal, Repository, UserKind};
 use crate::state::Shared;
 
 /// A running double. Clones share it; the last one to go ends it. It serves on a thread of its own,
@@ -44,11 +42,7 @@ impl Done {
             Extra::Comment(comment, _) => Some(comment.id),
             _ => None,
         });
-        Self {
-            number: events.first().and_then(|event| event.number),
-            comment,
-            deliveries,
-        }
+        Self { number: events.first().and_then(|event| event.number), comment, deliveries }
     }
 
     /// The number of the pull request.
@@ -82,22 +76,14 @@ impl Double {
 
     /// Starts on an address.
     pub fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         listener.set_nonblocking(true)?;
         let shared = Arc::new(Shared::new(format!("http://{}", listener.local_addr()?)));
         let (alive, gone) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = serve_until(Arc::clone(&shared), listener, gone);
-        std::thread::Builder::new()
-            .name("github-double".to_owned())
-            .spawn(move || runtime.block_on(serving))?;
-        Ok(Self {
-            shared,
-            _server: Arc::new(alive),
-        })
+        std::thread::Builder::new().name("github-double".to_owned()).spawn(move || runtime.block_on(serving))?;
+        Ok(Self { shared, _server: Arc::new(alive) })
     }
 
     /// The address for the client's base URI, without a slash at the end.
@@ -110,41 +96,28 @@ impl Double {
 impl Double {
     /// Makes a person, or finds the one of that login; returns the id.
     pub fn add_user(&self, login: &str) -> u64 {
-        self.shared
-            .change(|state| state.model.add_user(login, UserKind::User))
+        self.shared.change(|state| state.model.add_user(login, UserKind::User))
     }
 
     /// Makes a bot's account; by convention its login ends in `[bot]`.
     pub fn add_bot(&self, login: &str) -> u64 {
-        self.shared
-            .change(|state| state.model.add_user(login, UserKind::Bot))
+        self.shared.change(|state| state.model.add_user(login, UserKind::Bot))
     }
 
     /// Makes a token with the scope `repo` for an account.
     pub fn add_token(&self, login: &str, token: &str) -> Result<(), Refusal> {
-        self.shared
-            .change(|state| state.model.add_token(login, token))
+        self.shared.change(|state| state.model.add_token(login, token))
     }
 
     /// Gives a token other scopes; none of `repo` and `public_repo` means reading public things only.
     pub fn set_scopes(&self, token: &str, scopes: &[&str]) -> Result<(), Refusal> {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        self.shared.change(|state| {
-            state
-                .model
-                .token_mut(token)
-                .map(|token| token.scopes = scopes)
-        })
+        self.shared.change(|state| state.model.token_mut(token).map(|token| token.scopes = scopes))
     }
 
     /// Revokes a token: 401 from now on.
     pub fn revoke_token(&self, token: &str) -> Result<(), Refusal> {
-        self.shared.change(|state| {
-            state
-                .model
-                .token_mut(token)
-                .map(|token| token.revoked = true)
-        })
+        self.shared.change(|state| state.model.token_mut(token).map(|token| token.revoked = true))
     }
 
     /// Sets how many requests a token has left, until its window of an hour ends.
@@ -160,20 +133,17 @@ impl Double {
 
     /// Makes a public repository with a branch `main`; a new owner becomes an organisation. Returns the id.
     pub fn add_repository(&self, repo: &str) -> Result<u64, Refusal> {
-        self.shared
-            .change(|state| state.model.add_repository(repo, false, state.now()))
+        self.shared.change(|state| state.model.add_repository(repo, false, state.now()))
     }
 
     /// Makes a private repository.
     pub fn add_private_repository(&self, repo: &str) -> Result<u64, Refusal> {
-        self.shared
-            .change(|state| state.model.add_repository(repo, true, state.now()))
+        self.shared.change(|state| state.model.add_repository(repo, true, state.now()))
     }
 
     /// Forks a repository into a person's account; returns the fork's name.
     pub fn fork(&self, repo: &str, login: &str) -> Result<String, Refusal> {
-        self.shared
-            .change(|state| state.model.fork(repo, login, state.now()))
+        self.shared.change(|state| state.model.fork(repo, login, state.now()))
     }
 
     /// Gives a repository another name; the old one redirects.
@@ -183,8 +153,7 @@ impl Double {
 
     /// Gives an account a permission on a repository.
     pub fn permit(&self, repo: &str, login: &str, permission: Permission) -> Result<(), Refusal> {
-        self.shared
-            .change(|state| state.model.permit(repo, login, permission))
+        self.shared.change(|state| state.model.permit(repo, login, permission))
     }
 
     /// Takes a pull request away as GitHub's staff can: its comments answer 410.
@@ -204,12 +173,7 @@ impl Double {
 
     /// Changes the secret that later deliveries of a webhook are signed with.
     pub fn set_secret(&self, hook: u64, secret: &str) -> Result<(), Refusal> {
-        self.shared.change(|state| {
-            state
-                .model
-                .webhook_mut(hook)
-                .map(|hook| hook.secret = Some(secret.to_owned()))
-        })
+        self.shared.change(|state| state.model.webhook_mut(hook).map(|hook| hook.secret = Some(secret.to_owned())))
     }
 }
 
@@ -218,9 +182,7 @@ impl Double {
     /// Does something, and builds the deliveries without sending them.
     pub fn act(&self, action: impl Into<Action>) -> Result<Done, Refusal> {
         let action = action.into();
-        let (events, deliveries) = self
-            .shared
-            .change(|state| state.act(&self.shared.api, &action))?;
+        let (events, deliveries) = self.shared.change(|state| state.act(&self.shared.api, &action))?;
         Ok(Done::new(&events, deliveries))
     }
 
@@ -241,10 +203,7 @@ impl Double {
     /// Sends a delivery of the log again: the same bytes under the same GUID, to where the webhook points now.
     pub async fn redeliver(&self, id: u64) -> anyhow::Result<Delivery> {
         let again = self.shared.change(|state| state.repeat(id));
-        Ok(self
-            .shared
-            .send(&again.with_context(|| format!("cannot find delivery {id}"))?)
-            .await)
+        Ok(self.shared.send(&again.with_context(|| format!("cannot find delivery {id}"))?).await)
     }
 }
 
@@ -277,8 +236,7 @@ impl Double {
 
     /// Moves the clock on, and holds it there.
     pub fn advance(&self, by: TimeDelta) {
-        self.shared
-            .change(|state| state.clock = Some(state.now() + by));
+        self.shared.change(|state| state.clock = Some(state.now() + by));
     }
 
     /// The time on GitHub.
@@ -293,15 +251,7 @@ impl Double {
     pub fn comments(&self, repo: &str, number: u64) -> Vec<Comment> {
         let state = self.shared.lock();
         let repository = state.model.repository(repo);
-        repository
-            .map(|repository| {
-                repository
-                    .comments_on(number)
-                    .into_iter()
-                    .cloned()
-                    .collect()
-            })
-            .unwrap_or_default()
+        repository.map(|repository| repository.comments_on(number).into_iter().cloned().collect()).unwrap_or_default()
     }
 
     /// A pull request as it stands.
@@ -341,11 +291,7 @@ impl Double {
 }
 
 /// Serves until the last [`Double`] is gone, which drops the other end of `gone`.
-async fn serve_until(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    gone: oneshot::Receiver<Infallible>,
-) {
+async fn serve_until(shared: Arc<Shared>, listener: TcpListener, gone: oneshot::Receiver<Infallible>) {
     match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => tokio::select! {
             _ = gone => {}

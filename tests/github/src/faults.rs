@@ -53,22 +53,12 @@ fn once() -> u32 {
 impl Fault {
     /// `failure` for the next request with this method and path.
     pub fn on(method: &str, path: &str, failure: Failure) -> Self {
-        Self {
-            method: Some(method.to_owned()),
-            path: path.to_owned(),
-            times: 1,
-            failure,
-        }
+        Self { method: Some(method.to_owned()), path: path.to_owned(), times: 1, failure }
     }
 
     /// `failure` for the next request of any kind.
     pub fn next(failure: Failure) -> Self {
-        Self {
-            method: None,
-            path: "/**".to_owned(),
-            times: 1,
-            failure,
-        }
+        Self { method: None, path: "/**".to_owned(), times: 1, failure }
     }
 
     /// For so many requests.
@@ -79,21 +69,14 @@ impl Fault {
     }
 
     fn fits(&self, method: &str, path: &str) -> bool {
-        self.method
-            .as_deref()
-            .is_none_or(|own| own.eq_ignore_ascii_case(method))
-            && path_fits(&self.path, path)
+        self.method.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(method)) && path_fits(&self.path, path)
     }
 }
 
 impl Failure {
     /// An answer with a status alone.
     pub fn status(status: u16) -> Self {
-        Self::Answer {
-            status,
-            headers: Vec::new(),
-            message: String::new(),
-        }
+        Self::Answer { status, headers: Vec::new(), message: String::new() }
     }
 
     /// GitHub's secondary limit, with the time to wait: a 403 with `Retry-After`.
@@ -107,9 +90,7 @@ impl Failure {
 
     /// The real answer after `delay`, to the millisecond.
     pub fn delay(delay: Duration) -> Self {
-        Self::Delay {
-            milliseconds: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-        }
+        Self::Delay { milliseconds: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 
@@ -130,10 +111,7 @@ impl Faults {
 
     /// The failure for a request, if one is waiting for it.
     pub fn take(&mut self, method: &str, path: &str) -> Option<Failure> {
-        let index = self
-            .waiting
-            .iter()
-            .position(|fault| fault.times > 0 && fault.fits(method, path))?;
+        let index = self.waiting.iter().position(|fault| fault.times > 0 && fault.fits(method, path))?;
         let fault = &mut self.waiting[index];
         fault.times -= 1;
         let failure = fault.failure.clone();
@@ -161,14 +139,8 @@ mod tests {
 
     #[test]
     fn a_star_is_one_segment_and_two_are_the_rest() {
-        assert!(path_fits(
-            "/repos/*/*/issues/*/comments",
-            "/repos/acme/web/issues/7/comments"
-        ));
-        assert!(!path_fits(
-            "/repos/*/*/issues/*/comments",
-            "/repos/acme/web/issues/comments/7"
-        ));
+        assert!(path_fits("/repos/*/*/issues/*/comments", "/repos/acme/web/issues/7/comments"));
+        assert!(!path_fits("/repos/*/*/issues/*/comments", "/repos/acme/web/issues/comments/7"));
         assert!(path_fits("/repos/**", "/repos/acme/web/pulls"));
         assert!(!path_fits("/repos/*", "/repos/acme/web"));
     }

@@ -36,13 +36,7 @@ fn pull_requests() -> Vec<String> {
 impl Hook {
     /// A webhook to an address.
     pub fn to(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            secret: None,
-            content_type: json(),
-            events: pull_requests(),
-            repo: None,
-        }
+        Self { url: url.to_owned(), secret: None, content_type: json(), events: pull_requests(), repo: None }
     }
 
     /// Signed with a secret.
@@ -74,15 +68,8 @@ impl Hook {
     }
 
     pub(crate) fn add_to(self, model: &mut Model) -> Result<u64, Refusal> {
-        let repository = self
-            .repo
-            .map(|repo| model.repository(&repo).map(|repo| repo.id))
-            .transpose()?;
+        let repository = self.repo.map(|repo| model.repository(&repo).map(|repo| repo.id)).transpose()?;
         let webhook = Webhook::new(&self.url, self.secret.as_deref(), repository);
-        Ok(model.add_webhook(Webhook {
-            content_type: self.content_type,
-            events: self.events,
-            ..webhook
-        }))
+        Ok(model.add_webhook(Webhook { content_type: self.content_type, events: self.events, ..webhook }))
     }
 }

@@ -32,6 +32,5 @@ pub use faults::{Failure, Fault};
 pub use hook::Hook;
 pub use log::Logged;
 pub use model::{
-    Action, Comment, ContentType, LONGEST_BODY, Merge, On, Open, Permission, PullRequest, Refusal,
-    Repository, User, UserKind, on,
+    Action, Comment, ContentType, LONGEST_BODY, Merge, On, Open, Permission, PullRequest, Refusal, Repository, User, UserKind, on,
 };

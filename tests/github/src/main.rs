@@ -58,21 +58,13 @@ Examples, with U=http://127.0.0.1:8090/_double:
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let double = Double::start_on(arguments.listen)?;
     set_up(&double, &arguments)?;
     println!("{}", double.base_url());
-    eprintln!(
-        "GitHub's double answers at {0}; act by {0}/_double, end with Ctrl-C",
-        double.base_url()
-    );
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot wait for Ctrl-C")
+    eprintln!("GitHub's double answers at {0}; act by {0}/_double, end with Ctrl-C", double.base_url());
+    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")
 }
 
 fn set_up(double: &Double, arguments: &Arguments) -> anyhow::Result<()> {
@@ -91,29 +83,16 @@ fn set_up(double: &Double, arguments: &Arguments) -> anyhow::Result<()> {
     let Some(url) = &arguments.webhook_url else {
         return Ok(());
     };
-    let secret = arguments
-        .secret_file
-        .as_deref()
-        .map(first_line)
-        .transpose()?;
+    let secret = arguments.secret_file.as_deref().map(first_line).transpose()?;
     let events = arguments.events.clone();
-    double.add_webhook(Hook {
-        secret,
-        events,
-        ..Hook::to(url)
-    })?;
+    double.add_webhook(Hook { secret, events, ..Hook::to(url) })?;
     Ok(())
 }
 
 /// A secret as files hold it: without the end of the line.
 fn first_line(file: &Path) -> anyhow::Result<String> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let line = text.lines().next().unwrap_or_default().trim();
-    anyhow::ensure!(
-        !line.is_empty(),
-        "cannot use {}: it is empty",
-        file.display()
-    );
+    anyhow::ensure!(!line.is_empty(), "cannot use {}: it is empty", file.display());
     Ok(line.to_owned())
 }

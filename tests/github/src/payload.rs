@@ -37,12 +37,7 @@ fn common(render: Render<'_>, event: &Event, example: &Value, repository: &Repos
     payload
 }
 
-fn pull_request(
-    render: Render<'_>,
-    event: &Event,
-    payload: &mut Value,
-    repository: &Repository,
-) -> Option<()> {
+fn pull_request(render: Render<'_>, event: &Event, payload: &mut Value, repository: &Repository) -> Option<()> {
     let pull = pull_of(event, repository)?;
     let example = contract::example(event.name, event.action?);
     payload["number"] = json!(pull.number);
@@ -59,12 +54,7 @@ fn pull_request(
     Some(())
 }
 
-fn comment(
-    render: Render<'_>,
-    event: &Event,
-    payload: &mut Value,
-    repository: &Repository,
-) -> Option<()> {
+fn comment(render: Render<'_>, event: &Event, payload: &mut Value, repository: &Repository) -> Option<()> {
     let Extra::Comment(comment, old) = &event.extra else {
         return None;
     };
@@ -83,11 +73,7 @@ fn ping(render: Render<'_>, event: &Event, payload: &mut Value) -> Option<()> {
         return None;
     };
     let webhook = render.model.webhook(id).ok()?;
-    let own = format!(
-        "{}/repos/{}/hooks/{id}",
-        render.api,
-        payload["repository"]["full_name"].as_str()?
-    );
+    let own = format!("{}/repos/{}/hooks/{id}", render.api, payload["repository"]["full_name"].as_str()?);
     let hook = json!({
         "id": id,
         "events": webhook.events,
@@ -107,8 +93,5 @@ fn pull_of<'a>(event: &Event, repository: &'a Repository) -> Option<&'a PullRequ
 }
 
 fn is_organization(model: &Model, user: u64) -> bool {
-    model
-        .users
-        .get(&user)
-        .is_some_and(|user| user.kind == UserKind::Organization)
+    model.users.get(&user).is_some_and(|user| user.kind == UserKind::Organization)
 }

@@ -33,11 +33,7 @@ impl State {
     }
 
     /// Does what a person does, and builds the deliveries that follow.
-    pub fn act(
-        &mut self,
-        api: &str,
-        action: &Action,
-    ) -> Result<(Vec<Event>, Vec<Delivery>), Refusal> {
+    pub fn act(&mut self, api: &str, action: &Action) -> Result<(Vec<Event>, Vec<Delivery>), Refusal> {
         let now = self.now();
         let events = self.model.act(action, now)?;
         let deliveries = self.compose(api, &events);
@@ -47,41 +43,19 @@ impl State {
     /// Builds the deliveries that follow from events, for each webhook that wants them, and keeps
     /// them in the log as not sent. A body that does not fit the published schema is a violation.
     pub fn compose(&mut self, api: &str, events: &[Event]) -> Vec<Delivery> {
-        events
-            .iter()
-            .flat_map(|event| self.compose_one(api, event))
-            .collect()
+        events.iter().flat_map(|event| self.compose_one(api, event)).collect()
     }
 
     fn compose_one(&mut self, api: &str, event: &Event) -> Vec<Delivery> {
-        let hooks: Vec<_> = self
-            .model
-            .webhooks
-            .iter()
-            .filter(|hook| hook.receives(event))
-            .cloned()
-            .collect();
+        let hooks: Vec<_> = self.model.webhooks.iter().filter(|hook| hook.receives(event)).cloned().collect();
         if hooks.is_empty() {
             return Vec::new();
         }
-        let Some(body) = payload::build(
-            Render {
-                model: &self.model,
-                api,
-            },
-            event,
-        ) else {
+        let Some(body) = payload::build(Render { model: &self.model, api }, event) else {
             return Vec::new();
         };
-        self.violations
-            .extend(check_payload(event.name, event.action, &body));
-        let composed: Vec<_> = hooks
-            .iter()
-            .map(|hook| Delivery {
-                id: self.model.next_id(),
-                ..sign(hook, event, &body)
-            })
-            .collect();
+        self.violations.extend(check_payload(event.name, event.action, &body));
+        let composed: Vec<_> = hooks.iter().map(|hook| Delivery { id: self.model.next_id(), ..sign(hook, event, &body) }).collect();
         self.deliveries.extend(composed.iter().cloned());
         composed
     }
@@ -91,17 +65,8 @@ impl State {
     /// A delivery of the log once more: the same bytes and GUID, to where its webhook points by now.
     pub fn repeat(&mut self, id: u64) -> Option<Delivery> {
         let old = self.deliveries.iter().find(|kept| kept.id == id)?.clone();
-        let url = self
-            .model
-            .webhook(old.hook)
-            .map_or_else(|_| old.url.clone(), |hook| hook.url.clone());
-        let again = Delivery {
-            id: self.model.next_id(),
-            url,
-            redelivery: true,
-            outcome: Outcome::NotSent,
-            ..old
-        };
+        let url = self.model.webhook(old.hook).map_or_else(|_| old.url.clone(), |hook| hook.url.clone());
+        let again = Delivery { id: self.model.next_id(), url, redelivery: true, outcome: Outcome::NotSent, ..old };
         self.deliveries.push(again.clone());
         Some(again)
     }
@@ -118,12 +83,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub fn new(api: String) -> Self {
-        Self {
-            state: Mutex::default(),
-            changed: watch::Sender::new(0),
-            sender: Sender::new(),
-            api,
-        }
+        Self { state: Mutex::default(), changed: watch::Sender::new(0), sender: Sender::new(), api }
     }
 
     /// Looks at the state.
@@ -159,10 +119,7 @@ impl Shared {
     pub async fn send(&self, delivery: &Delivery) -> Delivery {
         let outcome = self.sender.send(delivery).await;
         self.record(delivery.id, &outcome);
-        Delivery {
-            outcome,
-            ..delivery.clone()
-        }
+        Delivery { outcome, ..delivery.clone() }
     }
 
     fn record(&self, id: u64, outcome: &Outcome) {

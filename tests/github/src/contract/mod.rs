@@ -11,8 +11,7 @@ use serde_json::Value;
 pub(crate) use openapi::{Call, check_answer, check_request};
 
 /// Published example payloads, by event and action.
-static EXAMPLES: LazyLock<Value> =
-    LazyLock::new(|| parsed(include_str!("../../contract/payloads.json")));
+static EXAMPLES: LazyLock<Value> = LazyLock::new(|| parsed(include_str!("../../contract/payloads.json")));
 
 /// Something that does not fit what GitHub publishes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -27,11 +26,7 @@ pub struct Violation {
 /// `opened` stands in, and the schema says what `edited` adds.
 pub(crate) fn example(event: &str, action: &str) -> &'static Value {
     let of_event = &EXAMPLES[event];
-    if of_event[action].is_null() {
-        &of_event["opened"]
-    } else {
-        &of_event[action]
-    }
+    if of_event[action].is_null() { &of_event["opened"] } else { &of_event[action] }
 }
 
 /// The published example of an organisation.
@@ -45,10 +40,7 @@ pub fn check_payload(event: &str, action: Option<&str>, payload: &Value) -> Vec<
     let pointer = format!("/definitions/{event}${}", action.unwrap_or("event"));
     schema::errors(schema::Source::Payloads, &pointer, payload)
         .into_iter()
-        .map(|why| Violation {
-            what: what.trim_end().to_owned(),
-            why,
-        })
+        .map(|why| Violation { what: what.trim_end().to_owned(), why })
         .collect()
 }
 
@@ -67,20 +59,10 @@ mod tests {
         let about = parsed(include_str!("../../contract/versions.json"));
         for (name, text) in [
             ("openapi.json", include_str!("../../contract/openapi.json")),
-            (
-                "payload-schema.json",
-                include_str!("../../contract/payload-schema.json"),
-            ),
-            (
-                "payloads.json",
-                include_str!("../../contract/payloads.json"),
-            ),
+            ("payload-schema.json", include_str!("../../contract/payload-schema.json")),
+            ("payloads.json", include_str!("../../contract/payloads.json")),
         ] {
-            assert_eq!(
-                about["sha256"][name],
-                hex::encode(Sha256::digest(text)),
-                "{name}: see contract/README.md"
-            );
+            assert_eq!(about["sha256"][name], hex::encode(Sha256::digest(text)), "{name}: see contract/README.md");
         }
     }
 }

@@ -26,18 +26,11 @@ impl Call<'_> {
     }
 
     fn pointer(&self) -> String {
-        format!(
-            "/paths/{}/{}",
-            escaped(self.operation),
-            self.method.to_lowercase()
-        )
+        format!("/paths/{}/{}", escaped(self.operation), self.method.to_lowercase())
     }
 
     fn violation(&self, why: String) -> Violation {
-        Violation {
-            what: self.name(),
-            why,
-        }
+        Violation { what: self.name(), why }
     }
 }
 
@@ -64,51 +57,33 @@ pub(crate) fn check_request(call: &Call<'_>) -> Vec<Violation> {
 
 fn check_parameter(call: &Call<'_>, place: &str, name: &str, value: &str) -> Vec<String> {
     let Some(pointer) = parameter(&call.pointer(), place, name) else {
-        return vec![format!(
-            "no {place} parameter {name} in the published excerpt"
-        )];
+        return vec![format!("no {place} parameter {name} in the published excerpt")];
     };
     let schema = resolved(&format!("{pointer}/schema"));
     let typed = match DOCUMENT.pointer(&schema).map(|schema| &schema["type"]) {
-        Some(kind) if kind == "integer" => value
-            .parse::<i64>()
-            .map_or_else(|_| json!(value), |number| json!(number)),
-        Some(kind) if kind == "boolean" => value
-            .parse::<bool>()
-            .map_or_else(|_| json!(value), |flag| json!(flag)),
+        Some(kind) if kind == "integer" => value.parse::<i64>().map_or_else(|_| json!(value), |number| json!(number)),
+        Some(kind) if kind == "boolean" => value.parse::<bool>().map_or_else(|_| json!(value), |flag| json!(flag)),
         _ => json!(value),
     };
     let found = errors(Source::OpenApi, &schema, &typed);
-    found
-        .into_iter()
-        .map(|error| format!("{place} parameter {name}: {error}"))
-        .collect()
+    found.into_iter().map(|error| format!("{place} parameter {name}: {error}")).collect()
 }
 
 fn parameter(operation: &str, place: &str, name: &str) -> Option<String> {
     let list = format!("{operation}/parameters");
     let count = DOCUMENT.pointer(&list)?.as_array()?.len();
-    (0..count)
-        .map(|index| resolved(&format!("{list}/{index}")))
-        .find(|pointer| {
-            let parameter = DOCUMENT.pointer(pointer);
-            parameter.is_some_and(|parameter| parameter["in"] == place && parameter["name"] == name)
-        })
+    (0..count).map(|index| resolved(&format!("{list}/{index}"))).find(|pointer| {
+        let parameter = DOCUMENT.pointer(pointer);
+        parameter.is_some_and(|parameter| parameter["in"] == place && parameter["name"] == name)
+    })
 }
 
 fn check_body(call: &Call<'_>) -> Vec<String> {
     let Some(schema) = content(&format!("{}/requestBody", call.pointer())) else {
-        return if call.body.is_empty() {
-            Vec::new()
-        } else {
-            vec!["a body where none is taken".to_owned()]
-        };
+        return if call.body.is_empty() { Vec::new() } else { vec!["a body where none is taken".to_owned()] };
     };
     match serde_json::from_slice(call.body) {
-        Ok(body) => errors(Source::OpenApi, &schema, &body)
-            .into_iter()
-            .map(|error| format!("body {error}"))
-            .collect(),
+        Ok(body) => errors(Source::OpenApi, &schema, &body).into_iter().map(|error| format!("body {error}")).collect(),
         Err(error) => vec![format!("body is not JSON: {error}")],
     }
 }
@@ -124,21 +99,14 @@ pub(crate) fn check_answer(call: &Call<'_>, status: u16, body: &[u8]) -> Vec<Vio
         return vec![call.violation(format!("the status {status} is not one of this operation"))];
     }
     let general = || Some("/components/schemas/basic-error".to_owned());
-    let schema = if listed {
-        content(&resolved(&pointer))
-    } else {
-        general()
-    };
+    let schema = if listed { content(&resolved(&pointer)) } else { general() };
     let wrong = match schema {
         Some(schema) if !body.is_empty() => check_answer_body(&schema, body),
         Some(_) if status != 304 => vec!["no body where one is promised".to_owned()],
         None if !body.is_empty() => vec!["a body where none is promised".to_owned()],
         _ => Vec::new(),
     };
-    wrong
-        .into_iter()
-        .map(|why| call.violation(format!("answer {status} {why}")))
-        .collect()
+    wrong.into_iter().map(|why| call.violation(format!("answer {status} {why}"))).collect()
 }
 
 fn check_answer_body(schema: &str, body: &[u8]) -> Vec<String> {
@@ -151,22 +119,14 @@ fn check_answer_body(schema: &str, body: &[u8]) -> Vec<String> {
 /// The schema of a body or response, if it has one.
 fn content(pointer: &str) -> Option<String> {
     let content = DOCUMENT.pointer(pointer)?.get("content")?.as_object()?;
-    let media = content
-        .keys()
-        .find(|media| *media == "application/json")
-        .or(content.keys().next())?;
+    let media = content.keys().find(|media| *media == "application/json").or(content.keys().next())?;
     Some(format!("{pointer}/content/{}/schema", escaped(media)))
 }
 
 /// The place that a pointer leads to when what stands there is a reference.
 fn resolved(pointer: &str) -> String {
-    let reference = DOCUMENT
-        .pointer(pointer)
-        .and_then(|found| found["$ref"].as_str());
-    reference.map_or_else(
-        || pointer.to_owned(),
-        |reference| reference.trim_start_matches('#').to_owned(),
-    )
+    let reference = DOCUMENT.pointer(pointer).and_then(|found| found["$ref"].as_str());
+    reference.map_or_else(|| pointer.to_owned(), |reference| reference.trim_start_matches('#').to_owned())
 }
 
 /// A key as a step of a JSON pointer.
@@ -179,61 +139,29 @@ mod tests {
     use super::*;
 
     fn call<'a>(method: &'a str, operation: &'a str) -> Call<'a> {
-        Call {
-            method,
-            operation,
-            path: &[],
-            query: &[],
-            body: b"",
-        }
+        Call { method, operation, path: &[], query: &[], body: b"" }
     }
 
     fn whys(violations: Vec<Violation>) -> Vec<String> {
-        violations
-            .into_iter()
-            .map(|violation| violation.why)
-            .collect()
+        violations.into_iter().map(|violation| violation.why).collect()
     }
 
     #[test]
     fn an_answer_without_a_field_is_found() {
-        let found = whys(check_answer(
-            &call("GET", "/repos/{owner}/{repo}/git/ref/{ref}"),
-            200,
-            b"{\"ref\":7}",
-        ));
+        let found = whys(check_answer(&call("GET", "/repos/{owner}/{repo}/git/ref/{ref}"), 200, b"{\"ref\":7}"));
         assert!(found.iter().any(|why| why.contains("at /ref")), "{found:?}");
-        assert!(
-            found
-                .iter()
-                .any(|why| why.contains("\"object\" is a required property")),
-            "{found:?}"
-        );
+        assert!(found.iter().any(|why| why.contains("\"object\" is a required property")), "{found:?}");
     }
 
     #[test]
     fn an_answer_with_a_status_of_its_own_is_found() {
-        assert_eq!(
-            whys(check_answer(&call("GET", "/user"), 418, b"{}")),
-            ["the status 418 is not one of this operation"]
-        );
-        assert_eq!(
-            whys(check_answer(
-                &call("GET", "/user"),
-                429,
-                b"{\"message\":\"slow\"}"
-            )),
-            [""; 0]
-        );
+        assert_eq!(whys(check_answer(&call("GET", "/user"), 418, b"{}")), ["the status 418 is not one of this operation"]);
+        assert_eq!(whys(check_answer(&call("GET", "/user"), 429, b"{\"message\":\"slow\"}")), [""; 0]);
     }
 
     #[test]
     fn a_time_that_is_none_is_found() {
-        let found = whys(check_answer(
-            &call("GET", "/rate_limit"),
-            200,
-            b"{\"rate\":{\"limit\":\"many\"}}",
-        ));
+        let found = whys(check_answer(&call("GET", "/rate_limit"), 200, b"{\"rate\":{\"limit\":\"many\"}}"));
         assert!(found.iter().any(|why| why.contains("/rate")), "{found:?}");
     }
 
@@ -242,41 +170,14 @@ mod tests {
         let operation = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
         let path = [("issue_number", "7".to_owned())];
         let wrong = [("issue_number", "seven".to_owned())];
-        assert_eq!(
-            check_request(&Call {
-                path: &path,
-                ..call("GET", operation)
-            }),
-            []
-        );
-        assert_eq!(
-            check_request(&Call {
-                path: &wrong,
-                ..call("GET", operation)
-            })
-            .len(),
-            1
-        );
+        assert_eq!(check_request(&Call { path: &path, ..call("GET", operation) }), []);
+        assert_eq!(check_request(&Call { path: &wrong, ..call("GET", operation) }).len(), 1);
     }
 
     #[test]
     fn a_body_is_checked() {
         let operation = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
-        let sent = |body| {
-            check_request(&Call {
-                body,
-                ..call("POST", operation)
-            })
-            .len()
-        };
-        assert_eq!(
-            (
-                sent(b"{\"body\":\"Hi.\"}"),
-                sent(b"{}"),
-                sent(b"not json"),
-                sent(b"")
-            ),
-            (0, 1, 1, 1)
-        );
+        let sent = |body| check_request(&Call { body, ..call("POST", operation) }).len();
+        assert_eq!((sent(b"{\"body\":\"Hi.\"}"), sent(b"{}"), sent(b"not json"), sent(b"")), (0, 1, 1, 1));
     }
 }

@@ -24,8 +24,7 @@ pub(super) enum Source {
 }
 
 /// The `OpenAPI` as published.
-pub(super) static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| parsed(include_str!("../../contract/openapi.json")));
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| parsed(include_str!("../../contract/openapi.json")));
 
 static REGISTRY: LazyLock<Registry<'static>> = LazyLock::new(|| {
     let payloads = parsed(include_str!("../../contract/payload-schema.json"));
@@ -46,9 +45,7 @@ pub(super) fn errors(source: Source, pointer: &str, value: &Value) -> Vec<String
         Err(error) => return vec![error],
     };
     let errors = validator.iter_errors(value).take(MOST_ERRORS);
-    errors
-        .map(|error| format!("at {}: {}", error.instance_path(), error.masked()))
-        .collect()
+    errors.map(|error| format!("at {}: {}", error.instance_path(), error.masked())).collect()
 }
 
 fn validator(source: Source, pointer: &str) -> Result<Arc<Validator>, String> {
@@ -77,17 +74,10 @@ fn json_schema(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(json_schema).collect(),
         Value::Object(fields) => {
-            let translated: serde_json::Map<_, _> = fields
-                .iter()
-                .filter(|(key, item)| !is_nullable(key, item))
-                .map(|(key, item)| (key.clone(), json_schema(item)))
-                .collect();
+            let translated: serde_json::Map<_, _> =
+                fields.iter().filter(|(key, item)| !is_nullable(key, item)).map(|(key, item)| (key.clone(), json_schema(item))).collect();
             let nullable = fields.iter().any(|(key, item)| is_nullable(key, item));
-            if nullable {
-                json!({ "anyOf": [{ "type": "null" }, translated] })
-            } else {
-                translated.into()
-            }
+            if nullable { json!({ "anyOf": [{ "type": "null" }, translated] }) } else { translated.into() }
         }
         other => other.clone(),
     }
@@ -105,10 +95,7 @@ mod tests {
     fn nullable_becomes_a_choice() {
         let published = json!({ "properties": { "body": { "type": "string", "nullable": true } } });
         let translated = json_schema(&published);
-        assert_eq!(
-            translated["properties"]["body"],
-            json!({ "anyOf": [{ "type": "null" }, { "type": "string" }] })
-        );
+        assert_eq!(translated["properties"]["body"], json!({ "anyOf": [{ "type": "null" }, { "type": "string" }] }));
     }
 
     #[test]

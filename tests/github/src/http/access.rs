@@ -17,10 +17,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Someone without a token.
-    pub const NOBODY: Self = Self {
-        user: None,
-        token: None,
-    };
+    pub const NOBODY: Self = Self { user: None, token: None };
 
     /// The caller of a request, or the answer for a token that nobody has.
     pub fn of(model: &Model, request: &Request) -> Result<Self, Answer> {
@@ -28,15 +25,9 @@ impl Caller {
             return Ok(Self::NOBODY);
         }
         let secret = request.token().ok_or_else(Answer::bad_credentials)?;
-        let found = model
-            .tokens
-            .iter()
-            .position(|token| token.secret == secret && !token.revoked);
+        let found = model.tokens.iter().position(|token| token.secret == secret && !token.revoked);
         let index = found.ok_or_else(Answer::bad_credentials)?;
-        Ok(Self {
-            user: Some(model.tokens[index].user),
-            token: Some(index),
-        })
+        Ok(Self { user: Some(model.tokens[index].user), token: Some(index) })
     }
 
     /// The account, or 401.
@@ -62,28 +53,16 @@ impl Caller {
     }
 
     /// A repository that the caller may read. GitHub hides the others behind a 404.
-    pub fn readable<'a>(
-        &self,
-        model: &'a Model,
-        full_name: &str,
-    ) -> Result<&'a Repository, Answer> {
-        let repository = model
-            .repository(full_name)
-            .map_err(|_| Answer::not_found())?;
+    pub fn readable<'a>(&self, model: &'a Model, full_name: &str) -> Result<&'a Repository, Answer> {
+        let repository = model.repository(full_name).map_err(|_| Answer::not_found())?;
         let readable = self.permission(model, repository) >= Permission::Read;
-        if readable {
-            Ok(repository)
-        } else {
-            Err(Answer::not_found())
-        }
+        if readable { Ok(repository) } else { Err(Answer::not_found()) }
     }
 
     fn rate<'a>(&self, model: &'a mut Model) -> &'a mut RateLimit {
         match self.token {
             Some(index) => &mut model.tokens[index].rate,
-            None => model
-                .anonymous_rate
-                .get_or_insert_with(|| RateLimit::new(REQUESTS_PER_HOUR_WITHOUT_TOKEN)),
+            None => model.anonymous_rate.get_or_insert_with(|| RateLimit::new(REQUESTS_PER_HOUR_WITHOUT_TOKEN)),
         }
     }
 
@@ -92,14 +71,8 @@ impl Caller {
         let rate = self.rate(model);
         rate.roll(now);
         let (allowed, reset) = (rate.spend(), rate.reset);
-        let whose = self
-            .user
-            .map_or_else(|| "127.0.0.1".to_owned(), |user| format!("user ID {user}"));
-        if allowed {
-            Ok(())
-        } else {
-            Err(Answer::limit_exceeded(&whose, reset))
-        }
+        let whose = self.user.map_or_else(|| "127.0.0.1".to_owned(), |user| format!("user ID {user}"));
+        if allowed { Ok(()) } else { Err(Answer::limit_exceeded(&whose, reset)) }
     }
 
     /// Takes the count back: an answer "not modified" is free.
@@ -128,11 +101,7 @@ impl Caller {
         let rate = self.rate(model);
         rate.roll(now);
         let core = rate_json(rate);
-        let search = rate_json(&RateLimit {
-            limit: 30,
-            used: 0,
-            reset: rate.reset,
-        });
+        let search = rate_json(&RateLimit { limit: 30, used: 0, reset: rate.reset });
         json!({ "resources": { "core": core, "search": search }, "rate": core })
     }
 }

@@ -25,11 +25,7 @@ impl From<Refusal> for Answer {
 
 impl Answer {
     pub fn json(status: u16, value: &Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: value.to_string().into_bytes(),
-        }
+        Self { status, headers: Vec::new(), body: value.to_string().into_bytes() }
     }
 
     pub fn ok(value: &Value) -> Self {
@@ -37,11 +33,7 @@ impl Answer {
     }
 
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -91,11 +83,7 @@ impl Answer {
 
     pub fn no_user_agent() -> Self {
         let text = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.";
-        Self {
-            status: 403,
-            headers: Vec::new(),
-            body: json!({ "message": text }).to_string().into_bytes(),
-        }
+        Self { status: 403, headers: Vec::new(), body: json!({ "message": text }).to_string().into_bytes() }
     }
 
     pub fn bad_json() -> Self {
@@ -104,10 +92,7 @@ impl Answer {
 
     /// A field that has to be there.
     pub fn missing_field(field: &str) -> Self {
-        Self::error(
-            422,
-            &format!("Invalid request.\n\n\"{field}\" wasn't supplied."),
-        )
+        Self::error(422, &format!("Invalid request.\n\n\"{field}\" wasn't supplied."))
     }
 
     /// A comment whose text GitHub does not take.
@@ -125,21 +110,12 @@ impl Answer {
         let at = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api";
         let answer = Self::error_at(403, &format!("API rate limit exceeded for {whose}."), at);
         let reset = reset.map_or(0, |reset| reset.timestamp());
-        answer
-            .header("x-ratelimit-remaining", "0")
-            .header("x-ratelimit-reset", reset.to_string())
+        answer.header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", reset.to_string())
     }
 
     /// An error as a test asked for it.
     pub fn injected(status: u16, headers: Vec<(String, String)>, message: &str) -> Self {
-        let message = if message.is_empty() {
-            "Server Error"
-        } else {
-            message
-        };
-        Self {
-            headers,
-            ..Self::error(status, message)
-        }
+        let message = if message.is_empty() { "Server Error" } else { message };
+        Self { headers, ..Self::error(status, message) }
     }
 }

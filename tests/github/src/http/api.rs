@@ -28,22 +28,11 @@ pub(super) struct Scope<'a> {
 impl<'a> Scope<'a> {
     fn new(model: &'a mut Model, request: &'a Request, caller: Caller, here: Here<'a>) -> Self {
         let (api, now) = (here.api, here.now);
-        Self {
-            model,
-            request,
-            caller,
-            repo: String::new(),
-            api,
-            now,
-            events: Vec::new(),
-        }
+        Self { model, request, caller, repo: String::new(), api, now, events: Vec::new() }
     }
 
     pub fn render(&self) -> Render<'_> {
-        Render {
-            model: self.model,
-            api: self.api,
-        }
+        Render { model: self.model, api: self.api }
     }
 }
 
@@ -72,49 +61,27 @@ pub(super) fn respond(model: &mut Model, request: &Request, here: Here<'_>) -> A
     let who = known.map(|user| model.login(user).to_owned());
     let Some(routed) = route(model, request) else {
         let answer = caller.map_or_else(|answer| answer, |_| Answer::not_found());
-        return Answered {
-            violations: vec![unknown(request)],
-            who,
-            ..refused(answer)
-        };
+        return Answered { violations: vec![unknown(request)], who, ..refused(answer) };
     };
     let parameters = routed.parameters();
-    let call = Call {
-        method: &request.method,
-        operation: routed.operation(),
-        path: &parameters,
-        query: &request.query,
-        body: &request.body,
-    };
+    let call =
+        Call { method: &request.method, operation: routed.operation(), path: &parameters, query: &request.query, body: &request.body };
     let mut violations = contract::check_request(&call);
     let (answer, events) = match caller {
         Ok(caller) => answered(Scope::new(model, request, caller, here), &routed),
         Err(answer) => (answer, Vec::new()),
     };
     violations.extend(contract::check_answer(&call, answer.status, &answer.body));
-    Answered {
-        answer,
-        who,
-        events,
-        violations,
-    }
+    Answered { answer, who, events, violations }
 }
 
 fn refused(answer: Answer) -> Answered {
-    Answered {
-        answer,
-        who: None,
-        events: Vec::new(),
-        violations: Vec::new(),
-    }
+    Answered { answer, who: None, events: Vec::new(), violations: Vec::new() }
 }
 
 fn unknown(request: &Request) -> Violation {
     let why = "no such path in the published excerpt".to_owned();
-    Violation {
-        what: format!("{} {}", request.method, request.path),
-        why,
-    }
+    Violation { what: format!("{} {}", request.method, request.path), why }
 }
 
 /// Answers within the rate limit, with the headers that every answer has.
@@ -125,9 +92,7 @@ fn answered(mut scope: Scope<'_>, routed: &Routed) -> (Answer, Vec<Event>) {
     if answer.status == 304 && scope.caller != Caller::NOBODY {
         scope.caller.refund(scope.model);
     }
-    answer
-        .headers
-        .extend(scope.caller.rate_headers(scope.model));
+    answer.headers.extend(scope.caller.rate_headers(scope.model));
     (answer, scope.events)
 }
 
@@ -148,15 +113,8 @@ fn moved(scope: &Scope<'_>) -> Result<(), Answer> {
     let Some((name, id)) = former.find(|(name, _)| name.eq_ignore_ascii_case(&scope.repo)) else {
         return Ok(());
     };
-    let below = scope
-        .request
-        .path
-        .get("/repos/".len() + name.len()..)
-        .unwrap_or_default();
-    Err(Answer::moved(&format!(
-        "{}/repositories/{id}{below}",
-        scope.api
-    )))
+    let below = scope.request.path.get("/repos/".len() + name.len()..).unwrap_or_default();
+    Err(Answer::moved(&format!("{}/repositories/{id}{below}", scope.api)))
 }
 
 fn endpoint(scope: &mut Scope<'_>, route: &Route) -> Result<Answer, Answer> {
@@ -187,11 +145,7 @@ fn conditional(request: &Request, answer: Answer) -> Answer {
         return answer;
     }
     let etag = format!("W/\"{}\"", hex::encode(Sha256::digest(&answer.body)));
-    let known = request
-        .header("if-none-match")
-        .is_some_and(|seen| seen.split(',').any(|one| one.trim() == etag));
+    let known = request.header("if-none-match").is_some_and(|seen| seen.split(',').any(|one| one.trim() == etag));
     let answer = if known { Answer::empty(304) } else { answer };
-    answer
-        .header("etag", etag)
-        .header("cache-control", "private, max-age=60, s-maxage=60")
+    answer.header("etag", etag).header("cache-control", "private, max-age=60, s-maxage=60")
 }

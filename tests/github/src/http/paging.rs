@@ -11,28 +11,13 @@ const MOST_PER_PAGE: usize = 100;
 
 /// The page that the request asks for. `below` is what comes after the repository in the path.
 pub(super) fn page(scope: &Scope<'_>, repository: u64, below: &str, items: &[Value]) -> Answer {
-    let number = |name, default| {
-        scope
-            .request
-            .query(name)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(default)
-    };
+    let number = |name, default| scope.request.query(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let size = number("per_page", PER_PAGE).clamp(1, MOST_PER_PAGE);
     let page = number("page", 1).max(1);
     let last = items.len().div_ceil(size).max(1);
-    let chosen: Vec<_> = items
-        .iter()
-        .skip((page - 1) * size)
-        .take(size)
-        .cloned()
-        .collect();
+    let chosen: Vec<_> = items.iter().skip((page - 1) * size).take(size).cloned().collect();
     let answer = Answer::ok(&Value::Array(chosen));
-    let base = format!(
-        "{}/repositories/{repository}/{below}?{}",
-        scope.api,
-        other_parameters(scope)
-    );
+    let base = format!("{}/repositories/{repository}/{below}?{}", scope.api, other_parameters(scope));
     match links(&base, page, last) {
         links if links.is_empty() => answer,
         links => answer.header("link", links),
@@ -42,26 +27,15 @@ pub(super) fn page(scope: &Scope<'_>, repository: u64, below: &str, items: &[Val
 /// The query without the page number, ready for it.
 fn other_parameters(scope: &Scope<'_>) -> String {
     let mut kept = String::new();
-    for (name, value) in scope
-        .request
-        .query
-        .iter()
-        .filter(|(name, _)| name != "page")
-    {
-        kept.extend([
-            name,
-            "=",
-            &value.replace(':', "%3A").replace('+', "%2B"),
-            "&",
-        ]);
+    for (name, value) in scope.request.query.iter().filter(|(name, _)| name != "page") {
+        kept.extend([name, "=", &value.replace(':', "%3A").replace('+', "%2B"), "&"]);
     }
     kept
 }
 
 fn links(base: &str, page: usize, last: usize) -> String {
     let mut found = Vec::new();
-    let mut add =
-        |number: usize, rel: &str| found.push(format!("<{base}page={number}>; rel=\"{rel}\""));
+    let mut add = |number: usize, rel: &str| found.push(format!("<{base}page={number}>; rel=\"{rel}\""));
     if page > 1 {
         add((page - 1).min(last), "prev");
     }
@@ -81,18 +55,12 @@ mod tests {
 
     #[test]
     fn the_first_page_names_the_next_and_the_last() {
-        assert_eq!(
-            links("x?", 1, 3),
-            "<x?page=2>; rel=\"next\", <x?page=3>; rel=\"last\""
-        );
+        assert_eq!(links("x?", 1, 3), "<x?page=2>; rel=\"next\", <x?page=3>; rel=\"last\"");
     }
 
     #[test]
     fn the_last_page_names_the_one_before_and_the_first() {
-        assert_eq!(
-            links("x?", 3, 3),
-            "<x?page=2>; rel=\"prev\", <x?page=1>; rel=\"first\""
-        );
+        assert_eq!(links("x?", 3, 3), "<x?page=2>; rel=\"prev\", <x?page=1>; rel=\"first\"");
     }
 
     #[test]

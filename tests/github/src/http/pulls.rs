@@ -7,40 +7,24 @@ use crate::model::{Model, PullRequest, Repository};
 
 pub(super) fn get(scope: &Scope<'_>, number: &str) -> Result<Answer, Answer> {
     let repository = scope.caller.readable(scope.model, &scope.repo)?;
-    let pull = number
-        .parse()
-        .ok()
-        .and_then(|number: u64| repository.pulls.get(&number));
+    let pull = number.parse().ok().and_then(|number: u64| repository.pulls.get(&number));
     let pull = pull.ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(&scope.render().pull(repository, pull)))
 }
 
 pub(super) fn list(scope: &Scope<'_>) -> Result<Answer, Answer> {
     let repository = scope.caller.readable(scope.model, &scope.repo)?;
-    let mut pulls: Vec<_> = repository
-        .pulls
-        .values()
-        .filter(|pull| wanted(scope, repository, pull))
-        .collect();
+    let mut pulls: Vec<_> = repository.pulls.values().filter(|pull| wanted(scope, repository, pull)).collect();
     sort(scope, &mut pulls);
-    let items: Vec<_> = pulls
-        .into_iter()
-        .map(|pull| scope.render().listed_pull(repository, pull))
-        .collect();
+    let items: Vec<_> = pulls.into_iter().map(|pull| scope.render().listed_pull(repository, pull)).collect();
     Ok(paging::page(scope, repository.id, "pulls", &items))
 }
 
 /// Whether the filters `state`, `head` and `base` let a pull request through.
 fn wanted(scope: &Scope<'_>, _repository: &Repository, pull: &PullRequest) -> bool {
     let state = scope.request.query("state").unwrap_or("open");
-    let head = scope
-        .request
-        .query("head")
-        .is_none_or(|head| head == head_of(scope.model, pull));
-    let base = scope
-        .request
-        .query("base")
-        .is_none_or(|base| base == pull.base_ref);
+    let head = scope.request.query("head").is_none_or(|head| head == head_of(scope.model, pull));
+    let base = scope.request.query("base").is_none_or(|base| base == pull.base_ref);
     (state == "all" || state == pull.state()) && head && base
 }
 

@@ -11,27 +11,19 @@ fn readable<'a>(scope: &'a Scope<'_>) -> Result<&'a Repository, Answer> {
 pub(super) fn get(scope: &Scope<'_>) -> Result<Answer, Answer> {
     let repository = readable(scope)?;
     let held = scope.caller.permission(scope.model, repository);
-    Ok(Answer::ok(
-        &scope.render().full_repository(repository, held),
-    ))
+    Ok(Answer::ok(&scope.render().full_repository(repository, held)))
 }
 
 pub(super) fn branch(scope: &Scope<'_>, name: &str) -> Result<Answer, Answer> {
     let repository = readable(scope)?;
-    let sha = repository
-        .branches
-        .get(name)
-        .ok_or_else(|| Answer::error(404, "Branch not found"))?;
+    let sha = repository.branches.get(name).ok_or_else(|| Answer::error(404, "Branch not found"))?;
     Ok(Answer::ok(&scope.render().branch(repository, name, sha)))
 }
 
 pub(super) fn git_ref(scope: &Scope<'_>, name: &str) -> Result<Answer, Answer> {
     let repository = readable(scope)?;
     let branch = name.strip_prefix("heads/").ok_or_else(Answer::not_found)?;
-    let sha = repository
-        .branches
-        .get(branch)
-        .ok_or_else(Answer::not_found)?;
+    let sha = repository.branches.get(branch).ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(&scope.render().git_ref(repository, name, sha)))
 }
 
@@ -39,9 +31,7 @@ pub(super) fn git_ref(scope: &Scope<'_>, name: &str) -> Result<Answer, Answer> {
 pub(super) fn permission(scope: &Scope<'_>, login: &str) -> Result<Answer, Answer> {
     let repository = readable(scope)?;
     if scope.caller.permission(scope.model, repository) < Permission::Write {
-        return Err(Answer::forbidden(
-            "Must have push access to view collaborator permission.",
-        ));
+        return Err(Answer::forbidden("Must have push access to view collaborator permission."));
     }
     let missing = |_| Answer::error(404, &format!("{login} is not a user"));
     let user = scope.model.user(login).map_err(missing)?;

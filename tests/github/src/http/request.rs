@@ -26,11 +26,7 @@ impl Request {
 
     /// The path in its segments, decoded.
     pub fn segments(&self) -> Vec<String> {
-        self.path
-            .trim_matches('/')
-            .split('/')
-            .map(decoded)
-            .collect()
+        self.path.trim_matches('/').split('/').map(decoded).collect()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -52,10 +48,7 @@ impl Request {
 
 fn pairs(query: &str) -> Vec<(String, String)> {
     let parts = query.split('&').filter(|part| !part.is_empty());
-    parts
-        .map(|part| part.split_once('=').unwrap_or((part, "")))
-        .map(|(key, value)| (plus(key), plus(value)))
-        .collect()
+    parts.map(|part| part.split_once('=').unwrap_or((part, ""))).map(|(key, value)| (plus(key), plus(value))).collect()
 }
 
 fn plus(text: &str) -> String {
@@ -87,12 +80,6 @@ mod tests {
     fn escapes_are_undone() {
         assert_eq!(decoded("feature%2Flogin"), "feature/login");
         assert_eq!(decoded("100%"), "100%");
-        assert_eq!(
-            pairs("head=acme%3Aa+b&state"),
-            [
-                ("head".into(), "acme:a b".into()),
-                ("state".into(), String::new())
-            ]
-        );
+        assert_eq!(pairs("head=acme%3Aa+b&state"), [("head".into(), "acme:a b".into()), ("state".into(), String::new())]);
     }
 }

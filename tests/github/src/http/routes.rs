@@ -33,35 +33,21 @@ pub(super) fn route(model: &Model, request: &Request) -> Option<Routed> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (repo, rest) = match segments.as_slice() {
         ["user"] => {
-            return Some(Routed {
-                route: Route::User,
-                repo: None,
-            });
+            return Some(Routed { route: Route::User, repo: None });
         }
         ["rate_limit"] => {
-            return Some(Routed {
-                route: Route::RateLimit,
-                repo: None,
-            });
+            return Some(Routed { route: Route::RateLimit, repo: None });
         }
         ["repos", owner, name, rest @ ..] => (format!("{owner}/{name}"), rest),
         ["repositories", id, rest @ ..] => (name_of(model, id), rest),
         _ => return None,
     };
-    below_repository(rest).map(|route| Routed {
-        route,
-        repo: Some(repo),
-    })
+    below_repository(rest).map(|route| Routed { route, repo: Some(repo) })
 }
 
 fn name_of(model: &Model, id: &str) -> String {
-    let repository = id
-        .parse()
-        .ok()
-        .and_then(|id: u64| model.repositories.get(&id));
-    repository
-        .map(|repository| repository.full_name.clone())
-        .unwrap_or_default()
+    let repository = id.parse().ok().and_then(|id: u64| model.repositories.get(&id));
+    repository.map(|repository| repository.full_name.clone()).unwrap_or_default()
 }
 
 fn below_repository(rest: &[&str]) -> Option<Route> {

@@ -45,9 +45,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) -> Infalli
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream) {
     let service = service_fn(move |request| exchange(Arc::clone(&shared), request));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
         tracing::debug!(%error, "a connection ended early");
     }
@@ -55,11 +53,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 
 async fn exchange(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<Response, Cut> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, LARGEST_BODY)
-        .collect()
-        .await
-        .map_err(|_| Cut)?
-        .to_bytes();
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| Cut)?.to_bytes();
     let request = Request::new(&parts, body);
     if request.path.starts_with(admin::ROOT) {
         return Ok(response(admin::answer(&shared, &request).await));
@@ -69,16 +63,8 @@ async fn exchange(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Res
         Err(cut) => (None, Err(cut)),
     };
     let (status, who) = status.unzip();
-    let path = parts
-        .uri
-        .path_and_query()
-        .map_or_else(String::new, ToString::to_string);
-    shared.log(Logged {
-        method: request.method,
-        path,
-        status,
-        who: who.flatten(),
-    });
+    let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    shared.log(Logged { method: request.method, path, status, who: who.flatten() });
     answer
 }
 
@@ -88,11 +74,7 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Result<(Answer, Option<
         return Err(Cut);
     }
     match shared.fault(&request.method, &request.path) {
-        Some(Failure::Answer {
-            status,
-            headers,
-            message,
-        }) => Ok((Answer::injected(status, headers, &message), None)),
+        Some(Failure::Answer { status, headers, message }) => Ok((Answer::injected(status, headers, &message), None)),
         Some(Failure::Delay { milliseconds }) => {
             tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
             Ok(real(shared, request))
@@ -109,14 +91,7 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Result<(Answer, Option<
 fn real(shared: &Arc<Shared>, request: &Request) -> (Answer, Option<String>) {
     let (answered, deliveries) = shared.change(|state| {
         let now = whole_seconds(state.now());
-        let answered = respond(
-            &mut state.model,
-            request,
-            Here {
-                api: &shared.api,
-                now,
-            },
-        );
+        let answered = respond(&mut state.model, request, Here { api: &shared.api, now });
         state.violations.extend(answered.violations.iter().cloned());
         let deliveries = state.compose(&shared.api, &answered.events);
         (answered, deliveries)
@@ -139,13 +114,9 @@ fn response(answer: Answer) -> Response {
     for (name, value) in answer.headers {
         builder = builder.header(name, value);
     }
-    builder
-        .body(Full::new(Bytes::from(answer.body)))
-        .unwrap_or_else(|_| {
-            let mut wrong = Response::new(Full::new(Bytes::from_static(
-                b"{\"message\":\"a header is malformed\"}",
-            )));
-            *wrong.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-            wrong
-        })
+    builder.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| {
+        let mut wrong = Response::new(Full::new(Bytes::from_static(b"{\"message\":\"a header is malformed\"}")));
+        *wrong.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        wrong
+    })
 }

@@ -18,10 +18,7 @@ pub use open::Open;
 /// Something that a person does. `by` is a login, `repo` is `owner/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each field is named for what it holds: see the lines on the variants"
-)]
+#[expect(missing_docs, reason = "each field is named for what it holds: see the lines on the variants")]
 pub enum Action {
     /// Opens a pull request.
     Open(Open),
@@ -42,90 +39,31 @@ pub enum Action {
         force: bool,
     },
     /// Edits title, description or base branch.
-    Edit {
-        repo: String,
-        number: u64,
-        by: String,
-        title: Option<String>,
-        body: Option<String>,
-        base: Option<String>,
-    },
+    Edit { repo: String, number: u64, by: String, title: Option<String>, body: Option<String>, base: Option<String> },
     /// Turns it into a draft.
-    ConvertToDraft {
-        repo: String,
-        number: u64,
-        by: String,
-    },
+    ConvertToDraft { repo: String, number: u64, by: String },
     /// Takes the draft mark off.
-    ReadyForReview {
-        repo: String,
-        number: u64,
-        by: String,
-    },
+    ReadyForReview { repo: String, number: u64, by: String },
     /// Closes it without merging.
-    Close {
-        repo: String,
-        number: u64,
-        by: String,
-    },
+    Close { repo: String, number: u64, by: String },
     /// Merges it, which closes it.
-    Merge {
-        repo: String,
-        number: u64,
-        by: String,
-    },
+    Merge { repo: String, number: u64, by: String },
     /// Opens it again; the head moves to where the branch is by now.
-    Reopen {
-        repo: String,
-        number: u64,
-        by: String,
-    },
+    Reopen { repo: String, number: u64, by: String },
     /// Puts a label on it.
-    Label {
-        repo: String,
-        number: u64,
-        by: String,
-        label: String,
-    },
+    Label { repo: String, number: u64, by: String, label: String },
     /// Takes a label off.
-    Unlabel {
-        repo: String,
-        number: u64,
-        by: String,
-        label: String,
-    },
+    Unlabel { repo: String, number: u64, by: String, label: String },
     /// Limits the conversation to collaborators. (No event that the double sends.)
-    Lock {
-        repo: String,
-        number: u64,
-        by: String,
-    },
+    Lock { repo: String, number: u64, by: String },
     /// Writes a comment.
-    Comment {
-        repo: String,
-        number: u64,
-        by: String,
-        body: String,
-    },
+    Comment { repo: String, number: u64, by: String, body: String },
     /// Edits a comment.
-    EditComment {
-        repo: String,
-        comment: u64,
-        by: String,
-        body: String,
-    },
+    EditComment { repo: String, comment: u64, by: String, body: String },
     /// Deletes a comment.
-    DeleteComment {
-        repo: String,
-        comment: u64,
-        by: String,
-    },
+    DeleteComment { repo: String, comment: u64, by: String },
     /// Deletes a branch, which closes its pull requests.
-    DeleteBranch {
-        repo: String,
-        branch: String,
-        by: String,
-    },
+    DeleteBranch { repo: String, branch: String, by: String },
     /// Deletes a repository. Pull requests from it stay open, their `head.repo` is null.
     DeleteRepository { repo: String, by: String },
     /// GitHub's test of a webhook, as on its creation.
@@ -186,89 +124,15 @@ impl Model {
         let now = whole_seconds(now);
         match action {
             Action::Open(open) => self.open(open, now),
-            Action::Push {
-                repo,
-                branch,
-                by,
-                force,
-            } => self.push(push::To {
-                force: *force,
-                repo,
-                branch,
-                by,
-                now,
-            }),
-            Action::PushTo {
-                repo,
-                number,
-                by,
-                force,
-            } => self.push_to(
-                At {
-                    repo,
-                    number: *number,
-                    by,
-                    now,
-                },
-                *force,
-            ),
-            Action::DeleteBranch { repo, branch, by } => self.delete_branch(push::To {
-                force: false,
-                repo,
-                branch,
-                by,
-                now,
-            }),
+            Action::Push { repo, branch, by, force } => self.push(push::To { force: *force, repo, branch, by, now }),
+            Action::PushTo { repo, number, by, force } => self.push_to(At { repo, number: *number, by, now }, *force),
+            Action::DeleteBranch { repo, branch, by } => self.delete_branch(push::To { force: false, repo, branch, by, now }),
             Action::DeleteRepository { repo, by } => self.delete_repository(repo, by),
             Action::Ping { hook } => self.ping(*hook),
-            Action::Comment {
-                repo,
-                number,
-                by,
-                body,
-            } => self.say(
-                At {
-                    repo,
-                    number: *number,
-                    by,
-                    now,
-                },
-                body,
-            ),
-            Action::EditComment {
-                repo,
-                comment,
-                by,
-                body,
-            } => self.reword(
-                CommentEdit {
-                    repo,
-                    id: *comment,
-                    body,
-                    now,
-                },
-                by,
-            ),
-            Action::DeleteComment { repo, comment, by } => self.unsay(
-                CommentEdit {
-                    repo,
-                    id: *comment,
-                    body: "",
-                    now,
-                },
-                by,
-            ),
-            Action::Edit {
-                repo, number, by, ..
-            } => self.edit(
-                At {
-                    repo,
-                    number: *number,
-                    by,
-                    now,
-                },
-                action,
-            ),
+            Action::Comment { repo, number, by, body } => self.say(At { repo, number: *number, by, now }, body),
+            Action::EditComment { repo, comment, by, body } => self.reword(CommentEdit { repo, id: *comment, body, now }, by),
+            Action::DeleteComment { repo, comment, by } => self.unsay(CommentEdit { repo, id: *comment, body: "", now }, by),
+            Action::Edit { repo, number, by, .. } => self.edit(At { repo, number: *number, by, now }, action),
             _ => self.act_on_pull(action, now),
         }
     }
@@ -279,22 +143,13 @@ impl Model {
         | Action::Close { repo, number, by }
         | Action::Merge { repo, number, by }
         | Action::Reopen { repo, number, by }
-        | Action::Label {
-            repo, number, by, ..
-        }
-        | Action::Unlabel {
-            repo, number, by, ..
-        }
+        | Action::Label { repo, number, by, .. }
+        | Action::Unlabel { repo, number, by, .. }
         | Action::Lock { repo, number, by }) = action
         else {
             return Ok(Vec::new());
         };
-        let at = At {
-            repo,
-            number: *number,
-            by,
-            now,
-        };
+        let at = At { repo, number: *number, by, now };
         match action {
             Action::ConvertToDraft { .. } => self.set_draft(at, true),
             Action::ReadyForReview { .. } => self.set_draft(at, false),
@@ -310,23 +165,9 @@ impl Model {
     fn ping(&self, hook: u64) -> Result<Vec<Event>, Refusal> {
         let webhook = self.webhook(hook)?;
         let any = self.repositories.values().next();
-        let repository = webhook
-            .repository
-            .or(any.map(|repo| repo.id))
-            .unwrap_or_default();
-        let owner = self
-            .repositories
-            .get(&repository)
-            .map(|repo| repo.owner)
-            .unwrap_or_default();
-        Ok(vec![Event {
-            name: "ping",
-            action: None,
-            repository,
-            number: None,
-            sender: owner,
-            extra: Extra::Hook(hook),
-        }])
+        let repository = webhook.repository.or(any.map(|repo| repo.id)).unwrap_or_default();
+        let owner = self.repositories.get(&repository).map(|repo| repo.owner).unwrap_or_default();
+        Ok(vec![Event { name: "ping", action: None, repository, number: None, sender: owner, extra: Extra::Hook(hook) }])
     }
 
     /// The pull request, marked as changed now.
@@ -353,38 +194,17 @@ impl Model {
         if held >= least {
             return Ok(());
         }
-        Err(Refusal::Forbidden {
-            what,
-            login: user.login.clone(),
-            role: held.role(),
-            repo: at.repo.to_owned(),
-        })
+        Err(Refusal::Forbidden { what, login: user.login.clone(), role: held.role(), repo: at.repo.to_owned() })
     }
 
-    fn require_author_or(
-        &self,
-        at: At<'_>,
-        least: Permission,
-        what: &'static str,
-    ) -> Result<(), Refusal> {
+    fn require_author_or(&self, at: At<'_>, least: Permission, what: &'static str) -> Result<(), Refusal> {
         let author = self.pull(at.repo, at.number)?.author;
-        if self.user(at.by)?.id == author {
-            Ok(())
-        } else {
-            self.require(at, least, what)
-        }
+        if self.user(at.by)?.id == author { Ok(()) } else { self.require(at, least, what) }
     }
 
     fn base_of(&self, repo: &str, branch: &str) -> Result<(String, String), Refusal> {
-        let missing = || Refusal::NoBranch {
-            repo: repo.to_owned(),
-            branch: branch.to_owned(),
-        };
-        let sha = self
-            .repository(repo)?
-            .branches
-            .get(branch)
-            .ok_or_else(missing)?;
+        let missing = || Refusal::NoBranch { repo: repo.to_owned(), branch: branch.to_owned() };
+        let sha = self.repository(repo)?.branches.get(branch).ok_or_else(missing)?;
         Ok((branch.to_owned(), sha.clone()))
     }
 }

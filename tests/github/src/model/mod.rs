@@ -107,14 +107,8 @@ impl Model {
 
     /// A pull request.
     pub fn pull(&self, full_name: &str, number: u64) -> Result<&PullRequest, Refusal> {
-        let missing = || Refusal::NoPull {
-            repo: full_name.to_owned(),
-            number,
-        };
-        self.repository(full_name)?
-            .pulls
-            .get(&number)
-            .ok_or_else(missing)
+        let missing = || Refusal::NoPull { repo: full_name.to_owned(), number };
+        self.repository(full_name)?.pulls.get(&number).ok_or_else(missing)
     }
 
     /// All accounts.
@@ -138,19 +132,9 @@ impl Model {
         found.ok_or_else(|| Refusal::NoRepository(full_name.to_owned()))
     }
 
-    pub(crate) fn pull_mut(
-        &mut self,
-        full_name: &str,
-        number: u64,
-    ) -> Result<&mut PullRequest, Refusal> {
-        let missing = || Refusal::NoPull {
-            repo: full_name.to_owned(),
-            number,
-        };
-        self.repository_mut(full_name)?
-            .pulls
-            .get_mut(&number)
-            .ok_or_else(missing)
+    pub(crate) fn pull_mut(&mut self, full_name: &str, number: u64) -> Result<&mut PullRequest, Refusal> {
+        let missing = || Refusal::NoPull { repo: full_name.to_owned(), number };
+        self.repository_mut(full_name)?.pulls.get_mut(&number).ok_or_else(missing)
     }
 
     /// The next id. They start high, as on GitHub, so that an id and a number are never confused.
@@ -171,27 +155,15 @@ impl Model {
         let id = self.next_id();
         let at = new.now;
         self.pull_mut(new.repo, new.number)?.updated_at = at;
-        let comment = Comment {
-            id,
-            number: new.number,
-            author: new.author,
-            body: new.body.to_owned(),
-            created_at: at,
-            updated_at: at,
-        };
-        self.repository_mut(new.repo)?
-            .comments
-            .insert(id, comment.clone());
+        let comment = Comment { id, number: new.number, author: new.author, body: new.body.to_owned(), created_at: at, updated_at: at };
+        self.repository_mut(new.repo)?.comments.insert(id, comment.clone());
         Ok(comment)
     }
 
     /// Edits a comment.
     pub(crate) fn edit_comment(&mut self, edit: CommentEdit<'_>) -> Result<Comment, Refusal> {
         let repository = self.repository_mut(edit.repo)?;
-        let comment = repository
-            .comments
-            .get_mut(&edit.id)
-            .ok_or(Refusal::NoComment(edit.id))?;
+        let comment = repository.comments.get_mut(&edit.id).ok_or(Refusal::NoComment(edit.id))?;
         edit.body.clone_into(&mut comment.body);
         comment.updated_at = edit.now;
         let comment = comment.clone();
@@ -204,10 +176,7 @@ impl Model {
     /// Deletes a comment.
     pub(crate) fn delete_comment(&mut self, edit: CommentEdit<'_>) -> Result<Comment, Refusal> {
         let repository = self.repository_mut(edit.repo)?;
-        let comment = repository
-            .comments
-            .remove(&edit.id)
-            .ok_or(Refusal::NoComment(edit.id))?;
+        let comment = repository.comments.remove(&edit.id).ok_or(Refusal::NoComment(edit.id))?;
         if let Some(pull) = repository.pulls.get_mut(&comment.number) {
             pull.updated_at = edit.now;
         }

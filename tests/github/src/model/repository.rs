@@ -94,21 +94,14 @@ impl Repository {
 
     /// What an account may do, the public's right to read included.
     pub fn permission(&self, user: Option<u64>) -> Permission {
-        let public = if self.private {
-            Permission::None
-        } else {
-            Permission::Read
-        };
+        let public = if self.private { Permission::None } else { Permission::Read };
         let own = user.and_then(|user| self.collaborators.get(&user)).copied();
         own.unwrap_or(Permission::None).max(public)
     }
 
     /// Comments of one pull request, oldest first.
     pub fn comments_on(&self, number: u64) -> Vec<&Comment> {
-        self.comments
-            .values()
-            .filter(|comment| comment.number == number)
-            .collect()
+        self.comments.values().filter(|comment| comment.number == number).collect()
     }
 
     /// How many pull requests are open.

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::{
-    ContentType, Model, Permission, REQUESTS_PER_HOUR, RateLimit, Refusal, Repository, Token, User,
-    UserKind, Webhook, whole_seconds,
+    ContentType, Model, Permission, REQUESTS_PER_HOUR, RateLimit, Refusal, Repository, Token, User, UserKind, Webhook, whole_seconds,
 };
 
 impl Model {
@@ -16,14 +15,7 @@ impl Model {
             return user.id;
         }
         let id = self.next_id();
-        self.users.insert(
-            id,
-            User {
-                id,
-                login: login.to_owned(),
-                kind,
-            },
-        );
+        self.users.insert(id, User { id, login: login.to_owned(), kind });
         id
     }
 
@@ -43,25 +35,14 @@ impl Model {
     pub(crate) fn token_mut(&mut self, secret: &str) -> Result<&mut Token, Refusal> {
         let mut tokens = self.tokens.iter_mut();
         let found = tokens.find(|token| token.secret == secret);
-        found.ok_or(Refusal::State {
-            what: "find the token",
-            why: "nobody has it".to_owned(),
-        })
+        found.ok_or(Refusal::State { what: "find the token", why: "nobody has it".to_owned() })
     }
 
     /// Makes a repository with one branch, `main`. The owner becomes an organisation if new.
-    pub(crate) fn add_repository(
-        &mut self,
-        full_name: &str,
-        private: bool,
-        now: DateTime<Utc>,
-    ) -> Result<u64, Refusal> {
+    pub(crate) fn add_repository(&mut self, full_name: &str, private: bool, now: DateTime<Utc>) -> Result<u64, Refusal> {
         let (owner, _) = split(full_name)?;
         if self.repository(full_name).is_ok() {
-            return Err(Refusal::State {
-                what: "make the repository",
-                why: format!("{full_name} exists"),
-            });
+            return Err(Refusal::State { what: "make the repository", why: format!("{full_name} exists") });
         }
         let owner = self.add_user(owner, UserKind::Organization);
         let id = self.next_id();
@@ -87,12 +68,7 @@ impl Model {
     }
 
     /// Forks a repository into an account, branches and all, and returns the fork's name.
-    pub(crate) fn fork(
-        &mut self,
-        full_name: &str,
-        login: &str,
-        now: DateTime<Utc>,
-    ) -> Result<String, Refusal> {
+    pub(crate) fn fork(&mut self, full_name: &str, login: &str, now: DateTime<Utc>) -> Result<String, Refusal> {
         let parent = self.repository(full_name)?.clone();
         let owner = self.user(login)?.clone();
         let name = format!("{}/{}", owner.login, parent.name());
@@ -106,16 +82,9 @@ impl Model {
     }
 
     /// Gives an account a permission on a repository.
-    pub(crate) fn permit(
-        &mut self,
-        full_name: &str,
-        login: &str,
-        permission: Permission,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn permit(&mut self, full_name: &str, login: &str, permission: Permission) -> Result<(), Refusal> {
         let user = self.user(login)?.id;
-        self.repository_mut(full_name)?
-            .collaborators
-            .insert(user, permission);
+        self.repository_mut(full_name)?.collaborators.insert(user, permission);
         Ok(())
     }
 
@@ -134,8 +103,7 @@ impl Model {
 
     pub(crate) fn webhook_mut(&mut self, id: u64) -> Result<&mut Webhook, Refusal> {
         let mut all = self.webhooks.iter_mut();
-        all.find(|webhook| webhook.id == id)
-            .ok_or(Refusal::NoWebhook(id))
+        all.find(|webhook| webhook.id == id).ok_or(Refusal::NoWebhook(id))
     }
 
     /// Gives a repository another name; its id stays.
@@ -166,9 +134,6 @@ impl Webhook {
 }
 
 fn split(full_name: &str) -> Result<(&str, &str), Refusal> {
-    let wrong = || Refusal::State {
-        what: "name the repository",
-        why: format!("{full_name} is not owner/name"),
-    };
+    let wrong = || Refusal::State { what: "name the repository", why: format!("{full_name} is not owner/name") };
     full_name.split_once('/').ok_or_else(wrong)
 }

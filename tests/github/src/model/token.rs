@@ -22,11 +22,7 @@ pub struct RateLimit {
 impl RateLimit {
     /// A fresh window of `limit` requests.
     pub fn new(limit: u32) -> Self {
-        Self {
-            limit,
-            used: 0,
-            reset: None,
-        }
+        Self { limit, used: 0, reset: None }
     }
 
     /// Requests left in the window.

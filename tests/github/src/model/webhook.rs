@@ -42,10 +42,7 @@ pub struct Webhook {
 impl Webhook {
     /// Whether it wants this event of this repository.
     pub fn wants(&self, event: &str, repository: u64) -> bool {
-        let subscribed = self
-            .events
-            .iter()
-            .any(|wanted| wanted == "*" || wanted == event);
+        let subscribed = self.events.iter().any(|wanted| wanted == "*" || wanted == event);
         subscribed && self.repository.is_none_or(|own| own == repository)
     }
 }

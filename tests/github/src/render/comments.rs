@@ -13,20 +13,10 @@ impl Render<'_> {
         let example = &contract::example("issue_comment", "created")["comment"];
         let id = example["id"].to_string();
         let own = comment.id.to_string();
-        let pairs = [
-            (EXAMPLE_API, self.api),
-            (EXAMPLE_REPOSITORY, &repository.full_name),
-            (&id, &own),
-        ];
+        let pairs = [(EXAMPLE_API, self.api), (EXAMPLE_REPOSITORY, &repository.full_name), (&id, &own)];
         let value = rewritten(example, &pairs);
-        let page = format!(
-            "https://github.com/{}/pull/{}",
-            repository.full_name, comment.number
-        );
-        let issue = format!(
-            "{}/repos/{}/issues/{}",
-            self.api, repository.full_name, comment.number
-        );
+        let page = format!("https://github.com/{}/pull/{}", repository.full_name, comment.number);
+        let issue = format!("{}/repos/{}/issues/{}", self.api, repository.full_name, comment.number);
         overlay(
             value,
             json!({
@@ -45,19 +35,10 @@ impl Render<'_> {
     }
 
     /// A pull request as an issue, with the fields of `example`.
-    pub fn issue_like(
-        &self,
-        example: &Value,
-        repository: &Repository,
-        pull: &PullRequest,
-    ) -> Value {
+    pub fn issue_like(&self, example: &Value, repository: &Repository, pull: &PullRequest) -> Value {
         let old = format!("/issues/{}", example["number"]);
         let new = format!("/issues/{}", pull.number);
-        let pairs = [
-            (EXAMPLE_API, self.api),
-            (EXAMPLE_REPOSITORY, &repository.full_name),
-            (&old, &new),
-        ];
+        let pairs = [(EXAMPLE_API, self.api), (EXAMPLE_REPOSITORY, &repository.full_name), (&old, &new)];
         let value = rewritten(example, &pairs);
         let facts = self.pull(repository, pull);
         let kept = [
@@ -79,11 +60,7 @@ impl Render<'_> {
             "active_lock_reason",
             "html_url",
         ];
-        let kept: Value = kept
-            .iter()
-            .map(|name| ((*name).to_owned(), facts[*name].clone()))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        let kept: Value = kept.iter().map(|name| ((*name).to_owned(), facts[*name].clone())).collect::<serde_json::Map<_, _>>().into();
         overlay(
             overlay(value, kept),
             json!({

@@ -24,8 +24,7 @@ const EXAMPLE_OWNER: &str = "Codertocat";
 const EXAMPLE_REPOSITORY: &str = "Codertocat/Hello-World";
 
 /// The example that stands for pull requests, repositories and users.
-static OPENED: LazyLock<&'static Value> =
-    LazyLock::new(|| contract::example("pull_request", "reopened"));
+static OPENED: LazyLock<&'static Value> = LazyLock::new(|| contract::example("pull_request", "reopened"));
 
 /// A view of the model that speaks GitHub's JSON.
 #[derive(Clone, Copy)]
@@ -46,9 +45,7 @@ fn rewritten(value: &Value, pairs: &[(&str, &str)]) -> Value {
         Value::String(text) => Value::String(replaced(text, pairs)),
         Value::Array(items) => items.iter().map(|item| rewritten(item, pairs)).collect(),
         Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(key, item)| (key.clone(), rewritten(item, pairs)));
+            let fields = fields.iter().map(|(key, item)| (key.clone(), rewritten(item, pairs)));
             Value::Object(fields.collect::<Map<_, _>>())
         }
         other => other.clone(),

@@ -43,19 +43,10 @@ impl Render<'_> {
         )
     }
 
-    fn rewritten_pull(
-        &self,
-        example: &Value,
-        repository: &Repository,
-        pull: &PullRequest,
-    ) -> Value {
+    fn rewritten_pull(&self, example: &Value, repository: &Repository, pull: &PullRequest) -> Value {
         let number = example["number"].as_u64().unwrap_or_default();
-        let [pulls, page, issues] = ["pulls", "pull", "issues"].map(|kind| {
-            (
-                format!("/{kind}/{number}"),
-                format!("/{kind}/{}", pull.number),
-            )
-        });
+        let [pulls, page, issues] =
+            ["pulls", "pull", "issues"].map(|kind| (format!("/{kind}/{number}"), format!("/{kind}/{}", pull.number)));
         let sha = example["head"]["sha"].as_str().unwrap_or_default();
         rewritten(
             &without_sides(example),
@@ -71,11 +62,7 @@ impl Render<'_> {
     }
 
     fn facts(&self, repository: &Repository, pull: &PullRequest) -> Value {
-        let labels: Vec<_> = pull
-            .labels
-            .iter()
-            .map(|label| self.label(repository, label))
-            .collect();
+        let labels: Vec<_> = pull.labels.iter().map(|label| self.label(repository, label)).collect();
         json!({
             "id": pull.id,
             "node_id": node_id("PR", pull.id),
@@ -118,9 +105,7 @@ impl Render<'_> {
     }
 
     fn head(&self, example: &Value, pull: &PullRequest) -> Value {
-        let repository = pull
-            .head_repo
-            .and_then(|id| self.model.repositories.get(&id));
+        let repository = pull.head_repo.and_then(|id| self.model.repositories.get(&id));
         json!({
             "label": format!("{}:{}", self.model.login(pull.head_owner), pull.head_ref),
             "ref": pull.head_ref,
@@ -151,9 +136,7 @@ impl Render<'_> {
 
     /// A label; its id and colour follow from its name.
     pub fn label(&self, repository: &Repository, name: &str) -> Value {
-        let id = name.bytes().fold(repository.id, |id, byte| {
-            id.wrapping_mul(31).wrapping_add(byte.into()) % 1_000_000_007
-        });
+        let id = name.bytes().fold(repository.id, |id, byte| id.wrapping_mul(31).wrapping_add(byte.into()) % 1_000_000_007);
         json!({
             "id": id,
             "node_id": node_id("LA", id),
@@ -170,17 +153,12 @@ impl Render<'_> {
 fn without_sides(example: &Value) -> Value {
     let fields = example.as_object().into_iter().flatten();
     let kept = fields.filter(|(name, _)| !["head", "base", "user"].contains(&name.as_str()));
-    kept.map(|(name, value)| (name.clone(), value.clone()))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// What the author is to the repository. It proves no permission, on GitHub either.
 fn association(repository: &Repository, pull: &PullRequest) -> &'static str {
-    let earlier = repository
-        .pulls
-        .values()
-        .any(|other| other.author == pull.author && other.merged.is_some());
+    let earlier = repository.pulls.values().any(|other| other.author == pull.author && other.merged.is_some());
     match standing(repository, pull.author) {
         "NONE" if earlier => "CONTRIBUTOR",
         "NONE" => "FIRST_TIME_CONTRIBUTOR",

@@ -14,13 +14,7 @@ pub(crate) fn node_id(kind: &str, id: u64) -> String {
 impl Render<'_> {
     /// A repository as deliveries and pull requests carry it; `example` is where the fields come from.
     pub fn repository_like(&self, example: &Value, repository: &Repository) -> Value {
-        let value = rewritten(
-            example,
-            &[
-                (EXAMPLE_API, self.api),
-                (EXAMPLE_REPOSITORY, &repository.full_name),
-            ],
-        );
+        let value = rewritten(example, &[(EXAMPLE_API, self.api), (EXAMPLE_REPOSITORY, &repository.full_name)]);
         let open = repository.open_pulls();
         overlay(
             value,
@@ -62,10 +56,7 @@ impl Render<'_> {
                 "topics": [],
             }),
         );
-        if let Some(parent) = repository
-            .fork_of
-            .and_then(|id| self.model.repositories.get(&id))
-        {
+        if let Some(parent) = repository.fork_of.and_then(|id| self.model.repositories.get(&id)) {
             value["parent"] = self.repository(parent);
             value["source"] = self.repository(parent);
         }
@@ -139,8 +130,5 @@ impl Render<'_> {
 
 /// A repository with the two switches that answers have and deliveries do not; null stays null.
 pub(super) fn with_features(repository: Value) -> Value {
-    overlay(
-        repository,
-        json!({ "has_discussions": false, "has_pull_requests": true }),
-    )
+    overlay(repository, json!({ "has_discussions": false, "has_pull_requests": true }))
 }

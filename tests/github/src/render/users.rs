@@ -9,21 +9,14 @@ use crate::model::{Permission, User, UserKind};
 impl Render<'_> {
     /// A user as everything refers to it; a deleted one is GitHub's "ghost".
     pub fn user(&self, id: u64) -> Value {
-        let ghost = User {
-            id: 10_137,
-            login: "ghost".to_owned(),
-            kind: UserKind::User,
-        };
+        let ghost = User { id: 10_137, login: "ghost".to_owned(), kind: UserKind::User };
         self.account(self.model.users.get(&id).unwrap_or(&ghost))
     }
 
     fn account(&self, user: &User) -> Value {
         let quoted = user.login.replace('[', "%5B").replace(']', "%5D");
         let example = &OPENED["sender"];
-        let value = rewritten(
-            example,
-            &[(EXAMPLE_API, self.api), (EXAMPLE_OWNER, &quoted)],
-        );
+        let value = rewritten(example, &[(EXAMPLE_API, self.api), (EXAMPLE_OWNER, &quoted)]);
         let page = match user.login.strip_suffix("[bot]") {
             Some(app) => format!("https://github.com/apps/{app}"),
             None => format!("https://github.com/{}", user.login),
@@ -74,10 +67,7 @@ impl Render<'_> {
         let example = contract::example_organization();
         let old = example["login"].as_str().unwrap_or_default();
         let value = rewritten(example, &[(EXAMPLE_API, self.api), (old, login)]);
-        overlay(
-            value,
-            json!({ "login": login, "id": id, "node_id": node_id("O", id) }),
-        )
+        overlay(value, json!({ "login": login, "id": id, "node_id": node_id("O", id) }))
     }
 }
 

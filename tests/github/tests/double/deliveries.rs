@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use github_double::{
-    Action, ContentType, Delivery, Double, Hook, Open, Permission, check_payload, on, signature,
-};
+use github_double::{Action, ContentType, Delivery, Double, Hook, Open, Permission, check_payload, on, signature};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -18,55 +16,26 @@ fn double() -> anyhow::Result<Double> {
     double.add_user("stranger");
     double.add_repository(REPO)?;
     double.permit(REPO, "dev", Permission::Write)?;
-    double.add_webhook(
-        Hook::to("http://127.0.0.1:9/")
-            .secret(SECRET)
-            .events(&["*"]),
-    )?;
+    double.add_webhook(Hook::to("http://127.0.0.1:9/").secret(SECRET).events(&["*"]))?;
     Ok(double)
 }
 
 /// The only delivery of an action, checked against the published schema.
 fn delivered(double: &Double, action: impl Into<Action>) -> anyhow::Result<Delivery> {
     let done = double.act(action)?;
-    anyhow::ensure!(
-        done.deliveries.len() == 1,
-        "one delivery: {:?}",
-        done.deliveries
-    );
+    anyhow::ensure!(done.deliveries.len() == 1, "one delivery: {:?}", done.deliveries);
     let delivery = done.delivery().clone();
-    assert_eq!(
-        check_payload(
-            &delivery.event,
-            delivery.action.as_deref(),
-            &delivery.json()
-        ),
-        []
-    );
-    assert_eq!(
-        delivery.header("X-Hub-Signature-256"),
-        Some(signature(SECRET, &delivery.body).as_str())
-    );
+    assert_eq!(check_payload(&delivery.event, delivery.action.as_deref(), &delivery.json()), []);
+    assert_eq!(delivery.header("X-Hub-Signature-256"), Some(signature(SECRET, &delivery.body).as_str()));
     Ok(delivery)
 }
 
 #[tokio::test]
 async fn every_action_of_a_pull_request_fits_the_published_schema() -> anyhow::Result<()> {
     let double = double()?;
-    let opened = delivered(
-        &double,
-        Open::new(REPO, "feature/login", "dev")
-            .title("Add login")
-            .body("Closes 1."),
-    )?;
-    assert_eq!(
-        opened.json()["pull_request"]["head"]["ref"],
-        "feature/login"
-    );
-    assert_eq!(
-        opened.json()["pull_request"]["base"]["repo"]["full_name"],
-        REPO
-    );
+    let opened = delivered(&double, Open::new(REPO, "feature/login", "dev").title("Add login").body("Closes 1."))?;
+    assert_eq!(opened.json()["pull_request"]["head"]["ref"], "feature/login");
+    assert_eq!(opened.json()["pull_request"]["base"]["repo"]["full_name"], REPO);
     assert_eq!(opened.json()["organization"]["login"], "acme");
     assert_eq!(opened.json()["sender"]["login"], "dev");
     let actions = [
@@ -84,10 +53,7 @@ async fn every_action_of_a_pull_request_fits_the_published_schema() -> anyhow::R
     ];
     for (name, action) in actions {
         let delivery = delivered(&double, action)?;
-        assert_eq!(
-            (delivery.event.as_str(), delivery.action.as_deref()),
-            ("pull_request", Some(name))
-        );
+        assert_eq!((delivery.event.as_str(), delivery.action.as_deref()), ("pull_request", Some(name)));
         assert_eq!(delivery.json()["number"], 1);
     }
     assert_eq!(double.contract_violations(), []);
@@ -104,9 +70,7 @@ async fn a_payload_names_no_one_from_the_examples() -> anyhow::Result<()> {
     for delivery in double.deliveries() {
         let text = String::from_utf8_lossy(&delivery.body).into_owned();
         for foreign in ["Codertocat", "Hello-World", "api.github.com", "Octocoders"] {
-            let place = text
-                .find(foreign)
-                .map(|at| text[at.saturating_sub(80)..at + 40].to_owned());
+            let place = text.find(foreign).map(|at| text[at.saturating_sub(80)..at + 40].to_owned());
             assert_eq!(place, None, "{} names {foreign}", delivery.event);
         }
     }
@@ -128,12 +92,7 @@ async fn a_push_says_where_the_branch_was_and_is() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_changed_base_says_what_it_was() -> anyhow::Result<()> {
     let double = double()?;
-    double.act(Action::Push {
-        repo: REPO.into(),
-        branch: "next".into(),
-        by: "dev".into(),
-        force: false,
-    })?;
+    double.act(Action::Push { repo: REPO.into(), branch: "next".into(), by: "dev".into(), force: false })?;
     double.act(Open::new(REPO, "login", "dev"))?;
     let edited = delivered(&double, on(REPO, 1, "dev").retarget("next"))?.json();
     assert_eq!(edited["changes"]["base"]["ref"]["from"], "main");
@@ -157,10 +116,7 @@ async fn a_reopened_pull_request_is_where_its_branch_is() -> anyhow::Result<()> 
     double.act(Open::new(REPO, "login", "dev"))?;
     double.act(on(REPO, 1, "dev").close())?;
     let closed_at = double.pull(REPO, 1)?.head_sha;
-    assert!(
-        double.act(on(REPO, 1, "dev").push())?.deliveries.is_empty(),
-        "nobody is told"
-    );
+    assert!(double.act(on(REPO, 1, "dev").push())?.deliveries.is_empty(), "nobody is told");
     assert_eq!(double.pull(REPO, 1)?.head_sha, closed_at);
     let reopened = delivered(&double, on(REPO, 1, "dev").reopen())?.json();
     assert_ne!(reopened["pull_request"]["head"]["sha"], closed_at.as_str());
@@ -179,10 +135,7 @@ async fn a_fork_is_another_repository_of_a_newcomer() -> anyhow::Result<()> {
     assert_eq!(pull["head"]["repo"]["fork"], true);
     assert_eq!(pull["head"]["label"], "stranger:fix");
     assert_eq!(pull["author_association"], "FIRST_TIME_CONTRIBUTOR");
-    assert_eq!(
-        delivered(&double, on(REPO, 1, "stranger").push())?.json()["sender"]["login"],
-        "stranger"
-    );
+    assert_eq!(delivered(&double, on(REPO, 1, "stranger").push())?.json()["sender"]["login"], "stranger");
     Ok(())
 }
 
@@ -191,17 +144,11 @@ async fn a_deleted_fork_leaves_a_null() -> anyhow::Result<()> {
     let double = double()?;
     let fork = double.fork(REPO, "stranger")?;
     double.act(Open::new(REPO, "fix", "stranger").from_fork(&fork))?;
-    double.act(Action::DeleteRepository {
-        repo: fork,
-        by: "stranger".into(),
-    })?;
+    double.act(Action::DeleteRepository { repo: fork, by: "stranger".into() })?;
     let closed = delivered(&double, on(REPO, 1, "dev").close())?.json();
     assert!(closed["pull_request"]["head"]["repo"].is_null());
     assert_eq!(closed["pull_request"]["head"]["label"], "stranger:fix");
-    assert!(
-        double.act(on(REPO, 1, "dev").reopen()).is_err(),
-        "there is nothing to reopen from"
-    );
+    assert!(double.act(on(REPO, 1, "dev").reopen()).is_err(), "there is nothing to reopen from");
     Ok(())
 }
 
@@ -211,29 +158,11 @@ async fn comments_and_pings_fit_the_published_schema() -> anyhow::Result<()> {
     let hook = double.add_webhook(Hook::to("http://127.0.0.1:9/").secret(SECRET).only(REPO))?;
     double.act(Open::new(REPO, "login", "dev"))?;
     let done = double.act(on(REPO, 1, "dev").comment("Looks good."))?;
-    assert_eq!(
-        check_payload("issue_comment", Some("created"), &done.delivery().json()),
-        []
-    );
+    assert_eq!(check_payload("issue_comment", Some("created"), &done.delivery().json()), []);
     let comment = done.comment.unwrap_or_default();
-    let edited = Action::EditComment {
-        repo: REPO.into(),
-        comment,
-        by: "dev".into(),
-        body: "Looks better.".into(),
-    };
-    assert_eq!(
-        delivered(&double, edited)?.json()["changes"]["body"]["from"],
-        "Looks good."
-    );
-    delivered(
-        &double,
-        Action::DeleteComment {
-            repo: REPO.into(),
-            comment,
-            by: "dev".into(),
-        },
-    )?;
+    let edited = Action::EditComment { repo: REPO.into(), comment, by: "dev".into(), body: "Looks better.".into() };
+    assert_eq!(delivered(&double, edited)?.json()["changes"]["body"]["from"], "Looks good.");
+    delivered(&double, Action::DeleteComment { repo: REPO.into(), comment, by: "dev".into() })?;
     let ping = delivered(&double, Action::Ping { hook })?;
     assert_eq!((ping.event.as_str(), ping.action), ("ping", None));
     Ok(())
@@ -243,27 +172,12 @@ async fn comments_and_pings_fit_the_published_schema() -> anyhow::Result<()> {
 async fn what_github_would_refuse_is_refused() -> anyhow::Result<()> {
     let double = double()?;
     double.act(Open::new(REPO, "login", "dev"))?;
-    assert!(
-        double.act(Open::new(REPO, "login", "dev")).is_err(),
-        "a second one for the same branches"
-    );
-    assert!(
-        double.act(Open::new(REPO, "other", "stranger")).is_err(),
-        "a push without the right to"
-    );
-    assert!(
-        double.act(on(REPO, 1, "stranger").merge()).is_err(),
-        "a merge without the right to"
-    );
-    assert!(
-        double.act(on(REPO, 1, "dev").reopen()).is_err(),
-        "it is open"
-    );
+    assert!(double.act(Open::new(REPO, "login", "dev")).is_err(), "a second one for the same branches");
+    assert!(double.act(Open::new(REPO, "other", "stranger")).is_err(), "a push without the right to");
+    assert!(double.act(on(REPO, 1, "stranger").merge()).is_err(), "a merge without the right to");
+    assert!(double.act(on(REPO, 1, "dev").reopen()).is_err(), "it is open");
     double.act(on(REPO, 1, "dev").merge())?;
-    assert!(
-        double.act(on(REPO, 1, "dev").reopen()).is_err(),
-        "it is merged"
-    );
+    assert!(double.act(on(REPO, 1, "dev").reopen()).is_err(), "it is merged");
     Ok(())
 }
 
@@ -271,14 +185,7 @@ async fn what_github_would_refuse_is_refused() -> anyhow::Result<()> {
 async fn a_deleted_branch_closes_its_pull_requests() -> anyhow::Result<()> {
     let double = double()?;
     double.act(Open::new(REPO, "login", "dev"))?;
-    let closed = delivered(
-        &double,
-        Action::DeleteBranch {
-            repo: REPO.into(),
-            branch: "login".into(),
-            by: "dev".into(),
-        },
-    )?;
+    let closed = delivered(&double, Action::DeleteBranch { repo: REPO.into(), branch: "login".into(), by: "dev".into() })?;
     assert_eq!(closed.action.as_deref(), Some("closed"));
     Ok(())
 }
@@ -288,27 +195,16 @@ async fn the_clock_moves_updated_at_in_whole_seconds() -> anyhow::Result<()> {
     let double = double()?;
     double.set_time("2026-11-24T12:00:00.750Z".parse()?);
     double.act(Open::new(REPO, "login", "dev"))?;
-    assert_eq!(
-        double.pull(REPO, 1)?.updated_at.to_rfc3339(),
-        "2026-11-24T12:00:00+00:00"
-    );
+    assert_eq!(double.pull(REPO, 1)?.updated_at.to_rfc3339(), "2026-11-24T12:00:00+00:00");
     double.advance(chrono::TimeDelta::seconds(5));
     let commented = double.act(on(REPO, 1, "dev").comment("Hello."))?;
-    assert_eq!(
-        double.pull(REPO, 1)?.updated_at.to_rfc3339(),
-        "2026-11-24T12:00:05+00:00"
-    );
-    assert_eq!(
-        commented.delivery().json()["issue"]["updated_at"],
-        "2026-11-24T12:00:05Z"
-    );
+    assert_eq!(double.pull(REPO, 1)?.updated_at.to_rfc3339(), "2026-11-24T12:00:05+00:00");
+    assert_eq!(commented.delivery().json()["issue"]["updated_at"], "2026-11-24T12:00:05Z");
     Ok(())
 }
 
 /// A receiver that answers each of `statuses` once, and returns what it was sent.
-async fn receiver(
-    statuses: Vec<u16>,
-) -> anyhow::Result<(String, JoinHandle<anyhow::Result<Vec<String>>>)> {
+async fn receiver(statuses: Vec<u16>) -> anyhow::Result<(String, JoinHandle<anyhow::Result<Vec<String>>>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/webhooks/github", listener.local_addr()?);
     let task = tokio::spawn(async move {
@@ -316,9 +212,7 @@ async fn receiver(
         for status in statuses {
             let (mut stream, _) = listener.accept().await?;
             seen.push(read_request(&mut stream).await?);
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\ncontent-length: 5\r\nconnection: close\r\n\r\nheard"
-            );
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\nconnection: close\r\n\r\nheard");
             stream.write_all(answer.as_bytes()).await?;
         }
         Ok(seen)
@@ -334,11 +228,7 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> anyhow::Result<Stri
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             continue;
         };
-        let length = head
-            .to_lowercase()
-            .split("content-length: ")
-            .nth(1)
-            .and_then(|rest| rest.lines().next()?.parse().ok());
+        let length = head.to_lowercase().split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
         if read == 0 || body.len() >= length.unwrap_or(0) {
             return Ok(text);
         }
@@ -353,29 +243,14 @@ async fn a_redelivery_repeats_bytes_and_guid() -> anyhow::Result<()> {
     double.add_repository(REPO)?;
     double.permit(REPO, "dev", Permission::Write)?;
     double.add_webhook(Hook::to(&url).secret(SECRET))?;
-    let first = double
-        .perform(Open::new(REPO, "login", "dev"))
-        .await?
-        .delivery()
-        .clone();
+    let first = double.perform(Open::new(REPO, "login", "dev")).await?.delivery().clone();
     assert_eq!((first.status(), first.answer()), (Some(503), "heard"));
     let second = double.redeliver(first.id).await?;
     assert_eq!((second.status(), second.redelivery), (Some(202), true));
     let seen = tokio::time::timeout(Duration::from_secs(10), receiver).await???;
     assert_eq!(seen[0], seen[1], "the same bytes, head and all");
-    assert!(
-        seen[0]
-            .to_lowercase()
-            .contains(&format!("x-github-delivery: {}", first.guid))
-    );
-    assert_eq!(
-        double
-            .deliveries()
-            .iter()
-            .map(Delivery::status)
-            .collect::<Vec<_>>(),
-        [Some(503), Some(202)]
-    );
+    assert!(seen[0].to_lowercase().contains(&format!("x-github-delivery: {}", first.guid)));
+    assert_eq!(double.deliveries().iter().map(Delivery::status).collect::<Vec<_>>(), [Some(503), Some(202)]);
     Ok(())
 }
 
@@ -394,47 +269,23 @@ async fn a_form_holds_the_json_in_one_field() -> anyhow::Result<()> {
     double.add_user("dev");
     double.add_repository(REPO)?;
     double.permit(REPO, "dev", Permission::Write)?;
-    let form = Hook {
-        content_type: ContentType::Form,
-        ..Hook::to("http://127.0.0.1:9/").secret(SECRET)
-    };
+    let form = Hook { content_type: ContentType::Form, ..Hook::to("http://127.0.0.1:9/").secret(SECRET) };
     double.add_webhook(form)?;
-    let delivery = double
-        .act(Open::new(REPO, "login", "dev"))?
-        .delivery()
-        .clone();
-    assert_eq!(
-        delivery.header("content-type"),
-        Some("application/x-www-form-urlencoded")
-    );
+    let delivery = double.act(Open::new(REPO, "login", "dev"))?.delivery().clone();
+    assert_eq!(delivery.header("content-type"), Some("application/x-www-form-urlencoded"));
     assert!(delivery.body.starts_with(b"payload=%7B%22"));
-    assert_eq!(
-        delivery.header("x-hub-signature-256"),
-        Some(signature(SECRET, &delivery.body).as_str())
-    );
+    assert_eq!(delivery.header("x-hub-signature-256"), Some(signature(SECRET, &delivery.body).as_str()));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_delivery_can_be_tampered_with() -> anyhow::Result<()> {
     let double = double()?;
-    let delivery = double
-        .act(Open::new(REPO, "login", "dev"))?
-        .delivery()
-        .clone();
+    let delivery = double.act(Open::new(REPO, "login", "dev"))?.delivery().clone();
     let honest = delivery.header("x-hub-signature-256").map(str::to_owned);
     let tampered = delivery.clone().with_body("{}");
-    assert_eq!(
-        tampered.header("x-hub-signature-256").map(str::to_owned),
-        honest
-    );
-    assert_ne!(
-        tampered
-            .signed_with(SECRET)
-            .header("x-hub-signature-256")
-            .map(str::to_owned),
-        honest
-    );
+    assert_eq!(tampered.header("x-hub-signature-256").map(str::to_owned), honest);
+    assert_ne!(tampered.signed_with(SECRET).header("x-hub-signature-256").map(str::to_owned), honest);
     assert_eq!(delivery.unsigned().header("x-hub-signature-256"), None);
     Ok(())
 }

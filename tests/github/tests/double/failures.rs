@@ -22,28 +22,10 @@ async fn a_private_repository_is_not_there_for_others() -> anyhow::Result<()> {
     double.add_private_repository("acme/secret")?;
     double.permit("acme/secret", "dev", Permission::Write)?;
     double.add_token("dev", "a-token-of-dev")?;
-    assert_eq!(
-        status_of(client(&double, TOKEN)?.repos("acme", "secret").get().await),
-        Some(404)
-    );
-    assert_eq!(
-        client(&double, "a-token-of-dev")?
-            .repos("acme", "secret")
-            .get()
-            .await?
-            .private,
-        Some(true)
-    );
+    assert_eq!(status_of(client(&double, TOKEN)?.repos("acme", "secret").get().await), Some(404));
+    assert_eq!(client(&double, "a-token-of-dev")?.repos("acme", "secret").get().await?.private, Some(true));
     double.set_scopes("a-token-of-dev", &["public_repo"])?;
-    assert_eq!(
-        status_of(
-            client(&double, "a-token-of-dev")?
-                .repos("acme", "secret")
-                .get()
-                .await
-        ),
-        Some(404)
-    );
+    assert_eq!(status_of(client(&double, "a-token-of-dev")?.repos("acme", "secret").get().await), Some(404));
     assert_eq!(double.contract_violations(), []);
     Ok(())
 }
@@ -59,15 +41,8 @@ async fn a_spent_limit_is_a_403_with_the_time_of_its_reset() -> anyhow::Result<(
         anyhow::bail!("the limit is spent");
     };
     assert_eq!(source.status_code.as_u16(), 403);
-    assert_eq!(
-        source.rate_limit_reset_at().map(|at| at.to_rfc3339()),
-        Some("2026-11-24T13:00:00+00:00".to_owned())
-    );
-    assert_eq!(
-        client.ratelimit().get().await?.rate.remaining,
-        0,
-        "asking for it is free"
-    );
+    assert_eq!(source.rate_limit_reset_at().map(|at| at.to_rfc3339()), Some("2026-11-24T13:00:00+00:00".to_owned()));
+    assert_eq!(client.ratelimit().get().await?.rate.remaining, 0, "asking for it is free");
     double.advance(chrono::TimeDelta::hours(1));
     client.current().user().await?;
     Ok(())
@@ -79,17 +54,12 @@ async fn a_secondary_limit_says_when_to_come_back() -> anyhow::Result<()> {
     let client = client(&double, TOKEN)?;
     let limit = Failure::secondary_limit(Duration::from_secs(60));
     double.inject(Fault::on("POST", "/repos/*/*/issues/*/comments", limit));
-    let Err(octocrab::Error::GitHub { source, .. }) =
-        client.issues("acme", "web").create_comment(1, "Hi.").await
-    else {
+    let Err(octocrab::Error::GitHub { source, .. }) = client.issues("acme", "web").create_comment(1, "Hi.").await else {
         anyhow::bail!("a limit was asked for");
     };
     let headers = source.headers.unwrap_or_default();
     assert_eq!(headers["retry-after"].to_str()?, "60");
-    client
-        .issues("acme", "web")
-        .create_comment(1, "Hi.")
-        .await?;
+    client.issues("acme", "web").create_comment(1, "Hi.").await?;
     Ok(())
 }
 
@@ -97,40 +67,13 @@ async fn a_secondary_limit_says_when_to_come_back() -> anyhow::Result<()> {
 async fn a_lost_answer_leaves_the_comment_there() -> anyhow::Result<()> {
     let double = double()?;
     let client = client(&double, TOKEN)?;
-    double.inject(Fault::on(
-        "POST",
-        "/repos/*/*/issues/*/comments",
-        Failure::CutAfter,
-    ));
-    assert!(
-        client
-            .issues("acme", "web")
-            .create_comment(1, "Ready.")
-            .await
-            .is_err()
-    );
+    double.inject(Fault::on("POST", "/repos/*/*/issues/*/comments", Failure::CutAfter));
+    assert!(client.issues("acme", "web").create_comment(1, "Ready.").await.is_err());
     assert_eq!(double.comments("acme/web", 1).len(), 1);
-    double.inject(Fault::on(
-        "POST",
-        "/repos/*/*/issues/*/comments",
-        Failure::CutBefore,
-    ));
-    assert!(
-        client
-            .issues("acme", "web")
-            .create_comment(1, "Ready.")
-            .await
-            .is_err()
-    );
+    double.inject(Fault::on("POST", "/repos/*/*/issues/*/comments", Failure::CutBefore));
+    assert!(client.issues("acme", "web").create_comment(1, "Ready.").await.is_err());
     assert_eq!(double.comments("acme/web", 1).len(), 1);
-    assert_eq!(
-        double
-            .requests()
-            .iter()
-            .map(|one| one.status)
-            .collect::<Vec<_>>(),
-        [None, None]
-    );
+    assert_eq!(double.requests().iter().map(|one| one.status).collect::<Vec<_>>(), [None, None]);
     Ok(())
 }
 

@@ -27,28 +27,19 @@ pub fn double() -> anyhow::Result<Double> {
 pub fn client(double: &Double, token: &str) -> anyhow::Result<Octocrab> {
     // Another test may have installed it already; it is the same one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let builder = Octocrab::builder()
-        .base_uri(double.base_url())?
-        .add_retry_config(RetryConfig::None);
+    let builder = Octocrab::builder().base_uri(double.base_url())?.add_retry_config(RetryConfig::None);
     Ok(builder.personal_token(token.to_owned()).build()?)
 }
 
 /// PATCH, as published; octocrab's own `update_comment` sends a POST.
 pub async fn edit(client: &Octocrab, id: CommentId, body: &str) -> octocrab::Result<Comment> {
     let body = serde_json::json!({ "body": body });
-    client
-        .patch(format!("/repos/acme/web/issues/comments/{id}"), Some(&body))
-        .await
+    client.patch(format!("/repos/acme/web/issues/comments/{id}"), Some(&body)).await
 }
 
 /// What `login` may do; octocrab's own `get_contributor_permission` does not know GitHub's words for it.
 pub async fn permission(client: &Octocrab, login: &str) -> octocrab::Result<serde_json::Value> {
-    client
-        .get(
-            format!("/repos/acme/web/collaborators/{login}/permission"),
-            None::<&()>,
-        )
-        .await
+    client.get(format!("/repos/acme/web/collaborators/{login}/permission"), None::<&()>).await
 }
 
 pub fn status(error: &octocrab::Error) -> Option<u16> {

@@ -7,52 +7,23 @@ impl Model {
     pub(super) fn say(&mut self, at: At<'_>, body: &str) -> Result<Vec<Event>, Refusal> {
         let author = self.user(at.by)?.id;
         self.require(at, Permission::Read, "comment")?;
-        let comment = self.comment(NewComment {
-            repo: at.repo,
-            number: at.number,
-            author,
-            body,
-            now: at.now,
-        })?;
-        Ok(vec![self.comment_event(
-            at.repo,
-            "created",
-            author,
-            (comment, None),
-        )?])
+        let comment = self.comment(NewComment { repo: at.repo, number: at.number, author, body, now: at.now })?;
+        Ok(vec![self.comment_event(at.repo, "created", author, (comment, None))?])
     }
 
-    pub(super) fn reword(
-        &mut self,
-        edit: CommentEdit<'_>,
-        by: &str,
-    ) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn reword(&mut self, edit: CommentEdit<'_>, by: &str) -> Result<Vec<Event>, Refusal> {
         let sender = self.user(by)?.id;
         let repo = edit.repo;
-        let old = self
-            .repository(repo)?
-            .comments
-            .get(&edit.id)
-            .map(|comment| comment.body.clone());
+        let old = self.repository(repo)?.comments.get(&edit.id).map(|comment| comment.body.clone());
         let comment = self.edit_comment(edit)?;
-        Ok(vec![self.comment_event(
-            repo,
-            "edited",
-            sender,
-            (comment, old),
-        )?])
+        Ok(vec![self.comment_event(repo, "edited", sender, (comment, old))?])
     }
 
     pub(super) fn unsay(&mut self, edit: CommentEdit<'_>, by: &str) -> Result<Vec<Event>, Refusal> {
         let sender = self.user(by)?.id;
         let repo = edit.repo;
         let comment = self.delete_comment(edit)?;
-        Ok(vec![self.comment_event(
-            repo,
-            "deleted",
-            sender,
-            (comment, None),
-        )?])
+        Ok(vec![self.comment_event(repo, "deleted", sender, (comment, None))?])
     }
 
     /// The event of a comment, with its old text if it was edited.

@@ -12,11 +12,7 @@ pub struct On {
 
 /// Pull request `number` of `repo`, seen by the account `by`.
 pub fn on(repo: &str, number: u64, by: &str) -> On {
-    On {
-        repo: repo.to_owned(),
-        number,
-        by: by.to_owned(),
-    }
+    On { repo: repo.to_owned(), number, by: by.to_owned() }
 }
 
 impl From<Open> for Action {
@@ -28,22 +24,12 @@ impl From<Open> for Action {
 impl On {
     /// Pushes a commit.
     pub fn push(self) -> Action {
-        Action::PushTo {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-            force: false,
-        }
+        Action::PushTo { repo: self.repo, number: self.number, by: self.by, force: false }
     }
 
     /// Replaces the commits by another.
     pub fn force_push(self) -> Action {
-        Action::PushTo {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-            force: true,
-        }
+        Action::PushTo { repo: self.repo, number: self.number, by: self.by, force: true }
     }
 
     /// Changes the title.
@@ -62,97 +48,51 @@ impl On {
     }
 
     fn edit(self, title: Option<String>, body: Option<String>, base: Option<String>) -> Action {
-        Action::Edit {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-            title,
-            body,
-            base,
-        }
+        Action::Edit { repo: self.repo, number: self.number, by: self.by, title, body, base }
     }
 
     /// Turns it into a draft.
     pub fn to_draft(self) -> Action {
-        Action::ConvertToDraft {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-        }
+        Action::ConvertToDraft { repo: self.repo, number: self.number, by: self.by }
     }
 
     /// Takes the draft mark off.
     pub fn ready(self) -> Action {
-        Action::ReadyForReview {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-        }
+        Action::ReadyForReview { repo: self.repo, number: self.number, by: self.by }
     }
 
     /// Closes it.
     pub fn close(self) -> Action {
-        Action::Close {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-        }
+        Action::Close { repo: self.repo, number: self.number, by: self.by }
     }
 
     /// Merges it.
     pub fn merge(self) -> Action {
-        Action::Merge {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-        }
+        Action::Merge { repo: self.repo, number: self.number, by: self.by }
     }
 
     /// Opens it again.
     pub fn reopen(self) -> Action {
-        Action::Reopen {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-        }
+        Action::Reopen { repo: self.repo, number: self.number, by: self.by }
     }
 
     /// Puts a label on it.
     pub fn label(self, label: &str) -> Action {
-        Action::Label {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-            label: label.to_owned(),
-        }
+        Action::Label { repo: self.repo, number: self.number, by: self.by, label: label.to_owned() }
     }
 
     /// Takes a label off.
     pub fn unlabel(self, label: &str) -> Action {
-        Action::Unlabel {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-            label: label.to_owned(),
-        }
+        Action::Unlabel { repo: self.repo, number: self.number, by: self.by, label: label.to_owned() }
     }
 
     /// Limits the conversation to collaborators.
     pub fn lock(self) -> Action {
-        Action::Lock {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-        }
+        Action::Lock { repo: self.repo, number: self.number, by: self.by }
     }
 
     /// Writes a comment.
     pub fn comment(self, body: &str) -> Action {
-        Action::Comment {
-            repo: self.repo,
-            number: self.number,
-            by: self.by,
-            body: body.to_owned(),
-        }
+        Action::Comment { repo: self.repo, number: self.number, by: self.by, body: body.to_owned() }
     }
 }

@@ -87,21 +87,9 @@ impl Open {
 impl Model {
     pub(super) fn open(&mut self, open: &Open, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
         let head = open.from.as_deref().unwrap_or(&open.repo);
-        let target = At {
-            repo: &open.repo,
-            number: 0,
-            by: &open.by,
-            now,
-        };
+        let target = At { repo: &open.repo, number: 0, by: &open.by, now };
         self.require(target, Permission::Read, "open a pull request")?;
-        self.require(
-            At {
-                repo: head,
-                ..target
-            },
-            Permission::Write,
-            "push the branch",
-        )?;
+        self.require(At { repo: head, ..target }, Permission::Write, "push the branch")?;
         self.refuse_second(open, head)?;
         self.ensure_branch(head, &open.branch)?;
         let number = self.repository(&open.repo)?.next_number();
@@ -115,19 +103,12 @@ impl Model {
         let head = self.repository(head)?.id;
         let repository = self.repository(&open.repo)?;
         let base = open.base.as_ref().unwrap_or(&repository.default_branch);
-        let same = |pull: &&PullRequest| {
-            pull.is_open()
-                && pull.head_repo == Some(head)
-                && pull.head_ref == open.branch
-                && pull.base_ref == *base
-        };
+        let same =
+            |pull: &&PullRequest| pull.is_open() && pull.head_repo == Some(head) && pull.head_ref == open.branch && pull.base_ref == *base;
         match repository.pulls.values().find(same) {
             Some(pull) => Err(Refusal::State {
                 what: "open a pull request",
-                why: format!(
-                    "{} has {} for it already",
-                    repository.full_name, pull.number
-                ),
+                why: format!("{} has {} for it already", repository.full_name, pull.number),
             }),
             None => Ok(()),
         }
@@ -138,18 +119,11 @@ impl Model {
             return Ok(());
         }
         let sha = self.next_sha();
-        self.repository_mut(repo)?
-            .branches
-            .insert(branch.to_owned(), sha);
+        self.repository_mut(repo)?.branches.insert(branch.to_owned(), sha);
         Ok(())
     }
 
-    fn new_pull(
-        &mut self,
-        open: &Open,
-        number: u64,
-        now: DateTime<Utc>,
-    ) -> Result<PullRequest, Refusal> {
+    fn new_pull(&mut self, open: &Open, number: u64, now: DateTime<Utc>) -> Result<PullRequest, Refusal> {
         let id = self.next_id();
         let target = self.repository(&open.repo)?;
         let head = self.repository(open.from.as_deref().unwrap_or(&open.repo))?;
@@ -159,10 +133,7 @@ impl Model {
         Ok(PullRequest {
             id,
             number,
-            title: open
-                .title
-                .clone()
-                .unwrap_or_else(|| open.branch.replace(['-', '/', '_'], " ")),
+            title: open.title.clone().unwrap_or_else(|| open.branch.replace(['-', '/', '_'], " ")),
             body: open.body.clone(),
             author: self.user(&open.by)?.id,
             head_repo: Some(head.id),

@@ -9,17 +9,9 @@ impl Model {
     pub(super) fn set_draft(&mut self, at: At<'_>, draft: bool) -> Result<Vec<Event>, Refusal> {
         self.require_author_or(at, Permission::Write, "change the draft mark")?;
         let pull = self.touch(at)?;
-        refuse_if(
-            pull.draft == draft,
-            "change the draft mark",
-            "it is already so",
-        )?;
+        refuse_if(pull.draft == draft, "change the draft mark", "it is already so")?;
         pull.draft = draft;
-        let action = if draft {
-            "converted_to_draft"
-        } else {
-            "ready_for_review"
-        };
+        let action = if draft { "converted_to_draft" } else { "ready_for_review" };
         self.told(at, action, Extra::None)
     }
 
@@ -39,11 +31,7 @@ impl Model {
         refuse_if(!pull.is_open(), "merge", "it is closed")?;
         refuse_if(pull.draft, "merge", "it is a draft")?;
         pull.closed_at = Some(at.now);
-        pull.merged = Some(Merge {
-            at: at.now,
-            by,
-            sha: sha.clone(),
-        });
+        pull.merged = Some(Merge { at: at.now, by, sha: sha.clone() });
         let base = pull.base_ref.clone();
         self.repository_mut(at.repo)?.branches.insert(base, sha);
         self.told(at, "closed", Extra::None)
@@ -55,13 +43,8 @@ impl Model {
         refuse_if(pull.is_open(), "reopen", "it is open")?;
         refuse_if(pull.merged.is_some(), "reopen", "it is merged")?;
         let head = pull.head_repo.and_then(|repo| self.repositories.get(&repo));
-        let sha = head
-            .and_then(|repo| repo.branches.get(&pull.head_ref))
-            .cloned();
-        let gone = || Refusal::State {
-            what: "reopen",
-            why: "its branch is gone".to_owned(),
-        };
+        let sha = head.and_then(|repo| repo.branches.get(&pull.head_ref)).cloned();
+        let gone = || Refusal::State { what: "reopen", why: "its branch is gone".to_owned() };
         let sha = sha.ok_or_else(gone)?;
         let pull = self.touch(at)?;
         pull.closed_at = None;
@@ -69,12 +52,7 @@ impl Model {
         self.told(at, "reopened", Extra::None)
     }
 
-    pub(super) fn label(
-        &mut self,
-        at: At<'_>,
-        label: &str,
-        on: bool,
-    ) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn label(&mut self, at: At<'_>, label: &str, on: bool) -> Result<Vec<Event>, Refusal> {
         self.require(at, Permission::Triage, "label")?;
         let pull = self.touch(at)?;
         let held = pull.labels.iter().any(|own| own == label);
@@ -84,11 +62,7 @@ impl Model {
         } else {
             pull.labels.retain(|own| own != label);
         }
-        self.told(
-            at,
-            if on { "labeled" } else { "unlabeled" },
-            Extra::Label(label.to_owned()),
-        )
+        self.told(at, if on { "labeled" } else { "unlabeled" }, Extra::Label(label.to_owned()))
     }
 
     pub(super) fn lock(&mut self, at: At<'_>) -> Result<Vec<Event>, Refusal> {
@@ -98,25 +72,18 @@ impl Model {
     }
 
     pub(super) fn edit(&mut self, at: At<'_>, action: &Action) -> Result<Vec<Event>, Refusal> {
-        let Action::Edit {
-            title, body, base, ..
-        } = action
-        else {
+        let Action::Edit { title, body, base, .. } = action else {
             return Ok(Vec::new());
         };
         self.require_author_or(at, Permission::Write, "edit")?;
-        let base = base
-            .as_deref()
-            .map(|branch| self.base_of(at.repo, branch))
-            .transpose()?;
+        let base = base.as_deref().map(|branch| self.base_of(at.repo, branch)).transpose()?;
         let pull = self.touch(at)?;
         let mut changes = json!({});
         if let Some(title) = title {
             changes["title"] = json!({ "from": std::mem::replace(&mut pull.title, title.clone()) });
         }
         if let Some(body) = body {
-            changes["body"] =
-                json!({ "from": pull.body.replace(body.clone()).unwrap_or_default() });
+            changes["body"] = json!({ "from": pull.body.replace(body.clone()).unwrap_or_default() });
         }
         if let Some((branch, sha)) = base {
             let from = std::mem::replace(&mut pull.base_ref, branch);
@@ -128,12 +95,5 @@ impl Model {
 }
 
 pub(super) fn refuse_if(yes: bool, what: &'static str, why: &str) -> Result<(), Refusal> {
-    if yes {
-        Err(Refusal::State {
-            what,
-            why: why.to_owned(),
-        })
-    } else {
-        Ok(())
-    }
+    if yes { Err(Refusal::State { what, why: why.to_owned() }) } else { Ok(()) }
 }

@@ -19,12 +19,7 @@ pub(super) struct To<'a> {
 impl<'a> To<'a> {
     /// The same place, for the checks that actions on pull requests share.
     fn at(self) -> At<'a> {
-        At {
-            repo: self.repo,
-            number: 0,
-            by: self.by,
-            now: self.now,
-        }
+        At { repo: self.repo, number: 0, by: self.by, now: self.now }
     }
 }
 
@@ -34,16 +29,10 @@ impl Model {
         let sha = self.next_sha();
         let repository = self.repository_mut(to.repo)?;
         repository.pushed_at = to.now;
-        repository
-            .branches
-            .insert(to.branch.to_owned(), sha.clone());
+        repository.branches.insert(to.branch.to_owned(), sha.clone());
         let mut events = Vec::new();
         for (repo, number) in self.open_pulls_of(to)? {
-            let at = At {
-                repo: &repo,
-                number,
-                ..to.at()
-            };
+            let at = At { repo: &repo, number, ..to.at() };
             events.extend(self.synchronize(at, to.force, &sha)?);
         }
         Ok(events)
@@ -54,54 +43,26 @@ impl Model {
         let pull = self.pull(at.repo, at.number)?;
         let branch = pull.head_ref.clone();
         let head = pull.head_repo.and_then(|id| self.repositories.get(&id));
-        let gone = || Refusal::State {
-            what: "push",
-            why: "the repository of the branch is gone".to_owned(),
-        };
-        let repo = head
-            .map(|repository| repository.full_name.clone())
-            .ok_or_else(gone)?;
-        self.push(To {
-            repo: &repo,
-            branch: &branch,
-            by: at.by,
-            force,
-            now: at.now,
-        })
+        let gone = || Refusal::State { what: "push", why: "the repository of the branch is gone".to_owned() };
+        let repo = head.map(|repository| repository.full_name.clone()).ok_or_else(gone)?;
+        self.push(To { repo: &repo, branch: &branch, by: at.by, force, now: at.now })
     }
 
     fn synchronize(&mut self, at: At<'_>, force: bool, sha: &str) -> Result<Vec<Event>, Refusal> {
         let pull = self.touch(at)?;
         let before = std::mem::replace(&mut pull.head_sha, sha.to_owned());
         pull.commits = if force { 1 } else { pull.commits + 1 };
-        self.told(
-            at,
-            "synchronize",
-            Extra::Moved {
-                before,
-                after: sha.to_owned(),
-            },
-        )
+        self.told(at, "synchronize", Extra::Moved { before, after: sha.to_owned() })
     }
 
     pub(super) fn delete_branch(&mut self, to: To<'_>) -> Result<Vec<Event>, Refusal> {
         self.require(to.at(), Permission::Write, "delete the branch")?;
         let pulls = self.open_pulls_of(to)?;
-        let missing = || Refusal::NoBranch {
-            repo: to.repo.to_owned(),
-            branch: to.branch.to_owned(),
-        };
-        self.repository_mut(to.repo)?
-            .branches
-            .remove(to.branch)
-            .ok_or_else(missing)?;
+        let missing = || Refusal::NoBranch { repo: to.repo.to_owned(), branch: to.branch.to_owned() };
+        self.repository_mut(to.repo)?.branches.remove(to.branch).ok_or_else(missing)?;
         let mut events = Vec::new();
         for (repo, number) in &pulls {
-            let at = At {
-                repo,
-                number: *number,
-                ..to.at()
-            };
+            let at = At { repo, number: *number, ..to.at() };
             self.touch(at)?.closed_at = Some(to.now);
             events.extend(self.told(at, "closed", Extra::None)?);
         }
@@ -109,27 +70,13 @@ impl Model {
     }
 
     /// Takes the repository away. GitHub tells nobody about the pull requests that came from it.
-    pub(super) fn delete_repository(
-        &mut self,
-        repo: &str,
-        by: &str,
-    ) -> Result<Vec<Event>, Refusal> {
-        let at = At {
-            repo,
-            number: 0,
-            by,
-            now: DateTime::UNIX_EPOCH,
-        };
+    pub(super) fn delete_repository(&mut self, repo: &str, by: &str) -> Result<Vec<Event>, Refusal> {
+        let at = At { repo, number: 0, by, now: DateTime::UNIX_EPOCH };
         self.require(at, Permission::Admin, "delete the repository")?;
         let id = self.repository(repo)?.id;
         self.repositories.remove(&id);
-        let pulls = self
-            .repositories
-            .values_mut()
-            .flat_map(|repo| repo.pulls.values_mut());
-        pulls
-            .filter(|pull| pull.head_repo == Some(id))
-            .for_each(|pull| pull.head_repo = None);
+        let pulls = self.repositories.values_mut().flat_map(|repo| repo.pulls.values_mut());
+        pulls.filter(|pull| pull.head_repo == Some(id)).for_each(|pull| pull.head_repo = None);
         Ok(Vec::new())
     }
 
@@ -139,9 +86,7 @@ impl Model {
         let mut found = Vec::new();
         for repository in self.repositories.values() {
             let pulls = repository.pulls.values();
-            let ours = pulls.filter(|pull| {
-                pull.is_open() && pull.head_repo == Some(head) && pull.head_ref == to.branch
-            });
+            let ours = pulls.filter(|pull| pull.is_open() && pull.head_repo == Some(head) && pull.head_ref == to.branch);
             found.extend(ours.map(|pull| (repository.full_name.clone(), pull.number)));
         }
         Ok(found)

@@ -1,0 +1,158 @@
+//! The service: webhook server, controller, look-ups and feedback, put together in one place.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::rbac::v1::Subject;
+use kube::api::PostParams;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Client, ResourceExt};
+use tokio::net::TcpListener;
+
+use crate::api::PreviewEnvironment;
+use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
+use crate::controller::environments::Environments;
+use crate::controller::requests::{RequestError, within_deadline};
+use crate::controller::{Controller, FeedbackState, Parts, Views};
+use crate::forge::Forge;
+use crate::forge::github::{GitHub, GithubError};
+use crate::lookup;
+use crate::metrics::Metrics;
+use crate::server::{self, Gate, Limits, Readiness, SecretsError, Server, WebhookSecrets};
+
+/// Everything that the service is told at its start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The webhook server.
+    pub server: ServerConfig,
+    /// The controller.
+    pub controller: ControllerConfig,
+    /// GitHub; without a token no pull request is read and no comment is written.
+    pub github: Option<GithubConfig>,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The webhook's secrets.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The client for GitHub.
+    #[error(transparent)]
+    Github(#[from] GithubError),
+    /// The address.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// Who the service is.
+    #[error("cannot ask the API server who the service is: {0}")]
+    Identity(#[from] RequestError),
+}
+
+/// Runs the service until `shutdown` ends; deliveries that are under way then are answered first.
+pub async fn run(client: Client, options: Options, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    let secrets = WebhookSecrets::from_files(&files(&options.server))?;
+    let metrics = Metrics::new();
+    let forge = github(options.github, &metrics)?;
+    let identity = identity(&client).await?;
+    let address = options.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?;
+    tracing::info!(%address, identity = identity.name, "listening");
+
+    let mut environments = Environments::default();
+    let (changed, changes) = unbounded();
+    environments.listen(tell(changed));
+    let state: Arc<dyn FeedbackState> = Arc::new(Told);
+    let controller = Controller::new(Parts { client: client.clone(), config: options.controller, identity, environments, feedback: state });
+    let Views { environments, baselines } = controller.views();
+
+    let readiness = Readiness::new(&Gate::ALL);
+    let known = baselines.clone();
+    let server = Server {
+        secrets,
+        baselines: Arc::new(move || known.all()),
+        recorder: Arc::new(client.clone()),
+        readiness: readiness.clone(),
+        metrics,
+        limits: Limits { body: options.server.body_limit, ..Limits::default() },
+    };
+    let lookups = Arc::new(lookup::Context::new(client.clone(), forge, baselines));
+    let background = async {
+        let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
+        futures::join!(controller.run(listed), lookup::run(lookups, environments, changes));
+    };
+    tokio::select! {
+        () = server::serve(listener, server::router(server), shutdown) => Ok(()),
+        () = background => Ok(()),
+    }
+}
+
+/// A variable that is set to nothing sets nothing.
+fn files(server: &ServerConfig) -> Vec<PathBuf> {
+    server.webhook_secret_files.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
+}
+
+fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {
+    let Some(config) = config else {
+        tracing::warn!("no GitHub token: pull requests are not read, and no comment is written; set --github-token-file");
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(GitHub::new(config)?.with_metrics(metrics.clone()))))
+}
+
+fn tell(changed: UnboundedSender<ObjectRef<PreviewEnvironment>>) -> Box<dyn Fn(&Arc<PreviewEnvironment>) + Send + Sync> {
+    Box::new(move |object| {
+        let reference = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+        // The receiver is gone only when the program ends.
+        let _ = changed.unbounded_send(reference);
+    })
+}
+
+/// Who the service is: the subject of the RoleBindings that give it its rights in environments.
+async fn identity(client: &Client) -> Result<Subject, RequestError> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = within_deadline("ask who we are", api.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
+    let username = review.status.and_then(|s| s.user_info).and_then(|u| u.username).unwrap_or_default();
+    Ok(subject(&username))
+}
+
+fn subject(username: &str) -> Subject {
+    let account = username.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    match account {
+        Some((namespace, name)) => {
+            Subject { kind: "ServiceAccount".to_owned(), name: name.to_owned(), namespace: Some(namespace.to_owned()), api_group: None }
+        }
+        None => Subject {
+            kind: "User".to_owned(),
+            name: username.to_owned(),
+            namespace: None,
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_account_is_known_by_its_user_name() {
+        let account = subject("system:serviceaccount:preview-env:preview-env");
+        assert_eq!((account.kind.as_str(), account.namespace.as_deref()), ("ServiceAccount", Some("preview-env")));
+        let user = subject("kubernetes-admin");
+        assert_eq!((user.kind.as_str(), user.name.as_str()), ("User", "kubernetes-admin"));
+    }
+}
+
+struct Told;
+impl FeedbackState for Told {
+    fn is_told(&self, _: &PreviewEnvironment) -> bool {
+        true
+    }
+}

@@ -1,0 +1,15 @@
+//! Everything that a story needs, for the tests, the demo and the benchmark: a real control plane, the double of
+//! GitHub, the service as a process of its own under the rights that `deploy/` ships, and baselines to preview.
+
+mod http;
+mod install;
+mod manifests;
+mod service;
+mod wait;
+mod world;
+
+pub use http::{Answer, get, post};
+pub use manifests::{read, read_folder};
+pub use service::{Service, ServiceOptions};
+pub use wait::{deadline, wait_for};
+pub use world::{BOT, Baseline, DEVELOPER, SECRET, World};

@@ -1,0 +1,121 @@
+//! The service as a process of its own, ended like a crash ends it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use test_cluster::{Component, Launch};
+
+use crate::http;
+use crate::wait::deadline;
+
+/// How often `/readyz` is asked while the service starts.
+const ASK: Duration = Duration::from_millis(20);
+
+/// How to start the service.
+#[derive(Clone, Debug)]
+pub struct ServiceOptions {
+    /// The `preview` binary.
+    pub preview: PathBuf,
+    /// The kubeconfig of the service's own ServiceAccount.
+    pub kubeconfig: PathBuf,
+    /// Address of the double's API.
+    pub github_url: String,
+    /// Folder with `webhook-secret` and `github-token`, and for the log.
+    pub folder: PathBuf,
+}
+
+/// A running service. Dropped, it ends as by `kill -9`.
+#[derive(Debug)]
+pub struct Service {
+    options: ServiceOptions,
+    port: u16,
+    component: Option<Component>,
+}
+
+impl Service {
+    /// Starts it on a free port and waits until it is ready.
+    pub async fn start(options: ServiceOptions) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("no free port")?.port();
+        let mut service = Self { options, port, component: None };
+        service.launch()?;
+        service.wait_until_ready().await?;
+        Ok(service)
+    }
+
+    /// Starts it again on the same port, without waiting for it.
+    pub fn launch(&mut self) -> Result<()> {
+        let Self { options, port, .. } = self;
+        let file = |name: &str| options.folder.join(name).into_os_string();
+        let arguments = [
+            "serve".into(),
+            "--kubeconfig".into(),
+            options.kubeconfig.clone().into_os_string(),
+            "--listen".into(),
+            format!("127.0.0.1:{port}").into(),
+            "--webhook-secret-file".into(),
+            file("webhook-secret"),
+            "--github-url".into(),
+            options.github_url.clone().into(),
+            "--github-token-file".into(),
+            file("github-token"),
+        ];
+        let launch = Launch {
+            name: "preview",
+            program: options.preview.clone(),
+            arguments: arguments.into(),
+            log: self.log(),
+            home: options.folder.clone(),
+        };
+        self.component = Some(Component::start(launch)?);
+        Ok(())
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.component = None;
+    }
+
+    /// Waits until `/readyz` says so.
+    pub async fn wait_until_ready(&mut self) -> Result<()> {
+        let ready = async {
+            let mut ticks = tokio::time::interval(ASK);
+            loop {
+                ticks.tick().await;
+                if let Some(status) = self.component.as_mut().and_then(Component::ended) {
+                    bail!("the service ended ({status}); its log ends:\n{}", self.log_end());
+                }
+                if http::get(&self.url("/readyz")).await.is_ok_and(|answer| answer.status == 200) {
+                    return Ok(());
+                }
+            }
+        };
+        match tokio::time::timeout(deadline(), ready).await {
+            Ok(result) => result,
+            Err(_) => bail!("the service is not ready; its log ends:\n{}", self.log_end()),
+        }
+    }
+
+    /// An address of it.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Where it logs to.
+    pub fn log(&self) -> PathBuf {
+        self.options.folder.join("preview.log")
+    }
+
+    /// The last lines of its log.
+    pub fn log_end(&self) -> String {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.options.folder
+    }
+}
