@@ -1,6 +1,5 @@
 //! The service: webhook server, controller, look-ups and feedback, put together in one place.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
@@ -20,11 +19,12 @@ use crate::forge::Forge;
 use crate::forge::github::{GitHub, GithubError};
 use crate::lookup;
 use crate::metrics::Metrics;
-use crate::server::{self, Gate, Limits, Readiness, SecretsError, Server, WebhookSecrets};
+use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
 
 /// Everything that the service is told at its start.
-#[derive(Clone, Debug)]
 pub struct Options {
+    /// The webhook's secrets.
+    pub secrets: WebhookSecrets,
     /// The webhook server.
     pub server: ServerConfig,
     /// The controller.
@@ -36,9 +36,6 @@ pub struct Options {
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The webhook's secrets.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
     /// The client for GitHub.
     #[error(transparent)]
     Github(#[from] GithubError),
@@ -57,7 +54,6 @@ pub enum StartError {
 
 /// Runs the service until `shutdown` ends; deliveries that are under way then are answered first.
 pub async fn run(client: Client, options: Options, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-    let secrets = WebhookSecrets::from_files(&files(&options.server))?;
     let metrics = Metrics::new();
     let forge = github(options.github, &metrics)?;
     let identity = identity(&client).await?;
@@ -75,7 +71,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let readiness = Readiness::new(&Gate::ALL);
     let known = baselines.clone();
     let server = Server {
-        secrets,
+        secrets: options.secrets,
         baselines: Arc::new(move || known.all()),
         recorder: Arc::new(client.clone()),
         readiness: readiness.clone(),
@@ -91,11 +87,6 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
         () = background => Ok(()),
     }
-}
-
-/// A variable that is set to nothing sets nothing.
-fn files(server: &ServerConfig) -> Vec<PathBuf> {
-    server.webhook_secret_files.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
 }
 
 fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {

@@ -11,8 +11,8 @@ use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
 use crate::config::{ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, ServerConfig};
-use crate::server::SecretsError;
-use crate::service::{self, Options, StartError};
+use crate::server::{SecretsError, WebhookSecrets};
+use crate::service::{self, Options};
 
 /// Flags of `preview serve`.
 #[derive(Args, Clone, Debug)]
@@ -42,8 +42,11 @@ impl ServeArgs {
         let github =
             |file: &PathBuf| GithubConfig::new(&self.github_url, file.clone()).map_err(|e| Failure::new(Exit::Usage, e.to_string()));
         let token_file = self.github_token_file.as_ref().filter(|path| !path.as_os_str().is_empty());
+        // A variable that is set to nothing sets nothing.
+        let secrets: Vec<PathBuf> = self.webhook_secret_file.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect();
         Ok(Options {
-            server: ServerConfig::new(self.listen, self.webhook_secret_file.clone()).with_body_limit(self.body_limit),
+            secrets: WebhookSecrets::from_files(&secrets).map_err(|error| secrets_failure(&error))?,
+            server: ServerConfig { listen: self.listen, body_limit: self.body_limit },
             controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
             github: token_file.map(github).transpose()?,
         })
@@ -55,11 +58,11 @@ pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
     let options = args.options()?;
     let (config, _) = config(global).await?;
     let client = Client::try_from(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
-    service::run(client, options, stop_signal()?).await.map_err(|error| failure(&error))
+    service::run(client, options, stop_signal()?).await.map_err(|error| Failure::failed(error.to_string()))
 }
 
-fn failure(error: &StartError) -> Failure {
-    let exit = if matches!(error, StartError::Secrets(SecretsError::None | SecretsError::TooMany(_))) { Exit::Usage } else { Exit::Failed };
+fn secrets_failure(error: &SecretsError) -> Failure {
+    let exit = if matches!(error, SecretsError::None | SecretsError::TooMany(_)) { Exit::Usage } else { Exit::Failed };
     Failure::new(exit, error.to_string())
 }
 
@@ -85,6 +88,15 @@ mod tests {
     struct Line {
         #[command(flatten)]
         args: ServeArgs,
+    }
+
+    #[test]
+    fn without_a_secret_it_refuses_in_one_line() {
+        for files in [Vec::new(), vec![PathBuf::new()]] {
+            let Err(failure) = (ServeArgs { webhook_secret_file: files, ..args(&[]) }).options() else { panic!("it starts") };
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.to_string().lines().count() == 1 && failure.message.contains("--webhook-secret-file"));
+        }
     }
 
     fn args(flags: &[&str]) -> ServeArgs {

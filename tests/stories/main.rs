@@ -1,1 +1,5 @@
-//! Stories.
+//! Stories: what people do and what they see, on a real control plane, against the double of GitHub, with the service
+//! as a process of its own under the rights that `deploy/` ships.
+
+mod lifecycle;
+mod shop;

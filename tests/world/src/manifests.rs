@@ -45,7 +45,7 @@ pub async fn apply(client: &Client, object: &DynamicObject, namespace: Option<&s
         object.metadata.namespace = api.namespace().map(str::to_owned);
     }
     match api.create(&PostParams::default(), &object).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
         created => return created.map(drop).with_context(|| format!("cannot create {} {}", types.kind, object.name_any())),
     }
     let params = PatchParams::apply("administrator").force();

@@ -46,7 +46,7 @@ impl Service {
 
     /// Starts it again on the same port, without waiting for it.
     pub fn launch(&mut self) -> Result<()> {
-        let Self { options, port, .. } = self;
+        let (options, port) = (&self.options, self.port);
         let file = |name: &str| options.folder.join(name).into_os_string();
         let arguments = [
             "serve".into(),
