@@ -121,7 +121,7 @@ mod tests {
         };
         let (old, new, empty) = (file("old", "s3cret \n"), file("new", "other\r\n"), file("empty", "\n"));
         let read = args(&["--webhook-secret-file", &old, "--webhook-secret-file", &new]).secrets().unwrap();
-        assert_eq!(read.webhook.iter().map(|s| s.expose_secret()).collect::<Vec<_>>(), ["s3cret ", "other"]);
+        assert_eq!(read.webhook.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["s3cret ", "other"]);
         for files in [format!("{old},{new},{old}"), empty, "/nonexistent".to_owned()] {
             assert!(args(&["--webhook-secret-file", &files]).secrets().is_err(), "{files}");
         }
