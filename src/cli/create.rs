@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, Part};
 use super::errors::{Exit, Failure};
 use super::git::Git;
-use super::output::{note, one_object, print, urls};
+use super::output::{clean, note, one_object, print, urls};
 use super::target::{Target, Wanted, choose};
-use super::wait::{Limit, until_gone, until_ready};
+use super::wait::{Limit, Screen, until_gone, until_ready};
 use super::{Global, parse_limit};
 use crate::api::PreviewEnvironment;
 use crate::api::environment::{ImageOverride, Target as WishTarget, Wish, WishState};
@@ -108,7 +108,7 @@ pub async fn run(global: &Global, args: CreateArgs) -> Result<(), Failure> {
     if !args.wait {
         return report(global, &asked, &request.target);
     }
-    let ready = until_ready(cluster.watch(&asked.name_any()), &asked, limit).await?;
+    let ready = until_ready(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr()).await?;
     finish(global, &ready)
 }
 
@@ -177,7 +177,7 @@ async fn free(cluster: &Cluster, request: &Request, wait: Option<Limit>) -> Resu
     let Some(before) = cluster.environment(name.as_str()).await? else { return Ok(None) };
     if before.metadata.deletion_timestamp.is_some() {
         let limit = wait.ok_or_else(|| leaving(&before))?;
-        until_gone(cluster.watch(name.as_str()), &before, limit).await?;
+        until_gone(cluster.watch(name.as_str()), &before, limit, &mut Screen::stderr()).await?;
         return Ok(None);
     }
     if before.spec.baseline != request.target.baseline.name {
@@ -232,13 +232,11 @@ fn finish(global: &Global, ready: &PreviewEnvironment) -> Result<(), Failure> {
     if let Some(text) = one_object(global.output, ready)? {
         return print(&text);
     }
-    match urls(ready).next() {
-        Some(url) => print(&format!("{}\n", super::output::clean(url))),
-        None => {
-            note(&format!("{} is ready; it has no URL, as the Baseline has no hosts.domain or nothing to route to", ready.name_any()));
-            Ok(())
-        }
+    if let Some(url) = urls(ready).next() {
+        return print(&format!("{}\n", clean(url)));
     }
+    note(&format!("{} is ready; it has no URL, as the Baseline has no hosts.domain or nothing to route to", ready.name_any()));
+    Ok(())
 }
 
 #[cfg(test)]

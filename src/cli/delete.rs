@@ -14,7 +14,7 @@ use super::create::wish_time;
 use super::errors::Failure;
 use super::find::Which;
 use super::output::{clean, note, one_object, print};
-use super::wait::{Limit, until_gone};
+use super::wait::{Limit, Screen, until_gone};
 use super::{Global, parse_limit, words};
 use crate::api::PreviewEnvironment;
 use crate::api::environment::{Target, Wish, WishState};
@@ -55,7 +55,7 @@ pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
         unwish(&cluster, &before).await?
     };
     if args.wait {
-        until_gone(cluster.watch(&asked.name_any()), &asked, limit).await?;
+        until_gone(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr()).await?;
     }
     report(global, &asked, args.wait)
 }

@@ -1,5 +1,7 @@
 //! `preview describe`: for the one who asks "why is it not up?".
 
+use std::fmt::Write;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use k8s_openapi::api::core::v1::Event;
@@ -62,7 +64,8 @@ impl Description<'_> {
         ] {
             let lines = table.render(None);
             if !lines.is_empty() {
-                text.push_str(&format!("\n{title}\n{lines}"));
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\n{title}\n{lines}");
             }
         }
         text

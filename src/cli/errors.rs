@@ -140,6 +140,8 @@ impl Place {
                     .next("install them: preview crd | kubectl apply --server-side -f -")
                     .next(self.whereabouts())
             }
+            429 | 500..=599 => Failure::failed(format!("cannot {asked}: {}", status.message))
+                .next("the cluster is busy or starting: try again in a moment"),
             404 => Failure::new(Exit::NotFound, format!("cannot {asked}: {}", status.message)),
             _ => Failure::failed(format!("cannot {asked}: {}", status.message)),
         }

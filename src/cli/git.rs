@@ -46,6 +46,8 @@ pub struct Checkout {
     pub remotes: Vec<Remote>,
     /// Whether the first remote is that of the branch.
     pub branch_has_remote: bool,
+    /// Whether a push goes to the ref that the branch follows, whatever the branch is called (`push.default`).
+    pub push_follows: bool,
 }
 
 /// One remote.
@@ -69,9 +71,12 @@ impl Git {
         let branch = self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]).await?;
         let (mut remote, mut tracked) = (None, None);
         if let Some(branch) = &branch {
-            remote = self.answer(&["config", "--get", &format!("branch.{branch}.remote")]).await?;
+            // A branch that follows another local one has the remote ".".
+            remote = self.answer(&["config", "--get", &format!("branch.{branch}.remote")]).await?.filter(|r| r != ".");
             tracked = self.answer(&["config", "--get", &format!("branch.{branch}.merge")]).await?;
         }
+        let push = self.answer(&["config", "--get", "push.default"]).await?;
+        let push_follows = push.is_some_and(|p| matches!(p.as_str(), "upstream" | "tracking"));
         let all = self.answer(&["remote"]).await?.unwrap_or_default();
         let names = order(remote.as_deref(), all.lines());
         let mut remotes = Vec::new();
@@ -79,7 +84,7 @@ impl Git {
             let url = self.answer(&["ls-remote", "--get-url", "--", &name]).await?;
             remotes.push(Remote { repository: url.as_deref().and_then(repository_of), name });
         }
-        Ok(Some(Checkout { branch, tracked, remotes, branch_has_remote: remote.is_some() }))
+        Ok(Some(Checkout { branch, tracked, remotes, branch_has_remote: remote.is_some(), push_follows }))
     }
 
     /// What a remote advertises of a branch and of pull requests.
@@ -138,8 +143,7 @@ fn order<'a>(branch: Option<&str>, all: impl Iterator<Item = &'a str>) -> Vec<St
         "origin" => 1,
         _ => 2,
     });
-    // A branch that follows another local one has the remote ".".
-    let mut names: Vec<String> = branch.filter(|b| *b != ".").map(str::to_owned).into_iter().collect();
+    let mut names: Vec<String> = branch.map(str::to_owned).into_iter().collect();
     names.extend(rest.into_iter().filter(|name| branch != Some(*name)).map(str::to_owned));
     names
 }

@@ -61,7 +61,7 @@ pub struct Global {
     #[arg(long, global = true, env = "PREVIEW_LOG_FORMAT", value_name = "text|json", value_enum, default_value_t)]
     #[arg(hide_possible_values = true, help_heading = "Global options")]
     pub log_format: LogFormat,
-    /// What is logged, such as debug or preview_env=debug [default: info for serve, else warn]
+    /// What is logged, such as debug, or info,kube=warn [default: info for serve, else off]
     #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", help_heading = "Global options")]
     pub log: Option<String>,
 }
@@ -89,14 +89,14 @@ pub enum Command {
 impl Cli {
     /// How this command logs.
     pub fn logging(&self) -> Logging {
-        let default = if matches!(self.command, Command::Serve(_)) { "info" } else { "warn" };
+        let default = if matches!(self.command, Command::Serve(_)) { "info" } else { "off" };
         Logging { format: self.global.log_format, filter: self.global.log.clone().unwrap_or_else(|| default.to_owned()) }
     }
 }
 
 /// Runs the command, prints its failure if there is one, and gives the exit code.
 pub async fn run(cli: Cli) -> ExitCode {
-    let exit = match dispatch(cli).await {
+    let exit = match Box::pin(dispatch(cli)).await {
         Ok(()) => Exit::Done,
         Err(failure) => {
             eprintln!("{}", failure.render(output::colour()));

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::cluster::Cluster;
 use super::errors::{Exit, Failure};
-use super::git::{Checkout, Git, pull_of};
+use super::git::{Checkout, Git, Remote, pull_of};
 use super::output::note;
 use crate::api;
 use crate::api::PreviewEnvironment;
@@ -53,13 +53,16 @@ pub async fn choose(cluster: &Cluster, git: &Git, wanted: &Wanted) -> Result<Tar
     };
     let (baseline, repository) = listed(&cluster.namespace, &baselines, &name, wanted)?;
     let (baseline, repository) = (baseline.clone(), repository.clone());
-    if let Some(subject) = wanted.subject.clone() {
-        return Ok(Target { baseline, repository, subject });
-    }
-    let checkout = checkout.ok_or_else(nothing_named)?;
-    let subject = Guess { git, checkout: &checkout, repository: &repository.name }.subject(cluster).await?;
+    let subject = match (&wanted.subject, &checkout) {
+        (Some(subject), _) => subject.clone(),
+        (None, None) => return Err(nothing_named()),
+        (None, Some(checkout)) => Guess { git, checkout, repository: &repository.name }.subject(cluster).await?,
+    };
     let target = Target { baseline, repository, subject };
-    note(&format!("{}, from the git checkout", target.display()));
+    if open {
+        let how = if checkout.is_some() { "from the git checkout" } else { "the only repository that the Baseline lists" };
+        note(&format!("{}, {how}", target.display()));
+    }
     Ok(target)
 }
 
@@ -78,18 +81,18 @@ fn nothing_named() -> Failure {
 }
 
 /// The Baselines of a namespace that can be read, or that one that is named.
-fn usable(namespace: &str, objects: &[api::Baseline], named: Option<&str>) -> Result<Vec<Baseline>, Failure> {
-    if objects.is_empty() {
+fn usable(namespace: &str, all: &[api::Baseline], named: Option<&str>) -> Result<Vec<Baseline>, Failure> {
+    if all.is_empty() {
         return Err(Failure::new(Exit::NotFound, format!("no Baseline in namespace {namespace}"))
             .next("name the namespace that is to be copied: -n NAMESPACE")
             .next("see where there are some: kubectl get baselines -A")
-            .next(format!("or write one for {namespace}: README.md shows how")));
+            .next(format!("or write one for {namespace}: kubectl explain baseline.spec")));
     }
-    let chosen: Vec<_> = objects.iter().filter(|o| named.is_none_or(|n| n == o.name_any())).collect();
+    let chosen: Vec<_> = all.iter().filter(|o| named.is_none_or(|n| n == o.name_any())).collect();
     if chosen.is_empty() {
-        let names: Vec<_> = objects.iter().map(ResourceExt::name_any).collect();
+        let there: Vec<_> = all.iter().map(ResourceExt::name_any).collect();
         return Err(Failure::new(Exit::NotFound, format!("no Baseline {} in namespace {namespace}", named.unwrap_or_default()))
-            .next(format!("{namespace} has {}", names.join(", "))));
+            .next(format!("{namespace} has {}", there.join(", "))));
     }
     let read = chosen.iter().map(|o| Baseline::try_from(*o).map_err(|why| (o.name_any(), why)));
     let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
@@ -184,6 +187,8 @@ struct Guess<'a> {
 
 impl Guess<'_> {
     async fn subject(&self, cluster: &Cluster) -> Result<Subject, Failure> {
+        // Before anything that is only a number: it would be taken for one of another repository.
+        let base = self.base()?;
         let variable = |name| std::env::var(name).ok();
         let followed = self.checkout.tracked.as_deref().and_then(pull_of);
         let in_ci = || ci_pull(self.repository, variable("GITHUB_REPOSITORY").as_deref(), variable("GITHUB_REF").as_deref());
@@ -191,48 +196,54 @@ impl Guess<'_> {
             return Ok(Subject::Pull(number));
         }
         let branch = self.branch()?;
-        if !self.from_fork() {
+        if !self.in_fork() {
             let known = known_pull(&cluster.environments().await?, self.repository, branch);
             if let Some(number) = known {
                 return Ok(Subject::Pull(number));
             }
         }
-        self.advertised(branch).await
+        self.advertised(base, branch).await
     }
 
-    /// The branch as it is called on its remote.
+    /// The remote of the repository that pull requests go to.
+    fn base(&self) -> Result<&Remote, Failure> {
+        self.checkout.remotes.iter().find(|r| r.repository.as_ref() == Some(self.repository)).ok_or_else(|| {
+            Failure::failed(format!("the git checkout has no remote for {}", self.repository))
+                .next("say what to preview: --pull NUMBER, or --branch NAME")
+        })
+    }
+
+    /// The branch as it is called on its remote. One that was begun from `origin/main` follows `main` until it is pushed,
+    /// and `main` is not what is meant.
     fn branch(&self) -> Result<&str, Failure> {
-        let tracked = self.checkout.tracked.as_deref().and_then(|r| r.strip_prefix("refs/heads/"));
-        tracked.filter(|_| self.checkout.branch_has_remote).or(self.checkout.branch.as_deref()).ok_or_else(|| {
+        let checkout = self.checkout;
+        let tracked = checkout.tracked.as_deref().and_then(|r| r.strip_prefix("refs/heads/"));
+        let pushed_there = checkout.branch_has_remote && (checkout.push_follows || self.in_fork());
+        tracked.filter(|_| pushed_there).or(checkout.branch.as_deref()).ok_or_else(|| {
             Failure::failed("the git checkout is on no branch (detached HEAD), so nothing says what to preview")
                 .next("say it: preview create --pull NUMBER, or --branch NAME")
         })
     }
 
     /// Whether the branch is pushed to another repository than the one that pull requests go to.
-    fn from_fork(&self) -> bool {
+    fn in_fork(&self) -> bool {
         let own = self.checkout.remotes.first().filter(|_| self.checkout.branch_has_remote);
         own.and_then(|r| r.repository.as_ref()).is_some_and(|own| own != self.repository)
     }
 
-    async fn advertised(&self, branch: &str) -> Result<Subject, Failure> {
-        let remotes = &self.checkout.remotes;
-        let Some(base) = remotes.iter().find(|r| r.repository.as_ref() == Some(self.repository)) else {
-            return Err(Failure::failed(format!("the git checkout has no remote for {}", self.repository))
-                .next("say what to preview: --pull NUMBER, or --branch NAME"));
-        };
+    async fn advertised(&self, base: &Remote, branch: &str) -> Result<Subject, Failure> {
         let at_base = match self.git.advertised(&base.name, branch).await {
             Ok(answer) => answer,
             Err(why) => return self.without_remote(branch, &why.to_string()),
         };
-        let head = match remotes.first().filter(|_| self.from_fork()) {
+        let head = match self.checkout.remotes.first().filter(|_| self.in_fork()) {
             None if at_base.is_default(branch) => return Ok(Subject::Branch(branch.to_owned())),
             None => at_base.head(branch).map(str::to_owned),
             Some(fork) => self.git.advertised(&fork.name, branch).await.ok().and_then(|a| a.head(branch).map(str::to_owned)),
         };
         match head.as_deref().map(|commit| at_base.pull_at(commit)) {
             Some(Some(number)) => Ok(Subject::Pull(number)),
-            Some(None) if !self.from_fork() => Ok(Subject::Branch(branch.to_owned())),
+            Some(None) if !self.in_fork() => Ok(Subject::Branch(branch.to_owned())),
             Some(None) => Err(Failure::failed(format!("the branch {branch} is in a fork of {} and has no pull request", self.repository))
                 .next("open one, then run this again")),
             None => Err(Failure::new(Exit::NotFound, format!("the branch {branch} is not on the remote {}", base.name))
@@ -241,7 +252,7 @@ impl Guess<'_> {
     }
 
     fn without_remote(&self, branch: &str, why: &str) -> Result<Subject, Failure> {
-        if self.from_fork() {
+        if self.in_fork() {
             return Err(Failure::failed(format!("cannot find the pull request of the branch {branch}: {why}"))
                 .next("say it: preview create --pull NUMBER"));
         }

@@ -47,14 +47,14 @@ fn the_help_says_the_exit_codes() {
 }
 
 #[test]
-fn the_service_logs_more_than_the_commands() {
+fn the_service_logs_and_the_commands_say_their_errors_themselves() {
     let filter = |line: &str| {
         let mut cli = parse(line).unwrap();
         // Whoever runs the tests may have set it.
         cli.global.log = None;
         cli.logging().filter
     };
-    assert_eq!((filter("preview list").as_str(), filter("preview serve").as_str()), ("warn", "info"));
+    assert_eq!((filter("preview list").as_str(), filter("preview serve").as_str()), ("off", "info"));
 }
 
 /// Every command and flag, of which docs/commands.md speaks.

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::pin::pin;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
@@ -26,9 +27,8 @@ impl Limit {
         Self { begun: Instant::now(), within }
     }
 
-    fn over(self, environment: &PreviewEnvironment, what: &str) -> Failure {
+    fn over(self, environment: &PreviewEnvironment, what: &str, state: &str) -> Failure {
         let within = humantime::format_duration(self.within);
-        let state = words::progress(environment);
         let name = environment.name_any();
         let failure = Failure::new(Exit::TimedOut, format!("{name} is not {what} after {within}: {state}"));
         let failure = failure.next(format!("it goes on without this command; why it takes long: preview describe {name}"));
@@ -36,13 +36,36 @@ impl Limit {
     }
 }
 
+/// Where progress is shown: one line that changes on a terminal, a line per change elsewhere.
+pub struct Screen {
+    out: Box<dyn Write + Send>,
+    terminal: bool,
+}
+
+impl Screen {
+    /// Standard error.
+    pub fn stderr() -> Self {
+        Self { terminal: io::stderr().is_terminal(), out: Box::new(io::stderr()) }
+    }
+
+    // Progress that nobody reads is no failure.
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+}
+
 /// Follows until the environment is ready for what was asked, and returns it as it then is.
-pub async fn until_ready<S>(changes: S, asked: &PreviewEnvironment, limit: Limit) -> Result<PreviewEnvironment, Failure>
+pub async fn until_ready<S>(
+    changes: S,
+    asked: &PreviewEnvironment,
+    limit: Limit,
+    screen: &mut Screen,
+) -> Result<PreviewEnvironment, Failure>
 where
     S: Stream<Item = Result<Option<PreviewEnvironment>, Failure>>,
 {
     let generation = asked.metadata.generation.unwrap_or_default();
-    let mut shown = Progress::new(asked, limit.begun);
+    let mut shown = Progress::new(asked, limit.begun, screen);
     let mut last = asked.clone();
     let mut changes = pin!(changes);
     while let Ok(Some(change)) = timeout_at(limit.begun + limit.within, changes.next()).await {
@@ -64,17 +87,17 @@ where
         }
     }
     shown.finish();
-    Err(limit.over(&last, "ready"))
+    Err(limit.over(&last, "ready", &words::progress(&last, generation)))
 }
 
 /// Follows until nothing of the environment runs any more. `asked` is the object that is to go; another one of the same
 /// name is not waited for.
-pub async fn until_gone<S>(changes: S, asked: &PreviewEnvironment, limit: Limit) -> Result<(), Failure>
+pub async fn until_gone<S>(changes: S, asked: &PreviewEnvironment, limit: Limit, screen: &mut Screen) -> Result<(), Failure>
 where
     S: Stream<Item = Result<Option<PreviewEnvironment>, Failure>>,
 {
     let generation = asked.metadata.generation.unwrap_or_default();
-    let mut shown = Progress::new(asked, limit.begun);
+    let mut shown = Progress::new(asked, limit.begun, screen);
     let mut last = asked.clone();
     let mut changes = pin!(changes);
     while let Ok(Some(change)) = timeout_at(limit.begun + limit.within, changes.next()).await {
@@ -82,7 +105,7 @@ where
         let deleting = asked.metadata.deletion_timestamp.is_some();
         match same {
             Some(now) if deleting || !words::is_gone(&now, generation) => {
-                shown.line(words::phase(&now));
+                shown.line(words::removal(&now, generation));
                 last = now;
             }
             _ => {
@@ -93,40 +116,33 @@ where
         }
     }
     shown.finish();
-    Err(limit.over(&last, "gone"))
+    Err(limit.over(&last, "gone", &words::removal(&last, generation)))
 }
 
-/// Shows how far an environment is: one line that changes on a terminal, a line per change in a pipe.
-struct Progress {
+/// What was said of an environment, and what is new since.
+struct Progress<'a> {
     name: String,
+    generation: i64,
     begun: Instant,
-    applied_at: Option<chrono::DateTime<chrono::Utc>>,
+    applied_at: Option<DateTime<Utc>>,
     last: String,
-    terminal: bool,
+    screen: &'a mut Screen,
 }
 
-impl Progress {
-    fn new(environment: &PreviewEnvironment, begun: Instant) -> Self {
+impl<'a> Progress<'a> {
+    fn new(environment: &PreviewEnvironment, begun: Instant, screen: &'a mut Screen) -> Self {
         let applied_at = environment.status.as_ref().and_then(|s| s.applied_at);
-        Self { name: environment.name_any(), begun, applied_at, last: String::new(), terminal: io::stderr().is_terminal() }
+        let generation = environment.metadata.generation.unwrap_or_default();
+        Self { name: environment.name_any(), generation, begun, applied_at, last: String::new(), screen }
     }
 
     fn show(&mut self, environment: &PreviewEnvironment) {
-        for line in self.news(environment) {
-            self.line(line);
-        }
-    }
-
-    /// What there is to say that was not said before.
-    fn news(&mut self, environment: &PreviewEnvironment) -> Vec<String> {
-        let mut news = Vec::new();
         if let Some(status) = environment.status.as_ref().filter(|s| s.applied_at != self.applied_at) {
             self.applied_at = status.applied_at;
             let count = status.inventory.len();
-            news.push(format!("{count} object{} applied", if count == 1 { "" } else { "s" }));
+            self.line(format!("{count} object{} applied", if count == 1 { "" } else { "s" }));
         }
-        news.push(words::progress(environment));
-        news
+        self.line(words::progress(environment, self.generation));
     }
 
     fn line(&mut self, text: String) {
@@ -134,15 +150,13 @@ impl Progress {
             return;
         }
         let line = progress_line(&self.name, &text, self.begun.elapsed());
-        let shown = if self.terminal { format!("\r\u{1b}[2K{line}") } else { format!("{line}\n") };
-        // Progress that nobody reads is no failure.
-        let _ = io::stderr().write_all(shown.as_bytes()).and_then(|()| io::stderr().flush());
+        self.screen.write(&if self.screen.terminal { format!("\r\u{1b}[2K{line}") } else { format!("{line}\n") });
         self.last = text;
     }
 
-    fn finish(&self) {
-        if self.terminal && !self.last.is_empty() {
-            let _ = io::stderr().write_all(b"\n");
+    fn finish(&mut self) {
+        if self.screen.terminal && !self.last.is_empty() {
+            self.screen.write("\n");
         }
     }
 }

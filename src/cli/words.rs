@@ -80,6 +80,21 @@ fn unanswered(environment: &PreviewEnvironment) -> bool {
     Environment::try_from(environment).is_ok_and(|e| e.unanswered_target().is_some())
 }
 
+/// How far the removal of an environment is, as one short line.
+pub fn removal(environment: &PreviewEnvironment, generation: i64) -> String {
+    seen(environment, generation).map_or_else(|| NOT_SEEN.to_owned(), |_| phase(environment))
+}
+
+const NOT_SEEN: &str = "recorded; the service has yet to look";
+
+/// The status, where it speaks of that generation; a look-up that is done is written before the rest.
+fn seen(environment: &PreviewEnvironment, generation: i64) -> Option<&PreviewEnvironmentStatus> {
+    environment.status.as_ref().filter(|status| {
+        let looked_up = conditions::find(&status.conditions, conditions::LOOKED_UP).and_then(|c| c.observed_generation);
+        status.observed_generation.max(looked_up).is_some_and(|seen| seen >= generation)
+    })
+}
+
 /// Whether nothing of an unwanted environment is left in the cluster.
 pub fn is_gone(environment: &PreviewEnvironment, generation: i64) -> bool {
     environment.status.as_ref().is_some_and(|status| {
@@ -88,9 +103,9 @@ pub fn is_gone(environment: &PreviewEnvironment, generation: i64) -> bool {
     })
 }
 
-/// What an environment is doing, as one short line.
-pub fn progress(environment: &PreviewEnvironment) -> String {
-    let Some(status) = &environment.status else { return "recorded; the service has not looked at it yet".to_owned() };
+/// What an environment is doing about the spec of that generation, as one short line.
+pub fn progress(environment: &PreviewEnvironment, generation: i64) -> String {
+    let Some(status) = seen(environment, generation) else { return NOT_SEEN.to_owned() };
     if unanswered(environment) {
         let waits = find(status, conditions::LOOKED_UP, ConditionStatus::False).map(sentence);
         return waits.unwrap_or_else(|| format!("looking up {}", source(environment)));

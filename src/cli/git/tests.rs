@@ -76,7 +76,6 @@ fn remotes_are_tried_in_the_order_of_likelihood() {
     assert_eq!(order(None, all.into_iter()), ["upstream", "origin", "fork"]);
     assert_eq!(order(Some("fork"), all.into_iter()), ["fork", "upstream", "origin"]);
     assert_eq!(order(Some("https://github.com/ann/web.git"), all.into_iter())[0], "https://github.com/ann/web.git");
-    assert_eq!(order(Some("."), ["origin"].into_iter()), ["origin"]);
 }
 
 #[test]
@@ -93,6 +92,9 @@ async fn a_checkout_says_branch_and_remote() {
     git(&work, &["checkout", "--quiet", "-b", "feature/login"]);
     let fresh = Git::at(&work).checkout().await.unwrap().unwrap();
     assert_eq!((fresh.branch.as_deref(), fresh.tracked, fresh.branch_has_remote), (Some("feature/login"), None, false));
+    git(&work, &["branch", "--quiet", "--set-upstream-to", "main"]);
+    let local = Git::at(&work).checkout().await.unwrap().unwrap();
+    assert_eq!((local.branch_has_remote, local.remotes.len()), (false, 1));
     commit_and_push(&work, "feature/login");
     let pushed = Git::at(&work).checkout().await.unwrap().unwrap();
     assert_eq!(pushed.tracked.as_deref(), Some("refs/heads/feature/login"));

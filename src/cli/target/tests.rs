@@ -1,5 +1,4 @@
 use super::*;
-use crate::cli::git::Remote;
 use serde_json::json;
 
 fn repo(text: &str) -> RepoName {
@@ -19,7 +18,13 @@ fn baselines() -> Vec<Baseline> {
 
 fn checkout(remotes: &[(&str, &str)]) -> Checkout {
     let remote = |(name, repository): &(&str, &str)| Remote { name: (*name).to_owned(), repository: repository.parse().ok() };
-    Checkout { branch: Some("x".into()), tracked: None, remotes: remotes.iter().map(remote).collect(), branch_has_remote: true }
+    Checkout {
+        branch: Some("x".into()),
+        tracked: None,
+        remotes: remotes.iter().map(remote).collect(),
+        branch_has_remote: true,
+        push_follows: false,
+    }
 }
 
 fn pull(number: i64) -> Wanted {
@@ -56,7 +61,7 @@ fn baselines_that_are_missing_wrong_or_many_are_said() {
     error: no Baseline in namespace shop
       name the namespace that is to be copied: -n NAMESPACE
       see where there are some: kubectl get baselines -A
-      or write one for shop: README.md shows how
+      or write one for shop: kubectl explain baseline.spec
     error: no Baseline shp in namespace shop
       shop has shop
     error: Baseline shop cannot be used: spec.lifetime.ttl: cannot read "0s" as a time to live: it must be at least a second; write it like 36h or 5d
@@ -157,7 +162,7 @@ mod with_git {
         let checkout = git.checkout().await.unwrap().unwrap();
         let repository = repo("acme/web");
         let guess = Guess { git: &git, checkout: &checkout, repository: &repository };
-        guess.advertised(guess.branch()?).await
+        guess.advertised(guess.base()?, guess.branch()?).await
     }
 
     #[tokio::test]
@@ -194,7 +199,7 @@ mod with_git {
         let git = Git::at(&work);
         let (checkout, repository) = (git.checkout().await.unwrap().unwrap(), repo("acme/web"));
         let guess = Guess { git: &git, checkout: &checkout, repository: &repository };
-        assert_eq!(guess.advertised("main").await.unwrap(), Subject::Branch("main".into()));
+        assert_eq!(guess.advertised(guess.base().unwrap(), "main").await.unwrap(), Subject::Branch("main".into()));
     }
 
     #[test]
@@ -202,6 +207,18 @@ mod with_git {
         let checkout = Checkout { branch: None, ..super::checkout(&[("origin", "acme/web")]) };
         let (git, repository) = (Git::at("."), repo("acme/web"));
         let guess = Guess { git: &git, checkout: &checkout, repository: &repository };
+        assert!(Guess { repository: &repo("acme/api"), ..guess }.base().unwrap_err().message.contains("no remote for acme/api"));
         assert!(guess.branch().unwrap_err().message.contains("detached HEAD"));
+    }
+
+    #[test]
+    fn a_branch_that_follows_another_is_called_by_its_own_name_unless_pushes_go_there() {
+        let (git, repository) = (Git::at("."), repo("acme/web"));
+        let name = |checkout: &Checkout| Guess { git: &git, checkout, repository: &repository }.branch().unwrap().to_owned();
+        let own = Checkout { tracked: Some("refs/heads/main".into()), ..super::checkout(&[("origin", "acme/web")]) };
+        assert_eq!(name(&own), "x");
+        assert_eq!(name(&Checkout { push_follows: true, ..own }), "main");
+        let fork = Checkout { tracked: Some("refs/heads/login".into()), ..super::checkout(&[("ann", "ann/web"), ("origin", "acme/web")]) };
+        assert_eq!(name(&fork), "login");
     }
 }

@@ -39,9 +39,9 @@ fn failure(environment: &PreviewEnvironment) -> Failure {
 #[test]
 fn ready_counts_only_for_the_spec_that_was_asked_for() {
     let ready = condition("Ready", "True", "Ready", "12 of 12 services ready");
-    assert_eq!(judge(&environment(3, &[ready.clone()]), 3), Verdict::Ready);
-    assert_eq!(judge(&environment(2, &[ready.clone()]), 3), Verdict::Waiting);
-    assert_eq!(judge(&environment(3, &[ready.clone()]), 4), Verdict::Waiting);
+    assert_eq!(judge(&environment(3, std::slice::from_ref(&ready)), 3), Verdict::Ready);
+    assert_eq!(judge(&environment(2, std::slice::from_ref(&ready)), 3), Verdict::Waiting);
+    assert_eq!(judge(&environment(3, std::slice::from_ref(&ready)), 4), Verdict::Waiting);
     assert_eq!(judge(&asked(&[ready]), 3), Verdict::Waiting);
     assert_eq!(judge(&environment(3, &[]), 3), Verdict::Waiting);
     assert_eq!(judge(&PreviewEnvironment { status: None, ..environment(3, &[]) }, 3), Verdict::Waiting);
@@ -101,11 +101,14 @@ fn an_object_that_is_deleted_never_becomes_ready() {
 #[test]
 fn progress_says_what_is_waited_for() {
     let ready = |status, message| condition("Ready", status, "R", message);
-    assert_eq!(progress(&asked(&[])), "looking up acme/web#42");
-    assert_eq!(progress(&asked(&[condition("LookedUp", "False", "Unavailable", "GitHub answers 502")])), "GitHub answers 502");
-    assert_eq!(progress(&environment(3, &[ready("False", "waiting for acme/web:pr-42")])), "waiting for acme/web:pr-42");
-    assert_eq!(progress(&environment(3, &[ready("True", "")])), "0 of 1 services ready");
-    assert!(progress(&PreviewEnvironment { status: None, ..environment(3, &[]) }).contains("not looked"));
+    assert_eq!(progress(&asked(&[]), 3), "looking up acme/web#42");
+    assert_eq!(progress(&asked(&[condition("LookedUp", "False", "Unavailable", "GitHub answers 502")]), 3), "GitHub answers 502");
+    assert_eq!(progress(&environment(3, &[ready("False", "waiting for acme/web:pr-42")]), 3), "waiting for acme/web:pr-42");
+    assert_eq!(progress(&environment(3, &[ready("True", "")]), 3), "0 of 1 services ready");
+    for unseen in [PreviewEnvironment { status: None, ..environment(3, &[]) }, environment(2, &[ready("True", "")])] {
+        assert_eq!(progress(&unseen, 4), NOT_SEEN);
+        assert_eq!(removal(&unseen, 4), NOT_SEEN);
+    }
 }
 
 #[test]
