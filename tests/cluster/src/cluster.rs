@@ -131,7 +131,8 @@ impl Cluster {
         failure.map_or(Ok(()), |error| Err(error.context(format!("cannot start the cluster in {}", self.folder.path().display()))))
     }
 
-    async fn one_ends(&self) -> Error {
+    /// Returns when a component ends that nobody asked to, with which and why.
+    pub(crate) async fn one_ends(&self) -> Error {
         let mut ticks = interval(LOOK);
         loop {
             ticks.tick().await;

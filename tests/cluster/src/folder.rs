@@ -5,11 +5,13 @@
 
 use std::env;
 use std::fs::{self, DirBuilder, File};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::getuid;
+use rustix::process::{Pid, Signal, getuid, kill_process};
 
 use crate::orphans;
 
@@ -55,12 +57,26 @@ impl Folder {
         File::open(path.join(OWNER)).is_ok_and(|file| file.try_lock().is_err())
     }
 
+    /// Ends the process that owns the folder at this path, and with it its cluster; returns when it is gone.
+    ///
+    /// The owner must have the folder in its arguments, so that no other process is ended by mistake.
+    pub fn evict(path: &Path) -> Result<()> {
+        let text = fs::read_to_string(path.join(OWNER)).with_context(|| format!("cannot read who owns {}", path.display()))?;
+        let owner = text.parse().ok().and_then(Pid::from_raw).with_context(|| format!("cannot read who owns {}", path.display()))?;
+        ensure!(orphans::mentions(owner, path), "cannot end process {owner}: it does not seem to run {}", path.display());
+        kill_process(owner, Signal::KILL).with_context(|| format!("cannot end process {owner}"))?;
+        locked(&path.join(OWNER)).map(drop)
+    }
+
     fn own(path: PathBuf) -> Result<Self> {
         let lock = path.join(OWNER);
-        let file = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
+        let opened = File::options().create(true).truncate(false).write(true).open(&lock);
+        let mut file = opened.with_context(|| format!("cannot create {}", lock.display()))?;
         if file.try_lock().is_err() {
             bail!("cannot use {}: another process owns it", path.display());
         }
+        file.set_len(0)?;
+        write!(file, "{}", process::id()).with_context(|| format!("cannot write {}", lock.display()))?;
         let folder = Self { path, _owner: file };
         let socket = folder.etcd_socket();
         ensure!(
@@ -93,7 +109,12 @@ impl Folder {
 
     /// A user's kubeconfig.
     pub fn kubeconfig(&self, user: &str) -> PathBuf {
-        self.file(&format!("{}.kubeconfig", user.replace(':', "-")))
+        Self::kubeconfig_in(&self.path, user)
+    }
+
+    /// A user's kubeconfig in a folder that another process owns.
+    pub fn kubeconfig_in(folder: &Path, user: &str) -> PathBuf {
+        folder.join(format!("{}.kubeconfig", user.replace(':', "-")))
     }
 
     /// Where the API server writes its audit log.
@@ -110,15 +131,17 @@ impl Drop for Folder {
 }
 
 /// Makes a folder that only this user can enter; refuses one that belongs to somebody else.
-fn private_folder(path: &Path) -> Result<()> {
+pub(crate) fn private_folder(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot create {}", path.display()))?;
     let owner = fs::symlink_metadata(path)?.uid();
     ensure!(owner == getuid().as_raw(), "cannot use {}: it belongs to user {owner}", path.display());
     Ok(())
 }
 
-fn locked(path: &Path) -> Result<File> {
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+/// Waits until no other process holds a lock on the file, and holds it until it is dropped.
+pub(crate) fn locked(path: &Path) -> Result<File> {
+    let opened = File::options().create(true).truncate(false).write(true).open(path);
+    let file = opened.with_context(|| format!("cannot create {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }

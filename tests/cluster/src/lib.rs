@@ -18,6 +18,7 @@
 //! | `arguments`, `component` | the components' arguments, and how they end with their owner |
 //! | `ready` | nodes, a StorageClass, and the wait for them |
 //! | `cluster`, `audit` | what tests use |
+//! | [`kept`] | the cluster of `make cluster` |
 
 mod arguments;
 mod audit;
@@ -27,6 +28,7 @@ mod component;
 mod credentials;
 mod folder;
 mod go;
+pub mod kept;
 mod kubeconfig;
 mod orphans;
 mod port;

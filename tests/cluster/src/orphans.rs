@@ -6,27 +6,59 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::component::NAMES;
 
-/// Ends the components whose arguments name this data folder, which no live process may own.
+/// How long the system may take to free a big process's memory.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is asked: the end of somebody else's child cannot be waited for.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Ends the components whose arguments name this data folder, which no live process may own; returns when they are
+/// gone.
 pub fn end(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir("/proc").context("cannot list processes")? {
-        let path = entry?.path();
-        let pid = path.file_name().and_then(|name| name.to_str()?.parse().ok()).and_then(Pid::from_raw);
-        // A process may end while we look: then it has no arguments.
-        let arguments = fs::read(path.join("cmdline")).unwrap_or_default();
-        if let Some(pid) = pid.filter(|_| is_component_of(folder, &arguments)) {
+    let start = Instant::now();
+    loop {
+        let left = of(folder)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() > DEADLINE {
+            bail!("cannot end the components of {}: {left:?}", folder.display());
+        }
+        for pid in left {
+            // It may have ended meanwhile.
             let _ = kill_process(pid, Signal::KILL);
         }
+        thread::sleep(POLL);
     }
-    Ok(())
 }
 
-/// Judges by the arguments as `/proc` has them, each ended by a zero byte.
+/// Whether a process has a path among its arguments.
+pub fn mentions(pid: Pid, path: &Path) -> bool {
+    arguments(pid).split(|byte| *byte == 0).any(|argument| argument == path.as_os_str().as_bytes())
+}
+
+/// The components whose arguments name this data folder.
+fn of(folder: &Path) -> Result<Vec<Pid>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot list processes")? {
+        let pid = entry?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        found.extend(pid.filter(|pid| is_component_of(folder, &arguments(*pid))));
+    }
+    Ok(found)
+}
+
+/// A process's arguments as `/proc` has them, each ended by a zero byte; none where it has ended.
+fn arguments(pid: Pid) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
 fn is_component_of(folder: &Path, arguments: &[u8]) -> bool {
     let mut arguments = arguments.split(|byte| *byte == 0);
     let program = arguments.next().unwrap_or_default();
