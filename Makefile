@@ -1,0 +1,14 @@
+# `make` lists the targets; a target's line of help stands behind its `##`.
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Two clones have two clusters; CLUSTER_NAME=... names one instead.
+.PHONY: cluster cluster-down
+cluster: ## Start a Kubernetes cluster that stays, and say how to use it
+	@cargo run --quiet --package test-cluster -- up
+
+cluster-down: ## End the cluster of `make cluster` and remove its data
+	@cargo run --quiet --package test-cluster -- down

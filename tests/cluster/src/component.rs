@@ -1,0 +1,136 @@
+//! One running component.
+//!
+//! However this process ends (return, panic, Ctrl-C, `kill -9`), the system ends the components: each is started
+//! through `setpriv --pdeathsig KILL`, which asks Linux to end it when the *thread* that started it is gone
+//! (`man 2 prctl`, `PR_SET_PDEATHSIG`). Test threads end early, so one thread that never ends starts them all.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use anyhow::{Context, Error, Result, anyhow, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::go::last_lines;
+
+/// The components' names, which are also their binaries' names.
+pub const NAMES: [&str; 5] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"];
+
+/// How much of a log an error shows.
+const LOG_LINES: usize = 20;
+
+/// How to start a component.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// One of [`NAMES`].
+    pub name: &'static str,
+    /// The binary.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Takes its output, appended.
+    pub log: PathBuf,
+    /// Stands in for the home folder, so that no developer's settings reach it.
+    pub home: PathBuf,
+}
+
+/// A component that runs until this value is dropped.
+#[derive(Debug)]
+pub struct Component {
+    launch: Launch,
+    child: Child,
+}
+
+impl Component {
+    /// Starts it. Returns before it is ready for work.
+    pub fn start(launch: Launch) -> Result<Self> {
+        // setpriv only says "failed to execute" once it is too late for an error of ours.
+        ensure!(launch.program.is_file(), "cannot start {}: {} is gone", launch.name, launch.program.display());
+        let command = command(&launch).with_context(|| format!("cannot write {}", launch.log.display()))?;
+        let child = spawn(command).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => anyhow!("cannot start {}: setpriv is missing: install util-linux", launch.name),
+            _ => Error::new(error).context(format!("cannot start {}", launch.name)),
+        })?;
+        Ok(Self { launch, child })
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Stops it where it stands: connections stay open and nothing answers.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// An error with the end of its log.
+    pub fn error(&self, what: &str) -> Error {
+        anyhow!("{} {what}; its log ends:\n{}", self.launch.name, log_end(&self.launch.log))
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), signal).with_context(|| format!("cannot signal {}", self.launch.name))
+    }
+}
+
+impl Drop for Component {
+    /// Ends it at once: what it stored is dropped too, so it has nothing to put in order.
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(launch: &Launch) -> io::Result<Command> {
+    let log = File::options().create(true).append(true).open(&launch.log)?;
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(&launch.program)
+        .args(&launch.arguments)
+        .env_clear()
+        .env("HOME", &launch.home)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(&launch.home)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    Ok(command)
+}
+
+type Order = (Command, Sender<io::Result<Child>>);
+
+/// Starts a program from the thread that lives as long as this process.
+fn spawn(command: Command) -> io::Result<Child> {
+    static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, orders) = channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, answer) in orders {
+                // Whoever asked may be gone: then the child is dropped, still tied to this process.
+                let _ = answer.send(command.spawn());
+            }
+        });
+        sender
+    });
+    let (answer, child) = channel();
+    spawner.send((command, answer)).map_err(|_| io::Error::other("the spawning thread is gone"))?;
+    child.recv().map_err(|_| io::Error::other("the spawning thread is gone"))?
+}
+
+fn log_end(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    last_lines(&String::from_utf8_lossy(&text), LOG_LINES)
+}
