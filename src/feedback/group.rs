@@ -1,5 +1,6 @@
 //! The environments of one pull request, and what its comment is to say. No client, no clock, no logging.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -69,13 +70,23 @@ pub struct Letter {
 }
 
 impl Group {
-    /// The environments of that pull request among others. None where there is none.
-    pub fn of<'a>(key: &PullKey, environments: impl IntoIterator<Item = &'a Arc<PreviewEnvironment>>) -> Option<Self> {
-        let ours = environments.into_iter().filter(|e| PullKey::of(e).as_ref() == Some(key));
-        let mut members: Vec<_> = ours.cloned().collect();
+    /// Those environments as the ones of that pull request. None where there is none.
+    pub fn of(key: PullKey, mut members: Vec<Arc<PreviewEnvironment>>) -> Option<Self> {
         members.sort_by_key(|member| member.uid());
-        let repository = pull_source(members.first()?)?.repository.parse().ok()?;
-        Some(Self { key: key.clone(), repository, members })
+        // After a rename, the environment that heard last of the repository knows its name.
+        let source = members.iter().filter_map(|member| pull_source(member)).max_by_key(|source| source.observed_at)?;
+        Some(Self { key, repository: source.repository.parse().ok()?, members })
+    }
+
+    /// All environments by the pull request that they report to.
+    pub fn index(environments: Vec<Arc<PreviewEnvironment>>) -> HashMap<PullKey, Vec<Arc<PreviewEnvironment>>> {
+        let mut index = HashMap::<_, Vec<_>>::new();
+        for environment in environments {
+            if let Some(key) = PullKey::of(&environment) {
+                index.entry(key).or_default().push(environment);
+            }
+        }
+        index
     }
 
     /// The environments, the one with the smallest UID first: the comment is delivered in its name.
@@ -98,9 +109,12 @@ impl Group {
         self.members.iter().find_map(|member| recorded(member)?.comment_id)
     }
 
-    /// Whether one environment, at least, records that the comment says this.
-    pub fn any_shows(&self, letter: &Letter) -> bool {
-        self.members.iter().any(|member| shows(member, letter))
+    /// Digest of what the comment says, as the environments record it; None where they do not agree, as after a
+    /// crash between two of their records.
+    pub fn recorded_digest(&self) -> Option<&str> {
+        let mut delivered = self.members.iter().filter(|m| is_delivered(m)).map(|m| recorded(m).and_then(|f| f.digest.as_deref()));
+        let first = delivered.next()?;
+        if delivered.all(|digest| digest == first) { first } else { None }
     }
 
     /// Whether every environment records that the comment says this: then there is nothing to do at all.
@@ -116,14 +130,19 @@ impl Group {
 /// While the forge cannot be reached this is false: the object is the only thing that remembers what is to be said.
 pub fn nothing_left_to_say(environment: &PreviewEnvironment, others: &[Arc<PreviewEnvironment>]) -> bool {
     let Some(key) = PullKey::of(environment) else { return true };
-    let mut all: Vec<_> = others.iter().filter(|other| other.uid() != environment.uid()).cloned().collect();
+    let same_pull = |other: &&Arc<PreviewEnvironment>| PullKey::of(other).as_ref() == Some(&key);
+    let mut all: Vec<_> = others.iter().filter(|other| other.uid() != environment.uid()).filter(same_pull).cloned().collect();
     all.push(Arc::new(environment.clone()));
-    let letter = Group::of(&key, &all).and_then(|group| group.letter());
-    letter.is_some_and(|letter| shows(environment, &letter) || refused(environment, &letter))
+    let letter = Group::of(key, all).and_then(|group| group.letter());
+    letter.is_none_or(|letter| shows(environment, &letter) || refused(environment, &letter))
 }
 
 fn shows(member: &PreviewEnvironment, letter: &Letter) -> bool {
-    is_about(member, letter) && condition(member).is_some_and(|c| c.status == ConditionStatus::True)
+    is_about(member, letter) && is_delivered(member)
+}
+
+fn is_delivered(member: &PreviewEnvironment) -> bool {
+    condition(member).is_some_and(|c| c.status == ConditionStatus::True)
 }
 
 fn refused(member: &PreviewEnvironment, letter: &Letter) -> bool {

@@ -1,3 +1,6 @@
+mod deliver;
+mod double;
+mod driver;
 mod fixtures;
 mod render;
 mod structure;

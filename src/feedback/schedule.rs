@@ -1,0 +1,234 @@
+//! When to deliver to which pull request. No client, no clock of its own, no logging.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::deliver::{Memory, Outcome};
+use super::group::PullKey;
+
+/// How long a change waits for others that come with it.
+const DEBOUNCE: Duration = Duration::from_millis(300);
+/// Shortest time between two edits of one comment: forges limit what is written, and nobody reads faster.
+const PACE: Duration = Duration::from_millis(1_500);
+/// First wait after a failure; it doubles with each further one.
+const BACKOFF: Duration = Duration::from_secs(1);
+/// Longest wait after failures that can pass.
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// Wait after a refusal of the same text, which only a person can change.
+const REFUSED_WAIT: Duration = Duration::from_secs(600);
+
+/// The pull requests that we know, and when each is due.
+#[derive(Default)]
+pub(super) struct Schedule {
+    slots: HashMap<PullKey, Slot>,
+    /// The forge asked for silence until then. It limits us as a whole, not a pull request.
+    quiet: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// When to look at it next.
+    due: Option<Instant>,
+    /// Not before this, whatever changes.
+    held: Option<Instant>,
+    /// Failures in a row.
+    failures: u32,
+    /// Digest of the text that the forge refuses, and when to offer it again.
+    refused: Option<(String, Instant)>,
+    /// Empty while a delivery has it.
+    memory: Memory,
+    /// Whether a delivery is under way.
+    flying: bool,
+    /// Whether something changed since it began.
+    changed_in_flight: bool,
+}
+
+impl Schedule {
+    /// Something about the pull request changed. The first time it is due at once.
+    pub(super) fn changed(&mut self, key: PullKey, now: Instant) {
+        let known = self.slots.contains_key(&key);
+        let slot = self.slots.entry(key).or_default();
+        if slot.flying {
+            slot.changed_in_flight = true;
+        } else {
+            slot.due_by(if known { now + DEBOUNCE } else { now });
+        }
+    }
+
+    /// When the next one is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let next = self.slots.values().filter_map(|slot| slot.due).min()?;
+        Some(self.quiet.map_or(next, |quiet| quiet.max(next)))
+    }
+
+    /// Those that are due, the longest overdue first; none of them is being delivered to.
+    pub(super) fn due(&self, now: Instant) -> Vec<PullKey> {
+        if self.quiet.is_some_and(|quiet| now < quiet) {
+            return Vec::new();
+        }
+        let mut due: Vec<_> = self.slots.iter().filter_map(|(key, slot)| Some((slot.due.filter(|due| *due <= now)?, key))).collect();
+        due.sort();
+        due.into_iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// What is known of the comment of a pull request that is not being delivered to.
+    pub(super) fn memory(&self, key: &PullKey) -> Option<&Memory> {
+        self.slots.get(key).map(|slot| &slot.memory)
+    }
+
+    /// There is nothing to deliver until something changes.
+    pub(super) fn rest(&mut self, key: &PullKey) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.due = None;
+        }
+    }
+
+    /// Hands the memory out for a delivery of the text with that digest; None if the forge refused this very text
+    /// and it is too early to offer it again.
+    pub(super) fn start(&mut self, key: &PullKey, digest: &str, now: Instant) -> Option<Memory> {
+        let slot = self.slots.get_mut(key)?;
+        if let Some((_, again)) = slot.refused.as_ref().filter(|(refused, again)| refused == digest && now < *again) {
+            slot.due = Some(*again);
+            return None;
+        }
+        (slot.due, slot.flying) = (None, true);
+        Some(std::mem::take(&mut slot.memory))
+    }
+
+    /// A delivery of the text with that digest ended.
+    pub(super) fn done(&mut self, key: &PullKey, landed: Landed, now: Instant) {
+        if let Outcome::Retry(Some(asked)) = landed.outcome {
+            self.quiet = self.quiet.max(Some(now + asked));
+        }
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.memory = landed.memory;
+        slot.flying = false;
+        slot.settle(landed.outcome, &landed.digest, now);
+        if std::mem::take(&mut slot.changed_in_flight) {
+            slot.due_by(now + DEBOUNCE);
+        }
+    }
+
+    /// Forgets those that are not known elsewhere any more.
+    pub(super) fn retain(&mut self, known: impl Fn(&PullKey) -> bool) {
+        self.slots.retain(|key, slot| slot.flying || known(key));
+    }
+
+    /// How many are known.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+/// A delivery that ended.
+pub(super) struct Landed {
+    pub(super) memory: Memory,
+    pub(super) outcome: Outcome,
+    pub(super) digest: String,
+}
+
+impl Slot {
+    fn due_by(&mut self, at: Instant) {
+        let at = self.held.map_or(at, |held| held.max(at));
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    fn settle(&mut self, outcome: Outcome, digest: &str, now: Instant) {
+        (self.failures, self.refused) = match outcome {
+            Outcome::Delivered => (0, None),
+            Outcome::Refused => (0, Some((digest.to_owned(), now + REFUSED_WAIT))),
+            Outcome::Retry(_) => (self.failures.saturating_add(1), None),
+        };
+        let wait = match outcome {
+            Outcome::Retry(asked) => asked.unwrap_or_default().max(backoff(self.failures)),
+            Outcome::Delivered | Outcome::Refused => PACE,
+        };
+        self.held = Some(now + wait);
+        self.due = match outcome {
+            Outcome::Delivered => None,
+            Outcome::Retry(_) => self.held,
+            Outcome::Refused => Some(now + REFUSED_WAIT),
+        };
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(BACKOFF_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::baseline::ForgeKind;
+
+    fn key() -> PullKey {
+        PullKey { forge: ForgeKind::Github, repository_id: 7, number: 42 }
+    }
+
+    fn landed(outcome: Outcome) -> Landed {
+        Landed { memory: Memory::default(), outcome, digest: "a".into() }
+    }
+
+    /// A schedule whose first delivery ended so, at the moment given with it.
+    fn after(outcome: Outcome) -> (Schedule, Instant) {
+        let (mut schedule, now) = (Schedule::default(), Instant::now());
+        schedule.changed(key(), now);
+        assert_eq!(schedule.due(now), [key()], "the first is due at once");
+        assert!(schedule.start(&key(), "a", now).is_some());
+        schedule.done(&key(), landed(outcome), now);
+        (schedule, now)
+    }
+
+    #[test]
+    fn edits_keep_their_distance() {
+        let (mut schedule, now) = after(Outcome::Delivered);
+        assert_eq!(schedule.next_due(), None);
+        schedule.changed(key(), now);
+        assert_eq!(schedule.next_due(), Some(now + PACE));
+        schedule.changed(key(), now + DEBOUNCE);
+        assert_eq!(schedule.next_due(), Some(now + PACE), "later changes do not put it off");
+    }
+
+    #[test]
+    fn what_changes_in_flight_is_looked_at_after() {
+        let (mut schedule, now) = after(Outcome::Delivered);
+        schedule.changed(key(), now);
+        assert!(schedule.start(&key(), "b", now + PACE).is_some());
+        schedule.changed(key(), now + PACE);
+        assert!(schedule.due(now + BACKOFF_MAX).is_empty(), "one delivery at a time");
+        schedule.done(&key(), landed(Outcome::Delivered), now + PACE);
+        assert_eq!(schedule.next_due(), Some(now + PACE + PACE));
+    }
+
+    #[test]
+    fn failures_wait_longer_each_time_and_changes_do_not_hurry_them() {
+        let (mut schedule, mut now) = after(Outcome::Retry(None));
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            schedule.changed(key(), now);
+            assert_eq!(schedule.next_due(), Some(now + Duration::from_secs(seconds)));
+            now += Duration::from_secs(seconds);
+            assert!(schedule.start(&key(), "a", now).is_some());
+            schedule.done(&key(), landed(Outcome::Retry(None)), now);
+        }
+    }
+
+    #[test]
+    fn the_forge_is_left_alone_as_long_as_it_asks() {
+        let (mut schedule, now) = after(Outcome::Retry(Some(Duration::from_secs(900))));
+        schedule.changed(PullKey { number: 43, ..key() }, now);
+        assert_eq!(schedule.next_due(), Some(now + Duration::from_secs(900)), "by all");
+        assert!(schedule.due(now).is_empty());
+    }
+
+    #[test]
+    fn a_refused_text_waits_and_another_one_does_not() {
+        let (mut schedule, now) = after(Outcome::Refused);
+        schedule.changed(key(), now);
+        assert_eq!(schedule.next_due(), Some(now + PACE));
+        assert!(schedule.start(&key(), "a", now + PACE).is_none());
+        assert_eq!(schedule.next_due(), Some(now + REFUSED_WAIT));
+        assert!(schedule.start(&key(), "b", now + PACE).is_some());
+    }
+}

@@ -1,0 +1,136 @@
+//! What an environment records of its comment: `status.feedback` and the condition about it, and nothing else.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+use super::group::{condition, recorded};
+use crate::api::conditions::Observation;
+use crate::api::status::Feedback;
+use crate::api::{PreviewEnvironment, names};
+
+/// How long the API server may take to answer. The client itself waits for ever.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How a delivery ended, for the record of one environment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// The comment's number, and the digest of what it says or of what the forge refuses.
+    pub feedback: Feedback,
+    /// `FeedbackDelivered`.
+    pub observation: Observation,
+}
+
+impl Report {
+    /// Whether that is what the environment records already.
+    pub fn is_recorded_by(&self, member: &PreviewEnvironment) -> bool {
+        let said = &self.observation;
+        let same =
+            |c: &crate::api::conditions::Condition| (c.status, &*c.reason, &*c.message) == (said.status, said.reason, &*said.message);
+        recorded(member) == Some(&self.feedback) && condition(member).is_some_and(same)
+    }
+}
+
+/// Why a record was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The API server said no, or could not be reached.
+    #[error("cannot write status.feedback of {name}: {why}")]
+    Refused {
+        /// The environment.
+        name: String,
+        /// The API server's answer.
+        why: Box<kube::Error>,
+    },
+    /// No answer came in time.
+    #[error("cannot write status.feedback of {0}: the API server does not answer")]
+    Late(String),
+}
+
+/// Where records are kept.
+pub trait Statuses: Send + Sync {
+    /// Writes the record of one environment. It is no failure if the environment is not there any more.
+    fn write<'a>(&'a self, member: &'a PreviewEnvironment, report: &'a Report) -> BoxFuture<'a, Result<(), StatusError>>;
+}
+
+/// Records in the cluster, by server-side apply under a manager of our own.
+pub struct ClusterStatuses {
+    client: Client,
+}
+
+impl ClusterStatuses {
+    /// Over that client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn apply(&self, member: &PreviewEnvironment, report: &Report) -> Result<(), StatusError> {
+        let api: Api<PreviewEnvironment> = Api::namespaced(self.client.clone(), &member.namespace().unwrap_or_default());
+        let (name, body) = (member.name_any(), Patch::Apply(patch(member, report, Utc::now())));
+        let parameters = PatchParams::apply(names::MANAGER_FEEDBACK).force();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, api.patch_status(&name, &parameters, &body)).await;
+        match answer {
+            Err(_) => Err(StatusError::Late(name)),
+            // Gone, or made again under the same name with another UID.
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Ok(Err(why)) => Err(StatusError::Refused { name, why: Box::new(why) }),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+}
+
+impl Statuses for ClusterStatuses {
+    fn write<'a>(&'a self, member: &'a PreviewEnvironment, report: &'a Report) -> BoxFuture<'a, Result<(), StatusError>> {
+        Box::pin(self.apply(member, report))
+    }
+}
+
+/// The server-side apply of a record: the two things that are ours, and the UID, so that an environment made again
+/// under the same name does not get it.
+pub fn patch(member: &PreviewEnvironment, report: &Report, now: DateTime<Utc>) -> Value {
+    let before = member.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let condition = report.observation.clone().dated(before, member.metadata.generation, now);
+    json!({
+        "apiVersion": <PreviewEnvironment as kube::Resource>::api_version(&()),
+        "kind": <PreviewEnvironment as kube::Resource>::kind(&()),
+        "metadata": {"name": member.name_any(), "namespace": member.namespace(), "uid": member.uid()},
+        "status": {"feedback": report.feedback, "conditions": [condition]},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::CustomResourceExt;
+
+    use super::*;
+    use crate::api::conditions::FEEDBACK_DELIVERED;
+
+    fn member() -> PreviewEnvironment {
+        let mut member = PreviewEnvironment::new("web-pr-42", serde_json::from_value(json!({"baseline": "shop"})).unwrap());
+        (member.metadata.namespace, member.metadata.uid) = (Some("shop".into()), Some("uid-1".into()));
+        member
+    }
+
+    #[test]
+    fn only_our_two_things_are_applied() {
+        let observation = Observation::new(FEEDBACK_DELIVERED, true, "Delivered", "It shows.");
+        let report = Report { feedback: Feedback { comment_id: Some(9), digest: Some("d".into()) }, observation };
+        let body = patch(&member(), &report, DateTime::from_timestamp(1_000, 0).unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap());
+        assert!(!report.is_recorded_by(&member()));
+    }
+
+    #[test]
+    fn several_managers_can_hold_conditions_of_their_own() {
+        let crd = serde_json::to_value(PreviewEnvironment::crd()).unwrap();
+        let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+        let conditions = crd.pointer(&format!("{status}/conditions")).unwrap();
+        assert_eq!(conditions["x-kubernetes-list-type"], "map");
+        assert_eq!(conditions["x-kubernetes-list-map-keys"], json!(["type"]));
+        assert!(crd.pointer(&format!("{status}/feedback/x-kubernetes-map-type")).is_none());
+    }
+}

@@ -1,0 +1,233 @@
+//! One comment, whatever goes wrong on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::double::{Double, Fault, Records, away, forbidden};
+use super::fixtures::*;
+use crate::api::PreviewEnvironment;
+use crate::api::conditions::{self, Condition};
+use crate::feedback::deliver::{Deliverer, Memory, Outcome};
+use crate::feedback::group::nothing_left_to_say;
+use crate::feedback::{Group, PullKey};
+use crate::forge::ForgeError;
+
+/// A forge, the environments, and what a running service remembers.
+struct World {
+    forge: Arc<Double>,
+    records: Arc<Records>,
+    memory: Memory,
+}
+
+impl World {
+    fn of(members: impl IntoIterator<Item = PreviewEnvironment>) -> Self {
+        Self { forge: Arc::default(), records: Records::of(members), memory: Memory::default() }
+    }
+
+    /// What the driver does when the pull request is due: None where there is nothing to do.
+    async fn deliver(&mut self) -> Option<Outcome> {
+        let members = self.records.members();
+        let group = Group::of(PullKey::of(&members[0])?, members)?;
+        let letter = group.letter()?;
+        if self.memory.is_done(&group, &letter) {
+            return None;
+        }
+        let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
+        Some(deliverer.deliver(&group, &letter, &mut self.memory).await)
+    }
+
+    async fn delivered(&mut self) {
+        assert_eq!(self.deliver().await, Some(Outcome::Delivered));
+    }
+
+    /// The service is started anew.
+    fn restart(&mut self) {
+        self.memory = Memory::default();
+    }
+
+    fn condition(&self, member: usize) -> Condition {
+        let members = self.records.members();
+        conditions::find(&members[member].status.as_ref().unwrap().conditions, conditions::FEEDBACK_DELIVERED).unwrap().clone()
+    }
+
+    fn comment_ids(&self) -> Vec<Option<i64>> {
+        self.records.members().iter().map(|m| m.status.as_ref().unwrap().feedback.as_ref().unwrap().comment_id).collect()
+    }
+}
+
+#[tokio::test]
+async fn it_is_made_once_and_edited_in_place() {
+    let mut world = World::of([started()]);
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["find", "create"]);
+    assert!(world.forge.body().contains("Creating the preview"));
+    world.records.replace(ready());
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["edit"]);
+    assert!(world.forge.body().contains("is ready"));
+    assert_eq!((world.condition(0).reason.as_str(), world.comment_ids()), ("Delivered", vec![Some(1)]));
+}
+
+#[tokio::test]
+async fn an_unchanged_state_asks_nobody_anything() {
+    let mut world = World::of([ready()]);
+    world.delivered().await;
+    world.forge.calls();
+    assert_eq!(world.deliver().await, None);
+    world.restart();
+    assert_eq!(world.deliver().await, None);
+    assert!(world.forge.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_comment_that_says_it_already_is_not_written() {
+    let mut world = World::of([ready()]);
+    world.delivered().await;
+    let mut other = World { forge: world.forge.clone(), ..World::of([ready()]) };
+    world.forge.calls();
+    other.delivered().await;
+    assert_eq!((other.forge.calls(), other.comment_ids()), (vec!["find"], vec![Some(1)]));
+}
+
+#[tokio::test]
+async fn a_comment_that_somebody_deleted_is_made_again() {
+    let mut world = World::of([started()]);
+    world.delivered().await;
+    world.forge.wipe();
+    world.records.replace(ready());
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["find", "create", "edit", "find", "create"]);
+    assert!(world.forge.body().contains("is ready"));
+    assert_eq!(world.comment_ids(), [Some(2)]);
+}
+
+#[tokio::test]
+async fn a_number_that_is_wrong_leads_to_the_comment_by_its_marker() {
+    let mut world = World::of([started()]);
+    world.delivered().await;
+    world.restart();
+    world.records = Records::of([ready().shown(99, "other")]);
+    world.forge.calls();
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["edit", "find", "edit"]);
+    assert!(world.forge.body().contains("is ready"));
+    assert_eq!(world.comment_ids(), [Some(1)]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_does_not_make_a_second_comment() {
+    for restart in [false, true] {
+        let mut world = World::of([started()]);
+        world.forge.fail_call("create", Fault::After(away()));
+        assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+        assert_eq!(world.forge.comments().len(), 1);
+        if restart {
+            world.restart();
+        }
+        world.records.replace(ready());
+        world.delivered().await;
+        assert!(world.forge.body().contains("is ready"));
+        assert_eq!(world.comment_ids(), [Some(1)]);
+    }
+}
+
+#[tokio::test]
+async fn two_environments_share_one_comment() {
+    let mut world = World::of([second(started()), ready()]);
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["find", "create"]);
+    let body = world.forge.body();
+    assert!(body.contains("### `shop`: Preview") && body.contains("### `shop-eu`: Creating"), "{body}");
+    assert_eq!(world.comment_ids(), [Some(1), Some(1)]);
+    let members = world.records.members();
+    let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
+    assert_eq!(group.members()[0].metadata.uid.as_deref(), Some("uid-1"), "in the name of the smallest UID");
+}
+
+#[tokio::test]
+async fn a_failure_that_passes_is_shown_and_tried_again() {
+    let mut world = World::of([started()]);
+    world.forge.fail(Fault::Before(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    let shown = world.condition(0);
+    assert_eq!((shown.reason.as_str(), shown.message.as_str()), ("Retrying", "cannot write the comment: no answer"));
+    world.forge.fail(Fault::Before(ForgeError::RateLimited { what: "find the comment".into(), seconds: 60 }));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(Some(Duration::from_secs(60)))));
+    world.delivered().await;
+    assert_eq!(world.condition(0).reason, "Delivered");
+}
+
+#[tokio::test]
+async fn a_refusal_is_shown() {
+    let mut world = World::of([started()]);
+    world.forge.fail(Fault::Before(forbidden()));
+    assert_eq!(world.deliver().await, Some(Outcome::Refused));
+    assert_eq!(world.condition(0).reason, "Refused");
+    assert!(world.condition(0).message.contains("403"), "{}", world.condition(0).message);
+    world.delivered().await;
+    assert_eq!(world.condition(0).reason, "Delivered");
+}
+
+#[tokio::test]
+async fn an_edit_that_may_have_been_done_is_not_taken_for_undone() {
+    let mut world = World::of([started()]);
+    world.delivered().await;
+    world.records.replace(ready());
+    world.forge.fail(Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    assert!(world.forge.body().contains("is ready"));
+    world.records.replace(started());
+    world.delivered().await;
+    assert!(world.forge.body().contains("Creating"), "back to a text that was recorded as shown");
+}
+
+#[tokio::test]
+async fn a_record_that_fails_is_written_later_without_the_forge() {
+    let mut world = World::of([started()]);
+    world.records.refuse(true);
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.forge.calls();
+    world.records.refuse(false);
+    world.delivered().await;
+    assert!(world.forge.calls().is_empty());
+    assert_eq!(world.comment_ids(), [Some(1)]);
+}
+
+#[tokio::test]
+async fn what_was_never_there_opens_no_comment() {
+    let mut world = World::of([recorded().unwanted("Closed", "Removed")]);
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["find"]);
+    assert!(world.forge.comments().is_empty());
+    assert_eq!(world.deliver().await, None);
+    assert!(nothing_left_to_say(&world.records.members()[0], &[]));
+}
+
+#[tokio::test]
+async fn nothing_is_said_before_something_is_decided() {
+    assert_eq!(World::of([recorded()]).deliver().await, None);
+}
+
+#[tokio::test]
+async fn the_last_word_is_waited_for() {
+    let mut world = World::of([ready()]);
+    world.delivered().await;
+    world.records.replace(ready().unwanted("Merged", "Removed"));
+    let last = |world: &World| nothing_left_to_say(&world.records.members()[0], &world.records.members());
+    assert!(!last(&world), "the comment still says that it is ready");
+    world.forge.fail(Fault::Before(away()));
+    world.deliver().await;
+    assert!(!last(&world), "the forge is away");
+    world.forge.fail(Fault::Before(forbidden()));
+    world.deliver().await;
+    assert!(last(&world), "the forge refuses it");
+    world.delivered().await;
+    assert!(last(&world) && world.forge.body().contains("Preview removed: the pull request was merged"));
+}
+
+#[test]
+fn an_environment_of_a_branch_has_nothing_to_say() {
+    let mut object = ready();
+    (object.spec.sources[0].pull, object.spec.sources[0].branch) = (None, Some("login".into()));
+    assert!(nothing_left_to_say(&object, &[]));
+}

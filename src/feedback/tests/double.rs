@@ -1,0 +1,187 @@
+//! A pull request's comments and the records of environments, in memory, with faults on demand.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::fixtures::time;
+use crate::api::PreviewEnvironment;
+use crate::api::status::Feedback;
+use crate::domain::RepoName;
+use crate::feedback::status::{Report, StatusError, Statuses, patch};
+use crate::forge::{Answer, Branch, Comment, Forge, ForgeError, PullRequest};
+
+/// How the next call to the forge goes wrong.
+#[derive(Clone)]
+pub(crate) enum Fault {
+    /// It is not done.
+    Before(ForgeError),
+    /// It is done, and the answer is lost.
+    After(ForgeError),
+}
+
+#[derive(Default)]
+struct Pull {
+    comments: Vec<Comment>,
+    written: i64,
+    calls: Vec<&'static str>,
+    faults: VecDeque<(Option<&'static str>, Fault)>,
+}
+
+/// A forge with one pull request.
+#[derive(Default)]
+pub(crate) struct Double {
+    pull: Mutex<Pull>,
+    changes: watch::Sender<usize>,
+}
+
+pub(crate) fn away() -> ForgeError {
+    ForgeError::Unavailable { what: "write the comment".into(), why: "no answer".into() }
+}
+
+pub(crate) fn forbidden() -> ForgeError {
+    ForgeError::Refused { what: "write the comment".into(), status: 403, message: "Resource not accessible".into() }
+}
+
+impl Double {
+    /// Every call that was made since the last look.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.pull.lock().unwrap().calls)
+    }
+
+    pub(crate) fn comments(&self) -> Vec<Comment> {
+        self.pull.lock().unwrap().comments.clone()
+    }
+
+    pub(crate) fn body(&self) -> String {
+        let comments = self.comments();
+        assert_eq!(comments.len(), 1, "one comment: {comments:?}");
+        comments[0].body.clone()
+    }
+
+    pub(crate) fn fail(&self, fault: Fault) {
+        self.pull.lock().unwrap().faults.push_back((None, fault));
+    }
+
+    /// The next call of that name goes wrong.
+    pub(crate) fn fail_call(&self, name: &'static str, fault: Fault) {
+        self.pull.lock().unwrap().faults.push_back((Some(name), fault));
+    }
+
+    /// Somebody deletes all comments.
+    pub(crate) fn wipe(&self) {
+        self.pull.lock().unwrap().comments.clear();
+    }
+
+    /// Waits until the comments are as told.
+    pub(crate) async fn until(&self, told: impl Fn(&[Comment]) -> bool) {
+        let mut changes = self.changes.subscribe();
+        let wait = changes.wait_for(|_| told(&self.comments()));
+        let seen = tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.is_ok();
+        assert!(seen, "the comments never were as told: {:?}", self.comments());
+    }
+
+    fn call<T>(&self, name: &'static str, act: impl FnOnce(&mut Pull) -> Result<T, ForgeError>) -> Result<T, ForgeError> {
+        let answer = {
+            let mut pull = self.pull.lock().unwrap();
+            pull.calls.push(name);
+            let hit = pull.faults.iter().position(|(at, _)| at.is_none_or(|at| at == name));
+            match hit.and_then(|hit| pull.faults.remove(hit)).map(|(_, fault)| fault) {
+                None => act(&mut pull),
+                Some(Fault::Before(error)) => Err(error),
+                Some(Fault::After(error)) => act(&mut pull).and(Err(error)),
+            }
+        };
+        self.changes.send_modify(|n| *n += 1);
+        answer
+    }
+}
+
+impl Forge for Double {
+    fn pull_request<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, PullRequest> {
+        Box::pin(async { Err(ForgeError::NotFound("the pull request".into())) })
+    }
+
+    fn branch<'a>(&'a self, _: &'a RepoName, _: &'a str) -> Answer<'a, Branch> {
+        Box::pin(async { Err(ForgeError::NotFound("the branch".into())) })
+    }
+
+    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
+        Box::pin(async move { self.call("find", |pull| Ok(pull.comments.iter().find(|c| c.body.contains(marker)).cloned())) })
+    }
+
+    fn create_comment<'a>(&'a self, _: &'a RepoName, _: i64, body: &'a str) -> Answer<'a, i64> {
+        let create = |pull: &mut Pull| {
+            pull.written += 1;
+            pull.comments.push(Comment { id: pull.written, body: body.to_owned() });
+            Ok(pull.written)
+        };
+        Box::pin(async move { self.call("create", create) })
+    }
+
+    fn edit_comment<'a>(&'a self, _: &'a RepoName, id: i64, body: &'a str) -> Answer<'a, ()> {
+        let edit = move |pull: &mut Pull| {
+            let comment = pull.comments.iter_mut().find(|c| c.id == id).ok_or_else(|| ForgeError::NotFound("the comment".into()))?;
+            body.clone_into(&mut comment.body);
+            Ok(())
+        };
+        Box::pin(async move { self.call("edit", edit) })
+    }
+}
+
+/// The environments as the API server holds them.
+#[derive(Default)]
+pub(crate) struct Records {
+    members: Mutex<Vec<PreviewEnvironment>>,
+    refuse: Mutex<bool>,
+}
+
+impl Records {
+    pub(crate) fn of(members: impl IntoIterator<Item = PreviewEnvironment>) -> Arc<Self> {
+        Arc::new(Self { members: Mutex::new(members.into_iter().collect()), refuse: Mutex::default() })
+    }
+
+    pub(crate) fn members(&self) -> Vec<Arc<PreviewEnvironment>> {
+        self.members.lock().unwrap().iter().cloned().map(Arc::new).collect()
+    }
+
+    /// Whether writes fail from now on.
+    pub(crate) fn refuse(&self, refuse: bool) {
+        *self.refuse.lock().unwrap() = refuse;
+    }
+
+    /// The controller changes an environment; what is recorded of the comment stays.
+    pub(crate) fn replace(&self, mut member: PreviewEnvironment) {
+        let mut members = self.members.lock().unwrap();
+        let old = members.iter_mut().find(|m| m.metadata.uid == member.metadata.uid).expect("an environment that is there");
+        let (before, status) = (old.status.take().unwrap_or_default(), member.status.get_or_insert_default());
+        status.feedback = before.feedback;
+        status.conditions.extend(before.conditions.into_iter().filter(|c| c.type_ == "FeedbackDelivered"));
+        *old = member;
+    }
+
+    fn apply(&self, member: &PreviewEnvironment, report: &Report) {
+        let patch = patch(member, report, time("27T10:00"));
+        let mut members = self.members.lock().unwrap();
+        let Some(held) = members.iter_mut().find(|m| m.metadata.uid == member.metadata.uid) else { return };
+        let status = held.status.get_or_insert_default();
+        let feedback: Feedback = serde_json::from_value(patch["status"]["feedback"].clone()).unwrap();
+        status.feedback = Some(feedback);
+        status.conditions.retain(|c| c.type_ != "FeedbackDelivered");
+        status.conditions.push(serde_json::from_value(patch["status"]["conditions"][0].clone()).unwrap());
+    }
+}
+
+impl Statuses for Records {
+    fn write<'a>(&'a self, member: &'a PreviewEnvironment, report: &'a Report) -> BoxFuture<'a, Result<(), StatusError>> {
+        Box::pin(async move {
+            if *self.refuse.lock().unwrap() {
+                return Err(StatusError::Late("web-pr-42".into()));
+            }
+            self.apply(member, report);
+            Ok(())
+        })
+    }
+}
