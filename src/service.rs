@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::api::PostParams;
@@ -12,9 +13,11 @@ use tokio::net::TcpListener;
 
 use crate::api::PreviewEnvironment;
 use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
-use crate::controller::environments::Environments;
+use crate::controller::baselines::Baselines;
+use crate::controller::environments::{Change, Environments, Listener};
 use crate::controller::requests::{RequestError, within_deadline};
-use crate::controller::{Controller, FeedbackState, Parts, Views};
+use crate::controller::{Controller, FeedbackState, Parts};
+use crate::feedback;
 use crate::forge::Forge;
 use crate::forge::github::{GitHub, GithubError};
 use crate::lookup;
@@ -62,26 +65,35 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     tracing::info!(%address, identity = identity.name, "listening");
 
     let mut environments = Environments::default();
+    let (driver, notifier) = feedback(&client, forge.clone(), &environments);
     let (changed, changes) = unbounded();
-    environments.listen(tell(changed));
-    let state: Arc<dyn FeedbackState> = Arc::new(Told);
-    let controller = Controller::new(Parts { client: client.clone(), config: options.controller, identity, environments, feedback: state });
-    let Views { environments, baselines } = controller.views();
+    let baselines = Arc::<Baselines>::default();
+    let lookups = Arc::new(lookup::Context::new(client.clone(), forge, baselines.clone()));
+    environments.listen(tell(changed, lookups.clone(), notifier.clone()));
+    let store = environments.store();
+    let parts = Parts {
+        client: client.clone(),
+        config: options.controller,
+        identity,
+        environments,
+        baselines: baselines.clone(),
+        feedback: Arc::new(notifier),
+    };
+    let controller = Controller::new(parts);
 
     let readiness = Readiness::new(&Gate::ALL);
-    let known = baselines.clone();
     let server = Server {
         secrets: options.secrets,
-        baselines: Arc::new(move || known.all()),
+        baselines: Arc::new(move || baselines.all()),
         recorder: Arc::new(client.clone()),
         readiness: readiness.clone(),
         metrics,
         limits: Limits { body: options.server.body_limit, ..Limits::default() },
     };
-    let lookups = Arc::new(lookup::Context::new(client.clone(), forge, baselines));
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
-        futures::join!(controller.run(listed), lookup::run(lookups, environments, changes));
+        let feedback = OptionFuture::from(driver.map(|driver| driver.run(std::future::pending())));
+        futures::join!(controller.run(listed), lookup::run(lookups, store, changes), feedback);
     };
     tokio::select! {
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
@@ -97,11 +109,35 @@ fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<
     Ok(Some(Arc::new(GitHub::new(config)?.with_metrics(metrics.clone()))))
 }
 
-fn tell(changed: UnboundedSender<ObjectRef<PreviewEnvironment>>) -> Box<dyn Fn(&Arc<PreviewEnvironment>) + Send + Sync> {
-    Box::new(move |object| {
-        let reference = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
-        // The receiver is gone only when the program ends.
-        let _ = changed.unbounded_send(reference);
+fn feedback(client: &Client, forge: Option<Arc<dyn Forge>>, environments: &Environments) -> (Option<feedback::Driver>, feedback::Notifier) {
+    match forge {
+        None => (None, feedback::Notifier::off()),
+        Some(forge) => {
+            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, environments.store());
+            (Some(driver), notifier)
+        }
+    }
+}
+
+impl FeedbackState for feedback::Notifier {
+    fn is_told(&self, environment: &PreviewEnvironment) -> bool {
+        self.nothing_left_to_say(environment)
+    }
+}
+
+/// Tells look-ups and feedback of every change.
+fn tell(changed: UnboundedSender<ObjectRef<PreviewEnvironment>>, lookups: Arc<lookup::Context>, notifier: feedback::Notifier) -> Listener {
+    Box::new(move |change| match change {
+        Change::Applied(object) => {
+            let reference = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+            // The receiver is gone only when the program ends.
+            let _ = changed.unbounded_send(reference);
+            notifier.changed(object);
+        }
+        Change::Deleted(object) => {
+            lookups.forget(&object.uid().unwrap_or_default());
+            notifier.changed(object);
+        }
     })
 }
 
@@ -138,12 +174,5 @@ mod tests {
         assert_eq!((account.kind.as_str(), account.namespace.as_deref()), ("ServiceAccount", Some("preview-env")));
         let user = subject("kubernetes-admin");
         assert_eq!((user.kind.as_str(), user.name.as_str()), ("User", "kubernetes-admin"));
-    }
-}
-
-struct Told;
-impl FeedbackState for Told {
-    fn is_told(&self, _: &PreviewEnvironment) -> bool {
-        true
     }
 }

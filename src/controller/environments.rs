@@ -16,8 +16,17 @@ use super::Context;
 use super::watch::log_errors;
 use crate::api::{Baseline, PreviewEnvironment};
 
+/// What became of an environment.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// It is new or different.
+    Applied(&'a PreviewEnvironment),
+    /// It is gone.
+    Deleted(&'a PreviewEnvironment),
+}
+
 /// Told of every change of an environment.
-pub type Listener = Box<dyn Fn(&Arc<PreviewEnvironment>) + Send + Sync>;
+pub type Listener = Box<dyn Fn(Change<'_>) + Send + Sync>;
 
 /// The environments as the watch brings them.
 pub struct Environments {
@@ -51,25 +60,28 @@ impl Environments {
             let store = self.writer.as_reader();
             match event {
                 watcher::Event::Init | watcher::Event::InitApply(_) => {}
-                watcher::Event::InitDone => store.state().iter().for_each(|object| self.tell(&context, object)),
-                watcher::Event::Apply(object) => self.tell(&context, &Arc::new(object)),
-                watcher::Event::Delete(object) => {
-                    let uid = object.uid().unwrap_or_default();
-                    context.memory.forget(&uid);
-                    context.hosts.release(&uid);
-                    context.retries.forget(&uid);
-                    context.baselines.changed.notify_one();
-                }
+                watcher::Event::InitDone => store.state().iter().for_each(|object| self.applied(&context, object)),
+                watcher::Event::Apply(object) => self.applied(&context, &object),
+                watcher::Event::Delete(object) => self.deleted(&context, &object),
             }
         }
     }
 
-    fn tell(&self, context: &Context, object: &Arc<PreviewEnvironment>) {
+    fn applied(&self, context: &Context, object: &PreviewEnvironment) {
         context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any());
         if object.status.is_none() {
             context.baselines.changed.notify_one();
         }
-        self.listeners.iter().for_each(|listener| listener(object));
+        self.listeners.iter().for_each(|listener| listener(Change::Applied(object)));
+    }
+
+    fn deleted(&self, context: &Context, object: &PreviewEnvironment) {
+        let uid = object.uid().unwrap_or_default();
+        context.memory.forget(&uid);
+        context.hosts.release(&uid);
+        context.retries.forget(&uid);
+        context.baselines.changed.notify_one();
+        self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }
 

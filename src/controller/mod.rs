@@ -101,15 +101,6 @@ pub struct Controller {
     wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
 }
 
-/// What others build on while the controller runs.
-#[derive(Clone)]
-pub struct Views {
-    /// Every environment.
-    pub environments: Store<PreviewEnvironment>,
-    /// Every Baseline.
-    pub baselines: Arc<Baselines>,
-}
-
 /// What a controller is made of.
 pub struct Parts {
     /// The client, with the rights of the service.
@@ -120,6 +111,8 @@ pub struct Parts {
     pub identity: Subject,
     /// Every environment, and who is told of changes.
     pub environments: environments::Environments,
+    /// The Baselines, shared with whoever must know them.
+    pub baselines: Arc<Baselines>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
 }
@@ -134,7 +127,7 @@ impl Controller {
             config: parts.config,
             identity: parts.identity,
             index: Arc::default(),
-            baselines: Arc::default(),
+            baselines: parts.baselines,
             memory: Memory::default(),
             hosts: HostClaims::default(),
             retries: Retries::default(),
@@ -144,11 +137,6 @@ impl Controller {
             wake,
         };
         Self { context: Arc::new(context), environments: parts.environments, wakeups }
-    }
-
-    /// What others build on.
-    pub fn views(&self) -> Views {
-        Views { environments: self.environments.store(), baselines: self.context.baselines.clone() }
     }
 
     /// Runs until it is dropped. `listed` is called once everything was listed and reconciles start.

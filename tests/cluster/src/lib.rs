@@ -39,8 +39,8 @@ use tokio::sync::OnceCell;
 
 pub use audit::{Audit, Event, Mark};
 pub use binaries::Binaries;
-pub use component::{Component, Launch};
 pub use cluster::{Cluster, Options};
+pub use component::{Component, Launch};
 
 /// The cluster that all tests of one test binary share, started by the first that asks.
 ///
