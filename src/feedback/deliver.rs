@@ -87,10 +87,9 @@ impl Deliverer {
         let recorded = self.record(group, letter, &answer, memory).await;
         match answer {
             Ok(()) if recorded => Outcome::Delivered,
-            Ok(()) => Outcome::Retry(None),
             Err(error) if error.class() == Class::Terminal => Outcome::Refused,
             Err(ForgeError::RateLimited { seconds, .. }) => Outcome::Retry(Some(Duration::from_secs(seconds))),
-            Err(_) => Outcome::Retry(None),
+            Ok(()) | Err(_) => Outcome::Retry(None),
         }
     }
 

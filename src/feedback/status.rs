@@ -75,8 +75,7 @@ impl ClusterStatuses {
         let answer = tokio::time::timeout(ANSWER_WITHIN, api.patch_status(&name, &parameters, &body)).await;
         match answer {
             Err(_) => Err(StatusError::Late(name)),
-            // Gone, or made again under the same name with another UID.
-            Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
             Ok(Err(why)) => Err(StatusError::Refused { name, why: Box::new(why) }),
             Ok(Ok(_)) => Ok(()),
         }
@@ -89,15 +88,16 @@ impl Statuses for ClusterStatuses {
     }
 }
 
-/// The server-side apply of a record: the two things that are ours, and the UID, so that an environment made again
-/// under the same name does not get it.
+/// The server-side apply of a record: the two things that are ours. No UID: the API server does not look at it in a
+/// write to the status, and an environment made again under the same name is for the same pull request, of whose
+/// comment this is as true.
 pub fn patch(member: &PreviewEnvironment, report: &Report, now: DateTime<Utc>) -> Value {
     let before = member.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let condition = report.observation.clone().dated(before, member.metadata.generation, now);
     json!({
         "apiVersion": <PreviewEnvironment as kube::Resource>::api_version(&()),
         "kind": <PreviewEnvironment as kube::Resource>::kind(&()),
-        "metadata": {"name": member.name_any(), "namespace": member.namespace(), "uid": member.uid()},
+        "metadata": {"name": member.name_any(), "namespace": member.namespace()},
         "status": {"feedback": report.feedback, "conditions": [condition]},
     })
 }
