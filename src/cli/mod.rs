@@ -89,7 +89,7 @@ pub enum Command {
 impl Cli {
     /// How this command logs.
     pub fn logging(&self) -> Logging {
-        let default = if matches!(self.command, Command::Serve(_)) { "info" } else { "off" };
+        let default = if matches!(self.command, Command::Serve(_)) { "info,kube_client=off,kube_runtime=warn" } else { "off" };
         Logging { format: self.global.log_format, filter: self.global.log.clone().unwrap_or_else(|| default.to_owned()) }
     }
 }

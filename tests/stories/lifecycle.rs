@@ -45,7 +45,13 @@ fn a_pull_request_gets_a_system_of_its_own_until_it_is_merged() {
         let left_out: Vec<String> = status.left_out.iter().map(|l| format!("{}/{}", l.kind, l.name)).collect();
         assert!(left_out.contains(&"CronJob/nightly".to_owned()), "{left_out:?}");
 
+        let comment = pull.wait_for_comment(|body| body.contains("is ready")).await?;
+        assert!(comment.contains(&status.urls[0].url), "{comment}");
         assert_eq!(pull.perform(github_double::On::merge).await?, Some(202));
-        pull.wait_until_gone().await
+        pull.wait_until_gone().await?;
+        let comments = world.github.comments(&shop.repository, pull.number);
+        assert_eq!(comments.len(), 1, "one comment from the first day to the last");
+        assert!(comments[0].body.contains("emoved"), "{}", comments[0].body);
+        Ok(())
     });
 }

@@ -143,6 +143,12 @@ impl Pull<'_> {
         self.wait("Ready at its head", |s| is_true(&s.conditions, READY) && s.revision.as_ref() == Some(&revision)).await
     }
 
+    /// Waits for the comment to say something, and gives its text.
+    pub async fn wait_for_comment(&self, fits: impl Fn(&str) -> bool) -> anyhow::Result<String> {
+        let Shop { world, repository, .. } = self.shop;
+        Ok(world.github.wait_for_comment(repository, self.number, fits, test_world::deadline()).await?.body)
+    }
+
     /// Waits until nothing of it is left, the object included.
     pub async fn wait_until_gone(&self) -> anyhow::Result<()> {
         wait_for(&self.shop.environments(), &self.name(), "gone", |e: Option<&PreviewEnvironment>| e.is_none()).await?;
