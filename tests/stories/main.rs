@@ -1,5 +1,11 @@
 //! Stories: what people do and what they see, on a real control plane, against the double of GitHub, with the service
 //! as a process of its own under the rights that `deploy/` ships.
 
+mod baselines;
+mod deliveries;
+mod forks;
 mod lifecycle;
+mod namespaces;
+mod order;
+mod refused;
 mod shop;
