@@ -85,11 +85,11 @@ fn watched() -> impl Iterator<Item = &'static Kind> {
 }
 
 fn other_names(names: &HashMap<&'static str, HashSet<String>>) -> Vec<ObjectName> {
-    let named = |kind: &'static Kind| {
+    let of_kind = |kind: &'static Kind| {
         let names = names.get(kind.kind).into_iter().flatten();
         names.map(|name| ObjectName { api_version: kind.api_version.to_owned(), kind: kind.kind.to_owned(), name: name.clone() })
     };
-    let mut others: Vec<_> = watched().flat_map(named).collect();
+    let mut others: Vec<_> = watched().flat_map(of_kind).collect();
     others.sort();
     others
 }

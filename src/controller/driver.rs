@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
@@ -38,6 +38,7 @@ const DELETE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One pass over one environment.
 struct Pass<'a> {
+    started: Instant,
     context: &'a Context,
     object: &'a PreviewEnvironment,
     environment: Environment,
@@ -50,6 +51,7 @@ type Step<T> = Result<T, RequestError>;
 
 /// Brings one environment closer to what is wanted of it.
 pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Step<Action> {
+    let started = Instant::now();
     let environment = match Environment::try_from(object.as_ref()) {
         Ok(environment) => environment,
         Err(invalid) => {
@@ -60,7 +62,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
     let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
-    let pass = Pass { context: &context, object: &object, environment, settled, recorded, now };
+    let pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
     let action = match (pass.settled.course, baseline) {
         (Course::Run, Some(baseline)) => pass.run(&baseline).await?,
         (Course::Run | Course::Wait, _) => pass.wait().await?,
@@ -171,8 +173,8 @@ impl Pass<'_> {
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        let held = self.object.finalizers().iter().any(|f| f == FINALIZER);
-        let hold = async { if held { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
+        let has_finalizer = self.object.finalizers().iter().any(|f| f == FINALIZER);
+        let hold = async { if has_finalizer { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
         let record = async {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
@@ -254,6 +256,7 @@ impl Pass<'_> {
     /// Writes the status that follows, if it is new, and says when to come back.
     async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
+        self.context.metrics.reconcile(progress.label(), self.started.elapsed());
         let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
         let after = status::status(&findings, self.now);
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < STATUS_PAUSE);
