@@ -276,7 +276,7 @@ impl Pass<'_> {
             Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
-                self.context.memory.remember(&self.environment.uid, status, self.now);
+                self.context.memory.remember(&self.environment.uid, status, Utc::now());
                 Ok(())
             }
         }
