@@ -170,6 +170,8 @@ impl Pass<'_> {
         let status = PreviewEnvironmentStatus {
             namespace: Some(namespace.to_owned()),
             inventory: self.recorded.inventory_with(plan),
+            // None of them is up, so that nobody takes what is only meant for what is Ready.
+            services: status::services_of(plan),
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
