@@ -79,6 +79,10 @@ impl Pass<'_> {
             Err(error) => return self.finish(Progress::Stalled("Images", error.to_string()), self.recorded.status.clone()).await,
         };
         let digest = digest::of_inputs(&images, baseline);
+        if self.has_lost_its_namespace().await? {
+            let why = "its namespace was deleted and is made again".to_owned();
+            return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.without_objects()).await;
+        }
         if self.is_current(&digest) {
             return self.finish(self.recorded_progress(), self.recorded.status.clone()).await;
         }
@@ -97,6 +101,18 @@ impl Pass<'_> {
         let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
         let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
         status.plan_digest.as_deref() == Some(digest) && !(incomplete && due) && !self.drifted()
+    }
+
+    /// Whether nothing of what was applied is there any more. This has to be recorded before the namespace is made again:
+    /// in a new one there are no objects and no rights, whatever was true in the one before.
+    async fn has_lost_its_namespace(&self) -> Step<bool> {
+        let status = &self.recorded.status;
+        let applied = status.plan_digest.is_some() || status.inventory.iter().any(|entry| entry.hash.is_some());
+        match status.namespace.as_deref().filter(|name| applied && self.context.index.namespace(name).is_none()) {
+            // The watch may be behind.
+            Some(name) => Ok(requests::get_namespace(&self.context.client, name).await?.is_none()),
+            None => Ok(false),
+        }
     }
 
     fn drifted(&self) -> bool {
@@ -289,7 +305,7 @@ impl Pass<'_> {
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
             Progress::Stalled(..) => STALLED_PAUSE,
-            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating", _) => WATCH_LAG,
+            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone", _) => WATCH_LAG,
             Progress::Removing(_) => WATCH_LAG * 2,
             Progress::Applied if !self.watch_is_current() => WATCH_LAG,
             Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,
