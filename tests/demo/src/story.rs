@@ -1,5 +1,6 @@
 //! The story: a pull request is opened, pushed to and merged, and another one lives beside it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -229,16 +230,25 @@ impl<'a> Story<'a> {
     }
 }
 
+/// `3 PATCHes and nothing else: deployments bff, web, worker`.
 fn what_was_written(writes: &[&test_cluster::Event]) -> String {
-    let mut names: Vec<_> = writes.iter().map(|event| format!("{}/{}", event.resource, event.name)).collect();
-    names.sort();
-    let verbs = if writes.iter().all(|event| event.verb == "patch") { "PATCH" } else { "request" };
-    let plural = match (verbs, writes.len()) {
-        (_, 1) => "",
-        ("PATCH", _) => "es",
-        _ => "s",
+    let mut by_kind: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for event in writes {
+        by_kind.entry((&event.verb, &event.resource)).or_default().push(&event.name);
+    }
+    let one = |((verb, resource), names): ((&str, &str), Vec<&str>)| {
+        let plural = if names.len() == 1 { "" } else { "es" };
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        format!("{} {}{plural}: {resource} {}", names.len(), verb.to_uppercase(), Vec::from_iter(names).join(", "))
     };
-    format!("{} {verbs}{plural} and nothing else: {}", writes.len(), names.join(", "))
+    let parts: Vec<String> = by_kind.into_iter().map(one).collect();
+    format!("written there: {}; nothing else", parts.join("; "))
+}
+
+/// `the comment says: Preview of 60d4c8b is ready`.
+fn heading(comment: &str) -> String {
+    let heading = comment.lines().find_map(|line| line.strip_prefix("### ")).unwrap_or_default();
+    format!("the comment says: {}", heading.replace('`', ""))
 }
 
 fn recorded(pull: &Pull) -> Milestone {
@@ -288,17 +298,14 @@ fn comment_says_ready(pull: &Pull, revision: &str) -> Milestone {
         let all = state.ready(&pull.environment, &revision)?.services.len();
         let says = [format!("Preview of `{}` is ready", &revision[..7]), format!("{all} of {all} services")];
         let text = state.comment(&pull.name)?;
-        says.iter().all(|part| text.contains(part)).then(|| format!("the comment on {} says so", pull.shown()))
+        says.iter().all(|part| text.contains(part)).then(|| heading(text))
     })
 }
 
 fn comment_says_removed(pull: &Pull) -> Milestone {
     let pull = pull.clone();
     Milestone::new("the comment says that it is gone", move |state| {
-        state
-            .comment(&pull.name)
-            .filter(|text| text.contains("Preview removed"))
-            .map(|_| format!("the comment on {} says so", pull.shown()))
+        state.comment(&pull.name).filter(|text| text.contains("Preview removed")).map(heading)
     })
 }
 
