@@ -1,5 +1,7 @@
 //! Makes the API server hold a fact: one server-side apply that sends our own entry and nothing else.
 
+mod coalesce;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::api::{Patch, PatchParams};
@@ -10,6 +12,8 @@ use serde_json::{Value, json};
 use crate::api::environment::OLDER_FACT;
 use crate::api::{PreviewEnvironment, names};
 use crate::intent::Fact;
+
+pub use coalesce::Coalescing;
 
 /// What became of a fact.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -115,7 +119,7 @@ mod tests {
     use crate::domain::EnvironmentName;
     use kube::core::response::{StatusCause, StatusDetails};
 
-    fn fact() -> Fact {
+    pub(super) fn fact() -> Fact {
         let source: Source = serde_json::from_value(json!({
             "forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
             "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z",

@@ -22,6 +22,7 @@ use crate::forge::Forge;
 use crate::forge::github::{GitHub, GithubError};
 use crate::lookup;
 use crate::metrics::Metrics;
+use crate::record::Coalescing;
 use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
 
 /// Everything that the service is told at its start.
@@ -85,7 +86,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let server = Server {
         secrets: options.secrets,
         baselines: Arc::new(move || baselines.all()),
-        recorder: Arc::new(client.clone()),
+        recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics,
         limits: Limits { body: options.server.body_limit, ..Limits::default() },

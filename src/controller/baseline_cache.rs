@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -144,7 +145,7 @@ async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static
         match event {
             Ok(watcher::Event::Init) => fresh = HashSet::new(),
             Ok(watcher::Event::InitApply(object)) => {
-                if stands_alone(object.owner_references()) {
+                if stands_alone(&object.metadata) {
                     fresh.insert(object.name_any());
                 }
             }
@@ -154,7 +155,7 @@ async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static
                 cache.listed(kind);
             }
             Ok(watcher::Event::Apply(object)) => {
-                if stands_alone(object.owner_references()) {
+                if stands_alone(&object.metadata) {
                     cache.lock(|i| i.names.entry(kind.kind).or_default().insert(object.name_any()));
                 }
             }
@@ -166,7 +167,10 @@ async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static
     }
 }
 
-/// What another object controls is that object's affair: the Pods of a Deployment are not left out one by one.
-fn stands_alone(owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference]) -> bool {
-    !owners.iter().any(|owner| owner.controller == Some(true))
+/// What another object controls is that object's affair: the Pods of a Deployment are not left out one by one. Nor are
+/// the Roles and RoleBindings that let us read the namespace.
+fn stands_alone(metadata: &ObjectMeta) -> bool {
+    let controlled = metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
+    let grants_us = metadata.name.as_ref().is_some_and(|name| name.starts_with("preview-env:baseline-"));
+    !controlled && !grants_us
 }

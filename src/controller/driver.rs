@@ -171,21 +171,14 @@ impl Pass<'_> {
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        let finalizers = self.object.finalizers();
-        let hold = async {
-            let ours: Vec<String> = finalizers.iter().cloned().chain([FINALIZER.to_owned()]).collect();
-            if finalizers.iter().any(|f| f == FINALIZER) {
-                Ok(())
-            } else {
-                requests::set_finalizers(&self.context.client, self.object, &ours).await.map(drop)
-            }
-        };
-        hold.await?;
-        if adds {
+        let held = self.object.finalizers().iter().any(|f| f == FINALIZER);
+        let hold = async { if held { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
+        let record = async {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
-            self.write(&status::status(&findings, self.now)).await?;
-        }
+            if adds { self.write(&status::status(&findings, self.now)).await } else { Ok(()) }
+        };
+        futures::try_join!(hold, record)?;
         Ok(status)
     }
 
@@ -242,7 +235,11 @@ impl Pass<'_> {
         if self.settled.course != Course::Remove || !self.is_told() {
             return Ok(action);
         }
-        clean_up::remove_object(self.context, self.object).await?;
+        match clean_up::remove_object(self.context, self.object).await {
+            // A fact or a comment's record came in between; the watch brings it, and with it the next pass.
+            Err(error) if error.code() == Some(409) => return Ok(Action::requeue(STATUS_PAUSE)),
+            other => other?,
+        }
         self.context.memory.forget(&self.environment.uid);
         tracing::info!(env = %self.environment.name, reason = self.settled.wanted.reason, "gone");
         Ok(Action::await_change())

@@ -11,7 +11,7 @@ use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
 use crate::api::status::{LeftOut, ServiceStatus, Summary};
 use crate::domain::Environment;
-use crate::plan::{Decision, Plan, Workload};
+use crate::plan::{Decision, LeftOutReason, Plan, Workload};
 
 /// How far a reconcile came.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,10 +170,12 @@ pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
     }
 }
 
-/// What of the baseline is not in the environment, each object once.
+/// What of the baseline is not in the environment, each object once. What Kubernetes or another object makes there
+/// anyway is not missing.
 pub fn left_out_of(plan: &Plan) -> Vec<LeftOut> {
     let mut seen = HashSet::new();
     let left_out = |decision: &Decision| match decision {
+        Decision::LeftOut { reason: LeftOutReason::MadeByKubernetes | LeftOutReason::MadeBy(_), .. } => None,
         Decision::LeftOut { object, .. } => Some(LeftOut { kind: object.kind.clone(), name: object.name.clone(), why: decision.why() }),
         Decision::Kept(_) | Decision::Changed { .. } => None,
     };

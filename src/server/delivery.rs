@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use tracing::field::display;
 
 use super::answer::Answer;
 use crate::forge::PullRequest;
@@ -34,11 +35,11 @@ impl Account {
     /// Writes the line.
     pub(super) fn log(&self, answer: &Answer, took: Duration) {
         let pull = self.pull.as_ref().map(|(_, pull)| pull);
-        let repo = pull.map(|p| p.repository.as_str());
+        let repo = pull.map(|p| display(&p.repository));
         let number = pull.map(|p| p.number);
-        let action = self.pull.as_ref().map(|(action, _)| action.as_str());
-        let revision = pull.map(|p| p.revision.short());
-        let (delivery, status, took) = (self.id.as_deref(), answer.status.as_u16(), format!("{}ms", took.as_millis()));
+        let action = self.pull.as_ref().map(|(action, _)| display(action.as_str()));
+        let revision = pull.map(|p| display(p.revision.short()));
+        let (delivery, status, took) = (self.id.as_ref().map(display), answer.status.as_u16(), format!("{}ms", took.as_millis()));
         let why = if answer.result == "accepted" { None } else { Some(answer.detail.as_ref().unwrap_or(&answer.message).as_str()) };
         macro_rules! line {
             ($level:expr, $sentence:literal) => {

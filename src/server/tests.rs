@@ -310,3 +310,47 @@ async fn health_and_metrics_are_shown() {
     );
     assert_eq!(ask(&world, get("/webhooks/github")).await.0, 405);
 }
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_delivery_has_one_line_in_the_log() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).with_target(false).without_time();
+    let _guard = tracing::subscriber::set_default(format.finish());
+    let world = world(vec![End::Now(Ok(Recorded::Held)), End::Now(Err(RecordError::Conflict("shop/web-pr-42".into())))]);
+    answer(&world, pull_delivery()).await;
+    answer(&world, pull_delivery()).await;
+    let mut strange = delivery("star", "{}");
+    strange.headers_mut().insert("x-github-delivery", "a b=d".parse().unwrap());
+    answer(&world, strange).await;
+    answer(&world, Request::post("/webhooks/github").body(Body::from("{")).unwrap()).await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let shown: Vec<String> = text.lines().map(|l| l.split(" took=").next().unwrap().trim().to_owned()).collect();
+    let pull = "repo=acme/web pull=42 action=opened revision=aaaaaaa delivery=72d3162e-cc78-11e3-81ab-4c9367dc0958";
+    assert_eq!(
+        shown,
+        [
+            format!("INFO delivery accepted {pull} status=202"),
+            format!(r#"WARN delivery not held {pull} status=503 why="cannot record shop/web-pr-42: somebody else changed it at the same moment""#),
+            r#"INFO delivery ignored delivery=abd status=202 why="ignored: no environment depends on the event star; only pull_request and ping are read""#
+                .to_owned(),
+            r#"WARN delivery refused status=401 why="nothing of the delivery was read: the header X-Hub-Signature-256 is missing; give the webhook the secret that this service has""#
+                .to_owned(),
+        ]
+    );
+    assert!(text.lines().all(|l| l.ends_with("ms")), "{text}");
+}
