@@ -77,9 +77,8 @@ async fn stop_workloads(context: &Context, environment: &Environment, namespace:
 
 /// Takes the object itself away: exactly the version that was looked at, so that a fact that came in between keeps it.
 pub async fn remove_object(context: &Context, object: &PreviewEnvironment) -> Result<(), RequestError> {
-    let others: Vec<String> = object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
-    let had_ours = others.len() < object.finalizers().len();
-    let current = if had_ours { requests::set_finalizers(&context.client, object, &others).await? } else { object.clone() };
+    let held = object.finalizers().iter().any(|f| f == FINALIZER);
+    let current = if held { requests::let_go(&context.client, object).await? } else { object.clone() };
     if object.metadata.deletion_timestamp.is_none() {
         requests::delete_environment(&context.client, &current).await?;
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
@@ -38,6 +38,7 @@ const DELETE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One pass over one environment.
 struct Pass<'a> {
+    started: Instant,
     context: &'a Context,
     object: &'a PreviewEnvironment,
     environment: Environment,
@@ -50,6 +51,7 @@ type Step<T> = Result<T, RequestError>;
 
 /// Brings one environment closer to what is wanted of it.
 pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Step<Action> {
+    let started = Instant::now();
     let environment = match Environment::try_from(object.as_ref()) {
         Ok(environment) => environment,
         Err(invalid) => {
@@ -60,7 +62,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
     let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
-    let pass = Pass { context: &context, object: &object, environment, settled, recorded, now };
+    let pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
     let action = match (pass.settled.course, baseline) {
         (Course::Run, Some(baseline)) => pass.run(&baseline).await?,
         (Course::Run | Course::Wait, _) => pass.wait().await?,
@@ -184,24 +186,19 @@ impl Pass<'_> {
         let status = PreviewEnvironmentStatus {
             namespace: Some(namespace.to_owned()),
             inventory: self.recorded.inventory_with(plan),
+            // None of them is up, so that nobody takes what is only meant for what is Ready.
+            services: status::services_of(plan),
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        let finalizers = self.object.finalizers();
-        let hold = async {
-            let ours: Vec<String> = finalizers.iter().cloned().chain([FINALIZER.to_owned()]).collect();
-            if finalizers.iter().any(|f| f == FINALIZER) {
-                Ok(())
-            } else {
-                requests::set_finalizers(&self.context.client, self.object, &ours).await.map(drop)
-            }
-        };
-        hold.await?;
-        if adds {
+        let has_finalizer = self.object.finalizers().iter().any(|f| f == FINALIZER);
+        let hold = async { if has_finalizer { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
+        let record = async {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
-            self.write(&status::status(&findings, self.now)).await?;
-        }
+            if adds { self.write(&status::status(&findings, self.now)).await } else { Ok(()) }
+        };
+        futures::try_join!(hold, record)?;
         Ok(status)
     }
 
@@ -258,7 +255,11 @@ impl Pass<'_> {
         if self.settled.course != Course::Remove || !self.is_told() {
             return Ok(action);
         }
-        clean_up::remove_object(self.context, self.object).await?;
+        match clean_up::remove_object(self.context, self.object).await {
+            // A fact or a comment's record came in between; the watch brings it, and with it the next pass.
+            Err(error) if error.code() == Some(409) => return Ok(Action::requeue(STATUS_PAUSE)),
+            other => other?,
+        }
         self.context.memory.forget(&self.environment.uid);
         tracing::info!(env = %self.environment.name, reason = self.settled.wanted.reason, "gone");
         Ok(Action::await_change())
@@ -273,6 +274,7 @@ impl Pass<'_> {
     /// Writes the status that follows, if it is new, and says when to come back.
     async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
+        self.context.metrics.reconcile(progress.label(), self.started.elapsed());
         let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
         let after = status::status(&findings, self.now);
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < STATUS_PAUSE);
@@ -292,7 +294,7 @@ impl Pass<'_> {
             Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
-                self.context.memory.remember(&self.environment.uid, status, self.now);
+                self.context.memory.remember(&self.environment.uid, status, Utc::now());
                 Ok(())
             }
         }

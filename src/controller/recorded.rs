@@ -43,7 +43,8 @@ impl Recorded {
                 Some(entry) if entry.hash.as_deref() == Some(&planned.hash) => {}
                 Some(entry) => entry.hash = None,
                 None => {
-                    inventory.push(InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash: None })
+                    let ObjectName { api_version, kind, name } = object;
+                    inventory.push(InventoryEntry { api_version, kind, name, hash: None });
                 }
             }
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::core::{PartialObjectMeta, Request};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
-use crate::api::names::{LABEL_ENVIRONMENT_UID, MANAGER_CONTROLLER, MANAGER_STATUS};
+use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_CONTROLLER, MANAGER_STATUS};
 use crate::api::{GROUP, PreviewEnvironment};
 use crate::plan::{Manifest, ObjectName};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -171,14 +171,14 @@ pub async fn get_secret(client: &Client, namespace: &str, name: &str) -> Result<
     within_deadline(&format!("get Secret {name} in namespace {namespace}"), api.get_opt(name)).await
 }
 
-/// Applies the part of an environment's status that the controller derives.
+/// Applies the part of an environment's status that the controller derives. On the status subresource a UID is no
+/// precondition; what a successor of the same name gets by mistake, its own first pass replaces.
 pub async fn apply_status(client: &Client, object: &PreviewEnvironment, status: &Value) -> Result<(), RequestError> {
     let (namespace, name) = names_of(object);
     let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
-    // The UID makes the API server refuse to write into a successor of the same name.
     let patch = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
-        "metadata": {"name": name, "uid": object.metadata.uid}, "status": status,
+        "metadata": {"name": name}, "status": status,
     });
     let params = PatchParams::apply(MANAGER_STATUS).force();
     let patch = Patch::Apply(&patch);
@@ -186,19 +186,30 @@ pub async fn apply_status(client: &Client, object: &PreviewEnvironment, status: 
     within_deadline(&format!("write the status of {namespace}/{name}"), answer).await.map(drop)
 }
 
-/// Sets the finalizers of exactly the version of an environment that was read, and gives the new version.
-pub async fn set_finalizers(
-    client: &Client,
-    object: &PreviewEnvironment,
-    finalizers: &[String],
-) -> Result<PreviewEnvironment, RequestError> {
+/// Adds our finalizer, whatever else changed in the object meanwhile. The UID keeps it from a successor of the same name.
+pub async fn hold(client: &Client, object: &PreviewEnvironment) -> Result<(), RequestError> {
     let (namespace, name) = names_of(object);
     let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
-    let patch =
-        json!({"metadata": {"resourceVersion": object.metadata.resource_version, "uid": object.metadata.uid, "finalizers": finalizers}});
-    let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+    let patch = Patch::Apply(json!({
+        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
+        "metadata": {"name": name, "uid": object.metadata.uid, "finalizers": [FINALIZER]},
+    }));
+    let params = PatchParams::apply(MANAGER_CONTROLLER).force();
+    let answer = api.patch_metadata(&name, &params, &patch);
+    within_deadline(&format!("hold {namespace}/{name}"), answer).await.map(drop)
+}
+
+/// Takes our finalizer from exactly the version of an environment that was read, and gives the new version.
+pub async fn let_go(client: &Client, object: &PreviewEnvironment) -> Result<PreviewEnvironment, RequestError> {
+    let (namespace, name) = names_of(object);
+    let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
+    let others: Vec<&String> = object.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+    let patch = Patch::Merge(
+        json!({"metadata": {"resourceVersion": object.metadata.resource_version, "uid": object.metadata.uid, "finalizers": others}}),
+    );
+    let params = PatchParams::default();
     let answer = api.patch(&name, &params, &patch);
-    within_deadline(&format!("set the finalizers of {namespace}/{name}"), answer).await
+    within_deadline(&format!("let go of {namespace}/{name}"), answer).await
 }
 
 /// Deletes exactly the version of an environment that was read.

@@ -2,10 +2,13 @@
 //! as a process of its own under the rights that `deploy/` ships.
 
 mod baselines;
+mod crash;
 mod deliveries;
 mod forks;
 mod lifecycle;
+mod managers;
 mod namespaces;
 mod order;
 mod refused;
+mod requests;
 mod shop;

@@ -29,8 +29,8 @@ pub struct Audit {
     kubeconfig: PathBuf,
 }
 
-/// A position in the log, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A position in the log, in bytes; by default its start.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u64);
 
 /// One answered request.

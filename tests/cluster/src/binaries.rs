@@ -6,7 +6,8 @@
 use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
+use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -87,12 +88,23 @@ impl Shelf {
         fs::create_dir_all(&self.folder).with_context(|| format!("cannot create {}", self.folder.display()))?;
         let _lock = build_lock()?;
         if !path.is_file() {
-            let part = self.folder.join(format!(".{name}.part"));
-            remove_left_over(&part)?;
+            self.remove_left_overs()?;
+            let part = self.folder.join(format!(".part-{}", process::id()));
             make(&part)?;
             fs::rename(&part, &path).with_context(|| format!("cannot put {} in its place", path.display()))?;
         }
         Ok(path)
+    }
+
+    /// Removes what killed builds left; whoever holds the lock is the only builder.
+    fn remove_left_overs(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".part-") {
+                fs::remove_file(entry.path()).with_context(|| format!("cannot remove {}", entry.path().display()))?;
+            }
+        }
+        Ok(())
     }
 
     fn build(&self, command: &Command, to: &Path) -> Result<()> {
@@ -143,7 +155,8 @@ fn stage_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// A binary of that name in the folder that `KUBEBUILDER_ASSETS` names.
 fn asset(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?).join(name);
+    // Components run in folders of their own, so the path must not depend on ours.
+    let path = path::absolute(env::var_os("KUBEBUILDER_ASSETS")?).ok()?.join(name);
     path.is_file().then_some(path)
 }
 
@@ -158,13 +171,6 @@ fn build_lock() -> Result<File> {
     }
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
-}
-
-fn remove_left_over(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| format!("cannot remove {}", path.display())),
-        _ => Ok(()),
-    }
 }
 
 /// Writes a line for whoever waits. Written directly, because the test harness swallows what `eprintln!` prints.

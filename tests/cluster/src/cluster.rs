@@ -126,14 +126,14 @@ impl Cluster {
     async fn unless_one_ends(&self, step: impl Future<Output = Result<()>>) -> Result<()> {
         let failure = tokio::select! {
             done = step => done.err(),
-            ended = self.one_ends() => Some(ended),
+            ended = self.one_ends(LOOK) => Some(ended),
         };
         failure.map_or(Ok(()), |error| Err(error.context(format!("cannot start the cluster in {}", self.folder.path().display()))))
     }
 
-    /// Returns when a component ends that nobody asked to, with which and why.
-    pub(crate) async fn one_ends(&self) -> Error {
-        let mut ticks = interval(LOOK);
+    /// Returns when a component ends that nobody asked to, with which and why. Looks that often.
+    pub(crate) async fn one_ends(&self, look: Duration) -> Error {
+        let mut ticks = interval(look);
         loop {
             ticks.tick().await;
             if let Some(error) = self.ended() {

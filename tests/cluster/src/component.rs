@@ -1,22 +1,16 @@
-//! One running component.
-//!
-//! However this process ends (return, panic, Ctrl-C, `kill -9`), the system ends the components: each is started
-//! through `setpriv --pdeathsig KILL`, which asks Linux to end it when the *thread* that started it is gone
-//! (`man 2 prctl`, `PR_SET_PDEATHSIG`). Test threads end early, so one thread that never ends starts them all.
+//! One running component, which ends with this process at the latest (see [`crate::tied`]).
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::go::last_lines;
+use crate::tied::{self, Farewell};
 
 /// The components' names, which are also their binaries' names.
 pub const NAMES: [&str; 5] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"];
@@ -52,10 +46,7 @@ impl Component {
         // setpriv only says "failed to execute" once it is too late for an error of ours.
         ensure!(launch.program.is_file(), "cannot start {}: {} is gone", launch.name, launch.program.display());
         let command = command(&launch).with_context(|| format!("cannot write {}", launch.log.display()))?;
-        let child = spawn(command).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => anyhow!("cannot start {}: setpriv is missing: install util-linux", launch.name),
-            _ => Error::new(error).context(format!("cannot start {}", launch.name)),
-        })?;
+        let child = tied::spawn(command).with_context(|| format!("cannot start {}", launch.name))?;
         Ok(Self { launch, child })
     }
 
@@ -95,10 +86,8 @@ impl Drop for Component {
 
 fn command(launch: &Launch) -> io::Result<Command> {
     let log = File::options().create(true).append(true).open(&launch.log)?;
-    let mut command = Command::new("setpriv");
+    let mut command = tied::command(&launch.program, Farewell::Kill);
     command
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(&launch.program)
         .args(&launch.arguments)
         .env_clear()
         .env("HOME", &launch.home)
@@ -108,26 +97,6 @@ fn command(launch: &Launch) -> io::Result<Command> {
         .stdout(log.try_clone()?)
         .stderr(log);
     Ok(command)
-}
-
-type Order = (Command, Sender<io::Result<Child>>);
-
-/// Starts a program from the thread that lives as long as this process.
-fn spawn(command: Command) -> io::Result<Child> {
-    static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
-        let (sender, orders) = channel::<Order>();
-        thread::spawn(move || {
-            for (mut command, answer) in orders {
-                // Whoever asked may be gone: then the child is dropped, still tied to this process.
-                let _ = answer.send(command.spawn());
-            }
-        });
-        sender
-    });
-    let (answer, child) = channel();
-    spawner.send((command, answer)).map_err(|_| io::Error::other("the spawning thread is gone"))?;
-    child.recv().map_err(|_| io::Error::other("the spawning thread is gone"))?
 }
 
 fn log_end(log: &Path) -> String {

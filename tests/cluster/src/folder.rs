@@ -7,7 +7,7 @@ use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -29,7 +29,7 @@ pub struct Folder {
 impl Folder {
     /// Makes a folder below the system's folder for temporary files, and sweeps what dead owners left there.
     pub fn temporary() -> Result<Self> {
-        let base = env::temp_dir().join(format!("preview-env-clusters-{}", getuid().as_raw()));
+        let base = path::absolute(env::temp_dir())?.join(format!("preview-env-clusters-{}", getuid().as_raw()));
         private_folder(&base)?;
         // Held while folders are made and swept: a new folder is never seen before its owner has its lock.
         let _lock = locked(&base.join("lock"))?;

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
+
+use crate::tied::{self, Farewell};
 
 /// How much of Go's output an error shows.
 const LINES_SHOWN: usize = 20;
@@ -38,9 +40,12 @@ impl Go {
     ///
     /// Go's own default of one compiler per core is right: on two cores the build needs about 2 GiB.
     pub fn build(&self, package: &str, ld_flags: &str, to: &Path) -> Result<()> {
-        let mut command = self.command();
+        // Go tidies up when it is interrupted, so a build that nobody waits for any more leaves nothing.
+        let mut command = self.prepare(tied::command(Path::new("go"), Farewell::Interrupt));
         command.args(["build", "-trimpath", "-ldflags", ld_flags, "-o"]).arg(to).arg(package);
-        run(command).map(drop)
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let output = tied::spawn(command).and_then(Child::wait_with_output).context("cannot run Go")?;
+        checked(output).map(drop)
     }
 
     /// The folder with a module's sources, fetched and checked against `go.sum`.
@@ -54,9 +59,12 @@ impl Go {
         Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
     }
 
-    /// What a developer's own settings for Go would change in the result is set here; proxies and caches are theirs.
     fn command(&self) -> Command {
-        let mut command = Command::new("go");
+        self.prepare(Command::new("go"))
+    }
+
+    /// What a developer's own settings for Go would change in the result is set here; proxies and caches are theirs.
+    fn prepare(&self, mut command: Command) -> Command {
         command
             .current_dir(&self.folder)
             .env("CGO_ENABLED", "0")
@@ -69,7 +77,10 @@ impl Go {
 }
 
 fn run(mut command: Command) -> Result<Output> {
-    let output = command.output().context("cannot run Go")?;
+    checked(command.output().context("cannot run Go")?)
+}
+
+fn checked(output: Output) -> Result<Output> {
     if !output.status.success() {
         bail!("Go says:\n{}", last_lines(&String::from_utf8_lossy(&output.stderr), LINES_SHOWN));
     }

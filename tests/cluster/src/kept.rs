@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -19,6 +20,8 @@ use crate::folder::{Folder, locked, private_folder};
 
 /// In a data folder: the cluster in it had started.
 const STARTED: &str = "started";
+/// How often it looks whether a component has ended: more would show in the load at rest.
+const LOOK: Duration = Duration::from_secs(2);
 /// A name is part of a socket's path, which has few bytes.
 const LONGEST_NAME: usize = 40;
 
@@ -54,6 +57,7 @@ impl Kept {
 
     /// Starts it, unless it runs.
     pub fn up(&self) -> Result<Change> {
+        Binaries::find_or_build()?;
         let _lock = self.lock()?;
         let folder = self.folder();
         if Folder::is_owned(&folder) {
@@ -63,7 +67,6 @@ impl Kept {
             // Whoever started it was ended before it was ready, and nobody knows how far it came.
             Folder::evict(&folder)?;
         }
-        Binaries::find_or_build()?;
         self.start()?;
         Ok(Change::Done)
     }
@@ -80,12 +83,13 @@ impl Kept {
             Folder::evict(&folder)?;
         }
         drop(Folder::at(&folder)?);
+        fs::remove_file(self.log()).context("cannot remove the cluster's log")?;
         Ok(if running { Change::Done } else { Change::None })
     }
 
     /// Starts this program in the background and waits until it says that its cluster is there.
     fn start(&self) -> Result<()> {
-        let log = self.home.join(format!("{}.log", self.name));
+        let log = self.log();
         let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
             .arg("serve")
             .arg(self.folder())
@@ -97,7 +101,9 @@ impl Kept {
             .spawn()
             .context("cannot start the cluster in the background")?;
         if !child.stdout.take().is_some_and(says_started) {
-            bail!("{}", fs::read_to_string(&log).unwrap_or_default().trim());
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let _ = fs::remove_file(&log);
+            bail!("{}", said.trim().trim_start_matches("test-cluster: "));
         }
         Ok(())
     }
@@ -105,7 +111,12 @@ impl Kept {
     /// One `up` or `down` at a time.
     fn lock(&self) -> Result<File> {
         private_folder(&self.home)?;
-        locked(&self.home.join(format!("{}.lock", self.name)))
+        locked(&self.home.join("lock"))
+    }
+
+    /// What its owner says, beside the data folder, which its owner empties.
+    fn log(&self) -> PathBuf {
+        self.home.join(format!("{}.log", self.name))
     }
 
     fn folder(&self) -> PathBuf {
@@ -119,7 +130,7 @@ pub fn serve(folder: &Path) -> Result<()> {
     fs::write(folder.join(STARTED), "").context("cannot say that the cluster has started")?;
     println!("{STARTED}");
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("cannot make a runtime")?;
-    Err(runtime.block_on(cluster.one_ends()))
+    Err(runtime.block_on(cluster.one_ends(LOOK)))
 }
 
 /// Reads until the line is there; a process that failed closes its output without it.

@@ -15,7 +15,7 @@
 //! | `recipe`, `go`, `binaries` | what is built from which Go modules, how, and where it is kept |
 //! | `folder`, `orphans` | one cluster's data folder, and how what dead owners left is swept away |
 //! | `port`, `credentials`, `kubeconfig` | how clients reach the API server and it alone |
-//! | `arguments`, `component` | the components' arguments, and how they end with their owner |
+//! | `arguments`, `component`, `tied` | the components' arguments, and how they end with their owner |
 //! | `ready` | nodes, a StorageClass, and the wait for them |
 //! | `cluster`, `audit` | what tests use |
 //! | [`kept`] | the cluster of `make cluster` |
@@ -34,6 +34,7 @@ mod orphans;
 mod port;
 mod ready;
 mod recipe;
+mod tied;
 
 use tokio::sync::OnceCell;
 

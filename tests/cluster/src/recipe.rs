@@ -63,14 +63,14 @@ pub static ETCD_SERVER: Command = Command { recipe: &ETCD, name: "etcd", package
 
 /// Serves the API.
 pub static API_SERVER: Command =
-    Command { recipe: &KUBERNETES, name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", takes: "4 minutes" };
+    Command { recipe: &KUBERNETES, name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", takes: "3 minutes" };
 
 /// Runs Deployments, StatefulSets, garbage collection, namespaces.
 pub static CONTROLLER_MANAGER: Command = Command {
     recipe: &KUBERNETES,
     name: "kube-controller-manager",
     package: "k8s.io/kubernetes/cmd/kube-controller-manager",
-    takes: "2 minutes",
+    takes: "1 minute",
 };
 
 /// Gives pods a node.
@@ -78,7 +78,7 @@ pub static SCHEDULER: Command =
     Command { recipe: &KUBERNETES, name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", takes: "1 minute" };
 
 /// Says that nodes, pods and volumes are ready.
-pub static KUBELET_DOUBLE: Command = Command { recipe: &KWOK, name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", takes: "2 minutes" };
+pub static KUBELET_DOUBLE: Command = Command { recipe: &KWOK, name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", takes: "1 minute" };
 
 impl Recipe {
     /// The version of the module, such as `v1.36.3`.

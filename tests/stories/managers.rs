@@ -1,0 +1,58 @@
+//! Every part of a spec has its owner: each applies after each, and nothing is lost.
+
+use kube::api::{Api, Patch, PatchParams};
+use preview_env::api::names::{MANAGER_IMAGES, MANAGER_LIFETIME, MANAGER_WISH, manager_source};
+use preview_env::api::{PreviewEnvironment, PreviewEnvironmentSpec};
+use serde_json::{Value, json};
+
+use crate::shop::{Shop, story};
+
+fn source(repository_id: i64, name: &str) -> Value {
+    // A fork, so that nothing is made of it meanwhile.
+    json!([{"forge": "github", "repositoryId": repository_id, "repository": name, "pull": 1, "state": "Open",
+            "revision": "a".repeat(40), "observedAt": "2100-01-01T00:00:00Z"}])
+}
+
+fn parts() -> [(String, &'static str, Value); 5] {
+    [
+        (manager_source("github", 1), "sources", source(1, "acme/one")),
+        (manager_source("github", 2), "sources", source(2, "acme/two")),
+        (MANAGER_WISH.to_owned(), "wish", json!({"state": "Absent", "actor": "ann", "at": "2100-01-01T00:00:00Z"})),
+        (MANAGER_LIFETIME.to_owned(), "lifetime", json!({"ttl": "90d"})),
+        (MANAGER_IMAGES.to_owned(), "images", json!([{"name": "acme/web", "tag": "mine"}])),
+    ]
+}
+
+async fn apply(
+    api: &Api<PreviewEnvironment>,
+    baseline: &str,
+    part: &(String, &'static str, Value),
+) -> anyhow::Result<PreviewEnvironmentSpec> {
+    let (manager, field, value) = part;
+    let object = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "PreviewEnvironment", "metadata": {"name": "owners"},
+                        "spec": {"baseline": baseline, *field: value}});
+    Ok(api.patch("owners", &PatchParams::apply(manager).force(), &Patch::Apply(&object)).await?.spec)
+}
+
+#[test]
+fn each_owner_applies_after_each_and_loses_nothing() {
+    story(|world| async move {
+        let shop = Shop::open(world, "managers").await?;
+        let api = shop.environments();
+        for part in &parts() {
+            apply(&api, &shop.namespace, part).await?;
+        }
+        for first in &parts() {
+            for second in &parts() {
+                apply(&api, &shop.namespace, first).await?;
+                let spec = apply(&api, &shop.namespace, second).await?;
+                let case = format!("{} after {}", second.0, first.0);
+                assert_eq!(spec.sources.iter().map(|s| s.repository_id).collect::<Vec<_>>(), [1, 2], "{case}");
+                assert_eq!(spec.wish.map(|w| w.actor), Some("ann".to_owned()), "{case}");
+                assert_eq!(spec.lifetime.map(|l| l.ttl), Some("90d".to_owned()), "{case}");
+                assert_eq!(spec.images.len(), 1, "{case}");
+            }
+        }
+        Ok(())
+    });
+}

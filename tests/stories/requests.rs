@@ -1,0 +1,105 @@
+//! What the API server is asked, counted in its own audit log.
+
+use github_double::On;
+use preview_env::api::PreviewEnvironmentStatus;
+use preview_env::api::conditions::{READY, is_true};
+use test_cluster::{Event, Mark};
+use test_world::World;
+
+use crate::shop::{Shop, story_alone};
+
+const SERVICE: &str = "system:serviceaccount:preview-env:preview-env";
+
+async fn by_the_service(world: &World, mark: Mark) -> anyhow::Result<Vec<Event>> {
+    let mut events = world.audit().since(mark).await?;
+    events.retain(|event| event.user == SERVICE);
+    Ok(events)
+}
+
+fn is_write(event: &Event) -> bool {
+    !matches!(event.verb.as_str(), "get" | "list" | "watch")
+}
+
+fn shown(events: &[Event]) -> String {
+    events.iter().map(|e| format!("  {} {} {} {}", e.code, e.verb, e.uri, e.subresource)).collect::<Vec<_>>().join("\n")
+}
+
+fn objects(status: &PreviewEnvironmentStatus) -> usize {
+    // The namespace and the RoleBinding are objects of the environment too.
+    status.inventory.len() + 2
+}
+
+#[test]
+fn an_environment_costs_one_request_an_object_and_ten_more() {
+    story_alone(|world| async move {
+        let shop = Shop::open(world, "requests").await?;
+        let mark = world.audit().mark().await?;
+        let pull = shop.pull_request("counted").await?;
+        let status = pull.wait_until_ready().await?;
+        pull.wait_for_comment(|body| body.contains("is ready")).await?;
+        let asked = by_the_service(world, mark).await?;
+        assert!(asked.len() <= objects(&status) + 10, "{} requests for {} objects:\n{}", asked.len(), objects(&status), shown(&asked));
+        assert!(!asked.iter().any(|e| e.verb == "get" && e.namespace == pull.namespace()), "no GET for an object");
+
+        let mark = world.audit().mark().await?;
+        pull.perform(On::push).await?;
+        pull.wait_until_ready().await?;
+        let asked = by_the_service(world, mark).await?;
+        let inside: Vec<_> = asked.iter().filter(|e| e.namespace == pull.namespace()).cloned().collect();
+        assert_eq!(inside.len(), 1, "a push is one PATCH:\n{}", shown(&inside));
+        assert_eq!((inside[0].verb.as_str(), inside[0].resource.as_str(), inside[0].name.as_str()), ("patch", "deployments", "web"));
+        pull.wait("told", |s| is_true(&s.conditions, READY)).await?;
+        pull.perform(On::close).await?;
+        pull.wait_until_gone().await
+    });
+}
+
+#[test]
+fn a_restart_writes_nothing() {
+    story_alone(|world| async move {
+        let shop = Shop::open(world, "restart").await?;
+        let pull = shop.pull_request("restarted").await?;
+        pull.wait_until_ready().await?;
+        pull.wait_for_comment(|body| body.contains("is ready")).await?;
+        pull.wait("told", |s| is_true(&s.conditions, "FeedbackDelivered") && s.lookup.is_some()).await?;
+        let mark = {
+            let mut service = world.service.lock().await;
+            service.kill();
+            let mark = world.audit().mark().await?;
+            service.launch()?;
+            service.wait_until_ready().await?;
+            mark
+        };
+        // Another environment that goes through all steps shows that the restarted service had its time.
+        let other = shop.pull_request("other").await?;
+        other.wait_until_ready().await?;
+        let asked = by_the_service(world, mark).await?;
+        let writes: Vec<_> =
+            asked.iter().filter(|e| is_write(e)).filter(|e| e.name == pull.name() || e.namespace == pull.namespace()).cloned().collect();
+        assert!(writes.is_empty(), "{}", shown(&writes));
+        for one in [pull, other] {
+            one.perform(On::close).await?;
+            one.wait_until_gone().await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn secrets_are_never_listed_and_only_listed_ones_are_read() {
+    story_alone(|world| async move {
+        let events = world.audit().read(test_cluster::Mark::default())?;
+        let of_secrets: Vec<_> = events.into_iter().filter(|e| e.user == SERVICE && e.resource == "secrets").collect();
+        let strange: Vec<_> = of_secrets
+            .iter()
+            .filter(|e| matches!(e.verb.as_str(), "list" | "watch") || (e.verb == "get" && e.name != "listed"))
+            .cloned()
+            .collect();
+        assert!(strange.is_empty(), "{}", shown(&strange));
+        let refused: Vec<_> =
+            world.audit().read(test_cluster::Mark::default())?.into_iter().filter(|e| e.user == SERVICE && e.code == 403).collect();
+        let lag = |e: &Event| e.verb == "patch";
+        assert!(refused.iter().all(lag), "the service asks for nothing that it may not do:\n{}", shown(&refused));
+        Ok(())
+    });
+}
