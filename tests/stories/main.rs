@@ -2,10 +2,15 @@
 //! as a process of its own under the rights that `deploy/` ships.
 
 mod baselines;
+mod command_line;
 mod crash;
 mod deliveries;
+mod developer;
 mod forks;
+mod github_fails;
+mod kinds;
 mod lifecycle;
+mod lifetimes;
 mod managers;
 mod namespaces;
 mod order;
