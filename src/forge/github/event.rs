@@ -103,6 +103,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_object_is_said_to_be_none() {
+        for (body, why) in
+            [("[\"opened\"]", "not a JSON object"), ("\"opened\"", "not a JSON object"), ("opened", "not JSON"), ("", "not JSON")]
+        {
+            let error = parse("pull_request", body.as_bytes()).unwrap_err();
+            assert!(error.field == "body" && error.why.contains(why), "{error}");
+        }
+    }
+
+    #[test]
     fn other_events_and_actions_are_ignored_with_a_reason() {
         for (header, body, word) in [
             ("push", json!({}), "push"),

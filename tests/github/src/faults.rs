@@ -158,4 +158,14 @@ mod tests {
         assert!(faults.take("GET", "/user").is_some());
         assert_eq!(faults.take("GET", "/user"), None);
     }
+
+    #[test]
+    fn failures_on_one_path_are_taken_back_alone() {
+        let mut faults = Faults::default();
+        faults.add(Fault::on("GET", "/user", Failure::status(502)));
+        faults.add(Fault::on("GET", "/repos/**", Failure::status(502)));
+        faults.clear_on("/user");
+        assert_eq!(faults.take("GET", "/user"), None);
+        assert!(faults.take("GET", "/repos/acme/web").is_some());
+    }
 }

@@ -141,3 +141,18 @@ impl Shared {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_moved_on_goes_on_running_unless_it_is_held() {
+        let mut state = State::default();
+        state.advance(TimeDelta::hours(1));
+        assert!(state.clock.is_none() && state.now() >= Utc::now() + TimeDelta::minutes(59));
+        state.clock = Some(DateTime::UNIX_EPOCH);
+        state.advance(TimeDelta::seconds(5));
+        assert_eq!(state.now().timestamp(), 5);
+    }
+}
