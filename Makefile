@@ -54,3 +54,9 @@ cluster: ## Start a Kubernetes cluster that stays, and say how to use it
 cluster-down: ## End the cluster of `make cluster` and remove its data
 	@$(PROGRAMS)
 	@$(TARGET)/debug/test-cluster down
+
+# Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15.
+.PHONY: bench
+bench: ## Time how fast an environment is applied, beside a raw writer
+	@cargo build --quiet --release --package preview-env --package bench --bins
+	@cargo run --quiet --release --package bench

@@ -6,8 +6,8 @@ use crate::api;
 use crate::api::baseline::ForgeKind;
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, baseline};
+use crate::forge::PullRequest;
 use crate::forge::event::Event;
-use crate::forge::{Branch, PullRequest};
 
 /// What an event makes us want.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,12 +62,6 @@ pub fn fact_of_pull(baseline: &Baseline, forge: ForgeKind, pull: &PullRequest, s
     Some(fact(baseline, repository, pull.to_source(forge, sender)))
 }
 
-/// A branch as a fact, if the Baseline lists its repository.
-pub fn fact_of_branch(baseline: &Baseline, forge: ForgeKind, branch: &Branch) -> Option<Fact> {
-    let repository = baseline.repository(forge, &branch.repository)?;
-    Some(fact(baseline, repository, branch.to_source(forge)))
-}
-
 /// What the forge said of a pull request or branch of that repository of the Baseline. Names follow the Baseline's
 /// own spelling, so that a rename on the forge does not make a second environment.
 pub fn fact(baseline: &Baseline, repository: &baseline::Repository, source: api::Source) -> Fact {
@@ -94,6 +88,7 @@ pub fn fact(baseline: &Baseline, repository: &baseline::Repository, source: api:
 mod tests {
     use super::*;
     use crate::api::environment::SourceState;
+    use crate::forge::Branch;
     use crate::forge::event::PullAction;
     use serde_json::json;
 
@@ -155,11 +150,10 @@ mod tests {
             observed_at: "2026-01-02T03:04:05Z".parse().unwrap(),
         };
         let shop = baseline("shop", &[("acme/web", "web")]);
-        let found = fact_of_branch(&shop, ForgeKind::Github, &branch("ACME/web")).unwrap();
+        let found = fact(&shop, &shop.repositories[0], branch("ACME/web").to_source(ForgeKind::Github));
         let renamed = fact(&shop, &shop.repositories[0], branch("acme/web-app").to_source(ForgeKind::Github));
         assert_eq!(found.environment, renamed.environment);
         assert!(found.environment.as_str().starts_with("web-feature-login-"));
-        assert!(fact_of_branch(&shop, ForgeKind::Github, &branch("acme/web-app")).is_none());
     }
 
     #[test]

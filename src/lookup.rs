@@ -27,7 +27,7 @@ use crate::controller::baselines::Baselines;
 use crate::controller::requests::{RequestError, within_deadline};
 use crate::controller::retries::Retries;
 use crate::domain::names::Subject;
-use crate::domain::{Environment, EnvironmentName, RepoName, baseline};
+use crate::domain::{Environment, EnvironmentName, RepoName};
 use crate::forge::{Branch, Class, Forge, ForgeError};
 use crate::intent::{self, Fact};
 use crate::record::{RecordError, Recorder};
@@ -176,9 +176,9 @@ async fn answer_wish(
     let repository = repository.ok_or_else(|| impossible("NotListed", &format!("Baseline {} does not list {name}", baseline.name)))?;
     let source = match (target.pull, &target.branch) {
         (Some(number), _) => forge.pull_request(&name, number).await?.to_source(target.forge, None),
-        (None, branch) => branch_source(forge.branch(&name, branch.as_deref().unwrap_or_default()).await?, target, at),
+        (None, branch) => branch_source(&forge.branch(&name, branch.as_deref().unwrap_or_default()).await?, target, at),
     };
-    let fact = intent::fact(&baseline, repository, spelled(source, repository));
+    let fact = intent::fact(&baseline, repository, source);
     if fact.environment != environment.name {
         return Err(impossible("NameMismatch", &format!("an environment for this has to be called {}", fact.environment)));
     }
@@ -190,29 +190,10 @@ fn impossible(reason: &'static str, why: &dyn std::fmt::Display) -> LookupError 
     LookupError::Impossible(reason, why.to_string())
 }
 
-/// The Baseline's own spelling, so that names follow from it and renames on the forge change nothing.
-fn spelled(source: Source, repository: &baseline::Repository) -> Source {
-    Source { repository: repository.name.as_str().to_owned(), ..source }
-}
-
 /// A branch has no time of change. The answer is as new as the wish, whatever the clocks of forge and person say.
-fn branch_source(branch: Branch, target: &Target, at: DateTime<Utc>) -> Source {
-    Source {
-        forge: target.forge,
-        repository_id: branch.repository_id,
-        repository: branch.repository.as_str().to_owned(),
-        pull: None,
-        branch: Some(branch.name),
-        state: SourceState::Open,
-        revision: branch.revision.to_string(),
-        observed_at: branch.observed_at.max(at),
-        head_branch: None,
-        head_repository_id: None,
-        base_branch: None,
-        author: None,
-        sender: None,
-        draft: false,
-    }
+fn branch_source(branch: &Branch, target: &Target, at: DateTime<Utc>) -> Source {
+    let source = branch.to_source(target.forge);
+    Source { observed_at: source.observed_at.max(at), ..source }
 }
 
 /// Deliveries can overtake each other: one that says "opened" may come after a close. The forge knows.
@@ -267,7 +248,7 @@ async fn write(client: &Client, object: &PreviewEnvironment, observation: Observ
     }
     let patch = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
-        "metadata": {"name": name, "uid": object.metadata.uid}, "status": {"lookup": lookup, "conditions": [condition]},
+        "metadata": {"name": name}, "status": {"lookup": lookup, "conditions": [condition]},
     });
     let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
     let (params, patch) = (PatchParams::apply(MANAGER_LOOKUP).force(), Patch::Apply(&patch));

@@ -72,9 +72,15 @@ impl Metrics {
         self.0.delivery_seconds.observe(took.as_secs_f64());
     }
 
-    /// So many environments are in a phase now.
-    pub fn set_environments(&self, phase: &'static str, count: i64) {
-        self.0.environments.get_or_create(&ByPhase { phase }).set(count);
+    /// An environment went from one phase to another; none is where it was not there before, or is not there any more.
+    pub fn environment_moved(&self, from: Option<&'static str>, to: Option<&'static str>) {
+        let gauge = |phase| self.0.environments.get_or_create(&ByPhase { phase }).clone();
+        if let Some(phase) = from {
+            gauge(phase).dec();
+        }
+        if let Some(phase) = to {
+            gauge(phase).inc();
+        }
     }
 
     /// A reconciliation ended.
@@ -134,7 +140,9 @@ mod tests {
     fn everything_shows_under_its_name() {
         let metrics = Metrics::new();
         metrics.clone().delivery("accepted", Duration::from_millis(9));
-        metrics.set_environments("Ready", 3);
+        for _ in 0..3 {
+            metrics.environment_moved(None, Some("Ready"));
+        }
         metrics.reconcile("applied", Duration::from_millis(140));
         metrics.forge_request("create_comment", "ok");
         let text = metrics.text().unwrap();

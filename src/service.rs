@@ -67,10 +67,10 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
 
     let mut environments = Environments::default();
     let (driver, notifier) = feedback(&client, forge.clone(), &environments);
-    let (changed, changes) = unbounded();
+    let (sender, changes) = unbounded();
     let baselines = Arc::<Baselines>::default();
     let lookups = Arc::new(lookup::Context::new(client.clone(), forge, baselines.clone()));
-    environments.listen(tell(changed, lookups.clone(), notifier.clone()));
+    environments.listen(tell(sender, lookups.clone(), notifier.clone()));
     let store = environments.store();
     let parts = Parts {
         client: client.clone(),
@@ -79,6 +79,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         environments,
         baselines: baselines.clone(),
         feedback: Arc::new(notifier),
+        metrics: metrics.clone(),
     };
     let controller = Controller::new(parts);
 

@@ -54,7 +54,7 @@ fn the_service_logs_and_the_commands_say_their_errors_themselves() {
         cli.global.log = None;
         cli.logging().filter
     };
-    assert_eq!((filter("preview list").as_str(), filter("preview serve").as_str()), ("off", "info"));
+    assert_eq!((filter("preview list").as_str(), filter("preview serve").as_str()), ("off", "info,kube_client=off,kube_runtime=warn"));
 }
 
 /// Every command and flag, of which docs/commands.md speaks.

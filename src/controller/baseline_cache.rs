@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -12,6 +13,10 @@ use tokio::sync::Notify;
 
 use super::kinds::{KINDS, Kind, Reading};
 use crate::plan::{Manifest, ObjectName};
+
+/// A watch that fails is tried again at least twice a minute. One that says nothing for longer has got through: a watch
+/// that goes on where it was interrupted gives no sign of it.
+const ERROR_LIFE: Duration = Duration::from_secs(90);
 
 /// The objects of a baseline's namespace.
 #[derive(Debug, Default)]
@@ -25,7 +30,7 @@ struct Inner {
     whole: HashMap<&'static str, BTreeMap<String, Manifest>>,
     names: HashMap<&'static str, HashSet<String>>,
     listed: HashSet<&'static str>,
-    errors: BTreeMap<&'static str, String>,
+    errors: BTreeMap<&'static str, (String, Instant)>,
 }
 
 /// What a cache holds at one moment.
@@ -60,7 +65,8 @@ impl BaselineCache {
 
     /// The kinds that cannot be watched, with the API server's reason.
     pub fn errors(&self) -> Vec<String> {
-        self.lock(|i| i.errors.iter().map(|(kind, error)| format!("{kind}: {error}")).collect())
+        let recent = |(kind, (error, at)): (&&str, &(String, Instant))| (at.elapsed() < ERROR_LIFE).then(|| format!("{kind}: {error}"));
+        self.lock(|i| i.errors.iter().filter_map(recent).collect())
     }
 
     fn listed(&self, kind: &'static Kind) {
@@ -73,7 +79,8 @@ impl BaselineCache {
 
     fn failed(&self, kind: &'static Kind, error: &watcher::Error) {
         let text = error.to_string();
-        let news = self.lock(|i| i.errors.insert(kind.kind, text.clone()) != Some(text));
+        let before = self.lock(|i| i.errors.insert(kind.kind, (text.clone(), Instant::now())));
+        let news = before.is_none_or(|(known, _)| known != text);
         if news {
             self.changed.notify_one();
         }
@@ -85,11 +92,11 @@ fn watched() -> impl Iterator<Item = &'static Kind> {
 }
 
 fn other_names(names: &HashMap<&'static str, HashSet<String>>) -> Vec<ObjectName> {
-    let named = |kind: &'static Kind| {
+    let of_kind = |kind: &'static Kind| {
         let names = names.get(kind.kind).into_iter().flatten();
         names.map(|name| ObjectName { api_version: kind.api_version.to_owned(), kind: kind.kind.to_owned(), name: name.clone() })
     };
-    let mut others: Vec<_> = watched().flat_map(named).collect();
+    let mut others: Vec<_> = watched().flat_map(of_kind).collect();
     others.sort();
     others
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kube::api::{Patch, PatchParams};
@@ -17,6 +18,9 @@ use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WAR
 use crate::api::names::MANAGER_STATUS;
 use crate::api::{self, BaselineStatus, GROUP};
 use crate::domain::Baseline;
+
+/// How long a status may stand without being looked at.
+const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
 /// The status that follows from what was seen.
 pub fn status(seen: &Seen, environments: usize, now: DateTime<Utc>) -> BaselineStatus {
@@ -71,7 +75,8 @@ fn count(contents: &Contents) -> Vec<KindCount> {
 /// Writes the status of every Baseline that needs it, whenever something changed. Runs until it is dropped.
 pub async fn run(context: Arc<Context>) {
     loop {
-        context.baselines.changed.notified().await;
+        // Errors of watches fade with time, so it is looked at without a change too.
+        let _ = tokio::time::timeout(LOOK_ANYWAY, context.baselines.changed.notified()).await;
         for seen in context.baselines.seen() {
             write_if_new(&context, &seen).await;
         }
@@ -100,7 +105,7 @@ async fn write(context: &Context, object: &api::Baseline, status: &BaselineStatu
     let api: Api<api::Baseline> = Api::namespaced(context.client.clone(), &namespace);
     let patch = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "Baseline",
-        "metadata": {"name": name, "uid": object.metadata.uid}, "status": status,
+        "metadata": {"name": name}, "status": status,
     });
     let params = PatchParams::apply(MANAGER_STATUS).force();
     within_deadline(&format!("write the status of Baseline {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&patch)))

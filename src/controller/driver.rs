@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
@@ -38,6 +38,7 @@ const DELETE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One pass over one environment.
 struct Pass<'a> {
+    started: Instant,
     context: &'a Context,
     object: &'a PreviewEnvironment,
     environment: Environment,
@@ -50,6 +51,7 @@ type Step<T> = Result<T, RequestError>;
 
 /// Brings one environment closer to what is wanted of it.
 pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Step<Action> {
+    let started = Instant::now();
     let environment = match Environment::try_from(object.as_ref()) {
         Ok(environment) => environment,
         Err(invalid) => {
@@ -60,7 +62,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
     let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
-    let pass = Pass { context: &context, object: &object, environment, settled, recorded, now };
+    let pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
     let action = match (pass.settled.course, baseline) {
         (Course::Run, Some(baseline)) => pass.run(&baseline).await?,
         (Course::Run | Course::Wait, _) => pass.wait().await?,
@@ -77,6 +79,10 @@ impl Pass<'_> {
             Err(error) => return self.finish(Progress::Stalled("Images", error.to_string()), self.recorded.status.clone()).await,
         };
         let digest = digest::of_inputs(&images, baseline);
+        if self.has_lost_its_namespace().await? {
+            let why = "its namespace was deleted and is made again".to_owned();
+            return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.without_objects()).await;
+        }
         if self.is_current(&digest) {
             return self.finish(self.recorded_progress(), self.recorded.status.clone()).await;
         }
@@ -95,6 +101,18 @@ impl Pass<'_> {
         let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
         let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
         status.plan_digest.as_deref() == Some(digest) && !(incomplete && due) && !self.drifted()
+    }
+
+    /// Whether nothing of what was applied is there any more. This has to be recorded before the namespace is made again:
+    /// in a new one there are no objects and no rights, whatever was true in the one before.
+    async fn has_lost_its_namespace(&self) -> Step<bool> {
+        let status = &self.recorded.status;
+        let applied = status.plan_digest.is_some() || status.inventory.iter().any(|entry| entry.hash.is_some());
+        match status.namespace.as_deref().filter(|name| applied && self.context.index.namespace(name).is_none()) {
+            // The watch may be behind.
+            Some(name) => Ok(requests::get_namespace(&self.context.client, name).await?.is_none()),
+            None => Ok(false),
+        }
     }
 
     fn drifted(&self) -> bool {
@@ -168,11 +186,13 @@ impl Pass<'_> {
         let status = PreviewEnvironmentStatus {
             namespace: Some(namespace.to_owned()),
             inventory: self.recorded.inventory_with(plan),
+            // None of them is up, so that nobody takes what is only meant for what is Ready.
+            services: status::services_of(plan),
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        let held = self.object.finalizers().iter().any(|f| f == FINALIZER);
-        let hold = async { if held { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
+        let has_finalizer = self.object.finalizers().iter().any(|f| f == FINALIZER);
+        let hold = async { if has_finalizer { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
         let record = async {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
@@ -254,6 +274,7 @@ impl Pass<'_> {
     /// Writes the status that follows, if it is new, and says when to come back.
     async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
+        self.context.metrics.reconcile(progress.label(), self.started.elapsed());
         let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
         let after = status::status(&findings, self.now);
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < STATUS_PAUSE);
@@ -273,7 +294,7 @@ impl Pass<'_> {
             Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
-                self.context.memory.remember(&self.environment.uid, status, self.now);
+                self.context.memory.remember(&self.environment.uid, status, Utc::now());
                 Ok(())
             }
         }
@@ -284,7 +305,7 @@ impl Pass<'_> {
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
             Progress::Stalled(..) => STALLED_PAUSE,
-            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating", _) => WATCH_LAG,
+            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone", _) => WATCH_LAG,
             Progress::Removing(_) => WATCH_LAG * 2,
             Progress::Applied if !self.watch_is_current() => WATCH_LAG,
             Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,

@@ -1,6 +1,7 @@
 //! Follows the environments and the Baselines, and tells whoever has to act on a change. An object that cannot be read
 //! stops no watch: it is logged and passed over.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -32,11 +33,12 @@ pub type Listener = Box<dyn Fn(Change<'_>) + Send + Sync>;
 pub struct Environments {
     writer: Writer<PreviewEnvironment>,
     listeners: Vec<Listener>,
+    phases: HashMap<String, &'static str>,
 }
 
 impl Default for Environments {
     fn default() -> Self {
-        Self { writer: Writer::new(()), listeners: Vec::new() }
+        Self { writer: Writer::new(()), listeners: Vec::new(), phases: HashMap::new() }
     }
 }
 
@@ -60,14 +62,42 @@ impl Environments {
             let store = self.writer.as_reader();
             match event {
                 watcher::Event::Init | watcher::Event::InitApply(_) => {}
-                watcher::Event::InitDone => store.state().iter().for_each(|object| self.applied(&context, object)),
+                watcher::Event::InitDone => {
+                    let there = store.state();
+                    self.count_only(&context, &there);
+                    for object in &there {
+                        self.applied(&context, object);
+                    }
+                }
                 watcher::Event::Apply(object) => self.applied(&context, &object),
                 watcher::Event::Delete(object) => self.deleted(&context, &object),
             }
         }
     }
 
-    fn applied(&self, context: &Context, object: &PreviewEnvironment) {
+    /// A list may have left out what was counted before.
+    fn count_only(&mut self, context: &Context, there: &[Arc<PreviewEnvironment>]) {
+        let listed: HashSet<String> = there.iter().filter_map(|object| object.uid()).collect();
+        self.phases.retain(|uid, phase| {
+            let is_there = listed.contains(uid);
+            if !is_there {
+                context.metrics.environment_moved(Some(phase), None);
+            }
+            is_there
+        });
+    }
+
+    fn count(&mut self, context: &Context, object: &PreviewEnvironment, now: Option<&'static str>) {
+        let uid = object.uid().unwrap_or_default();
+        let before = match now {
+            Some(phase) => self.phases.insert(uid, phase),
+            None => self.phases.remove(&uid),
+        };
+        context.metrics.environment_moved(before, now);
+    }
+
+    fn applied(&mut self, context: &Context, object: &PreviewEnvironment) {
+        self.count(context, object, Some(phase_of(object)));
         context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any());
         if object.status.is_none() {
             context.baselines.changed.notify_one();
@@ -75,7 +105,8 @@ impl Environments {
         self.listeners.iter().for_each(|listener| listener(Change::Applied(object)));
     }
 
-    fn deleted(&self, context: &Context, object: &PreviewEnvironment) {
+    fn deleted(&mut self, context: &Context, object: &PreviewEnvironment) {
+        self.count(context, object, None);
         let uid = object.uid().unwrap_or_default();
         context.memory.forget(&uid);
         context.hosts.release(&uid);
@@ -83,6 +114,12 @@ impl Environments {
         context.baselines.changed.notify_one();
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
+}
+
+/// The phase as a word for metrics, of which there are few.
+fn phase_of(object: &PreviewEnvironment) -> &'static str {
+    let phase = object.status.as_ref().and_then(|s| s.phase.as_deref());
+    super::status::PHASES.into_iter().find(|known| Some(*known) == phase).unwrap_or("New")
 }
 
 /// Follows the Baselines until it is dropped.

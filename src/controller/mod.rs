@@ -32,6 +32,7 @@ pub mod watch;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::rbac::v1::Subject;
@@ -51,6 +52,7 @@ use self::retries::Retries;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
+use crate::metrics::Metrics;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -82,6 +84,8 @@ pub struct Context {
     pub feedback: Arc<dyn FeedbackState>,
     /// Every environment, as the watch brings them.
     pub environments: Store<PreviewEnvironment>,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Wakes reconciles.
     pub wake: Wake,
 }
@@ -115,6 +119,8 @@ pub struct Parts {
     pub baselines: Arc<Baselines>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Controller {
@@ -134,6 +140,7 @@ impl Controller {
             permits,
             feedback: parts.feedback,
             environments: parts.environments.store(),
+            metrics: parts.metrics,
             wake,
         };
         Self { context: Arc::new(context), environments: parts.environments, wakeups }
@@ -192,12 +199,20 @@ async fn reconcile_all(
 ) {
     let config = Config::default().concurrency(context.config.concurrency);
     let reconcile = |object, context| driver::reconcile(object, context).boxed();
-    let results = applier(reconcile, retry, context, store, wakeups.map(Ok::<_, Infallible>), config);
+    let results = applier(
+        reconcile,
+        |object, error, context| retry(&object, error, &context),
+        context,
+        store,
+        wakeups.map(Ok::<_, Infallible>),
+        config,
+    );
     results.for_each(|_| async {}).await;
 }
 
-fn retry(object: Arc<PreviewEnvironment>, error: &RequestError, context: Arc<Context>) -> Action {
+fn retry(object: &PreviewEnvironment, error: &RequestError, context: &Context) -> Action {
     let pause = context.retries.next(object.metadata.uid.as_deref().unwrap_or_default());
+    context.metrics.reconcile("error", Duration::ZERO);
     tracing::warn!(env = object.metadata.name, %error, pause = ?pause, "a reconcile failed and is tried again");
     Action::requeue(pause)
 }

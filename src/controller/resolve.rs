@@ -43,7 +43,7 @@ mod tests {
     use crate::api;
     use serde_json::json;
 
-    fn swaps(images: serde_json::Value, repository: &str) -> Vec<String> {
+    fn swaps(images: &serde_json::Value, repository: &str) -> Vec<String> {
         let spec = json!({"baseline": "shop", "images": images, "sources": [{
             "forge": "github", "repositoryId": 7, "repository": repository, "pull": 42, "state": "Open",
             "revision": "3f9c2ab0".repeat(5), "observedAt": "2026-01-01T00:00:00Z", "headRepositoryId": 7}]});
@@ -60,16 +60,16 @@ mod tests {
 
     #[test]
     fn every_image_of_the_repository_gets_the_tag_of_the_revision() {
-        assert_eq!(swaps(json!([]), "Acme/Web"), ["acme/web:pr-42-3f9c2ab", &format!("acme/bff:{}", "3f9c2ab0".repeat(5))]);
+        assert_eq!(swaps(&json!([]), "Acme/Web"), ["acme/web:pr-42-3f9c2ab", &format!("acme/bff:{}", "3f9c2ab0".repeat(5))]);
     }
 
     #[test]
     fn an_override_stands_before_the_rule() {
-        assert_eq!(swaps(json!([{"name": "acme/web", "tag": "mine"}]), "acme/web")[0], "acme/web:mine");
+        assert_eq!(swaps(&json!([{"name": "acme/web", "tag": "mine"}]), "acme/web")[0], "acme/web:mine");
     }
 
     #[test]
     fn another_repository_changes_nothing() {
-        assert!(swaps(json!([]), "acme/api").is_empty());
+        assert!(swaps(&json!([]), "acme/api").is_empty());
     }
 }

@@ -13,6 +13,9 @@ use crate::api::status::{LeftOut, ServiceStatus, Summary};
 use crate::domain::Environment;
 use crate::plan::{Decision, LeftOutReason, Plan, Workload};
 
+/// Every phase there is.
+pub const PHASES: [&str; 8] = ["Pending", "Waiting", "Creating", "Updating", "Ready", "Stalled", "Removing", "Removed"];
+
 /// How far a reconcile came.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
@@ -28,6 +31,20 @@ pub enum Progress {
     Removing(String),
     /// Nothing of the environment is left.
     Removed,
+}
+
+impl Progress {
+    /// One word, for metrics.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Waiting(..) => "waiting",
+            Self::Failing(_) => "failing",
+            Self::Stalled(..) => "stalled",
+            Self::Removing(_) => "removing",
+            Self::Removed => "removed",
+        }
+    }
 }
 
 /// Everything that a status follows from.
@@ -101,8 +118,7 @@ fn ready(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observation 
                 waiting.iter().take(5).map(|s| format!("{}: {}", s.name, s.reason.as_deref().unwrap_or("not ready"))).collect();
             Observation::new(READY, false, "NotReady", format!("{up} of {all} services are up; {}", reasons.join("; ")))
         }
-        Progress::Stalled(reason, message) => Observation::new(READY, false, reason, message.clone()),
-        Progress::Waiting(reason, message) => Observation::new(READY, false, reason, message.clone()),
+        Progress::Stalled(reason, message) | Progress::Waiting(reason, message) => Observation::new(READY, false, reason, message.clone()),
         Progress::Failing(message) => Observation::new(READY, false, "Failing", message.clone()),
         Progress::Removing(message) => Observation::new(READY, false, "Removing", message.clone()),
         Progress::Removed => Observation::new(READY, false, "Removed", "nothing of it is left"),
@@ -175,11 +191,16 @@ pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
 pub fn left_out_of(plan: &Plan) -> Vec<LeftOut> {
     let mut seen = HashSet::new();
     let left_out = |decision: &Decision| match decision {
-        Decision::LeftOut { reason: LeftOutReason::MadeByKubernetes | LeftOutReason::MadeBy(_), .. } => None,
-        Decision::LeftOut { object, .. } => Some(LeftOut { kind: object.kind.clone(), name: object.name.clone(), why: decision.why() }),
-        Decision::Kept(_) | Decision::Changed { .. } => None,
+        Decision::LeftOut { object, reason } if is_missing(reason) => {
+            Some(LeftOut { kind: object.kind.clone(), name: object.name.clone(), why: decision.why() })
+        }
+        Decision::LeftOut { .. } | Decision::Kept(_) | Decision::Changed { .. } => None,
     };
     plan.decisions.iter().filter_map(left_out).filter(|l| seen.insert((l.kind.clone(), l.name.clone()))).collect()
+}
+
+fn is_missing(reason: &LeftOutReason) -> bool {
+    !matches!(reason, LeftOutReason::MadeByKubernetes | LeftOutReason::MadeBy(_))
 }
 
 /// Whether a change of status is worth a write at once. What is left are counts and reasons that move while workloads

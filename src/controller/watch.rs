@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn state(generation: i64, replicas: i64, status: Value) -> WorkloadState {
+    fn state(generation: i64, replicas: i64, status: &Value) -> WorkloadState {
         let object = json!({"metadata": {"generation": generation}, "spec": {"replicas": replicas}, "status": status});
         serde_json::from_value::<Workload>(object).unwrap().state()
     }
@@ -209,18 +209,18 @@ mod tests {
 
     #[test]
     fn a_workload_is_ready_when_a_rollout_would_be_done() {
-        assert!(state(2, 1, status(1, 1, 1)).ready);
-        assert!(state(2, 0, status(0, 0, 0)).ready, "what is off is as planned");
-        assert!(!state(3, 1, status(1, 1, 1)).ready, "the new spec is not observed");
-        assert!(!state(2, 1, status(0, 1, 1)).ready, "the ready pod is of the old template");
-        assert!(!state(2, 1, status(1, 1, 2)).ready, "an old pod is left");
-        assert!(!state(1, 1, json!({})).ready);
+        assert!(state(2, 1, &status(1, 1, 1)).ready);
+        assert!(state(2, 0, &status(0, 0, 0)).ready, "what is off is as planned");
+        assert!(!state(3, 1, &status(1, 1, 1)).ready, "the new spec is not observed");
+        assert!(!state(2, 1, &status(0, 1, 1)).ready, "the ready pod is of the old template");
+        assert!(!state(2, 1, &status(1, 1, 2)).ready, "an old pod is left");
+        assert!(!state(1, 1, &json!({})).ready);
     }
 
     #[test]
     fn what_its_controller_says_is_the_reason() {
         let mut failing = status(0, 0, 0);
         failing["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]);
-        assert_eq!(state(2, 1, failing).reason.as_deref(), Some("exceeded quota"));
+        assert_eq!(state(2, 1, &failing).reason.as_deref(), Some("exceeded quota"));
     }
 }

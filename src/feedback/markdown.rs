@@ -40,8 +40,9 @@ pub fn link(label: &str, url: &str) -> String {
 pub fn commit(repository: &str, revision: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-./".contains(c);
     let text = format!("{repository}@{}", short(revision));
-    // An underscore could start emphasis, and then there is no link.
-    if repository.chars().all(plain) && is_hex(revision) { text } else { code(&text) }
+    // An underscore could start emphasis, and then there is no link. Nor is there one without an owner.
+    let named = repository.split('/').filter(|part| !part.is_empty()).count() == 2;
+    if named && repository.chars().all(plain) && is_hex(revision) { text } else { code(&text) }
 }
 
 /// The first seven digits of a commit, as people and git shorten it.

@@ -16,12 +16,12 @@ async fn by_the_service(world: &World, mark: Mark) -> anyhow::Result<Vec<Event>>
     Ok(events)
 }
 
-fn is_write(event: &&Event) -> bool {
+fn is_write(event: &Event) -> bool {
     !matches!(event.verb.as_str(), "get" | "list" | "watch")
 }
 
 fn shown(events: &[Event]) -> String {
-    events.iter().map(|e| format!("  {} {} {} {}\n", e.code, e.verb, e.uri, e.subresource)).collect()
+    events.iter().map(|e| format!("  {} {} {} {}", e.code, e.verb, e.uri, e.subresource)).collect::<Vec<_>>().join("\n")
 }
 
 fn objects(status: &PreviewEnvironmentStatus) -> usize {
@@ -75,7 +75,7 @@ fn a_restart_writes_nothing() {
         other.wait_until_ready().await?;
         let asked = by_the_service(world, mark).await?;
         let writes: Vec<_> =
-            asked.iter().filter(is_write).filter(|e| e.name == pull.name() || e.namespace == pull.namespace()).cloned().collect();
+            asked.iter().filter(|e| is_write(e)).filter(|e| e.name == pull.name() || e.namespace == pull.namespace()).cloned().collect();
         assert!(writes.is_empty(), "{}", shown(&writes));
         for one in [pull, other] {
             one.perform(On::close).await?;

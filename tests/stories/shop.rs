@@ -45,6 +45,7 @@ pub fn story_alone<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'s
     });
 }
 
+#[expect(clippy::panic, reason = "a story that goes wrong ends its test, with what the service said")]
 async fn told<F: Future<Output = anyhow::Result<()>>>(world: &'static World, tell: impl FnOnce(&'static World) -> F) {
     if let Err(error) = tell(world).await {
         let log = world.service.lock().await.log_end();

@@ -54,6 +54,8 @@ impl Plant<'_> {
             .value("--endpoint-reconciler-type", "none")
             .value("--service-cluster-ip-range", "10.96.0.0/16")
             .value("--authorization-mode", "Node,RBAC")
+            // As in most real clusters, where agents on the nodes need it.
+            .value("--allow-privileged", "true")
             .value("--anonymous-auth", "true")
             .value("--token-auth-file", self.folder.file("tokens.csv"))
             .value("--tls-cert-file", self.folder.file("api-server.crt"))

@@ -101,7 +101,9 @@ impl Kept {
             .spawn()
             .context("cannot start the cluster in the background")?;
         if !child.stdout.take().is_some_and(says_started) {
-            bail!("{}", fs::read_to_string(&log).unwrap_or_default().trim());
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let _ = fs::remove_file(&log);
+            bail!("{}", said.trim().trim_start_matches("test-cluster: "));
         }
         Ok(())
     }

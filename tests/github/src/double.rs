@@ -219,6 +219,11 @@ impl Double {
         self.shared.change(|state| state.faults.clear());
     }
 
+    /// Takes back the failures still waiting that were asked for with this path.
+    pub fn clear_faults_on(&self, path: &str) {
+        self.shared.change(|state| state.faults.clear_on(path));
+    }
+
     /// Down altogether: every connection is cut at its next request.
     pub fn go_down(&self) {
         self.shared.change(|state| state.down = true);
@@ -234,9 +239,9 @@ impl Double {
         self.shared.change(|state| state.clock = Some(now));
     }
 
-    /// Moves the clock on, and holds it there.
+    /// Moves the clock on. One that runs goes on running from there.
     pub fn advance(&self, by: TimeDelta) {
-        self.shared.change(|state| state.clock = Some(state.now() + by));
+        self.shared.change(|state| state.advance(by));
     }
 
     /// The time on GitHub.

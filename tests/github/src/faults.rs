@@ -109,6 +109,10 @@ impl Faults {
         self.waiting.clear();
     }
 
+    pub fn clear_on(&mut self, path: &str) {
+        self.waiting.retain(|fault| fault.path != path);
+    }
+
     /// The failure for a request, if one is waiting for it.
     pub fn take(&mut self, method: &str, path: &str) -> Option<Failure> {
         let index = self.waiting.iter().position(|fault| fault.times > 0 && fault.fits(method, path))?;

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use crate::contract::{Violation, check_payload};
@@ -24,12 +24,22 @@ pub(crate) struct State {
     pub deliveries: Vec<Delivery>,
     /// The time, if a test holds it.
     pub clock: Option<DateTime<Utc>>,
+    /// How far the clock that nobody holds is ahead of the machine's.
+    pub ahead: TimeDelta,
 }
 
 impl State {
     /// The time on GitHub.
     pub fn now(&self) -> DateTime<Utc> {
-        self.clock.unwrap_or_else(Utc::now)
+        self.clock.unwrap_or_else(|| Utc::now() + self.ahead)
+    }
+
+    /// Moves the clock on, whether it is held or runs.
+    pub fn advance(&mut self, by: TimeDelta) {
+        match &mut self.clock {
+            Some(held) => *held += by,
+            None => self.ahead += by,
+        }
     }
 
     /// Does what a person does, and builds the deliveries that follow.

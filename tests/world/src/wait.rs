@@ -21,12 +21,10 @@ where
     K::DynamicType: Default,
 {
     let waited = tokio::time::timeout(deadline(), await_condition(api.clone(), name, condition)).await;
-    match waited {
-        Ok(result) => Ok(result?),
-        Err(_) => {
-            let there = api.get_opt(name).await;
-            let shown = there.map(|object| serde_json::to_string_pretty(&object).unwrap_or_default());
-            bail!("{name}: not {what} within {:?}; it is {shown:?}", deadline())
-        }
+    if let Ok(result) = waited {
+        return Ok(result?);
     }
+    let there = api.get_opt(name).await;
+    let shown = there.map(|object| serde_json::to_string_pretty(&object).unwrap_or_default());
+    bail!("{name}: not {what} within {:?}; it is {shown:?}", deadline())
 }

@@ -9,6 +9,10 @@ use super::schema::{DOCUMENT, Source, errors};
 /// bad JSON, no or bad credentials, forbidden, not found, gone, invalid, limited, its own failures.
 const ANYWHERE: &[u16] = &[301, 304, 400, 401, 403, 404, 410, 422, 429, 500, 502, 503];
 
+/// What GitHub answers although it publishes otherwise: the branch of a pull request outlives its repository, and then
+/// `head.repo` is null, in the API as in the deliveries, whose schema says so.
+const KNOWN: &str = "at /head/repo: value is not of type \"object\"";
+
 /// One request, as far as the contract looks at it.
 pub(crate) struct Call<'a> {
     pub method: &'a str,
@@ -106,7 +110,7 @@ pub(crate) fn check_answer(call: &Call<'_>, status: u16, body: &[u8]) -> Vec<Vio
         None if !body.is_empty() => vec!["a body where none is promised".to_owned()],
         _ => Vec::new(),
     };
-    wrong.into_iter().map(|why| call.violation(format!("answer {status} {why}"))).collect()
+    wrong.into_iter().filter(|why| why != KNOWN).map(|why| call.violation(format!("answer {status} {why}"))).collect()
 }
 
 fn check_answer_body(schema: &str, body: &[u8]) -> Vec<String> {
