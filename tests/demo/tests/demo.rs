@@ -23,7 +23,9 @@ fn the_demo_tells_the_whole_story_and_leaves_nothing() -> Result<()> {
     ] {
         assert!(told.contains(part), "{part:?} is missing:\n{told}");
     }
-    let long: Vec<_> = told.lines().filter(|line| line.chars().count() > 80).collect();
+    // What `preview list` prints into a pipe is as wide as it is.
+    let own = told.lines().filter(|line| !line.contains(" acme/") && !line.starts_with("NAME"));
+    let long: Vec<_> = own.filter(|line| line.chars().count() > 80).collect();
     assert!(long.is_empty(), "wider than a terminal: {long:#?}");
     assert!(!told.contains('\u{1b}'), "colour in a pipe");
     Ok(())
