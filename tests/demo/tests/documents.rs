@@ -73,10 +73,9 @@ fn capitalised_words(source: &str) -> Vec<String> {
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     let literals = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
     let is_word = |text: &&str| {
-        let mut characters = text.chars();
-        characters.next().is_some_and(|first| first.is_ascii_uppercase())
-            && text.len() > 2
-            && characters.all(|other| other.is_ascii_alphabetic())
+        let letters = text.chars().all(|character| character.is_ascii_alphabetic());
+        let starts = text.starts_with(|first: char| first.is_ascii_uppercase()) && text.len() > 2;
+        letters && starts && !text.as_bytes().windows(2).any(|pair| pair.iter().all(u8::is_ascii_uppercase))
     };
     literals.filter(is_word).map(str::to_owned).collect()
 }
