@@ -9,7 +9,8 @@ mod wait;
 mod world;
 
 pub use http::{Answer, get, post};
-pub use manifests::{read, read_folder};
+pub use install::baseline_access;
+pub use manifests::{apply, read, read_folder};
 pub use service::{Service, ServiceOptions};
 pub use wait::{deadline, wait_for};
-pub use world::{BOT, Baseline, DEVELOPER, SECRET, World};
+pub use world::{BOT, Baseline, DEVELOPER, SECRET, TOKEN, World};

@@ -26,7 +26,8 @@ pub const SECRET: &str = "the webhook's secret";
 pub const BOT: &str = "preview[bot]";
 /// The account that pushes.
 pub const DEVELOPER: &str = "dev";
-const TOKEN: &str = "a-token-of-the-double";
+/// The token of the account that comments.
+pub const TOKEN: &str = "a-token-of-the-double";
 
 /// A world. The service is behind a lock, since stories may kill it.
 pub struct World {
