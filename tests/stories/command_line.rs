@@ -151,7 +151,13 @@ fn list_and_describe_show_people_and_scripts_what_is_there() {
         assert!(yaml.contains("name: web-pr-1") && yaml.contains("kind: PreviewEnvironment"), "{yaml}");
 
         let described = normalised(&developer.run(&["describe", "--pull", "1"]).await?.succeeds(), &revision);
-        for line in ["web-pr-1  Ready", "acme/cli-list#1 at COMMIT0, by dev", "services, 3 of 3 ready", "CronJob/nightly", "preview delete web-pr-1"] {
+        for line in [
+            "web-pr-1  Ready",
+            "acme/cli-list#1 at COMMIT0, by dev",
+            "services, 3 of 3 ready",
+            "CronJob/nightly",
+            "preview delete web-pr-1",
+        ] {
             assert!(described.contains(line), "{line:?} is not in\n{described}");
         }
         Ok(())

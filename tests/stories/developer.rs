@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use anyhow::Context;
 use serde_json::json;
-use test_world::{DEVELOPER, apply};
 use tempfile::TempDir;
+use test_world::{DEVELOPER, apply};
 use tokio::process::Command;
 
 use crate::shop::Shop;

@@ -22,7 +22,10 @@ fn nothing_of_a_fork_runs_and_status_and_comment_say_why() {
         let comment = pull.wait_for_comment(|body| body.contains("comes from a fork")).await?;
         assert!(comment.contains(&pull.revision()?), "it says how that very commit can run: {comment}");
 
-        world.github.perform(Action::PushTo { repo: shop.repository.clone(), number: pull.number, by: "stranger".to_owned(), force: false }).await?;
+        world
+            .github
+            .perform(Action::PushTo { repo: shop.repository.clone(), number: pull.number, by: "stranger".to_owned(), force: false })
+            .await?;
         let revision = pull.revision()?;
         pull.wait_for_comment(|body| body.contains(&revision)).await?;
         assert!(pull.environment().await?.status.is_some_and(|s| s.namespace.is_none() && s.services.is_empty()));

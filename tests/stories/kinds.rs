@@ -83,7 +83,8 @@ fn a_baseline_that_cannot_be_meant_is_refused_with_its_field() {
 fn an_environment_that_cannot_be_meant_is_refused_with_its_field() {
     story(|world| async move {
         let (_, environments) = apis(world, "kinds-environment").await?;
-        let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z", "target": {"repository": "acme/web", "pull": 42}});
+        let wish =
+            json!({"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z", "target": {"repository": "acme/web", "pull": 42}});
         let good = environment("e", json!({"baseline": "b", "sources": [source()], "wish": wish, "lifetime": {"ttl": "24h"}}));
         environments.patch("e", &only_asked(), &Patch::Apply(&good)).await?;
         for (pointer, value, words) in [
@@ -135,8 +136,11 @@ fn what_is_not_said_gets_its_default() {
         assert_eq!(spec.pointer("/repositories/0/images/0/tag"), Some(&json!("{{ revision }}")));
         assert_eq!(spec.pointer("/trigger/drafts"), Some(&json!(false)));
         assert_eq!(spec.pointer("/lifetime/ttl"), Some(&json!("5d")));
-        let least = environment("e", json!({"baseline": "b", "wish": {"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z",
-            "target": {"repository": "acme/web", "branch": "login"}}}));
+        let least = environment(
+            "e",
+            json!({"baseline": "b", "wish": {"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z",
+            "target": {"repository": "acme/web", "branch": "login"}}}),
+        );
         let made = environments.patch("e", &only_asked(), &Patch::Apply(&least)).await?;
         assert_eq!(serde_json::to_value(made.spec.wish)?.pointer("/target/forge"), Some(&json!("github")));
         Ok(())
