@@ -58,5 +58,6 @@ cluster-down: ## End the cluster of `make cluster` and remove its data
 # Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15.
 .PHONY: bench
 bench: ## Time how fast an environment is applied, beside a raw writer
+	@.ci/tools
 	@cargo build --quiet --release --package preview-env --package bench --bins
 	@cargo run --quiet --release --package bench

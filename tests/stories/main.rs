@@ -1,8 +1,19 @@
 //! Stories: what people do and what they see, on a real control plane, against the double of GitHub, with the service
 //! as a process of its own under the rights that `deploy/` ships.
 
+mod baselines;
+mod command_line;
 mod crash;
+mod deliveries;
+mod developer;
+mod forks;
+mod github_fails;
+mod kinds;
 mod lifecycle;
+mod lifetimes;
 mod managers;
+mod namespaces;
+mod order;
+mod refused;
 mod requests;
 mod shop;

@@ -4,9 +4,11 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use github_double::{Open, on};
+use chrono::TimeDelta;
+use github_double::{Delivery, Open, on};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use preview_env::api::conditions::{READY, is_true};
+use preview_env::api::conditions::{ConditionStatus, READY, find, is_true};
 use preview_env::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use serde_json::json;
 use test_world::{Baseline, DEVELOPER, World, read, wait_for};
@@ -69,6 +71,16 @@ impl Shop {
 
     /// The same, with changes to its Baseline's spec.
     pub async fn with(world: &'static World, name: &str, change: impl FnOnce(&mut serde_json::Value)) -> anyhow::Result<Self> {
+        Self::holding(world, name, "", change).await
+    }
+
+    /// The same, with more objects in its namespace.
+    pub async fn holding(
+        world: &'static World,
+        name: &str,
+        more: &str,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> anyhow::Result<Self> {
         let repository = format!("acme/{name}");
         let mut spec = json!({
             "repositories": [{"name": repository, "alias": "web", "images": [
@@ -77,7 +89,7 @@ impl Shop {
             "clone": {"secrets": [{"name": "listed"}]},
         });
         change(&mut spec);
-        let objects = read(&SMALL.replace("HOST", &format!("{name}.example.com")))?;
+        let objects = read(&format!("{}\n---\n{more}", SMALL.replace("HOST", &format!("{name}.example.com"))))?;
         let baseline = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "Baseline", "metadata": {"name": name}, "spec": spec});
         world
             .baseline(Baseline { namespace: name, repositories: &[&repository], objects: &objects, secrets: &["listed"], baseline })
@@ -87,8 +99,19 @@ impl Shop {
 
     /// Opens a pull request.
     pub async fn pull_request(&self, branch: &str) -> anyhow::Result<Pull<'_>> {
-        let done = self.world.github.perform(Open::new(&self.repository, branch, DEVELOPER)).await?;
+        self.opened(Open::new(&self.repository, branch, DEVELOPER)).await
+    }
+
+    /// Opens a pull request that is somehow special.
+    pub async fn opened(&self, open: Open) -> anyhow::Result<Pull<'_>> {
+        let done = self.world.github.perform(open).await?;
         Ok(Pull { shop: self, number: done.number(), status: done.status() })
+    }
+
+    /// Opens a pull request whose delivery is on its way and not here yet.
+    pub fn unheard_of(&self, branch: &str) -> anyhow::Result<(Pull<'_>, Delivery)> {
+        let done = self.world.github.act(Open::new(&self.repository, branch, DEVELOPER))?;
+        Ok((Pull { shop: self, number: done.number(), status: None }, done.delivery().clone()))
     }
 
     /// The environments of this shop.
@@ -122,6 +145,13 @@ impl Pull<'_> {
         Ok(self.shop.world.github.perform(action).await?.status())
     }
 
+    /// The same, a second later and without the delivery being sent.
+    pub fn act_later(&self, act: impl FnOnce(github_double::On) -> github_double::Action) -> anyhow::Result<Delivery> {
+        self.shop.world.github.advance(TimeDelta::seconds(1));
+        let done = self.shop.world.github.act(act(on(&self.shop.repository, self.number, DEVELOPER)))?;
+        Ok(done.delivery().clone())
+    }
+
     /// The commit at its head.
     pub fn revision(&self) -> anyhow::Result<String> {
         Ok(self.shop.world.github.pull(&self.shop.repository, self.number)?.head_sha.clone())
@@ -150,11 +180,40 @@ impl Pull<'_> {
         Ok(world.github.wait_for_comment(repository, self.number, fits, test_world::deadline()).await?.body)
     }
 
+    /// Waits until a condition is so for a reason, and gives its message.
+    pub async fn wait_for_condition(&self, type_: &str, status: ConditionStatus, reason: &str) -> anyhow::Result<String> {
+        let fits = |s: &PreviewEnvironmentStatus| find(&s.conditions, type_).is_some_and(|c| c.status == status && c.reason == reason);
+        let there = self.wait(&format!("{type_} {status:?} for {reason}"), fits).await?;
+        Ok(find(&there.conditions, type_).map(|c| c.message.clone()).unwrap_or_default())
+    }
+
+    /// Its environment as it is now.
+    pub async fn environment(&self) -> anyhow::Result<PreviewEnvironment> {
+        Ok(self.shop.environments().get(&self.name()).await?)
+    }
+
+    /// Whether the namespace is there that it would have.
+    pub async fn has_namespace(&self) -> anyhow::Result<bool> {
+        let namespaces: Api<Namespace> = Api::all(self.shop.world.admin.clone());
+        Ok(namespaces.get_opt(&self.namespace()).await?.is_some())
+    }
+
+    /// Waits until the comment says how the environment is now, and the environment records that it does.
+    pub async fn wait_until_told(&self) -> anyhow::Result<()> {
+        let told = |e: Option<&PreviewEnvironment>| e.is_some_and(|e| preview_env::feedback::group::nothing_left_to_say(e, &[]));
+        wait_for(&self.shop.environments(), &self.name(), "told", told).await?;
+        Ok(())
+    }
+
     /// Waits until nothing of it is left, the object included.
     pub async fn wait_until_gone(&self) -> anyhow::Result<()> {
         wait_for(&self.shop.environments(), &self.name(), "gone", |e: Option<&PreviewEnvironment>| e.is_none()).await?;
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.shop.world.admin.clone());
-        anyhow::ensure!(namespaces.get_opt(&self.namespace()).await?.is_none(), "its namespace is left");
+        anyhow::ensure!(!self.has_namespace().await?, "its namespace is left");
         Ok(())
+    }
+
+    /// How many comments it has, of whomever.
+    pub fn comments(&self) -> usize {
+        self.shop.world.github.comments(&self.shop.repository, self.number).len()
     }
 }

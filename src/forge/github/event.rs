@@ -43,7 +43,13 @@ fn parse_pull(body: &[u8]) -> Result<Event, ParseError> {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ParseError> {
-    wire::read(body).map_err(|(field, why)| ParseError { field, why })
+    let wrong = |(field, why)| ParseError { field, why };
+    // A list would be taken for the fields of an object in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        wire::read::<IgnoredAny>(body).map_err(wrong)?;
+        return Err(wrong(("body".to_owned(), "it is not a JSON object".to_owned())));
+    }
+    wire::read(body).map_err(wrong)
 }
 
 /// A name that somebody else chose, fit for a sentence and a log line.

@@ -13,4 +13,4 @@ pub use install::{baseline_access, once as install, root};
 pub use manifests::{apply, read, read_folder};
 pub use service::{Service, ServiceOptions};
 pub use wait::{deadline, wait_for};
-pub use world::{BOT, Baseline, DEVELOPER, SECRET, World};
+pub use world::{BOT, Baseline, DEVELOPER, SECRET, TOKEN, World};

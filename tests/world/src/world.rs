@@ -26,7 +26,8 @@ pub const SECRET: &str = "the webhook's secret";
 pub const BOT: &str = "preview[bot]";
 /// The account that pushes.
 pub const DEVELOPER: &str = "dev";
-const TOKEN: &str = "a-token-of-the-double";
+/// The token of the account that comments.
+pub const TOKEN: &str = "a-token-of-the-double";
 
 /// A world. The service is behind a lock, since stories may kill it.
 pub struct World {
@@ -58,7 +59,12 @@ pub struct Baseline<'a> {
 impl World {
     /// Starts everything, with the `preview` binary at this path.
     pub async fn start(preview: &Path) -> Result<Self> {
-        let cluster = Arc::new(Cluster::start(test_cluster::Options::default()).await?);
+        Self::start_in(preview, test_cluster::Options::default()).await
+    }
+
+    /// The same in such a cluster.
+    pub async fn start_in(preview: &Path, cluster: test_cluster::Options) -> Result<Self> {
+        let cluster = Arc::new(Cluster::start(cluster).await?);
         let admin = cluster.admin_client().await?;
         install::once(&admin).await?;
         let github = Double::start()?;

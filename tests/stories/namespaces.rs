@@ -1,0 +1,117 @@
+//! Namespaces that are not ours, or not yet again.
+
+use github_double::On;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use preview_env::api::conditions::{ConditionStatus, PROGRESSING};
+use serde_json::{Value, json};
+use test_world::{World, wait_for};
+
+use crate::shop::{Shop, story};
+
+/// Keeps an object from going away until it is taken off.
+const HOLD: &str = "example.com/hold";
+
+fn namespaces(world: &World) -> Api<Namespace> {
+    Api::all(world.admin.clone())
+}
+
+async fn create(world: &World, metadata: Value) -> anyhow::Result<Namespace> {
+    let namespace: Namespace = serde_json::from_value(json!({"metadata": metadata}))?;
+    Ok(namespaces(world).create(&PostParams::default(), &namespace).await?)
+}
+
+/// Puts the hold on a namespace, or takes it off.
+async fn hold(world: &World, name: &str, held: bool) -> anyhow::Result<()> {
+    let finalizers: &[&str] = if held { &[HOLD] } else { &[] };
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+    namespaces(world).patch(name, &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+#[test]
+fn a_namespace_of_somebody_else_is_left_alone_and_another_name_used() {
+    story(|world| async move {
+        let shop = Shop::open(world, "foreign").await?;
+        let before = create(world, json!({"name": "foreign-web-pr-1", "labels": {"team": "ours"}})).await?;
+        let theirs: ConfigMap = serde_json::from_value(json!({"metadata": {"name": "theirs"}, "data": {"a": "b"}}))?;
+        let config_maps: Api<ConfigMap> = Api::namespaced(world.admin.clone(), "foreign-web-pr-1");
+        config_maps.create(&PostParams::default(), &theirs).await?;
+
+        let pull = shop.pull_request("login").await?;
+        let status = pull.wait_until_ready().await?;
+        let chosen = status.namespace.unwrap_or_default();
+        assert!(chosen.starts_with("foreign-web-pr-1-"), "{chosen}");
+        assert_eq!(pull.perform(On::merge).await?, Some(202));
+        wait_for(&shop.environments(), &pull.name(), "gone", |e: Option<&_>| e.is_none()).await?;
+        assert!(namespaces(world).get_opt(&chosen).await?.is_none());
+
+        let after = namespaces(world).get("foreign-web-pr-1").await?;
+        assert_eq!((after.uid(), after.labels()), (before.uid(), before.labels()));
+        assert!(after.metadata.deletion_timestamp.is_none());
+        assert_eq!(config_maps.get("theirs").await?.data, theirs.data);
+        assert!(!config_maps.list(&ListParams::default()).await?.items.iter().any(|c| c.name_any() == "settings"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_namespace_that_is_still_going_away_is_waited_for() {
+    story(|world| async move {
+        let shop = Shop::open(world, "going").await?;
+        let labels = json!({"preview-env.dev/environment": "web-pr-1", "preview-env.dev/baseline-namespace": "going",
+            "preview-env.dev/environment-uid": "of-one-before"});
+        let before = create(world, json!({"name": "going-web-pr-1", "labels": labels, "finalizers": [HOLD]})).await?;
+        namespaces(world).delete("going-web-pr-1", &DeleteParams::default()).await?;
+
+        let pull = shop.pull_request("login").await?;
+        let why = pull.wait_for_condition(PROGRESSING, ConditionStatus::Unknown, "NamespaceTerminating").await?;
+        assert!(why.contains("going-web-pr-1 is still being deleted"), "{why}");
+        let status = pull.environment().await?.status.unwrap_or_default();
+        assert_eq!(status.phase.as_deref(), Some("Waiting"));
+        assert_eq!(namespaces(world).get("going-web-pr-1").await?.uid(), before.uid());
+
+        hold(world, "going-web-pr-1", false).await?;
+        let status = pull.wait_until_ready().await?;
+        assert_eq!(status.namespace.as_deref(), Some("going-web-pr-1"));
+        assert_ne!(namespaces(world).get("going-web-pr-1").await?.uid(), before.uid());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pull_request_that_is_reopened_while_the_old_environment_goes_away_comes_back() {
+    story(|world| async move {
+        let shop = Shop::open(world, "reopened").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        hold(world, &pull.namespace(), true).await?;
+        assert_eq!(pull.perform(On::close).await?, Some(202));
+        pull.wait("being removed", |s| s.phase.as_deref() == Some("Removing")).await?;
+
+        let reopened = pull.act_later(On::reopen)?;
+        assert_eq!(world.github.send(&reopened).await.status(), Some(202));
+        pull.wait_for_condition(PROGRESSING, ConditionStatus::Unknown, "NamespaceTerminating").await?;
+        hold(world, &pull.namespace(), false).await?;
+        pull.wait_until_ready().await?;
+        pull.wait_for_comment(|body| body.contains("is ready")).await?;
+        assert_eq!(pull.comments(), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_namespace_that_somebody_deletes_is_made_again() {
+    story(|world| async move {
+        let shop = Shop::open(world, "deleted-namespace").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        let before = namespaces(world).get(&pull.namespace()).await?.uid();
+        namespaces(world).delete(&pull.namespace(), &DeleteParams::default()).await?;
+        let is_new = |n: Option<&Namespace>| n.is_some_and(|n| n.uid() != before);
+        wait_for(&namespaces(world), &pull.namespace(), "made again", is_new).await?;
+        pull.wait_until_ready().await?;
+        Ok(())
+    });
+}
