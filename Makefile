@@ -1,20 +1,63 @@
 # `make` lists the targets; a target's line of help stands behind its `##`.
 .DEFAULT_GOAL := help
 
+# Where Rust and Go are put by their own installers, for shells that do not have them on their path yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
+# Another than the default has make search this path too, and stop at the first command that fails.
+SHELL := /bin/sh
+.SHELLFLAGS := -ec
+
+# For `cargo build` and `cargo test`, such as --locked.
+CARGO_FLAGS ?=
+
+# All programs at once: cargo would build dependencies anew for another choice of packages.
+PROGRAMS = cargo build $(CARGO_FLAGS) --workspace --bins
+TARGET = "$$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: demo
+demo: ## Show the life of a preview environment, from pull request to merge (KEEP=1 stops when it is ready)
+	@.ci/tools
+	@$(PROGRAMS)
+	@exec $(TARGET)/debug/demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+.PHONY: test
+test: ## Run all tests; nothing but the tools that it names has to be there
+	@.ci/tools git
+	@cargo test $(CARGO_FLAGS) --workspace --no-run
+	@$(TARGET)/debug/test-cluster build
+	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
+
+.PHONY: lint
+lint: ## Check formatting, lints and documentation
+	@.ci/tools rustfmt clippy
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
+
+.PHONY: crds
+crds: ## Write deploy/crds.yaml anew
+	@$(PROGRAMS)
+	@$(TARGET)/debug/preview crd > deploy/crds.yaml.new
+	@mv deploy/crds.yaml.new deploy/crds.yaml
+
 # Two clones have two clusters; CLUSTER_NAME=... names one instead.
 .PHONY: cluster cluster-down
 cluster: ## Start a Kubernetes cluster that stays, and say how to use it
-	@cargo run --quiet --package test-cluster -- up
+	@.ci/tools >&2
+	@$(PROGRAMS)
+	@$(TARGET)/debug/test-cluster up
 
 cluster-down: ## End the cluster of `make cluster` and remove its data
-	@cargo run --quiet --package test-cluster -- down
+	@$(PROGRAMS)
+	@$(TARGET)/debug/test-cluster down
 
 # Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15.
 .PHONY: bench
 bench: ## Time how fast an environment is applied, beside a raw writer
+	@.ci/tools
 	@cargo build --quiet --release --package preview-env --package bench --bins
 	@cargo run --quiet --release --package bench

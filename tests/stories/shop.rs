@@ -198,6 +198,13 @@ impl Pull<'_> {
         Ok(namespaces.get_opt(&self.namespace()).await?.is_some())
     }
 
+    /// Waits until the comment says how the environment is now, and the environment records that it does.
+    pub async fn wait_until_told(&self) -> anyhow::Result<()> {
+        let told = |e: Option<&PreviewEnvironment>| e.is_some_and(|e| preview_env::feedback::group::nothing_left_to_say(e, &[]));
+        wait_for(&self.shop.environments(), &self.name(), "told", told).await?;
+        Ok(())
+    }
+
     /// Waits until nothing of it is left, the object included.
     pub async fn wait_until_gone(&self) -> anyhow::Result<()> {
         wait_for(&self.shop.environments(), &self.name(), "gone", |e: Option<&PreviewEnvironment>| e.is_none()).await?;

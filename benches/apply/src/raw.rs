@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
+use preview_env::api;
 use preview_env::api::names::{
     CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
     ROLE_BINDING,
 };
-use preview_env::api;
 use preview_env::controller::kinds::{KINDS, Kind, Reading};
 use preview_env::controller::{requests, resolve};
 use preview_env::domain::names::namespace_names;
@@ -165,4 +165,3 @@ async fn take_away(world: &World, name: &str) -> Result<()> {
     }
     Ok(())
 }
-

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use kube::ResourceExt;
 use preview_env::api::PreviewEnvironment;
+use test_world::DEVELOPER;
 
 use crate::milestone::Account;
 use crate::paper::Paper;
@@ -30,12 +31,14 @@ pub async fn explain(stage: &Stage, pull: &Pull, paper: Paper) {
     paper.heading("On GitHub's double");
     let double = format!("{}/_double", stage.world.github.base_url());
     paper.line(&format!("  D={double}"));
-    for (what, rest) in [("push", "\"do\":\"push_to\""), ("merge", "\"do\":\"merge\""), ("reopen", "\"do\":\"reopen\"")] {
-        paper.line(&format!("  {what:8}curl $D/actions -d '{{{rest},\"repo\":\"{repository}\",\"number\":{number},\"by\":\"dev\"}}'"));
+    paper.line(&format!("  P='\"repo\":\"{repository}\",\"number\":{number},\"by\":\"{DEVELOPER}\"'"));
+    for (act, what) in [("push_to", "a push"), ("merge", "the merge"), ("reopen", "open it again")] {
+        let command = format!("curl $D/actions -d \"{{\\\"do\\\":\\\"{act}\\\",$P}}\"");
+        paper.line(&format!("  {command:50}# {what}"));
     }
-    paper.line("  open    curl $D/actions -d '{\"do\":\"open\",\"repo\":\"acme/api\",\"branch\":\"b\",\"by\":\"dev\"}'");
-    paper.line(&format!("  comment curl \"$D/comments?repo={repository}&number={number}\""));
-    paper.line("  all     curl $D");
+    let comment = format!("curl \"$D/comments?repo={repository}&number={number}\"");
+    paper.line(&format!("  {comment:50}# the comment"));
+    paper.line(&format!("  {:50}# all that it can do", "curl $D"));
     paper.heading("The service");
     paper.line(&format!("  log      {}", service.log().display()));
     paper.line(&format!("  metrics  {}", service.url("/metrics")));

@@ -1,13 +1,14 @@
 //! The demo: the whole life of a preview environment on a real control plane, with a double of GitHub.
 //!
-//! `stage` puts everything there, `watches` sees what happens, `state` knows what was seen, `story` tells it, `paper`
-//! and `markdown` write it down.
+//! `stage` puts everything there, `watches` sees what happens, `state` knows what was seen, `story` and its `milestones`
+//! tell it, `paper` and `markdown` write it down.
 
 mod count;
 mod figures;
 mod keep;
 mod markdown;
 mod milestone;
+mod milestones;
 mod paper;
 mod stage;
 mod state;

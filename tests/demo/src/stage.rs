@@ -1,13 +1,13 @@
 //! Puts everything there: a cluster, the double of GitHub, the service, and the shop.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use kube::api::DynamicObject;
 use serde_json::Value;
-use test_world::{Baseline, World, read_folder};
+use test_world::{Baseline, World, read_folder, root};
 use tokio::process::Command;
 
 use crate::paper::Paper;
@@ -55,11 +55,6 @@ async fn shop(world: &World, paper: Paper) -> Result<()> {
 fn listed_secrets(baseline: &Value) -> Vec<String> {
     let secrets = baseline["spec"]["clone"]["secrets"].as_array().map(Vec::as_slice).unwrap_or_default();
     secrets.iter().filter_map(|secret| Some(secret["name"].as_str()?.to_owned())).collect()
-}
-
-/// The root of the repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The `preview` binary beside our own, built if it is missing.

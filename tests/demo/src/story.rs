@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use github_double::{Action, On, Open, on};
 use kube::ResourceExt;
-use preview_env::api::PreviewEnvironmentStatus;
 use test_world::{BOT, DEVELOPER};
 use tokio::process::Command;
 
@@ -15,6 +14,10 @@ use crate::count;
 use crate::figures::{self, Figure};
 use crate::keep;
 use crate::milestone::{Account, Milestone};
+use crate::milestones::{
+    answered, applied, comment_says_ready, comment_says_removed, namespace_gone, namespace_there, object_gone, pods_gone, pods_told, ready,
+    recorded,
+};
 use crate::paper::Paper;
 use crate::stage::{SHOP, Stage};
 use crate::state::State;
@@ -35,7 +38,8 @@ pub struct Pull {
 }
 
 impl Pull {
-    fn shown(&self) -> String {
+    /// `acme/web#1`.
+    pub fn shown(&self) -> String {
         format!("{}#{}", self.name.repository, self.name.number)
     }
 
@@ -181,22 +185,18 @@ impl<'a> Story<'a> {
         let revision = self.revision(&pull)?;
         let milestones = vec![applied(&pull, &revision), ready(&pull, &revision), comment_says_ready(&pull, &revision)];
         self.account.tell(milestones).await?;
-        paper.line("");
-        paper.line(&format!("$ preview list -n {SHOP}"));
-        for line in self.preview(&["list", "-n", SHOP]).await?.lines() {
-            paper.line(line);
-        }
+        self.list().await?;
         Ok(pull)
     }
 
-    /// What the `preview` command says.
-    async fn preview(&self, arguments: &[&str]) -> Result<String> {
+    /// What `preview list` says, to whom we speak ourselves: a terminal or a pipe.
+    async fn list(&self) -> Result<()> {
+        self.account.paper.line(&format!("\n$ preview list -n {SHOP}"));
         let mut command = Command::new(&self.stage.preview);
-        command.args(arguments).env("KUBECONFIG", self.stage.world.cluster.kubeconfig_path()).stdin(Stdio::null());
-        let output = command.output().await.context("cannot run preview")?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "preview {} failed: {errors}", arguments.join(" "));
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        command.args(["list", "-n", SHOP]).env("KUBECONFIG", self.stage.world.cluster.kubeconfig_path()).stdin(Stdio::null());
+        let status = command.status().await.context("cannot run preview")?;
+        ensure!(status.success(), "preview list failed ({status})");
+        Ok(())
     }
 
     async fn end(&mut self, web: &Pull, api: &Pull, figures: &mut Vec<Figure>) -> Result<()> {
@@ -243,94 +243,4 @@ fn what_was_written(writes: &[&test_cluster::Event]) -> String {
     };
     let parts: Vec<String> = by_kind.into_iter().map(one).collect();
     format!("written there: {}; nothing else", parts.join("; "))
-}
-
-/// `the comment says: Preview of 60d4c8b is ready`.
-fn heading(comment: &str) -> String {
-    let heading = comment.lines().find_map(|line| line.strip_prefix("### ")).unwrap_or_default();
-    format!("the comment says: {}", heading.replace('`', ""))
-}
-
-fn recorded(pull: &Pull) -> Milestone {
-    let pull = pull.clone();
-    Milestone::new("the environment is recorded", move |state| {
-        state.environment(&pull.environment).map(|_| format!("environment {} is recorded", pull.environment))
-    })
-}
-
-fn answered(pull: &Pull, count: usize) -> Milestone {
-    let pull = pull.name.clone();
-    Milestone::new("the delivery is accepted", move |state| match state.answers(&pull) {
-        (answered, Some(status)) if answered >= count && (200..300).contains(&status) => {
-            Some(format!("the delivery is answered: {status}"))
-        }
-        _ => None,
-    })
-}
-
-fn namespace_there(pull: &Pull) -> Milestone {
-    let namespace = pull.namespace.clone();
-    Milestone::new("the namespace is there", move |state| {
-        state.has_namespace(&namespace).then(|| format!("namespace {namespace} is there"))
-    })
-}
-
-fn applied(pull: &Pull, revision: &str) -> Milestone {
-    let (pull, revision) = (pull.clone(), revision.to_owned());
-    Milestone::new("all objects are applied", move |state| {
-        let status = state.applied(&pull.environment, &revision)?;
-        Some(format!("all {} objects are applied in {}", status.inventory.len(), pull.namespace))
-    })
-}
-
-fn ready(pull: &Pull, revision: &str) -> Milestone {
-    let (pull, revision) = (pull.clone(), revision.to_owned());
-    let count = |status: &PreviewEnvironmentStatus| {
-        let up = status.services.iter().filter(|service| service.ready).count();
-        format!("{up} of {} services are ready", status.services.len())
-    };
-    Milestone::new("the environment is ready", move |state| state.ready(&pull.environment, &revision).map(count))
-}
-
-fn comment_says_ready(pull: &Pull, revision: &str) -> Milestone {
-    let (pull, revision) = (pull.clone(), revision.to_owned());
-    Milestone::new("the comment says that it is ready", move |state| {
-        let all = state.ready(&pull.environment, &revision)?.services.len();
-        let says = [format!("Preview of `{}` is ready", &revision[..7]), format!("{all} of {all} services")];
-        let text = state.comment(&pull.name)?;
-        says.iter().all(|part| text.contains(part)).then(|| heading(text))
-    })
-}
-
-fn comment_says_removed(pull: &Pull) -> Milestone {
-    let pull = pull.clone();
-    Milestone::new("the comment says that it is gone", move |state| {
-        state.comment(&pull.name).filter(|text| text.contains("Preview removed")).map(heading)
-    })
-}
-
-fn pods_told(pull: &Pull) -> Milestone {
-    let namespace = pull.namespace.clone();
-    Milestone::new("all pods are told to stop", move |state| {
-        (state.pods(&namespace).1 == 0).then(|| "all pods are told to stop".to_owned())
-    })
-}
-
-fn pods_gone(pull: &Pull) -> Milestone {
-    let namespace = pull.namespace.clone();
-    Milestone::new("all pods are gone", move |state| (state.pods(&namespace).0 == 0).then(|| "no pod is left".to_owned()))
-}
-
-fn namespace_gone(pull: &Pull) -> Milestone {
-    let namespace = pull.namespace.clone();
-    Milestone::new("the namespace is gone", move |state| {
-        (!state.has_namespace(&namespace)).then(|| format!("namespace {namespace} is gone"))
-    })
-}
-
-fn object_gone(pull: &Pull) -> Milestone {
-    let environment = pull.environment.clone();
-    Milestone::new("the PreviewEnvironment is gone", move |state| {
-        state.environment(&environment).is_none().then(|| format!("environment {environment} is gone"))
-    })
 }

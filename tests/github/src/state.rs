@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub down: bool,
     pub log: Vec<Logged>,
     pub violations: Vec<Violation>,
+    /// Nothing is compared with what GitHub publishes.
+    pub unchecked: bool,
     pub deliveries: Vec<Delivery>,
     /// The time, if a test holds it.
     pub clock: Option<DateTime<Utc>>,
@@ -64,7 +66,9 @@ impl State {
         let Some(body) = payload::build(Render { model: &self.model, api }, event) else {
             return Vec::new();
         };
-        self.violations.extend(check_payload(event.name, event.action, &body));
+        if !self.unchecked {
+            self.violations.extend(check_payload(event.name, event.action, &body));
+        }
         let composed: Vec<_> = hooks.iter().map(|hook| Delivery { id: self.model.next_id(), ..sign(hook, event, &body) }).collect();
         self.deliveries.extend(composed.iter().cloned());
         composed

@@ -59,7 +59,12 @@ pub struct Baseline<'a> {
 impl World {
     /// Starts everything, with the `preview` binary at this path.
     pub async fn start(preview: &Path) -> Result<Self> {
-        let cluster = Arc::new(Cluster::start(test_cluster::Options::default()).await?);
+        Self::start_in(preview, test_cluster::Options::default()).await
+    }
+
+    /// The same in such a cluster.
+    pub async fn start_in(preview: &Path, cluster: test_cluster::Options) -> Result<Self> {
+        let cluster = Arc::new(Cluster::start(cluster).await?);
         let admin = cluster.admin_client().await?;
         install::once(&admin).await?;
         let github = Double::start()?;

@@ -49,6 +49,8 @@ pub(super) struct Answered {
 pub(super) struct Here<'a> {
     pub api: &'a str,
     pub now: DateTime<Utc>,
+    /// Whether requests and answers are compared with what GitHub publishes.
+    pub checked: bool,
 }
 
 /// Answers a request.
@@ -66,12 +68,14 @@ pub(super) fn respond(model: &mut Model, request: &Request, here: Here<'_>) -> A
     let parameters = routed.parameters();
     let call =
         Call { method: &request.method, operation: routed.operation(), path: &parameters, query: &request.query, body: &request.body };
-    let mut violations = contract::check_request(&call);
+    let mut violations = if here.checked { contract::check_request(&call) } else { Vec::new() };
     let (answer, events) = match caller {
         Ok(caller) => answered(Scope::new(model, request, caller, here), &routed),
         Err(answer) => (answer, Vec::new()),
     };
-    violations.extend(contract::check_answer(&call, answer.status, &answer.body));
+    if here.checked {
+        violations.extend(contract::check_answer(&call, answer.status, &answer.body));
+    }
     Answered { answer, who, events, violations }
 }
 

@@ -1,0 +1,147 @@
+//! What the documents say is so: no reason is missing, no default is another, no link leads nowhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::CommandFactory;
+use preview_env::cli::Cli;
+use preview_env::controller::status::PHASES;
+use test_world::root;
+
+/// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
+const OTHER_WORDS: [&str; 19] = [
+    "Age",
+    "Commands",
+    "Domain",
+    "Environments",
+    "Exact",
+    "Expires",
+    "False",
+    "Helm",
+    "List",
+    "Metrics",
+    "New",
+    "Phase",
+    "Prefix",
+    "Reason",
+    "Recorded",
+    "Revision",
+    "Source",
+    "True",
+    "User",
+];
+/// Kinds and values of the Kubernetes API that are one word or several.
+const OF_KUBERNETES: [&str; 13] = [
+    "BaselineStatus",
+    "ClusterRole",
+    "ExternalName",
+    "GitHub",
+    "Namespace",
+    "OnDelete",
+    "PartialEq",
+    "PreviewEnvironment",
+    "PreviewEnvironmentStatus",
+    "ReplicaFailure",
+    "RollingUpdate",
+    "Baseline",
+    "None",
+];
+
+fn document(path: &str) -> Result<String> {
+    fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))
+}
+
+/// Every source file below a folder, without tests.
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("tests" | "tests.rs") => {}
+            _ if path.is_dir() => sources(&path, into)?,
+            Some(name) if name.ends_with(".rs") => into.push(path),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Texts of one capitalised word, `NamespaceTaken` for example, outside comments and tests.
+fn capitalised_words(source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let literals = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
+    let is_word = |text: &&str| {
+        let letters = text.chars().all(|character| character.is_ascii_alphabetic());
+        let starts = text.starts_with(|first: char| first.is_ascii_uppercase()) && text.len() > 2;
+        letters && starts && !text.as_bytes().windows(2).any(|pair| pair.iter().all(u8::is_ascii_uppercase))
+    };
+    literals.filter(is_word).map(str::to_owned).collect()
+}
+
+/// Every reason that a condition can have.
+fn reasons() -> Result<BTreeSet<String>> {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files)?;
+    let mut words = BTreeSet::new();
+    for file in files {
+        words.extend(capitalised_words(&fs::read_to_string(file)?));
+    }
+    let kinds = preview_env::controller::kinds::KINDS.map(|kind| kind.kind);
+    words.retain(|word| !kinds.contains(&word.as_str()) && !OF_KUBERNETES.contains(&word.as_str()));
+    words.retain(|word| !OTHER_WORDS.contains(&word.as_str()));
+    Ok(words)
+}
+
+#[test]
+fn every_reason_has_its_line_in_troubleshooting() -> Result<()> {
+    let text = document("docs/troubleshooting.md")?;
+    let reasons = reasons()?;
+    assert!(reasons.contains("NamespaceTaken") && reasons.contains("Fork"), "the sources are not read: {reasons:?}");
+    let missing: Vec<_> = reasons.iter().filter(|reason| !text.contains(&format!("`{reason}`"))).collect();
+    assert!(missing.is_empty(), "docs/troubleshooting.md says nothing of {missing:?}; a word that is no reason belongs into this test");
+    Ok(())
+}
+
+#[test]
+fn every_phase_is_explained() -> Result<()> {
+    let text = document("docs/troubleshooting.md")?;
+    for phase in PHASES {
+        assert!(text.contains(&format!("| `{phase}` |")), "{phase}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_flags_of_the_service_are_as_documented() -> Result<()> {
+    let (commands, readme) = (document("docs/commands.md")?, document("README.md")?);
+    let serve = Cli::command().find_subcommand("serve").context("no serve")?.clone();
+    let own = serve.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_env().is_some());
+    for argument in own {
+        let variable = argument.get_env().unwrap_or_default().to_string_lossy().into_owned();
+        let default = argument.get_default_values().first().map(|value| format!("`{}`", value.to_string_lossy()));
+        for (name, text) in [("docs/commands.md", &commands), ("README.md", &readme)] {
+            let line = text.lines().find(|line| line.contains(&format!("`{variable}`")));
+            let line = line.with_context(|| format!("{name} says nothing of {variable}"))?;
+            assert!(default.as_ref().is_none_or(|default| line.contains(default)), "{name}: {line}: not {default:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() -> Result<()> {
+    for path in
+        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/commands.md", "docs/operations.md", "docs/troubleshooting.md"]
+    {
+        let text = document(path)?;
+        let folder = root().join(path).parent().context("a file is in a folder")?.to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            let elsewhere = target.contains("://") || target.is_empty();
+            assert!(elsewhere || folder.join(target).exists(), "{path}: {link}");
+        }
+    }
+    Ok(())
+}
