@@ -16,6 +16,8 @@ pub const LABEL_BASELINE_NAMESPACE: &str = "preview-env.dev/baseline-namespace";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`LABEL_MANAGED_BY`] on everything that we make.
 pub const MANAGED_BY: &str = "preview-env";
+/// Kubernetes' own label that says which pods a namespace takes (Pod Security Standards).
+pub const LABEL_POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 /// Hash of an object as we applied it; what was changed since by others shows as a different one.
 pub const ANNOTATION_APPLIED_HASH: &str = "preview-env.dev/applied-hash";
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -12,7 +13,10 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
 use super::kinds::{KINDS, Kind, Reading};
+use crate::api::names::LABEL_POD_SECURITY;
 use crate::plan::{Manifest, ObjectName};
+
+const NAMESPACE: &str = "Namespace";
 
 /// A watch that fails is tried again at least twice a minute. One that says nothing for longer has got through: a watch
 /// that goes on where it was interrupted gives no sign of it.
@@ -31,6 +35,7 @@ struct Inner {
     names: HashMap<&'static str, HashSet<String>>,
     listed: HashSet<&'static str>,
     errors: BTreeMap<&'static str, (String, Instant)>,
+    pod_security: Option<String>,
 }
 
 /// What a cache holds at one moment.
@@ -55,12 +60,17 @@ impl BaselineCache {
     /// Everything, once every kind was listed.
     pub fn contents(&self) -> Option<Contents> {
         self.lock(|i| {
-            let complete = watched().all(|kind| i.listed.contains(kind.kind));
+            let complete = i.listed.contains(NAMESPACE) && watched().all(|kind| i.listed.contains(kind.kind));
             complete.then(|| Contents {
                 objects: i.whole.values().flat_map(BTreeMap::values).cloned().collect(),
                 others: other_names(&i.names),
             })
         })
+    }
+
+    /// The Pod Security level that the namespace enforces, if it enforces one.
+    pub fn pod_security(&self) -> Option<String> {
+        self.lock(|i| i.pod_security.clone())
     }
 
     /// The kinds that cannot be watched, with the API server's reason.
@@ -69,10 +79,10 @@ impl BaselineCache {
         self.lock(|i| i.errors.iter().filter_map(recent).collect())
     }
 
-    fn listed(&self, kind: &'static Kind) {
+    fn listed(&self, kind: &'static str) {
         self.lock(|i| {
-            i.listed.insert(kind.kind);
-            i.errors.remove(kind.kind);
+            i.listed.insert(kind);
+            i.errors.remove(kind);
         });
         self.changed.notify_one();
     }
@@ -104,7 +114,24 @@ fn other_names(names: &HashMap<&'static str, HashSet<String>>) -> Vec<ObjectName
 /// Keeps the cache of a namespace up to date until it is dropped.
 pub async fn follow(client: Client, namespace: String, cache: Arc<BaselineCache>) {
     let watches = watched().map(|kind| follow_kind(client.clone(), namespace.clone(), kind, cache.clone()));
-    futures::future::join_all(watches).await;
+    let follow_label = follow_label(Api::all(client.clone()), &namespace, &cache);
+    futures::join!(futures::future::join_all(watches), follow_label);
+}
+
+/// The namespace itself, for the one label of it that its copies share.
+async fn follow_label(api: Api<PartialObjectMeta<Namespace>>, namespace: &str, cache: &BaselineCache) {
+    let one = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
+    let mut events = std::pin::pin!(watcher(api, one).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
+                cache.lock(|i| i.pod_security = object.labels().get(LABEL_POD_SECURITY).cloned());
+            }
+            Ok(watcher::Event::InitDone) => cache.listed(NAMESPACE),
+            Ok(watcher::Event::Init | watcher::Event::Delete(_)) => {}
+            Err(error) => tracing::warn!(namespace, %error, "a watch was interrupted and goes on"),
+        }
+    }
 }
 
 async fn follow_kind(client: Client, namespace: String, kind: &'static Kind, cache: Arc<BaselineCache>) {
@@ -124,7 +151,7 @@ async fn follow_whole(api: Api<DynamicObject>, kind: &'static Kind, cache: &Base
             Ok(watcher::Event::InitDone) => {
                 let objects = std::mem::take(&mut fresh);
                 cache.lock(|i| i.whole.insert(kind.kind, objects));
-                cache.listed(kind);
+                cache.listed(kind.kind);
             }
             Ok(watcher::Event::Apply(object)) => {
                 let (name, manifest) = (object.name_any(), manifest(kind, object));
@@ -159,7 +186,7 @@ async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static
             Ok(watcher::Event::InitDone) => {
                 let names = std::mem::take(&mut fresh);
                 cache.lock(|i| i.names.insert(kind.kind, names));
-                cache.listed(kind);
+                cache.listed(kind.kind);
             }
             Ok(watcher::Event::Apply(object)) => {
                 if stands_alone(&object.metadata) {

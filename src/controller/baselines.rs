@@ -92,6 +92,12 @@ impl Baselines {
         cache?.contents()
     }
 
+    /// The Pod Security level that a Baseline's namespace enforces, if it enforces one.
+    pub fn pod_security(&self, namespace: &str) -> Option<String> {
+        let cache = self.lock(|i| Some(i.namespaces.get(namespace)?.reader.as_ref()?.cache.clone()));
+        cache?.pod_security()
+    }
+
     /// Every Baseline, usable or not.
     pub fn seen(&self) -> Vec<Seen> {
         self.lock(|i| i.namespaces.values().flat_map(seen_in).collect())

@@ -1,12 +1,14 @@
 //! Takes an environment down: workloads first so that capacity is free at once, then the namespace, and the object last.
 //! The client is used here.
 //!
-//! Only namespaces that carry the environment's UID are touched, each delete by the namespace's own UID. A collection
+//! Only namespaces that carry the environment's UID and a name that we would have given are touched, each delete by the
+//! namespace's own UID: a label alone can come with a copied manifest or a restored backup. A collection
 //! delete cannot carry a precondition, so it selects by the environment's UID label.
 
 use super::Context;
 use super::index::NamespaceState;
 use super::kinds::Kind;
+use super::namespace::candidates;
 use super::requests::{self, RequestError};
 use crate::api::PreviewEnvironment;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
@@ -45,7 +47,12 @@ async fn namespaces(
     environment: &Environment,
     recorded: Option<&str>,
 ) -> Result<Vec<(String, NamespaceState)>, RequestError> {
-    let mut ours = context.index.namespaces_of(&environment.uid);
+    let names = candidates(environment, recorded);
+    let (mut ours, strange): (Vec<_>, Vec<_>) =
+        context.index.namespaces_of(&environment.uid).into_iter().partition(|(name, _)| names.contains(name));
+    for (name, _) in strange {
+        tracing::warn!(env = %environment.name, namespace = name, "a namespace carries our label and not our name, and is left alone");
+    }
     if let Some(name) = recorded
         && ours.is_empty()
         && let Some(there) = requests::get_namespace(&context.client, name).await?

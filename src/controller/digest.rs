@@ -12,11 +12,11 @@ const PLAN_VERSION: &str = "1";
 pub fn of_inputs(images: &ResolvedImages, baseline: &Baseline) -> String {
     let mut parts: Vec<String> = images.swaps.iter().map(|s| format!("{} {:?}", s.repository.with_tag(&s.tag), s.from)).collect();
     parts.sort();
-    parts.extend([PLAN_VERSION.to_owned(), baseline.generation.to_string(), baseline.name.clone()]);
+    parts.extend([PLAN_VERSION.to_owned(), baseline.generation.to_string(), baseline.uid.clone()]);
     hash8(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Refused"].into_iter().find(|r| *r == recorded).unwrap_or("Stalled")
+    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid"].into_iter().find(|r| *r == recorded).unwrap_or("Stalled")
 }

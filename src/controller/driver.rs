@@ -32,7 +32,9 @@ const WATCH_LAG: Duration = Duration::from_secs(5);
 /// How often counts alone are written to status.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
 /// How long something that needs a person is left alone before it is tried again.
-const STALLED_PAUSE: Duration = Duration::from_secs(300);
+const STALLED_PAUSE: Duration = Duration::from_secs(60);
+/// How often hosts are chosen anew when others take them in between.
+const HOST_TRIES: usize = 5;
 /// How long `kubectl delete` waits for the forge to hear of it.
 const DELETE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,31 +54,35 @@ type Step<T> = Result<T, RequestError>;
 /// Brings one environment closer to what is wanted of it.
 pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Step<Action> {
     let started = Instant::now();
-    let environment = match Environment::try_from(object.as_ref()) {
-        Ok(environment) => environment,
-        Err(invalid) => {
-            tracing::warn!(env = %object.name_any(), %invalid, "an environment cannot be read and is left alone");
-            return Ok(Action::await_change());
-        }
+    let (environment, invalid) = match Environment::try_from(object.as_ref()) {
+        Ok(environment) => (environment, None),
+        Err(invalid) => match Environment::salvaged(&object) {
+            Some(environment) => (environment, Some(invalid)),
+            None => return Ok(Action::await_change()),
+        },
     };
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
     let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
     let pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
-    let action = match (pass.settled.course, baseline) {
-        (Course::Run, Some(baseline)) => pass.run(&baseline).await?,
-        (Course::Run | Course::Wait, _) => pass.wait().await?,
-        (Course::TakeDown | Course::Remove, _) => pass.take_down().await?,
+    let result = match (pass.settled.course, baseline, invalid) {
+        (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
+        (_, _, Some(invalid)) => pass.stall("Invalid", invalid.to_string()).await,
+        (Course::Run, Some(baseline), None) => pass.run(&baseline).await,
+        (Course::Run | Course::Wait, _, None) => pass.wait().await,
     };
-    context.retries.forget(&object.uid().unwrap_or_default());
-    Ok(action)
+    match result {
+        // Trying again helps only after somebody changed something, and they have to be told what.
+        Err(error) if !error.is_transient() => pass.stall("Refused", error.to_string()).await,
+        other => other,
+    }
 }
 
 impl Pass<'_> {
     async fn run(&self, baseline: &Baseline) -> Step<Action> {
         let images = match resolve(&self.environment, baseline) {
             Ok(images) => images,
-            Err(error) => return self.finish(Progress::Stalled("Images", error.to_string()), self.recorded.status.clone()).await,
+            Err(error) => return self.stall("Images", error.to_string()).await,
         };
         let digest = digest::of_inputs(&images, baseline);
         if self.has_lost_its_namespace().await? {
@@ -84,6 +90,9 @@ impl Pass<'_> {
             return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.without_objects()).await;
         }
         if self.is_current(&digest) {
+            if self.watch_is_current() && !self.is_held() {
+                requests::hold(&self.context.client, self.object).await?;
+            }
             return self.finish(self.recorded_progress(), self.recorded.status.clone()).await;
         }
         let (progress, status) = self.make_so(baseline, &images, digest).await?;
@@ -92,7 +101,22 @@ impl Pass<'_> {
 
     async fn wait(&self) -> Step<Action> {
         let wanted = &self.settled.wanted;
-        self.finish(Progress::Waiting(wanted.reason, wanted.message.clone()), self.recorded.status.clone()).await
+        // What stalled is found out anew afterwards: the record of it goes with the condition.
+        let plan_digest = self.recorded.status.plan_digest.clone().filter(|_| !self.was_stalled());
+        let status = PreviewEnvironmentStatus { plan_digest, ..self.recorded.status.clone() };
+        self.finish(Progress::Waiting(wanted.reason, wanted.message.clone()), status).await
+    }
+
+    async fn stall(&self, reason: &'static str, message: String) -> Step<Action> {
+        self.finish(Progress::Stalled(reason, message), self.recorded.status.clone()).await
+    }
+
+    fn was_stalled(&self) -> bool {
+        is_true(&self.recorded.status.conditions, STALLED)
+    }
+
+    fn is_held(&self) -> bool {
+        self.object.finalizers().iter().any(|f| f == FINALIZER)
     }
 
     /// Whether everything was applied that follows from the same inputs, and nobody changed it since.
@@ -100,7 +124,8 @@ impl Pass<'_> {
         let status = &self.recorded.status;
         let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
         let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
-        status.plan_digest.as_deref() == Some(digest) && !(incomplete && due) && !self.drifted()
+        let worth_a_try = incomplete && (due || !self.was_stalled());
+        status.plan_digest.as_deref() == Some(digest) && !worth_a_try && !self.drifted()
     }
 
     /// Whether nothing of what was applied is there any more. This has to be recorded before the namespace is made again:
@@ -142,10 +167,18 @@ impl Pass<'_> {
         };
         let mut taken = Vec::new();
         for name in namespace::candidates(&self.environment, self.recorded.status.namespace.as_deref()) {
-            let plan = self.plan_for(&name, baseline, &snapshot, images);
-            let status = self.record_intent(&name, &plan).await?;
+            if self.was_taken() && namespace::is_foreign(self.context, &self.environment, &name).await? {
+                taken.push(name);
+                continue;
+            }
+            let Some(plan) = self.plan_for(&name, baseline, &snapshot, images) else {
+                let why = "another environment holds its host names".to_owned();
+                return Ok((Progress::Waiting("HostTaken", why), self.recorded.status.clone()));
+            };
+            let recorded = self.recorded.in_namespace(&name);
+            let status = self.record_intent(&name, &plan, &recorded).await?;
             match namespace::ensure(self.context, &self.environment, &name).await? {
-                NamespaceOutcome::Ours => return self.apply_plan(&plan, status, digest).await,
+                NamespaceOutcome::Ours => return self.apply_plan(&plan, (&recorded, status), digest).await,
                 NamespaceOutcome::Terminating => {
                     let why = format!("namespace {name} is still being deleted");
                     return Ok((Progress::Waiting("NamespaceTerminating", why), status));
@@ -157,10 +190,15 @@ impl Pass<'_> {
         Ok((Progress::Stalled("NamespaceTaken", why), PreviewEnvironmentStatus { namespace: None, ..self.recorded.status.clone() }))
     }
 
+    /// Whether the last pass found all its names in other hands: then it is looked before anything is recorded.
+    fn was_taken(&self) -> bool {
+        self.was_stalled() && find(&self.recorded.status.conditions, STALLED).is_some_and(|c| c.reason == "NamespaceTaken")
+    }
+
     /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
-    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Plan {
+    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Option<Plan> {
         let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
-        loop {
+        for _ in 0..HOST_TRIES {
             let held_hosts = self.context.hosts.held_by_others(&self.environment.uid);
             let target = Target {
                 environment: &self.environment.name,
@@ -174,25 +212,25 @@ impl Pass<'_> {
             let plan = plan(snapshot, &target, images);
             let hosts: Vec<&str> = plan.urls.iter().map(|u| u.host.as_str()).collect();
             if self.context.hosts.claim(&self.environment.uid, &hosts) {
-                return plan;
+                return Some(plan);
             }
         }
+        None
     }
 
     /// Writes down what is about to be made, before anything is, and takes hold of the object: a crash in between
     /// leaves nothing that nobody knows of. Costs nothing where the plan adds nothing.
-    async fn record_intent(&self, namespace: &str, plan: &Plan) -> Step<PreviewEnvironmentStatus> {
-        let before = &self.recorded.status;
+    async fn record_intent(&self, namespace: &str, plan: &Plan, recorded: &Recorded) -> Step<PreviewEnvironmentStatus> {
+        let before = &recorded.status;
         let status = PreviewEnvironmentStatus {
             namespace: Some(namespace.to_owned()),
-            inventory: self.recorded.inventory_with(plan),
+            inventory: recorded.inventory_with(plan),
             // None of them is up, so that nobody takes what is only meant for what is Ready.
             services: status::services_of(plan),
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        let has_finalizer = self.object.finalizers().iter().any(|f| f == FINALIZER);
-        let hold = async { if has_finalizer { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
+        let hold = async { if self.is_held() { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
         let record = async {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
@@ -205,16 +243,17 @@ impl Pass<'_> {
     async fn apply_plan(
         &self,
         plan: &Plan,
-        status: PreviewEnvironmentStatus,
+        (recorded, status): (&Recorded, PreviewEnvironmentStatus),
         digest: String,
     ) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let namespace = status.namespace.clone().unwrap_or_default();
-        let new = self.recorded.status.plan_digest.is_none();
+        // Where something is missing, the rights may be what is missing.
+        let new = recorded.status.plan_digest.is_none() || recorded.status.inventory.iter().any(|entry| entry.hash.is_none());
         if new {
             namespace::bind(self.context, &self.environment, &namespace).await?;
         }
         let to = Destination { environment: &self.environment, namespace: &namespace, new, watch_is_current: self.watch_is_current() };
-        let applied = apply::apply(self.context, &to, plan, &self.recorded).await;
+        let applied = apply::apply(self.context, &to, plan, recorded).await;
         let progress = progress_of(plan, &applied);
         let Applied { inventory, written, failures } = applied;
         tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
@@ -275,29 +314,31 @@ impl Pass<'_> {
     async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
         self.context.metrics.reconcile(progress.label(), self.started.elapsed());
+        if !matches!(progress, Progress::Failing(_)) {
+            self.context.retries.forget(&self.environment.uid);
+        }
         let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
         let after = status::status(&findings, self.now);
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < STATUS_PAUSE);
-        let known = status::derived(&self.recorded.status);
+        // What this pass wrote on its way counts too.
+        let known = status::derived(&self.context.memory.recall(self.object).status);
         let mut pause = self.pause(&progress);
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
             pause = pause.min(STATUS_PAUSE);
         } else if after != known {
-            self.write(&after).await?;
+            match self.write(&after).await {
+                // The object is gone, and its status with it.
+                Err(error) if error.code() == Some(404) => {}
+                other => other?,
+            }
         }
         Ok(Action::requeue(pause))
     }
 
     async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {
-        match requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await {
-            // The object is gone, or has a successor that is another's affair.
-            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => {
-                self.context.memory.remember(&self.environment.uid, status, Utc::now());
-                Ok(())
-            }
-        }
+        requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await?;
+        self.context.memory.remember(&self.environment.uid, status, Utc::now());
+        Ok(())
     }
 
     fn pause(&self, progress: &Progress) -> Duration {
@@ -305,7 +346,7 @@ impl Pass<'_> {
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
             Progress::Stalled(..) => STALLED_PAUSE,
-            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone", _) => WATCH_LAG,
+            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone" | "HostTaken", _) => WATCH_LAG,
             Progress::Removing(_) => WATCH_LAG * 2,
             Progress::Applied if !self.watch_is_current() => WATCH_LAG,
             Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,
@@ -318,7 +359,13 @@ impl Pass<'_> {
 
 fn progress_of(plan: &Plan, applied: &Applied) -> Progress {
     let (transient, terminal): (Vec<_>, Vec<_>) = applied.failures.iter().partition(|f| f.is_transient());
-    let text = |failures: &[&RequestError]| failures.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    // In an order of their own, so that the same failures are the same text.
+    let text = |failures: &[&RequestError]| {
+        let mut texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts.truncate(3);
+        texts.join("; ")
+    };
     if !transient.is_empty() {
         Progress::Failing(text(&transient))
     } else if !terminal.is_empty() {

@@ -139,6 +139,7 @@ pub async fn baselines(context: Arc<Context>) {
             watcher::Event::Delete(object) => {
                 let (namespace, name) = key(&object);
                 context.baselines.remove(&namespace, &name);
+                context.wake_namespace(&namespace);
             }
         }
     }

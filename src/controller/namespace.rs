@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::Context;
 use super::requests::{self, RequestError};
 use crate::api::names::{
-    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
-    ROLE_BINDING,
+    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, LABEL_POD_SECURITY,
+    MANAGED_BY, ROLE_BINDING,
 };
 use crate::domain::Environment;
 use crate::domain::names::namespace_names;
@@ -37,6 +37,12 @@ pub fn candidates(environment: &Environment, recorded: Option<&str>) -> Vec<Stri
     candidates
 }
 
+/// Whether somebody else holds the name, asked without making anything.
+pub async fn is_foreign(context: &Context, environment: &Environment, name: &str) -> Result<bool, RequestError> {
+    let there = requests::get_namespace(&context.client, name).await?.is_some();
+    Ok(there && look_at(context, environment, name).await? == NamespaceOutcome::Foreign)
+}
+
 /// Makes sure that the namespace is there and ours. One POST where it is not; nothing where a watch saw it.
 pub async fn ensure(context: &Context, environment: &Environment, name: &str) -> Result<NamespaceOutcome, RequestError> {
     if let Some(seen) = context.index.namespace(name)
@@ -44,7 +50,7 @@ pub async fn ensure(context: &Context, environment: &Environment, name: &str) ->
     {
         return Ok(if seen.terminating { NamespaceOutcome::Terminating } else { NamespaceOutcome::Ours });
     }
-    match requests::create_namespace(&context.client, &namespace(environment, name)).await {
+    match requests::create_namespace(&context.client, &namespace(environment, name, pod_security(context, environment))).await {
         Ok(()) => Ok(NamespaceOutcome::Ours),
         Err(error) if error.code() == Some(409) => look_at(context, environment, name).await,
         Err(error) => Err(error),
@@ -87,8 +93,19 @@ fn labels(environment: &Environment) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
-fn namespace(environment: &Environment, name: &str) -> Namespace {
-    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels(environment)), ..ObjectMeta::default() };
+/// What a pod may ask for, by the Pod Security Standards: as much as in the baseline's own namespace, and never more than
+/// `baseline`. A copy must not run what the original's namespace refuses.
+fn pod_security(context: &Context, environment: &Environment) -> &'static str {
+    match context.baselines.pod_security(&environment.baseline_namespace).as_deref() {
+        Some("restricted") => "restricted",
+        _ => "baseline",
+    }
+}
+
+fn namespace(environment: &Environment, name: &str, pod_security: &str) -> Namespace {
+    let mut labels = labels(environment);
+    labels.insert(LABEL_POD_SECURITY.to_owned(), pod_security.to_owned());
+    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
     Namespace { metadata, ..Namespace::default() }
 }
 

@@ -33,6 +33,13 @@ impl Recorded {
         status
     }
 
+    /// What is known for that namespace: nothing of what was applied to another one counts there.
+    pub fn in_namespace(&self, name: &str) -> Self {
+        let same = self.status.namespace.as_deref().is_none_or(|recorded| recorded == name);
+        let status = if same { self.status.clone() } else { self.without_objects() };
+        Self { status, written_at: self.written_at }
+    }
+
     /// The inventory that covers both what is there and what a plan is about to make, so that a crash between the two
     /// leaves nothing that nobody knows of. Objects that the plan changes lose their hash.
     pub fn inventory_with(&self, plan: &Plan) -> Vec<InventoryEntry> {

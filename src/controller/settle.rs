@@ -75,7 +75,7 @@ fn want(environment: &Environment, baseline: Option<&Baseline>, expires_at: Opti
     }
     match wish.map(|w| w.state) {
         Some(WishState::Absent) => deleted_by_wish(environment),
-        Some(WishState::Present) => wished(environment),
+        Some(WishState::Present) => wished(environment, baseline),
         None => triggered(environment, baseline),
     }
 }
@@ -115,7 +115,10 @@ fn deleted_by_wish(environment: &Environment) -> Verdict {
     no(course, "DeletedByWish", format!("{actor} asked for it to be gone"))
 }
 
-fn wished(environment: &Environment) -> Verdict {
+fn wished(environment: &Environment, baseline: Option<&Baseline>) -> Verdict {
+    if baseline.is_none() {
+        return no_baseline();
+    }
     let actor = environment.wish.as_ref().map(|w| w.actor.as_str()).unwrap_or_default();
     match environment.main_source() {
         Some(_) => yes("Wished", format!("{actor} asked for it")),
@@ -128,12 +131,16 @@ fn triggered(environment: &Environment, baseline: Option<&Baseline>) -> Verdict 
         return unknown("NotTriggered", "no pull request, branch or person asked for it yet");
     };
     match baseline {
-        None => unknown("BaselineNotReady", "its Baseline cannot be used, so nothing is changed"),
+        None => no_baseline(),
         Some(baseline) if source.draft && !baseline.drafts => {
             no(Course::TakeDown, "Draft", format!("{} is a draft, and trigger.drafts is off", source.display()))
         }
         Some(_) => yes("Triggered", format!("{} is open", source.display())),
     }
+}
+
+fn no_baseline() -> Verdict {
+    unknown("BaselineNotReady", "its Baseline cannot be used, so nothing is changed")
 }
 
 fn approval(source: &Source) -> Observation {

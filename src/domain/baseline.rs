@@ -22,6 +22,8 @@ pub struct Baseline {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// UID of the object, which tells it from another of the same name.
+    pub uid: String,
     /// Generation of the spec that this was read from.
     pub generation: i64,
     /// The repositories whose changes are previewed.
@@ -111,6 +113,7 @@ impl TryFrom<&api::Baseline> for Baseline {
         Ok(Self {
             namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", &"is missing"))?,
             name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
             repositories: repositories(&spec.repositories)?,
             drafts: spec.trigger.drafts,

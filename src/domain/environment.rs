@@ -80,6 +80,15 @@ fn invalid(field: impl Into<String>, why: &dyn fmt::Display) -> InvalidEnvironme
 }
 
 impl Environment {
+    /// What can be understood of an object that is wrong somewhere: enough to take it down, and never to make it.
+    pub fn salvaged(object: &api::PreviewEnvironment) -> Option<Self> {
+        let mut readable = object.clone();
+        readable.spec.images.clear();
+        readable.spec.lifetime = readable.spec.lifetime.filter(|l| parse_ttl(&l.ttl).is_ok());
+        readable.spec.sources.retain(|s| source("", s).is_ok());
+        Self::try_from(&readable).ok()
+    }
+
     /// The last time that somebody did something: a push or another change of a source, or a wish.
     pub fn last_activity(&self) -> Option<DateTime<Utc>> {
         let sources = self.sources.iter().map(|s| s.observed_at);

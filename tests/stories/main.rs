@@ -8,6 +8,7 @@ mod deliveries;
 mod developer;
 mod forks;
 mod github_fails;
+mod harm;
 mod kinds;
 mod lifecycle;
 mod lifetimes;
