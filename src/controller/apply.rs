@@ -87,7 +87,11 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
     let mut written = HashMap::new();
     let mut failures = Vec::new();
     let deadline = Instant::now() + if to.new { RBAC_LAG } else { Duration::ZERO };
-    for stage in outdated(context, to, plan, recorded) {
+    let mut stages = outdated(context, to, plan, recorded);
+    if to.new {
+        send_one_ahead(&mut stages);
+    }
+    for stage in stages {
         let writes: Vec<_> = stage.into_iter().map(|planned| apply_one(context, to.namespace, planned, deadline)).collect();
         let mut writes = stream::iter(writes).buffer_unordered(context.config.in_flight);
         while let Some((object, result)) = writes.next().await {
@@ -102,6 +106,13 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
     prune(context, to, plan, recorded, &mut applied).await;
     applied.inventory.sort();
     applied
+}
+
+/// While the rights are on their way everything is refused, so one object alone finds out whether they have arrived.
+fn send_one_ahead(stages: &mut Vec<Vec<&Planned>>) {
+    if let Some(first) = stages.first_mut().and_then(Vec::pop) {
+        stages.insert(0, vec![first]);
+    }
 }
 
 async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {

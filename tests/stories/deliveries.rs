@@ -141,8 +141,8 @@ async fn post(world: &World, headers: &str, body: &[&[u8]]) -> anyhow::Result<St
         }
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
     };
-    let (sent, line) = tokio::join!(send, read);
-    match sent {
+    let (written, line) = tokio::join!(send, read);
+    match written {
         Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Err(error.into()),
         _ => Ok(line?),
     }

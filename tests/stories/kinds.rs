@@ -10,11 +10,11 @@ use crate::shop::story;
 
 const REVISION: &str = "3f9c2ab03f9c2ab03f9c2ab03f9c2ab03f9c2ab0";
 
-fn baseline(spec: Value) -> Value {
+fn baseline(spec: &Value) -> Value {
     json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "Baseline", "metadata": {"name": "b"}, "spec": spec})
 }
 
-fn environment(name: &str, spec: Value) -> Value {
+fn environment(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "PreviewEnvironment", "metadata": {"name": name}, "spec": spec})
 }
 
@@ -38,10 +38,9 @@ where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    match api.patch(name, params, &Patch::Apply(object)).await {
-        Err(kube::Error::Api(status)) => assert!(status.message.contains(words), "{words:?} is not in {}", status.message),
-        other => panic!("not refused with {words:?}: {other:?}"),
-    }
+    let answer = api.patch(name, params, &Patch::Apply(object)).await;
+    let message = answer.map_or_else(|error| error.to_string(), |taken| format!("it is taken: {taken:?}"));
+    assert!(message.contains(words), "{words:?} is not in {message}");
 }
 
 fn set(mut object: Value, pointer: &str, value: Value) -> Value {
@@ -59,7 +58,7 @@ async fn apis(world: &World, namespace: &str) -> anyhow::Result<(Api<Baseline>, 
 fn a_baseline_that_cannot_be_meant_is_refused_with_its_field() {
     story(|world| async move {
         let (baselines, _) = apis(world, "kinds-baseline").await?;
-        let good = baseline(json!({"repositories": [{"name": "acme/web", "alias": "web"}], "hosts": {"domain": "p.example.com"}}));
+        let good = baseline(&json!({"repositories": [{"name": "acme/web", "alias": "web"}], "hosts": {"domain": "p.example.com"}}));
         baselines.patch("b", &only_asked(), &Patch::Apply(&good)).await?;
         let repositories = |list: Value| set(good.clone(), "/spec/repositories", list);
         for (wrong, words) in [
@@ -71,7 +70,7 @@ fn a_baseline_that_cannot_be_meant_is_refused_with_its_field() {
             (set(good.clone(), "/spec/lifetime", json!({"ttl": "soon"})), "spec.lifetime.ttl"),
             (set(good.clone(), "/spec/lifetimes", json!({})), "lifetimes"),
             (set(good.clone(), "/spec/hosts/domian", json!("x")), "domian"),
-            (baseline(json!({})), "spec.repositories: Required value"),
+            (baseline(&json!({})), "spec.repositories: Required value"),
         ] {
             refused(&baselines, &wrong, &only_asked(), words).await;
         }
@@ -85,7 +84,7 @@ fn an_environment_that_cannot_be_meant_is_refused_with_its_field() {
         let (_, environments) = apis(world, "kinds-environment").await?;
         let wish =
             json!({"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z", "target": {"repository": "acme/web", "pull": 42}});
-        let good = environment("e", json!({"baseline": "b", "sources": [source()], "wish": wish, "lifetime": {"ttl": "24h"}}));
+        let good = environment("e", &json!({"baseline": "b", "sources": [source()], "wish": wish, "lifetime": {"ttl": "24h"}}));
         environments.patch("e", &only_asked(), &Patch::Apply(&good)).await?;
         for (pointer, value, words) in [
             ("/spec/sources/0/branch", json!("login"), "sources[]: give either pull or branch"),
@@ -110,7 +109,7 @@ fn facts_and_wishes_never_go_back_and_a_baseline_is_for_life() {
     story(|world| async move {
         let (_, environments) = apis(world, "kinds-order").await?;
         let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z"});
-        let first = environment("e", json!({"baseline": "b", "sources": [source()], "wish": wish}));
+        let first = environment("e", &json!({"baseline": "b", "sources": [source()], "wish": wish}));
         environments.patch("e", &kept(), &Patch::Apply(&first)).await?;
         for (pointer, value, words) in [
             ("/spec/baseline", json!("other"), "baseline: cannot be changed"),
@@ -130,7 +129,7 @@ fn facts_and_wishes_never_go_back_and_a_baseline_is_for_life() {
 fn what_is_not_said_gets_its_default() {
     story(|world| async move {
         let (baselines, environments) = apis(world, "kinds-defaults").await?;
-        let least = baseline(json!({"repositories": [{"name": "acme/web", "images": [{"name": "acme/web"}]}]}));
+        let least = baseline(&json!({"repositories": [{"name": "acme/web", "images": [{"name": "acme/web"}]}]}));
         let spec = serde_json::to_value(baselines.patch("b", &only_asked(), &Patch::Apply(&least)).await?.spec)?;
         assert_eq!(spec.pointer("/repositories/0/forge"), Some(&json!("github")));
         assert_eq!(spec.pointer("/repositories/0/images/0/tag"), Some(&json!("{{ revision }}")));
@@ -138,7 +137,7 @@ fn what_is_not_said_gets_its_default() {
         assert_eq!(spec.pointer("/lifetime/ttl"), Some(&json!("5d")));
         let least = environment(
             "e",
-            json!({"baseline": "b", "wish": {"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z",
+            &json!({"baseline": "b", "wish": {"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z",
             "target": {"repository": "acme/web", "branch": "login"}}}),
         );
         let made = environments.patch("e", &only_asked(), &Patch::Apply(&least)).await?;
@@ -151,7 +150,7 @@ fn what_is_not_said_gets_its_default() {
 fn status_is_written_apart_from_spec() {
     story(|world| async move {
         let (_, environments) = apis(world, "kinds-status").await?;
-        let with_status = set(environment("e", json!({"baseline": "b"})), "/status", json!({"phase": "Invented"}));
+        let with_status = set(environment("e", &json!({"baseline": "b"})), "/status", json!({"phase": "Invented"}));
         environments.patch("e", &kept(), &Patch::Apply(&with_status)).await?;
         let phase = |e: &PreviewEnvironment| e.status.as_ref().and_then(|s| s.phase.clone());
         assert_ne!(phase(&environments.get("e").await?).as_deref(), Some("Invented"));
