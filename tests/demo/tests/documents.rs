@@ -60,7 +60,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("tests" | "tests.rs") => {}
             _ if path.is_dir() => sources(&path, into)?,
-            Some(name) if name.ends_with(".rs") => into.push(path),
+            _ if path.extension().is_some_and(|extension| extension == "rs") => into.push(path),
             _ => {}
         }
     }
