@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 use kube::api::{Patch, PatchParams};
@@ -34,6 +34,8 @@ use crate::record::{RecordError, Recorder};
 
 /// How many questions are under way at once.
 const CONCURRENCY: u16 = 4;
+/// How long after its first delivery an environment is worth a confirmation: a delivery is overtaken within seconds.
+const CONFIRM_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// How long an answer that needs a person is left alone.
 const TERMINAL_PAUSE: Duration = Duration::from_secs(600);
 
@@ -94,13 +96,18 @@ pub async fn run(context: Arc<Context>, store: Store<PreviewEnvironment>, change
 
 async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Result<Action, LookupError> {
     let Ok(environment) = Environment::try_from(object.as_ref()) else { return Ok(Action::await_change()) };
-    let asked_before = object.status.as_ref().is_some_and(|s| s.lookup.is_some());
-    let Some(question) = question(&environment, asked_before) else { return Ok(Action::await_change()) };
+    let young = environment.created_at.is_some_and(|at| Utc::now() - at < CONFIRM_WITHIN);
+    let Some(question) = question(&environment, young) else { return Ok(Action::await_change()) };
     let asked = question.key(&environment);
     if context.forge.is_none() && asked.1.is_none() || context.lock(|answered| answered.contains(&asked)) {
         return Ok(Action::await_change());
     }
     let (observation, pause) = match answer(&context, &environment, &question).await {
+        // What was confirmed is as it was recorded, and nobody has to be told.
+        Ok(()) if matches!(question, Question::Confirm(_)) => {
+            context.lock(|answered| answered.insert(asked));
+            return Ok(Action::await_change());
+        }
         Ok(()) => (Observation::new(LOOKED_UP, true, "Answered", "the forge confirmed what this environment is for"), None),
         Err(error) => outcome_of(&context, &environment, error)?,
     };
@@ -139,7 +146,7 @@ impl Question<'_> {
     }
 }
 
-fn question(environment: &Environment, asked_before: bool) -> Option<Question<'_>> {
+fn question(environment: &Environment, young: bool) -> Option<Question<'_>> {
     if environment.deleted {
         return None;
     }
@@ -148,7 +155,7 @@ fn question(environment: &Environment, asked_before: bool) -> Option<Question<'_
         return Some(Question::Wished(target, wish.at));
     }
     let open_pull = environment.main_source().filter(|s| s.subject.is_pull() && s.state == SourceState::Open);
-    open_pull.filter(|_| !asked_before).map(Question::Confirm)
+    open_pull.filter(|_| young).map(Question::Confirm)
 }
 
 async fn answer(context: &Context, environment: &Environment, question: &Question<'_>) -> Result<(), LookupError> {

@@ -31,19 +31,19 @@ pub struct PreviewEnvironmentStatus {
     pub namespace: Option<String>,
     /// Where the environment is reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["host".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub urls: Vec<Url>,
     /// The workloads and how each is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub services: Vec<ServiceStatus>,
     /// What of the baseline is not in the environment, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub left_out: Vec<LeftOut>,
     /// Every object that was, or is about to be, applied: what pruning goes by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["apiVersion".into(), "kind".into(), "name".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub inventory: Vec<InventoryEntry>,
     /// Digest of everything that the last complete apply followed from; while it stays, nothing is planned again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

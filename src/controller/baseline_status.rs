@@ -19,8 +19,9 @@ use crate::api::names::MANAGER_STATUS;
 use crate::api::{self, BaselineStatus, GROUP};
 use crate::domain::Baseline;
 
-/// How long a status may stand without being looked at.
-const LOOK_ANYWAY: Duration = Duration::from_secs(60);
+/// How long a status may stand without being looked at. The number of environments follows with this lag, so that not
+/// every environment costs a write here.
+const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 
 /// The status that follows from what was seen.
 pub fn status(seen: &Seen, environments: usize, now: DateTime<Utc>) -> BaselineStatus {

@@ -29,7 +29,9 @@ use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 
 /// How long a watch may take to bring back what was just written; until then it is no proof of drift.
 const WATCH_LAG: Duration = Duration::from_secs(5);
-/// How often counts alone are written to status.
+/// How long counts alone wait at most until they are written to status.
+const LONGEST_STATUS_PAUSE: Duration = Duration::from_secs(30);
+/// How long they wait at least.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
 /// How long something that needs a person is left alone before it is tried again.
 const STALLED_PAUSE: Duration = Duration::from_secs(60);
@@ -161,7 +163,9 @@ impl Pass<'_> {
     }
 
     async fn make_so(&self, baseline: &Baseline, images: &ResolvedImages, digest: String) -> Step<(Progress, PreviewEnvironmentStatus)> {
-        let snapshot = match observe(self.context, baseline).await? {
+        let hold = async { if self.is_held() { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
+        let (observed, ()) = futures::try_join!(observe(self.context, baseline), hold)?;
+        let snapshot = match observed {
             Observed::Snapshot(snapshot) => snapshot,
             Observed::NotYet(why) => return Ok((Progress::Waiting("BaselineNotRead", why), self.recorded.status.clone())),
         };
@@ -176,8 +180,10 @@ impl Pass<'_> {
                 return Ok((Progress::Waiting("HostTaken", why), self.recorded.status.clone()));
             };
             let recorded = self.recorded.in_namespace(&name);
-            let status = self.record_intent(&name, &plan, &recorded).await?;
-            match namespace::ensure(self.context, &self.environment, &name).await? {
+            let intent = self.record_intent(&name, &plan, &recorded);
+            // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
+            let (status, namespace) = futures::try_join!(intent, self.own_namespace(&name, &recorded))?;
+            match namespace {
                 NamespaceOutcome::Ours => return self.apply_plan(&plan, (&recorded, status), digest).await,
                 NamespaceOutcome::Terminating => {
                     let why = format!("namespace {name} is still being deleted");
@@ -218,8 +224,17 @@ impl Pass<'_> {
         None
     }
 
-    /// Writes down what is about to be made, before anything is, and takes hold of the object: a crash in between
-    /// leaves nothing that nobody knows of. Costs nothing where the plan adds nothing.
+    /// The namespace, and where it is ours the rights in it.
+    async fn own_namespace(&self, name: &str, recorded: &Recorded) -> Step<NamespaceOutcome> {
+        let outcome = namespace::ensure(self.context, &self.environment, name).await?;
+        if outcome == NamespaceOutcome::Ours && recorded.needs_rights() {
+            namespace::bind(self.context, &self.environment, name).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Writes down what is about to be applied, before anything is: a crash in between leaves nothing that nobody knows
+    /// of. Costs nothing where the plan adds nothing.
     async fn record_intent(&self, namespace: &str, plan: &Plan, recorded: &Recorded) -> Step<PreviewEnvironmentStatus> {
         let before = &recorded.status;
         let status = PreviewEnvironmentStatus {
@@ -230,13 +245,11 @@ impl Pass<'_> {
             ..before.clone()
         };
         let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        let hold = async { if self.is_held() { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
-        let record = async {
+        if adds {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
-            if adds { self.write(&status::status(&findings, self.now)).await } else { Ok(()) }
-        };
-        futures::try_join!(hold, record)?;
+            self.write(&status::status(&findings, self.now)).await?;
+        }
         Ok(status)
     }
 
@@ -247,11 +260,7 @@ impl Pass<'_> {
         digest: String,
     ) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let namespace = status.namespace.clone().unwrap_or_default();
-        // Where something is missing, the rights may be what is missing.
-        let new = recorded.status.plan_digest.is_none() || recorded.status.inventory.iter().any(|entry| entry.hash.is_none());
-        if new {
-            namespace::bind(self.context, &self.environment, &namespace).await?;
-        }
+        let new = recorded.needs_rights();
         let to = Destination { environment: &self.environment, namespace: &namespace, new, watch_is_current: self.watch_is_current() };
         let applied = apply::apply(self.context, &to, plan, recorded).await;
         let progress = progress_of(plan, &applied);
@@ -319,12 +328,13 @@ impl Pass<'_> {
         }
         let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
         let after = status::status(&findings, self.now);
-        let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < STATUS_PAUSE);
+        let status_pause = self.status_pause(&before);
+        let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
         // What this pass wrote on its way counts too.
         let known = status::derived(&self.context.memory.recall(self.object).status);
         let mut pause = self.pause(&progress);
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
-            pause = pause.min(STATUS_PAUSE);
+            pause = pause.min(status_pause);
         } else if after != known {
             match self.write(&after).await {
                 // The object is gone, and its status with it.
@@ -339,6 +349,11 @@ impl Pass<'_> {
         requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await?;
         self.context.memory.remember(&self.environment.uid, status, Utc::now());
         Ok(())
+    }
+
+    /// Counts move fast at first and slowly later, and are written in step with that.
+    fn status_pause(&self, status: &PreviewEnvironmentStatus) -> Duration {
+        status.applied_at.map_or(STATUS_PAUSE, |at| age(at, self.now)).clamp(STATUS_PAUSE, LONGEST_STATUS_PAUSE)
     }
 
     fn pause(&self, progress: &Progress) -> Duration {

@@ -99,9 +99,6 @@ impl Environments {
     fn applied(&mut self, context: &Context, object: &PreviewEnvironment) {
         self.count(context, object, Some(phase_of(object)));
         context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any());
-        if object.status.is_none() {
-            context.baselines.changed.notify_one();
-        }
         self.listeners.iter().for_each(|listener| listener(Change::Applied(object)));
     }
 
@@ -111,7 +108,6 @@ impl Environments {
         context.memory.forget(&uid);
         context.hosts.release(&uid);
         context.retries.forget(&uid);
-        context.baselines.changed.notify_one();
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }

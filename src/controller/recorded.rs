@@ -33,6 +33,12 @@ impl Recorded {
         status
     }
 
+    /// Whether the rights in the namespace may not be there: nothing was completely applied yet, or something is missing,
+    /// and the rights may be what it is missing for.
+    pub fn needs_rights(&self) -> bool {
+        self.status.plan_digest.is_none() || self.status.inventory.iter().any(|entry| entry.hash.is_none())
+    }
+
     /// What is known for that namespace: nothing of what was applied to another one counts there.
     pub fn in_namespace(&self, name: &str) -> Self {
         let same = self.status.namespace.as_deref().is_none_or(|recorded| recorded == name);
