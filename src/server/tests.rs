@@ -214,7 +214,7 @@ async fn what_is_too_large_gets_413_announced_or_not() {
     announced.headers_mut().insert("content-length", "11".parse().unwrap());
     expect(&world, announced, 413, "larger than 10 bytes").await;
     expect(&world, delivery("ping", "[1,2,3,4,5]"), 413, "larger than 10 bytes").await;
-    expect(&world, delivery("ping", "[1,2,3,40]"), 200, "pong").await;
+    expect(&world, delivery("ping", r#"{"a":1234}"#), 200, "pong").await;
 }
 
 #[tokio::test]

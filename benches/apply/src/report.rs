@@ -93,11 +93,13 @@ fn typical(size: &Size) -> Vec<(String, f64)> {
     means
 }
 
+/// A step on the way: what it is, and when it was reached.
+type Step = (&'static str, fn(&Course) -> f64);
+
 /// Where the time goes: the medians of each step on the way.
 pub fn course(size: &Size) {
     println!("\nOn the way, {} services, medians in ms after the start", size.services);
     println!("  {:<44}{:>10}{:>12}", "", "service", "raw writer");
-    type Step = (&'static str, fn(&Course) -> f64);
     let steps: [Step; 6] = [
         ("first write reaches the API server", |c| c.first_write),
         ("delivery is answered", |c| c.acknowledged.unwrap_or(f64::NAN)),
