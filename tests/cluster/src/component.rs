@@ -21,7 +21,7 @@ const LOG_LINES: usize = 20;
 /// How to start a component.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// One of [`NAMES`].
+    /// Such as `etcd`; for messages and the log.
     pub name: &'static str,
     /// The binary.
     pub program: PathBuf,

@@ -18,7 +18,7 @@ pub struct Figure {
 pub fn print(figures: &[Figure], paper: Paper) {
     paper.heading("Figures");
     for figure in figures {
-        paper.line(&line(figure));
+        Paper::line(&line(figure));
     }
 }
 

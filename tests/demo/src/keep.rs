@@ -26,24 +26,24 @@ pub async fn explain(stage: &Stage, pull: &Pull, paper: Paper) {
         format!("{preview} describe {environment} -n {SHOP}"),
         format!("{preview} delete {environment} -n {SHOP}"),
     ] {
-        paper.line(&format!("  {line}"));
+        Paper::line(&format!("  {line}"));
     }
     paper.heading("On GitHub's double");
     let double = format!("{}/_double", stage.world.github.base_url());
-    paper.line(&format!("  D={double}"));
-    paper.line(&format!("  P='\"repo\":\"{repository}\",\"number\":{number},\"by\":\"{DEVELOPER}\"'"));
+    Paper::line(&format!("  D={double}"));
+    Paper::line(&format!("  P='\"repo\":\"{repository}\",\"number\":{number},\"by\":\"{DEVELOPER}\"'"));
     for (act, what) in [("push_to", "a push"), ("merge", "the merge"), ("reopen", "open it again")] {
         let command = format!("curl $D/actions -d \"{{\\\"do\\\":\\\"{act}\\\",$P}}\"");
-        paper.line(&format!("  {command:50}# {what}"));
+        Paper::line(&format!("  {command:50}# {what}"));
     }
     let comment = format!("curl \"$D/comments?repo={repository}&number={number}\"");
-    paper.line(&format!("  {comment:50}# the comment"));
-    paper.line(&format!("  {:50}# all that it can do", "curl $D"));
+    Paper::line(&format!("  {comment:50}# the comment"));
+    Paper::line(&format!("  {:50}# all that it can do", "curl $D"));
     paper.heading("The service");
-    paper.line(&format!("  log      {}", service.log().display()));
-    paper.line(&format!("  metrics  {}", service.url("/metrics")));
-    paper.line("");
-    paper.line("Ctrl-C ends everything and leaves nothing. Until then, this is what happens:");
+    Paper::line(&format!("  log      {}", service.log().display()));
+    Paper::line(&format!("  metrics  {}", service.url("/metrics")));
+    Paper::line("");
+    Paper::line("Ctrl-C ends everything and leaves nothing. Until then, this is what happens:");
 }
 
 /// Tells of every change of every environment, until it is dropped.

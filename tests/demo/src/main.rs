@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
     };
     match told {
         Ok(code) => {
-            paper.line(&format!("Everything that the demo started has ended, {:.0} s after it began.", begun.elapsed().as_secs_f64()));
+            Paper::line(&format!("Everything that the demo started has ended, {:.0} s after it began.", begun.elapsed().as_secs_f64()));
             code
         }
         Err(error) => {
@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
 }
 
 async fn tell(arguments: &Arguments, paper: Paper) -> Result<()> {
-    let stage = stage::set(paper).await?;
+    let stage = stage::set().await?;
     let told = if arguments.keep { story::keep(&stage, paper).await } else { story::whole(&stage, paper).await };
     if told.is_err() {
         eprintln!("The service's log ends:\n{}\n", stage.world.service.lock().await.log_end());

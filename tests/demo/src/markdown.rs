@@ -91,33 +91,25 @@ fn push(spans: &mut Vec<Span>, text: &str, style: Style) {
 fn code<'a>(text: &'a str, spans: &mut Vec<Span>) -> &'a str {
     let fence = &text[..text.len() - text.trim_start_matches('`').len()];
     let inside = &text[fence.len()..];
-    match inside.split_once(fence) {
-        Some((code, rest)) => {
-            push(spans, code.trim(), Style::Code);
-            rest
-        }
-        None => {
-            push(spans, fence, Style::Plain);
-            inside
-        }
-    }
+    let Some((code, rest)) = inside.split_once(fence) else {
+        push(spans, fence, Style::Plain);
+        return inside;
+    };
+    push(spans, code.trim(), Style::Code);
+    rest
 }
 
 /// A link as its address, with its label before it where the address does not hold it.
 fn link<'a>(text: &'a str, bold: bool, spans: &mut Vec<Span>) -> &'a str {
     let style = if bold { Style::Bold } else { Style::Plain };
     let parts = text[1..].split_once("](").and_then(|(label, rest)| Some((label, rest.split_once(')')?)));
-    match parts {
-        Some((label, (address, rest))) => {
-            let shown = if address.contains(label) { address.to_owned() } else { format!("{label} ({address})") };
-            push(spans, &shown, style);
-            rest
-        }
-        None => {
-            push(spans, "[", style);
-            &text[1..]
-        }
-    }
+    let Some((label, (address, rest))) = parts else {
+        push(spans, "[", style);
+        return &text[1..];
+    };
+    let shown = if address.contains(label) { address.to_owned() } else { format!("{label} ({address})") };
+    push(spans, &shown, style);
+    rest
 }
 
 /// Breaks between words; what starts the first line is matched by space in the others.

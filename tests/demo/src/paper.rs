@@ -65,37 +65,37 @@ impl Paper {
     }
 
     /// A line. That nobody reads any more does not end the demo.
-    pub fn line(self, text: &str) {
+    pub fn line(text: &str) {
         let mut out = stdout().lock();
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
 
     /// A heading, with an empty line before it.
     pub fn heading(self, text: &str) {
-        self.line("");
-        self.line(&self.styled(text, Style::Bold));
+        Self::line("");
+        Self::line(&self.styled(text, Style::Bold));
     }
 
     /// What happened, and when.
     pub fn timed(self, after: Duration, text: &str) {
         let time = self.styled(&format!("{:>8.2} s", after.as_secs_f64()), Style::Faint);
-        self.line(&format!("{time}  {text}"));
+        Self::line(&format!("{time}  {text}"));
     }
 
     /// What belongs to the line above it.
-    pub fn aside(self, text: &str) {
-        self.line(&format!("{:12}{text}", ""));
+    pub fn aside(text: &str) {
+        Self::line(&format!("{:12}{text}", ""));
     }
 
     /// A comment as its reader sees it, under a line that says who wrote it.
     pub fn comment(self, by: &str, text: &str) {
         let bar = self.styled("  |", Style::Faint);
-        self.line("");
-        self.line(&format!("{bar} {}", self.styled(by, Style::Faint)));
-        self.line(&bar);
+        Self::line("");
+        Self::line(&format!("{bar} {}", self.styled(by, Style::Faint)));
+        Self::line(&bar);
         for line in markdown::render(text, Self { width: self.width - 4, ..self }) {
-            self.line(format!("{bar} {line}").trim_end());
+            Self::line(format!("{bar} {line}").trim_end());
         }
-        self.line("");
+        Self::line("");
     }
 }

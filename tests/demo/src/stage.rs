@@ -26,20 +26,20 @@ pub struct Stage {
 }
 
 /// Sets the stage, and says what stands on it.
-pub async fn set(paper: Paper) -> Result<Stage> {
+pub async fn set() -> Result<Stage> {
     let preview = preview().await?;
     let begun = Instant::now();
-    paper.line("Starting a Kubernetes control plane, a double of GitHub and preview serve ...");
+    Paper::line("Starting a Kubernetes control plane, a double of GitHub and preview serve ...");
     let world = World::start(&preview).await?;
     let version = world.admin.apiserver_version().await.context("the API server does not say its version")?.git_version;
-    shop(&world, paper).await?;
+    shop(&world).await?;
     let seconds = begun.elapsed().as_secs_f64();
-    paper.line(&format!("Kubernetes {version} (pods are played by kwok); everything is up after {seconds:.1} s."));
+    Paper::line(&format!("Kubernetes {version} (pods are played by kwok); everything is up after {seconds:.1} s."));
     Ok(Stage { world, preview })
 }
 
 /// `examples/shop` as it stands.
-async fn shop(world: &World, paper: Paper) -> Result<()> {
+async fn shop(world: &World) -> Result<()> {
     let objects = read_folder(&root().join("examples/shop"))?;
     let is = |object: &DynamicObject, kind: &str| object.types.as_ref().is_some_and(|types| types.kind == kind);
     let baseline = objects.iter().find(|object| is(object, "Baseline")).context("examples/shop has no Baseline")?;
@@ -48,7 +48,7 @@ async fn shop(world: &World, paper: Paper) -> Result<()> {
     let secrets = listed_secrets(&baseline);
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
     let services = objects.iter().filter(|object| is(object, "Deployment") || is(object, "StatefulSet")).count();
-    paper.line(&format!("Baseline {SHOP}: {} objects, {services} services, built by {}.", objects.len(), REPOSITORIES.join(" and ")));
+    Paper::line(&format!("Baseline {SHOP}: {} objects, {services} services, built by {}.", objects.len(), REPOSITORIES.join(" and ")));
     world.baseline(Baseline { namespace: SHOP, repositories: &REPOSITORIES, objects: &objects, secrets: &secrets, baseline }).await
 }
 

@@ -65,7 +65,7 @@ pub async fn whole(stage: &Stage, paper: Paper) -> Result<()> {
     let api = story.open_beside().await?;
     story.end(&web, &api, &mut figures).await?;
     figures::print(&figures, paper);
-    paper.line("");
+    Paper::line("");
     Ok(())
 }
 
@@ -146,7 +146,7 @@ impl<'a> Story<'a> {
         ensure!(missing.is_empty(), "applied, and not there: {}", missing.join(", "));
         let requests = count::requests(events);
         let reads = requests.iter().filter(|event| matches!(event.verb.as_str(), "get" | "list")).count();
-        self.account.paper.aside(&format!("at the API server: {} requests so far, {reads} of them reads", requests.len()));
+        Paper::aside(&format!("at the API server: {} requests so far, {reads} of them reads", requests.len()));
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl<'a> Story<'a> {
         });
         let times = self.account.tell(vec![answered(pull, 2), applied]).await?;
         let events = self.stage.world.audit().since(mark).await?;
-        paper.aside(&what_was_written(&count::writes(&events, &pull.namespace)));
+        Paper::aside(&what_was_written(&count::writes(&events, &pull.namespace)));
         figures.push(Figure { what: "pushed to new images applied", took: times[1].saturating_sub(pushed), aim: Some(AIM) });
         self.account.tell(vec![ready(pull, &revision), comment_says_ready(pull, &revision)]).await?;
         Ok(())
@@ -191,7 +191,7 @@ impl<'a> Story<'a> {
 
     /// What `preview list` says, to whom we speak ourselves: a terminal or a pipe.
     async fn list(&self) -> Result<()> {
-        self.account.paper.line(&format!("\n$ preview list -n {SHOP}"));
+        Paper::line(&format!("\n$ preview list -n {SHOP}"));
         let mut command = Command::new(&self.stage.preview);
         command.args(["list", "-n", SHOP]).env("KUBECONFIG", self.stage.world.cluster.kubeconfig_path()).stdin(Stdio::null());
         let status = command.status().await.context("cannot run preview")?;
@@ -225,7 +225,7 @@ impl<'a> Story<'a> {
             let left = count::objects_of(&self.stage.world.admin, uid).await?;
             ensure!(left.is_empty(), "this is left of an environment: {}", left.join(", "));
         }
-        self.account.paper.aside("nothing is left: no object in the cluster carries the UID of either");
+        Paper::aside("nothing is left: no object in the cluster carries the UID of either");
         Ok(())
     }
 }

@@ -73,7 +73,10 @@ impl Watches {
         let (ready, mut listed) = unbounded_channel();
         let made = Config::default().labels("app.kubernetes.io/managed-by=preview-env");
         watches.follow(Api::namespaced(client.clone(), namespace), Config::default(), ready.clone(), environment);
-        watches.follow(Api::all(client.clone()), made, ready.clone(), namespace_sight);
+        watches.follow(Api::all(client.clone()), made, ready.clone(), |object: Namespace, gone| {
+            let name = object.name_any();
+            if gone { Sight::NamespaceGone(name) } else { Sight::Namespace(name) }
+        });
         watches.follow(Api::all(client.clone()), Config::default(), ready, pod);
         for _ in 0..3 {
             listed.recv().await.context("a watch ended")?;
@@ -141,10 +144,6 @@ impl Watches {
 
 fn environment(object: PreviewEnvironment, gone: bool) -> Sight {
     if gone { Sight::EnvironmentGone(object.name_any()) } else { Sight::Environment(Box::new(object)) }
-}
-
-fn namespace_sight(object: Namespace, gone: bool) -> Sight {
-    if gone { Sight::NamespaceGone(object.name_any()) } else { Sight::Namespace(object.name_any()) }
 }
 
 fn pod(object: Pod, gone: bool) -> Sight {
