@@ -17,3 +17,4 @@ mod order;
 mod refused;
 mod requests;
 mod shop;
+mod trust;
