@@ -29,7 +29,7 @@ pub struct ServeArgs {
     /// File with the token that pull requests are read and comments written with
     #[arg(long, env = "PREVIEW_GITHUB_TOKEN_FILE", value_name = "FILE")]
     pub github_token_file: Option<PathBuf>,
-    /// Largest delivery that is read, in bytes; GitHub sends none above 25 MB
+    /// Largest delivery that is read, in bytes; GitHub sends none above 25 MB, and of pull requests none near 5 MiB
     #[arg(long, env = "PREVIEW_BODY_LIMIT", value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
     pub body_limit: usize,
     /// Requests to the API server at one time
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_documentation() {
         let args = args(&["--webhook-secret-file", "x"]);
-        assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 26_214_400));
+        assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 5_242_880));
         assert_eq!(args.github_url, "https://api.github.com");
     }
 }

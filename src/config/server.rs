@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-/// Largest delivery that is read, in bytes: GitHub sends none above 25 MiB ("Webhook events and payloads").
-pub const DEFAULT_BODY_LIMIT: usize = 25 * 1024 * 1024;
+/// Largest delivery that is read, in bytes. GitHub sends none above 25 MB ("Webhook events and payloads"), and those of
+/// pull requests stay far below 1 MiB: a description has at most 65,536 characters.
+pub const DEFAULT_BODY_LIMIT: usize = 5 * 1024 * 1024;
 
 /// Where the server listens, and what it takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

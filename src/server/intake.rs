@@ -1,4 +1,5 @@
-//! Reads bodies of strangers: so many at once, so many bytes each and in all, in so much time.
+//! Reads bodies of strangers: so many bytes each and in all, in so much time. Bytes count as they arrive, not as they are
+//! announced. What turns out to be signed takes one of the places.
 
 use std::sync::Arc;
 use std::time::Duration;

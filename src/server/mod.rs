@@ -34,11 +34,11 @@ use crate::record::Recorder;
 pub struct Limits {
     /// Largest delivery, in bytes.
     pub body: usize,
-    /// Deliveries in progress at once; more are told to come again.
+    /// Deliveries in progress at once, from the moment that their signature is found right; more are told to come again.
     pub deliveries: usize,
     /// Bytes of all deliveries in progress, so that many large ones cannot fill the memory.
     pub bytes_in_progress: usize,
-    /// Longest time for a body to arrive.
+    /// Longest time for a body to arrive. Short, since whoever is slow has proved nothing yet and takes up memory.
     pub read: Duration,
     /// Longest time from the arrival of a delivery to its answer. GitHub gives up after 10 s ("Best practices for
     /// using webhooks").
@@ -50,8 +50,8 @@ impl Default for Limits {
         Self {
             body: DEFAULT_BODY_LIMIT,
             deliveries: 256,
-            bytes_in_progress: 2 * DEFAULT_BODY_LIMIT,
-            read: Duration::from_secs(10),
+            bytes_in_progress: 10 * DEFAULT_BODY_LIMIT,
+            read: Duration::from_secs(3),
             answer: Duration::from_secs(8),
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request};
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -268,7 +268,6 @@ async fn before_the_baselines_are_known_a_delivery_comes_again() {
 
 /// A body of which a part has come, and the rest never does.
 fn stuck(part: &'static str) -> Body {
-    use futures::StreamExt;
     let first = futures::stream::once(async move { Ok::<_, std::io::Error>(Bytes::from(part)) });
     Body::from_stream(first.chain(futures::stream::pending()))
 }
@@ -282,14 +281,31 @@ async fn a_slow_body_is_given_up() {
 
 #[tokio::test]
 async fn too_many_or_too_much_at_once_come_again() {
-    let few = world_with(vec![], Some(vec![]), Limits { deliveries: 1, read: SHORT, ..Limits::default() });
+    let few = Limits { deliveries: 1, answer: SHORT, ..Limits::default() };
+    let few = world_with(vec![End::Never], Some(vec![baseline("shop")]), few);
     let much = world_with(vec![], Some(vec![]), Limits { bytes_in_progress: 10, read: SHORT, ..Limits::default() });
-    for (world, part) in [(few, "{"), (much, "123456789")] {
-        let first = Request::post("/webhooks/github").body(stuck(part)).unwrap();
+    let slow = Request::post("/webhooks/github").body(stuck("123456789")).unwrap();
+    for (world, first, end) in [(few, pull_delivery(), 503), (much, slow, 408)] {
         let (first, ()) = tokio::join!(answer(&world, first), expect(&world, delivery("ping", "{}"), 503, "at once"));
-        assert_eq!(first.0, 408);
+        assert_eq!(first.0, end);
         // What the first one held is free again.
         expect(&world, delivery("ping", "{}"), 200, "pong").await;
+    }
+}
+
+#[tokio::test]
+async fn strangers_do_not_shut_out_who_may_deliver() {
+    let limits = Limits { deliveries: 2, read: SHORT, ..Limits::default() };
+    let world = world_with(vec![], Some(vec![baseline("shop")]), limits);
+    let half_open = || Request::post("/webhooks/github").header("content-length", "1000000").body(stuck("{")).unwrap();
+    let mut strangers: futures::stream::FuturesUnordered<_> = (0..300).map(|_| answer(&world, half_open())).collect();
+    // All of them have begun, and none has an end yet.
+    assert!(futures::poll!(strangers.next()).is_pending());
+    let began = std::time::Instant::now();
+    expect(&world, pull_delivery(), 202, "accepted").await;
+    assert!(began.elapsed() < SHORT);
+    while let Some((status, _)) = strangers.next().await {
+        assert_eq!(status, 408);
     }
 }
 

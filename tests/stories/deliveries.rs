@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 
 use crate::shop::{Shop, story};
 
-/// One byte more than the service takes: GitHub sends none above 25 MiB.
-const TOO_LARGE: usize = 25 * 1024 * 1024 + 1;
+/// One byte more than the service takes.
+const TOO_LARGE: usize = preview_env::config::DEFAULT_BODY_LIMIT + 1;
 
 async fn expect(world: &World, delivery: &Delivery, status: u16, says: &str) {
     let sent = world.github.send(delivery).await;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
+use kube::Api;
+use preview_env::api::PreviewEnvironment;
 use serde_json::json;
 use tempfile::TempDir;
 use test_world::{DEVELOPER, apply};
@@ -56,6 +58,12 @@ impl Developer {
         }
         let kubeconfig = shop.world.cluster.service_account_kubeconfig(namespace, DEVELOPER).await?;
         Ok(Self { kubeconfig, home: tempfile::tempdir()? })
+    }
+
+    /// The environments of that shop, as they see them without the command line.
+    pub async fn environments(shop: &Shop) -> anyhow::Result<Api<PreviewEnvironment>> {
+        let client = shop.world.cluster.service_account_client(&shop.namespace, DEVELOPER).await?;
+        Ok(Api::namespaced(client, &shop.namespace))
     }
 
     /// Where they stand.

@@ -51,7 +51,8 @@ fn set(mut object: Value, pointer: &str, value: Value) -> Value {
 
 async fn apis(world: &World, namespace: &str) -> anyhow::Result<(Api<Baseline>, Api<PreviewEnvironment>)> {
     world.namespace(namespace).await?;
-    Ok((Api::namespaced(world.admin.clone(), namespace), Api::namespaced(world.admin.clone(), namespace)))
+    // Facts are taken from the service alone.
+    Ok((Api::namespaced(world.admin.clone(), namespace), world.environments_as_service(namespace).await?))
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod order;
 mod refused;
 mod requests;
 mod shop;
+mod trust;

@@ -1,15 +1,18 @@
 //! Installs the service as the documentation says: the kinds, the rights, and what each baseline's namespace grants.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, PostParams};
 use kube::runtime::conditions::is_crd_established;
 use kube::{Api, Client, ResourceExt};
+use preview_env::api::PreviewEnvironment;
+use serde_json::json;
 
 use crate::manifests::{apply, read};
-use crate::wait::wait_for;
+use crate::wait::{deadline, wait_for};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -31,14 +34,34 @@ pub async fn once(admin: &Client) -> Result<()> {
     for name in ["baselines.preview-env.dev", "previewenvironments.preview-env.dev"] {
         wait_for(&crds, name, "established", is_crd_established()).await?;
     }
-    Ok(())
+    policy_in_force(admin).await
+}
+
+/// Waits until the API server keeps people from writing what is the service's. Nothing that could be watched says so: the
+/// server reads its policies anew about once a second. So it is asked, with a wish in a stranger's name that is not kept.
+async fn policy_in_force(admin: &Client) -> Result<()> {
+    let environments: Api<PreviewEnvironment> = Api::namespaced(admin.clone(), "default");
+    let wish = json!({"state": "Absent", "actor": "nobody", "at": "2026-01-01T00:00:00Z"});
+    let strange = PreviewEnvironment::new("asked", serde_json::from_value(json!({"baseline": "none", "wish": wish}))?);
+    let only_asked = PostParams { dry_run: true, ..PostParams::default() };
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let asking = async {
+        loop {
+            ticks.tick().await;
+            match environments.create(&only_asked, &strange).await {
+                Err(kube::Error::Api(status)) if status.message.contains("spec.wish.actor") => return Ok(()),
+                answer => answer.map(drop).context("cannot ask whether the policy is in force")?,
+            }
+        }
+    };
+    tokio::time::timeout(deadline(), asking).await.context("the policy is not in force")?
 }
 
 /// What the owner of a namespace grants: that it is read, and the Secrets by name.
 pub async fn baseline_access(admin: &Client, namespace: &str, secrets: &[&str]) -> Result<()> {
     for mut object in deploy("baseline-access.yaml")? {
         if object.types.as_ref().is_some_and(|t| t.kind == "Role") && object.name_any() == "preview-env:baseline-secrets" {
-            object.data["rules"][0]["resourceNames"] = serde_json::json!(if secrets.is_empty() { vec!["none"] } else { secrets.to_vec() });
+            object.data["rules"][0]["resourceNames"] = json!(if secrets.is_empty() { vec!["none"] } else { secrets.to_vec() });
         }
         apply(admin, &object, Some(namespace)).await?;
     }

@@ -95,6 +95,12 @@ impl World {
         Api::namespaced(self.admin.clone(), namespace)
     }
 
+    /// The same, in the service's own name, which alone may write facts.
+    pub async fn environments_as_service(&self, namespace: &str) -> Result<Api<api::PreviewEnvironment>> {
+        let service = self.cluster.service_account_client("preview-env", "preview-env").await?;
+        Ok(Api::namespaced(service, namespace))
+    }
+
     /// Makes a namespace.
     pub async fn namespace(&self, name: &str) -> Result<()> {
         let namespace: Namespace = serde_json::from_value(serde_json::json!({"metadata": {"name": name}}))?;
