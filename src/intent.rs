@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
+
 use crate::api;
 use crate::api::baseline::ForgeKind;
 use crate::domain::names::{Identity, Subject};
@@ -12,7 +14,8 @@ use crate::forge::event::Event;
 /// What an event makes us want.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
-    /// These facts are to be held, one for each Baseline that lists the repository.
+    /// These facts are to be held: one for each Baseline that lists the repository, and one for each environment that
+    /// there is already.
     Record(Vec<Fact>),
     /// Nothing, and why.
     Ignore(String),
@@ -40,13 +43,61 @@ impl Fact {
     }
 }
 
-/// Decides what an event is to us, by the Baselines that there are.
-pub fn decide(event: &Event, baselines: &[Arc<Baseline>]) -> Intent {
+/// An environment that holds a fact of the same pull request already.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Existing {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: EnvironmentName,
+    /// Name of its Baseline, which never changes, whatever became of that Baseline.
+    pub baseline: String,
+    /// The repository as the fact spells it.
+    pub repository: String,
+}
+
+impl Existing {
+    /// The environment, if it holds a fact of that pull request. One that is being deleted holds nothing for long.
+    pub fn of(object: &api::PreviewEnvironment, forge: ForgeKind, pull: &PullRequest) -> Option<Self> {
+        let same = |s: &&api::Source| s.forge == forge && s.repository_id == pull.repository_id && s.pull == Some(pull.number);
+        let source = object.spec.sources.iter().find(same).filter(|_| object.metadata.deletion_timestamp.is_none())?;
+        Some(Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: EnvironmentName::recorded(&object.name_any()),
+            baseline: object.spec.baseline.clone(),
+            repository: source.repository.clone(),
+        })
+    }
+
+    fn is_for(&self, fact: &Fact) -> bool {
+        self.namespace == fact.baseline_namespace && self.name == fact.environment
+    }
+
+    /// Named and spelled as it was, so that the same entry changes.
+    fn fact(&self, source: api::Source) -> Fact {
+        Fact {
+            baseline_namespace: self.namespace.clone(),
+            baseline: self.baseline.clone(),
+            environment: self.name.clone(),
+            source: api::Source { repository: self.repository.clone(), ..source },
+        }
+    }
+}
+
+/// Decides what an event is to us, by the Baselines that can be used and by the environments that hold a fact of the
+/// same pull request. Those get the fact whatever became of their Baseline: a close comes only once.
+pub fn decide(event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
     match event {
         Event::Ping => Intent::Pong,
         Event::Ignored { why } => Intent::Ignore(why.clone()),
         Event::PullRequest { forge, pull, sender, .. } => {
-            let facts: Vec<Fact> = baselines.iter().filter_map(|b| fact_of_pull(b, *forge, pull, Some(sender))).collect();
+            let mut facts: Vec<Fact> = baselines.iter().filter_map(|b| fact_of_pull(b, *forge, pull, Some(sender))).collect();
+            for known in existing {
+                match facts.iter_mut().find(|fact| known.is_for(fact)) {
+                    Some(fact) => fact.baseline.clone_from(&known.baseline),
+                    None => facts.push(known.fact(pull.to_source(*forge, Some(sender)))),
+                }
+            }
             if facts.is_empty() {
                 Intent::Ignore(format!("no Baseline lists the repository {}", pull.repository))
             } else {
@@ -126,17 +177,69 @@ mod tests {
             baseline("other", &[("acme/x", "x")]),
             baseline("b2", &[("acme/web", "w")]),
         ];
-        let Intent::Record(facts) = decide(&opened("acme/web"), &baselines) else { panic!("nothing to record") };
+        let Intent::Record(facts) = decide(&opened("acme/web"), &baselines, &[]) else { panic!("nothing to record") };
         let names: Vec<_> = facts.iter().map(Fact::display).collect();
         assert_eq!(names, ["shop/web-pr-42", "b2/w-pr-42"]);
         assert_eq!((facts[0].baseline.as_str(), facts[0].source.sender.as_deref()), ("main", Some("bob")));
         assert_eq!((facts[0].source.pull, facts[0].source.repository.as_str()), (Some(42), "Acme/Web"));
     }
 
+    fn environment(namespace: &str, name: &str) -> api::PreviewEnvironment {
+        let source = PullRequest { state: SourceState::Open, ..pull("acme/Web") }.to_source(ForgeKind::Github, None);
+        let spec = json!({"baseline": "old", "sources": [source]});
+        let mut object = api::PreviewEnvironment::new(name, serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some(namespace.to_owned());
+        object
+    }
+
+    fn existing(namespace: &str, name: &str) -> Existing {
+        Existing::of(&environment(namespace, name), ForgeKind::Github, &pull("acme/web")).unwrap()
+    }
+
+    fn closed() -> Event {
+        let pull = Box::new(PullRequest { state: SourceState::Closed, ..pull("acme/web") });
+        Event::PullRequest { forge: ForgeKind::Github, action: PullAction::Closed, pull, sender: "bob".into() }
+    }
+
+    #[test]
+    fn an_environment_gets_its_facts_whatever_became_of_its_baseline() {
+        for event in [opened("acme/web"), closed()] {
+            let Intent::Record(facts) = decide(&event, &[], &[existing("shop", "web-pr-42")]) else { panic!("nothing to record") };
+            let fact = &facts[0];
+            assert_eq!((facts.len(), fact.display().as_str(), fact.baseline.as_str()), (1, "shop/web-pr-42", "old"));
+            assert_eq!((fact.source.repository.as_str(), fact.source.sender.as_deref()), ("acme/Web", Some("bob")));
+        }
+        let Intent::Record(facts) = decide(&closed(), &[], &[existing("shop", "web-pr-42")]) else { panic!("nothing to record") };
+        assert_eq!(facts[0].source.state, SourceState::Closed);
+    }
+
+    #[test]
+    fn an_environment_and_its_baseline_give_one_fact_for_the_baseline_it_was_made_for() {
+        // The namespace's Baseline has another name now, and another alias, so that one environment is called otherwise.
+        let baselines = [baseline("shop", &[("acme/web", "web")])];
+        let known = [existing("shop", "web-pr-42"), existing("shop", "site-pr-42"), existing("other", "web-pr-42")];
+        let Intent::Record(facts) = decide(&closed(), &baselines, &known) else { panic!("nothing to record") };
+        let named: Vec<_> = facts.iter().map(|f| (f.display(), f.baseline.as_str())).collect();
+        let expected = ["shop/web-pr-42", "shop/site-pr-42", "other/web-pr-42"].map(|name| (name.to_owned(), "old"));
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn an_environment_is_known_by_repository_and_number() {
+        let of = |object: &api::PreviewEnvironment, pull: &PullRequest| Existing::of(object, ForgeKind::Github, pull);
+        let mut object = environment("shop", "web-pr-42");
+        // A repository keeps its number through renames.
+        assert!(of(&object, &pull("acme/renamed")).is_some());
+        assert_eq!(of(&object, &PullRequest { number: 43, ..pull("acme/web") }), None);
+        assert_eq!(of(&object, &PullRequest { repository_id: 8, ..pull("acme/web") }), None);
+        object.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-01-02T03:04:05Z")).unwrap());
+        assert_eq!(of(&object, &pull("acme/web")), None);
+    }
+
     #[test]
     fn an_unknown_repository_is_ignored_without_naming_others() {
         let baselines = [baseline("shop", &[("acme/secret-project", "s")])];
-        let Intent::Ignore(why) = decide(&opened("acme/wbe"), &baselines) else { panic!("not ignored") };
+        let Intent::Ignore(why) = decide(&opened("acme/wbe"), &baselines, &[]) else { panic!("not ignored") };
         assert!(why.contains("acme/wbe") && !why.contains("secret") && !why.contains("shop"), "{why}");
     }
 
@@ -158,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_ping_is_answered_and_what_is_ignored_keeps_its_reason() {
-        assert_eq!(decide(&Event::Ping, &[]), Intent::Pong);
-        assert_eq!(decide(&Event::Ignored { why: "x".into() }, &[]), Intent::Ignore("x".into()));
+        assert_eq!(decide(&Event::Ping, &[], &[]), Intent::Pong);
+        assert_eq!(decide(&Event::Ignored { why: "x".into() }, &[], &[]), Intent::Ignore("x".into()));
     }
 }

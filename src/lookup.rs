@@ -18,6 +18,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use serde_json::json;
 
+use crate::api::baseline::ForgeKind;
 use crate::api::conditions::{Condition, LOOKED_UP, Observation};
 use crate::api::environment::{SourceState, Target, WishState};
 use crate::api::names::MANAGER_LOOKUP;
@@ -26,9 +27,11 @@ use crate::api::{GROUP, PreviewEnvironment, Source};
 use crate::controller::baselines::Baselines;
 use crate::controller::requests::{RequestError, within_deadline};
 use crate::controller::retries::Retries;
+use crate::domain::baseline::Repository;
+use crate::domain::environment::Source as KnownSource;
 use crate::domain::names::Subject;
-use crate::domain::{Environment, EnvironmentName, RepoName};
-use crate::forge::{Branch, Class, Forge, ForgeError};
+use crate::domain::{Baseline, Environment, EnvironmentName, RepoName};
+use crate::forge::{Branch, Class, Forge, ForgeError, PullRequest};
 use crate::intent::{self, Fact};
 use crate::record::{RecordError, Recorder};
 
@@ -63,7 +66,7 @@ enum Question<'a> {
     /// What a person wished for.
     Wished(&'a Target, DateTime<Utc>),
     /// Whether the fact of a first delivery is still so.
-    Confirm(&'a crate::domain::environment::Source),
+    Confirm(&'a KnownSource),
 }
 
 /// Why there is no answer.
@@ -85,6 +88,8 @@ pub enum LookupError {
 
 /// Runs until it is dropped. `changed` names the environments that changed.
 pub async fn run(context: Arc<Context>, store: Store<PreviewEnvironment>, changed: UnboundedReceiver<ObjectRef<PreviewEnvironment>>) {
+    // Whether a question may be asked follows from the Baselines, and a "no" stands for minutes.
+    context.baselines.wait_until_listed().await;
     let look_up = |object, context| look_up(object, context).boxed();
     let retry = |object: Arc<PreviewEnvironment>, error: &LookupError, context: Arc<Context>| {
         tracing::warn!(env = object.metadata.name, %error, "a look-up failed and is tried again");
@@ -177,10 +182,8 @@ async fn answer_wish(
     forge: &dyn Forge,
 ) -> Result<(), LookupError> {
     let name: RepoName = target.repository.parse().map_err(|e: crate::domain::repo_name::InvalidRepoName| impossible("NotListed", &e))?;
-    let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
-    let baseline = baseline.ok_or_else(|| impossible("BaselineNotReady", &"its Baseline cannot be used"))?;
-    let repository = baseline.repository(target.forge, &name);
-    let repository = repository.ok_or_else(|| impossible("NotListed", &format!("Baseline {} does not list {name}", baseline.name)))?;
+    let baseline = baseline_of(context, environment)?;
+    let repository = listed(&baseline, target.forge, &name)?;
     let source = match (target.pull, &target.branch) {
         (Some(number), _) => forge.pull_request(&name, number).await?.to_source(target.forge, None),
         (None, branch) => branch_source(&forge.branch(&name, branch.as_deref().unwrap_or_default()).await?, target, at),
@@ -193,6 +196,17 @@ async fn answer_wish(
     Ok(())
 }
 
+fn baseline_of(context: &Context, environment: &Environment) -> Result<Arc<Baseline>, LookupError> {
+    let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
+    baseline.ok_or_else(|| impossible("BaselineNotReady", &"its Baseline cannot be used"))
+}
+
+/// Our token sees more than whoever writes an environment may see, so only what a Baseline lists is asked for.
+fn listed<'a>(baseline: &'a Baseline, forge: ForgeKind, name: &RepoName) -> Result<&'a Repository, LookupError> {
+    let repository = baseline.repository(forge, name);
+    repository.ok_or_else(|| impossible("NotListed", &format!("Baseline {} does not list {name}", baseline.name)))
+}
+
 fn impossible(reason: &'static str, why: &dyn std::fmt::Display) -> LookupError {
     LookupError::Impossible(reason, why.to_string())
 }
@@ -203,17 +217,14 @@ fn branch_source(branch: &Branch, target: &Target, at: DateTime<Utc>) -> Source 
     Source { observed_at: source.observed_at.max(at), ..source }
 }
 
-/// Deliveries can overtake each other: one that says "opened" may come after a close. The forge knows.
-async fn confirm(
-    context: &Context,
-    environment: &Environment,
-    known: &crate::domain::environment::Source,
-    forge: &dyn Forge,
-) -> Result<(), LookupError> {
+/// Deliveries can overtake each other: one that says "opened" may come after a close. The forge knows, and also whether
+/// the change really comes from the repository itself.
+async fn confirm(context: &Context, environment: &Environment, known: &KnownSource, forge: &dyn Forge) -> Result<(), LookupError> {
     let Subject::Pull(number) = known.subject else { return Ok(()) };
+    let baseline = baseline_of(context, environment)?;
+    listed(&baseline, known.forge, &known.repository)?;
     let pull = forge.pull_request(&known.repository, number).await?;
-    let same = pull.state == known.state && pull.revision == known.revision && pull.draft == known.draft;
-    if same || pull.repository_id != known.repository_id || pull.updated_at < known.observed_at {
+    if says(known, &pull) || pull.repository_id != known.repository_id || pull.updated_at < known.observed_at {
         return Ok(());
     }
     let source = Source { repository: known.repository.as_str().to_owned(), ..pull.to_source(known.forge, None) };
@@ -225,6 +236,12 @@ async fn confirm(
     };
     context.recorder.record(&fact).await?;
     Ok(())
+}
+
+/// Whether a fact says the same of a pull request as the forge does, in all that decides over an environment.
+fn says(known: &KnownSource, pull: &PullRequest) -> bool {
+    let foreign = pull.head_repository_id != Some(pull.repository_id);
+    pull.state == known.state && pull.revision == known.revision && pull.draft == known.draft && foreign == known.foreign
 }
 
 /// What an error means for the environment; one that only another try can mend is passed on.
@@ -263,5 +280,60 @@ async fn write(client: &Client, object: &PreviewEnvironment, observation: Observ
     match within_deadline(&format!("write the look-up of {namespace}/{name}"), answer).await {
         Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
         other => other.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pull() -> PullRequest {
+        PullRequest {
+            repository_id: 7,
+            repository: "acme/web".parse().unwrap(),
+            number: 42,
+            state: SourceState::Open,
+            revision: "a".repeat(40).parse().unwrap(),
+            head_branch: "faster".into(),
+            head_repository_id: Some(7),
+            base_branch: "main".into(),
+            author: "ann".into(),
+            draft: false,
+            updated_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        }
+    }
+
+    fn known(pull: &PullRequest) -> KnownSource {
+        let spec = json!({"baseline": "main", "sources": [pull.to_source(ForgeKind::Github, None)]});
+        let mut object = PreviewEnvironment::new("web-pr-42", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("shop".into());
+        object.metadata.uid = Some("u-1".into());
+        Environment::try_from(&object).unwrap().sources.remove(0)
+    }
+
+    #[test]
+    fn a_fact_that_hides_a_fork_is_not_what_the_forge_says() {
+        assert!(says(&known(&pull()), &pull()));
+        assert!(says(&known(&PullRequest { head_repository_id: Some(8), ..pull() }), &PullRequest { head_repository_id: None, ..pull() }));
+        for other in [
+            PullRequest { head_repository_id: Some(8), ..pull() },
+            PullRequest { head_repository_id: None, ..pull() },
+            PullRequest { state: SourceState::Closed, ..pull() },
+            PullRequest { revision: "b".repeat(40).parse().unwrap(), ..pull() },
+            PullRequest { draft: true, ..pull() },
+        ] {
+            assert!(!says(&known(&pull()), &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_baseline_lists_is_asked_for() {
+        let mut object =
+            crate::api::Baseline::new("main", serde_json::from_value(json!({"repositories": [{"name": "acme/web"}]})).unwrap());
+        object.metadata.namespace = Some("shop".into());
+        let baseline = Baseline::try_from(&object).unwrap();
+        assert!(listed(&baseline, ForgeKind::Github, &"Acme/Web".parse().unwrap()).is_ok());
+        let refused = listed(&baseline, ForgeKind::Github, &"acme/private".parse().unwrap()).unwrap_err();
+        assert!(matches!(refused, LookupError::Impossible("NotListed", _)), "{refused}");
     }
 }

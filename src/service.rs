@@ -7,19 +7,21 @@ use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::api::PostParams;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
 use tokio::net::TcpListener;
 
 use crate::api::PreviewEnvironment;
+use crate::api::baseline::ForgeKind;
 use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments, Listener};
 use crate::controller::requests::{RequestError, within_deadline};
 use crate::controller::{Controller, FeedbackState, Parts};
 use crate::feedback;
-use crate::forge::Forge;
 use crate::forge::github::{GitHub, GithubError};
+use crate::forge::{Forge, PullRequest};
+use crate::intent::Existing;
 use crate::lookup;
 use crate::metrics::Metrics;
 use crate::record::Coalescing;
@@ -87,6 +89,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let server = Server {
         secrets: options.secrets,
         baselines: Arc::new(move || baselines.all()),
+        environments: existing(store.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics,
@@ -101,6 +104,13 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
         () = background => Ok(()),
     }
+}
+
+/// The environments for the webhook server: as fresh as the watch.
+fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
+    Arc::new(move |forge: ForgeKind, pull: &PullRequest| -> Vec<Existing> {
+        store.state().iter().filter_map(|object| Existing::of(object, forge, pull)).collect()
+    })
 }
 
 fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {

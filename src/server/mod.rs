@@ -3,6 +3,7 @@
 mod answer;
 mod baselines;
 mod delivery;
+mod environments;
 mod intake;
 mod listen;
 mod readiness;
@@ -20,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 pub use baselines::Baselines;
+pub use environments::Environments;
 pub use listen::serve;
 pub use readiness::{Gate, Readiness};
 pub use signature::{SecretsError, SignatureError, WebhookSecrets};
@@ -63,6 +65,8 @@ pub struct Server {
     pub secrets: WebhookSecrets,
     /// The Baselines that there are.
     pub baselines: Arc<dyn Baselines>,
+    /// The environments that there are.
+    pub environments: Arc<dyn Environments>,
     /// Where facts are recorded: a [`kube::Client`] that does not retry by itself.
     pub recorder: Arc<dyn Recorder>,
     /// What `/readyz` waits for.

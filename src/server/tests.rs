@@ -14,7 +14,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::api;
+use crate::api::baseline::ForgeKind;
 use crate::domain::Baseline;
+use crate::forge::PullRequest;
 use crate::intent::Fact;
 use crate::record::{RecordError, Recorded};
 
@@ -68,6 +70,7 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
     let server = Server {
         secrets: WebhookSecrets::from_files(&[file]).unwrap(),
         baselines: Arc::new(move || baselines.clone()),
+        environments: Arc::new(|_: ForgeKind, _: &PullRequest| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: readiness.clone(),
         metrics: metrics.clone(),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::delivery::Account;
 use super::{Server, Shared};
+use crate::forge::event::Event;
 use crate::forge::github;
 use crate::intent::{Fact, Intent, decide};
 use crate::record::{RecordError, Recorded};
@@ -40,7 +41,11 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
     drop(taken);
     let baselines = server.baselines.list().ok_or_else(Answer::starting)?;
-    match decide(&event, &baselines) {
+    let existing = match &event {
+        Event::PullRequest { forge, pull, .. } => server.environments.about(*forge, pull),
+        Event::Ping | Event::Ignored { .. } => Vec::new(),
+    };
+    match decide(&event, &baselines, &existing) {
         Intent::Pong => Ok(Answer::pong()),
         Intent::Ignore(why) => Ok(Answer::ignored(&why)),
         Intent::Record(facts) => hold(server, &facts, arrived + server.limits.answer).await,

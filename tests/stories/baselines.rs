@@ -1,5 +1,6 @@
 //! Baselines that are wrong hold up nobody else, and say what to do.
 
+use github_double::On;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use preview_env::api::Baseline;
 use preview_env::api::conditions::{ConditionStatus, READY, find, is_true};
@@ -63,7 +64,26 @@ fn of_two_baselines_in_one_namespace_the_older_counts() {
         assert_eq!(pull.environment().await?.spec.baseline, "first");
 
         baselines(world, "first").delete("first", &kube::api::DeleteParams::default()).await?;
-        wait_until_ready(world, "first", "second").await
+        wait_until_ready(world, "first", "second").await?;
+        // It was made for a Baseline that is gone, and the one that lists its repository now is called otherwise.
+        assert_eq!(pull.perform(On::close).await?, Some(202));
+        pull.wait_until_gone().await
+    });
+}
+
+#[test]
+fn a_close_is_heard_while_the_baseline_cannot_be_used() {
+    story(|world| async move {
+        let shop = Shop::open(world, "broken").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        let mut repositories = serde_json::to_value(baselines(world, "broken").get("broken").await?.spec.repositories)?;
+        repositories[0]["images"][0]["tag"] = "{{ sha }}".into();
+        let broken = Patch::Merge(json!({"spec": {"repositories": repositories}}));
+        baselines(world, "broken").patch("broken", &PatchParams::default(), &broken).await?;
+        wait_for_refusal(world, "broken", "broken", "Invalid").await?;
+        assert_eq!(pull.perform(On::close).await?, Some(202));
+        pull.wait_until_gone().await
     });
 }
 
@@ -92,7 +112,7 @@ fn two_baselines_of_one_repository_share_one_comment() {
         let both = |body: &str| body.matches("is ready").count() == 2;
         let comment = pull.wait_for_comment(both).await?;
         assert!(comment.contains("`share-a`") && comment.contains("`share-b`"), "{comment}");
-        assert_eq!(pull.perform(github_double::On::merge).await?, Some(202));
+        assert_eq!(pull.perform(On::merge).await?, Some(202));
         tokio::try_join!(pull.wait_until_gone(), beside.wait_until_gone())?;
         assert_eq!(pull.comments(), 1);
         Ok(())
