@@ -3,7 +3,8 @@
 use github_double::Open;
 use kube::api::{Api, Patch, PatchParams};
 use preview_env::api::PreviewEnvironment;
-use preview_env::api::conditions::{APPROVED, ConditionStatus};
+use preview_env::api::conditions::{APPROVED, ConditionStatus, find};
+use preview_env::api::status::PreviewEnvironmentStatus;
 use serde_json::{Value, json};
 
 use crate::developer::Developer;
@@ -54,8 +55,13 @@ fn a_developer_cannot_state_facts_nor_speak_for_others() {
         patch(&theirs, &name, json!({"spec": {"lifetime": {"ttl": "90d"}}})).await?;
         patch(&theirs, &name, wish(&mine)).await?;
         // Somebody else's wish is no hindrance to changing the rest.
-        patch(&shop.environments(), &name, json!({"spec": {"lifetime": {"ttl": "80d"}}})).await?;
-        assert_eq!(pull.environment().await?.spec.sources, [fact]);
+        let last = patch(&shop.environments(), &name, json!({"spec": {"lifetime": {"ttl": "80d"}}})).await?;
+        let seen = |s: &PreviewEnvironmentStatus| {
+            find(&s.conditions, APPROVED)
+                .is_some_and(|c| c.status == ConditionStatus::False && c.observed_generation == last.metadata.generation)
+        };
+        let status = pull.wait("still not approved", seen).await?;
+        assert_eq!((pull.environment().await?.spec.sources.as_slice(), status.namespace), ([fact].as_slice(), None));
         assert!(!pull.has_namespace().await?);
         Ok(())
     });
