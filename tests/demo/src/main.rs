@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("demo: {error:?}");
+            eprintln!("demo: {error:#}");
             ExitCode::FAILURE
         }
     }
