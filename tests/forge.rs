@@ -11,11 +11,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use github_double::{Action, Double, Failure, Fault, Hook, Open, Permission, on};
 use preview_env::api;
+use preview_env::api::baseline::ForgeKind;
 use preview_env::api::environment::SourceState;
 use preview_env::config::GithubConfig;
 use preview_env::domain::{Baseline, RepoName};
 use preview_env::forge::github::GitHub;
-use preview_env::forge::{Forge, ForgeError};
+use preview_env::forge::{Forge, ForgeError, PullRequest};
 use preview_env::intent::Fact;
 use preview_env::metrics::Metrics;
 use preview_env::record::{RecordError, Recorded, Recorder};
@@ -134,6 +135,7 @@ async fn start_server(folder: &tempfile::TempDir) -> (SocketAddr, Arc<Notebook>)
     let server = Server {
         secrets: WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap(),
         baselines: Arc::new(move || Some(baselines.clone())),
+        environments: Arc::new(|_: ForgeKind, _: &PullRequest| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: Readiness::new(&[]),
         metrics: Metrics::new(),
