@@ -81,12 +81,14 @@ pub async fn record(client: &Client, fact: &Fact) -> Result<Recorded, RecordErro
     }
 }
 
-/// Exactly what this manager owns: whatever else is sent would be taken from its owners.
+/// Exactly what this manager owns: whatever else is sent would be taken from its owners. The finalizer is owned by all
+/// who write facts.
 fn object(fact: &Fact) -> Result<Value, serde_json::Error> {
     Ok(json!({
         "apiVersion": PreviewEnvironment::api_version(&()),
         "kind": PreviewEnvironment::kind(&()),
-        "metadata": {"name": fact.environment.as_str(), "namespace": fact.baseline_namespace},
+        // Held from the first moment on, without a request for it.
+        "metadata": {"name": fact.environment.as_str(), "namespace": fact.baseline_namespace, "finalizers": [names::FINALIZER]},
         "spec": {"baseline": fact.baseline, "sources": [serde_json::to_value(&fact.source)?]},
     }))
 }
@@ -99,6 +101,7 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
     let why = status.message.clone();
     match status.code {
         422 if is_older(&status) => Ok(Recorded::Older),
+        422 if is_going(&status) => Err(RecordError::Going(environment)),
         409 => Err(RecordError::Conflict(environment)),
         429 => Err(RecordError::Throttled(environment)),
         500.. => Err(RecordError::Unavailable { environment, why }),
@@ -110,6 +113,12 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
 fn is_older(status: &Status) -> bool {
     let causes = status.details.as_ref().map(|d| d.causes.as_slice()).unwrap_or_default();
     if causes.is_empty() { status.message.contains(OLDER_FACT) } else { causes.iter().all(|c| c.message.contains(OLDER_FACT)) }
+}
+
+/// Whether the object is being deleted and already without our finalizer, which others hold up: the API server takes no
+/// new finalizer then (`ValidateObjectMetaUpdate` in k8s.io/apimachinery).
+fn is_going(status: &Status) -> bool {
+    status.message.contains("metadata.finalizers") && status.message.contains("if the object is being deleted")
 }
 
 #[cfg(test)]
@@ -133,7 +142,7 @@ mod tests {
         let expected = json!({
             "apiVersion": "preview-env.dev/v1alpha1",
             "kind": "PreviewEnvironment",
-            "metadata": {"name": "web-pr-42", "namespace": "shop"},
+            "metadata": {"name": "web-pr-42", "namespace": "shop", "finalizers": ["preview-env.dev/clean-up"]},
             "spec": {"baseline": "main", "sources": [{
                 "forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
                 "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z", "draft": false,
@@ -157,6 +166,8 @@ mod tests {
         assert_eq!(answered(422, "is invalid", &[&older]), Ok(Recorded::Older));
         assert_eq!(answered(422, &older, &[]), Ok(Recorded::Older));
         assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Refused { .. })));
+        let going = r#"metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"preview-env.dev/clean-up"}"#;
+        assert_eq!(answered(422, going, &[]), Err(RecordError::Going(name())));
         assert_eq!(answered(409, "", &[]), Err(RecordError::Conflict(name())));
         assert_eq!(answered(429, "", &[]), Err(RecordError::Throttled(name())));
         assert!(matches!(answered(503, "", &[]), Err(RecordError::Unavailable { .. })));

@@ -210,8 +210,7 @@ impl Pass<'_> {
                 environment: &self.environment.name,
                 uid: &self.environment.uid,
                 namespace: name,
-                baseline_namespace: &self.environment.baseline_namespace,
-                hosts: baseline.hosts.as_ref(),
+                baseline,
                 held_hosts: &held_hosts,
                 recorded_hosts: &recorded_hosts,
             };

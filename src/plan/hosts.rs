@@ -25,7 +25,7 @@ impl HostMap {
     /// Gives every host of the Ingresses a new one. The oldest Ingress comes first, so that one more never changes what
     /// the others have.
     pub fn of(cloned: &[&Manifest], target: &Target<'_>) -> Option<Self> {
-        let chooser = Names { target, hosts: target.hosts? };
+        let chooser = Names { target, hosts: target.baseline.hosts.as_ref()? };
         let mut ingresses: Vec<_> = cloned.iter().filter(|o| o.kind() == "Ingress").collect();
         ingresses.sort_by_key(|i| (i.text("/metadata/creationTimestamp").unwrap_or_default(), i.name()));
         let mut taken = HashSet::new();
@@ -99,7 +99,7 @@ impl Names<'_> {
         let target = self.target;
         let under = |label: &str| format!("{label}.{}", self.hosts.domain);
         let plain = under(label);
-        let hashed = under(&hashed_host_label(label, target.baseline_namespace, target.environment));
+        let hashed = under(&hashed_host_label(label, &target.baseline.namespace, target.environment));
         let has_plain = target.recorded_hosts.contains(&plain);
         if target.recorded_hosts.contains(&hashed) || (target.held_hosts.contains(&plain) && !has_plain) { hashed } else { plain }
     }

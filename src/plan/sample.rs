@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
 use crate::api::status::ImageOrigin;
-use crate::domain::EnvironmentName;
 use crate::domain::baseline::Hosts;
+use crate::domain::{Baseline, EnvironmentName};
 
 /// An object with nothing but its name.
 pub fn object(api_version: &str, kind: &str, name: &str) -> Manifest {
@@ -106,7 +106,7 @@ impl Manifest {
 pub struct World {
     pub snapshot: Snapshot,
     pub images: ResolvedImages,
-    hosts: Option<Hosts>,
+    baseline: Baseline,
     held: HashSet<String>,
     recorded: HashSet<String>,
 }
@@ -120,10 +120,21 @@ impl World {
     /// A baseline of those objects.
     pub fn of(objects: impl IntoIterator<Item = Manifest>) -> Self {
         let hosts = Hosts { domain: "preview.example.com".into(), ingress_class_name: None, annotations: BTreeMap::new() };
+        let baseline = Baseline {
+            namespace: "shop".into(),
+            name: "shop".into(),
+            uid: "uid-shop".into(),
+            generation: 1,
+            repositories: vec![],
+            drafts: false,
+            hosts: Some(hosts),
+            secrets: vec![],
+            ttl: std::time::Duration::from_secs(86_400),
+        };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },
             images: ResolvedImages::default(),
-            hosts: Some(hosts),
+            baseline,
             held: HashSet::new(),
             recorded: HashSet::new(),
         }
@@ -168,21 +179,26 @@ impl World {
         self
     }
 
-    /// The Baseline says nothing about hosts.
-    pub fn without_domain(mut self) -> Self {
-        self.hosts = None;
+    /// The Baseline differs.
+    pub fn baseline(mut self, change: impl FnOnce(&mut Baseline)) -> Self {
+        change(&mut self.baseline);
         self
+    }
+
+    /// The Baseline says nothing about hosts.
+    pub fn without_domain(self) -> Self {
+        self.baseline(|b| b.hosts = None)
     }
 
     /// The Baseline names a class for Ingresses.
     pub fn class(mut self, class: &str) -> Self {
-        self.hosts.as_mut().unwrap().ingress_class_name = Some(class.to_owned());
+        self.baseline.hosts.as_mut().unwrap().ingress_class_name = Some(class.to_owned());
         self
     }
 
     /// The Baseline gives Ingresses that annotation.
     pub fn annotated(mut self, key: &str, value: &str) -> Self {
-        self.hosts.as_mut().unwrap().annotations.insert(key.to_owned(), value.to_owned());
+        self.baseline.hosts.as_mut().unwrap().annotations.insert(key.to_owned(), value.to_owned());
         self
     }
 
@@ -193,8 +209,7 @@ impl World {
             environment: &environment,
             uid: "uid-42",
             namespace: "shop-web-pr-42",
-            baseline_namespace: "shop",
-            hosts: self.hosts.as_ref(),
+            baseline: &self.baseline,
             held_hosts: &self.held,
             recorded_hosts: &self.recorded,
         };

@@ -90,7 +90,7 @@ impl Facts {
         let mut claims: Vec<_> = of_kind("StatefulSet").flat_map(claims_of).collect();
         claims.sort_unstable();
         let names_a_host = of_kind("Ingress").any(|i| named_hosts(i).next().is_some());
-        Self { has_domain: target.hosts.is_some(), names_a_host, claims }
+        Self { has_domain: target.baseline.hosts.is_some(), names_a_host, claims }
     }
 
     fn reason(&self, object: &Manifest) -> Option<LeftOutReason> {

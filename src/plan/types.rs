@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use super::decision::Decision;
 use super::manifest::{Manifest, ObjectName};
 use crate::api::status::{ImageOrigin, Url};
-use crate::domain::baseline::Hosts;
-use crate::domain::{EnvironmentName, ImageRef};
+use crate::domain::{Baseline, EnvironmentName, ImageRef};
 
 /// What the baseline's namespace held at one moment.
 #[derive(Clone, Debug, Default)]
@@ -28,10 +27,8 @@ pub struct Target<'a> {
     pub uid: &'a str,
     /// The namespace to make it in.
     pub namespace: &'a str,
-    /// The namespace of its Baseline.
-    pub baseline_namespace: &'a str,
-    /// Where it is reached; without it no Ingress is cloned.
-    pub hosts: Option<&'a Hosts>,
+    /// Its Baseline, with every rule that a team set.
+    pub baseline: &'a Baseline,
     /// Hosts that other environments hold.
     pub held_hosts: &'a HashSet<String>,
     /// Hosts that this environment was given before, which it keeps.

@@ -41,9 +41,9 @@ const QUICK_PAIRS: usize = 3;
 /// So that what one environment leaves to the controllers is done before the next: at their default of 20 requests a
 /// second it would reach into it.
 const CONTROLLER_RATE: u32 = 200;
-/// No new pair is begun after that, so that the whole ends within about ten minutes; a machine that is this slow gets
+/// No new pair is begun after that, so that the whole ends within about half an hour; a machine that is this slow gets
 /// fewer pairs, and is told so.
-const TIME: Duration = Duration::from_secs(270);
+const TIME: Duration = Duration::from_secs(900);
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -87,8 +87,7 @@ impl Raw {
             environment: &environment.name,
             uid: &environment.uid,
             namespace,
-            baseline_namespace: &environment.baseline_namespace,
-            hosts: self.baseline.hosts.as_ref(),
+            baseline: &self.baseline,
             held_hosts: &HashSet::new(),
             recorded_hosts: &HashSet::new(),
         };

@@ -13,7 +13,7 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const ANNOTATIONS: &str = "/metadata/annotations";
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
-    let Some(hosts) = context.target.hosts.filter(|_| manifest.kind() == "Ingress") else { return };
+    let Some(hosts) = context.target.baseline.hosts.as_ref().filter(|_| manifest.kind() == "Ingress") else { return };
     drop_snippets(manifest, notes);
     for (key, value) in &hosts.annotations {
         annotate(manifest, (key, value), notes);

@@ -12,7 +12,7 @@ use crate::plan::manifest::{Manifest, set_in};
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Notes) {
     let target = context.target;
     let mark = [(LABEL_ENVIRONMENT, target.environment.as_str()), (LABEL_ENVIRONMENT_UID, target.uid)];
-    let more = [(LABEL_BASELINE_NAMESPACE, target.baseline_namespace), (LABEL_MANAGED_BY, MANAGED_BY)];
+    let more = [(LABEL_BASELINE_NAMESPACE, target.baseline.namespace.as_str()), (LABEL_MANAGED_BY, MANAGED_BY)];
     for (key, value) in mark.into_iter().chain(more) {
         manifest.set(&["metadata", "labels"], key, json!(value));
     }

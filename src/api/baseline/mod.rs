@@ -1,12 +1,16 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
+mod clone;
+
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::conditions::Condition;
+use crate::api::conditions::Condition;
+
+pub use clone::{CloneRules, SecretRule};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -132,26 +136,6 @@ pub struct Hosts {
     /// Annotations for every cloned Ingress, beside those of the baseline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-}
-
-/// What is cloned beyond the kinds that always are.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CloneRules {
-    /// The Secrets that are copied. No other Secret is ever read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub secrets: Vec<SecretRule>,
-}
-
-/// One Secret that is copied.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SecretRule {
-    /// Its name in the baseline and in the environments.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
 }
 
 /// How long an environment lives.

@@ -1,0 +1,25 @@
+//! `clone`: what is cloned, and how it differs.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is cloned beyond the kinds that always are.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CloneRules {
+    /// The Secrets that are copied. No other Secret is ever read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secrets: Vec<SecretRule>,
+}
+
+/// One Secret that is copied.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRule {
+    /// Its name in the baseline and in the environments.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
