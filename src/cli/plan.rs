@@ -62,7 +62,7 @@ pub struct PlanArgs {
     /// Run this tag of an image instead of what the Baseline's rules give; repeat it for more
     #[arg(long, value_name = "NAME=TAG", value_parser = parse_image)]
     pub image: Vec<AskedImage>,
-    /// The commit, of an environment that is not there yet
+    /// The commit to plan [default: the one that is recorded]
     #[arg(long, value_name = "COMMIT")]
     pub revision: Option<Revision>,
     /// Compare with what runs

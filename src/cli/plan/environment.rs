@@ -61,6 +61,9 @@ impl Wished {
         if !asked.is_empty() {
             wished.object.spec.images = asked;
         }
+        if let (Some(revision), Some(source)) = (&args.revision, wished.object.spec.sources.first_mut()) {
+            source.revision = revision.to_string();
+        }
         Ok(wished)
     }
 
@@ -91,7 +94,7 @@ impl Wished {
                         "{name} is not there yet, and its commit not known here: zeros stand for it. Name one with --revision"
                     ));
                 }
-                new(&target, args, &name)?
+                new(&target, &name)?
             }
         };
         let held_hosts = held(&all, &object);
@@ -138,15 +141,14 @@ fn held(all: &[PreviewEnvironment], object: &PreviewEnvironment) -> HashSet<Stri
 }
 
 /// The environment as the service would record it.
-fn new(target: &target::Target, args: &PlanArgs, name: &EnvironmentName) -> Result<PreviewEnvironment, Failure> {
+fn new(target: &target::Target, name: &EnvironmentName) -> Result<PreviewEnvironment, Failure> {
     let (pull, branch) = match &target.subject {
         Subject::Pull(number) => (Some(*number), None),
         Subject::Branch(name) => (None, Some(name.clone())),
     };
-    let revision = args.revision.as_ref().map_or(NO_REVISION, |r| r.as_str());
     let spec = json!({"baseline": target.baseline.name, "sources": [{
         "forge": target.repository.forge, "repositoryId": 1, "headRepositoryId": 1, "repository": target.repository.name.to_string(),
-        "pull": pull, "branch": branch, "state": "Open", "revision": revision, "observedAt": Utc::now()}]});
+        "pull": pull, "branch": branch, "state": "Open", "revision": NO_REVISION, "observedAt": Utc::now()}]});
     let spec = serde_json::from_value(spec).map_err(|why| Failure::failed(format!("cannot plan {name}: {why}")))?;
     let mut object = PreviewEnvironment::new(name.as_str(), spec);
     object.metadata.namespace = Some(target.baseline.namespace.clone());
