@@ -35,10 +35,11 @@ pub async fn install(world: &World, system: &System, baseline: Option<&Path>) ->
     let secrets = system.names_of("Secret");
     baseline_access(&world.admin, &system.namespace, &secrets.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     let refused = apply_all(world, system).await?;
-    let object = match baseline {
-        Some(path) => of_file(path)?,
-        None => serde_json::from_value(drafted(&secrets))?,
+    let given = match baseline {
+        Some(path) => Some(of_file(path)?),
+        None => system.baseline.clone(),
     };
+    let object: DynamicObject = serde_json::from_value(given.map_or_else(|| Ok(drafted(&secrets)), |g| with_repository(&g))?)?;
     apply(&world.admin, &object, Some(&system.namespace)).await?;
     let baselines: Api<api::Baseline> = Api::namespaced(world.admin.clone(), &system.namespace);
     let ready = |b: Option<&api::Baseline>| b.and_then(|b| b.status.as_ref()).is_some_and(|s| is_true(&s.conditions, READY));
@@ -49,6 +50,14 @@ pub async fn install(world: &World, system: &System, baseline: Option<&Path>) ->
 fn of_file(path: &Path) -> Result<DynamicObject> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     read(&text)?.into_iter().find(|o| kind(o) == "Baseline").with_context(|| format!("no Baseline is in {}", path.display()))
+}
+
+/// A Baseline as its owner wrote it, for our repository too.
+fn with_repository(given: &DynamicObject) -> Result<Value> {
+    let mut baseline = serde_json::to_value(given)?;
+    let listed = baseline.pointer_mut("/spec/repositories").and_then(Value::as_array_mut).context("a Baseline without repositories")?;
+    listed.push(json!({"name": REPOSITORY}));
+    Ok(baseline)
 }
 
 fn drafted(secrets: &[String]) -> Value {

@@ -15,6 +15,8 @@ pub struct System {
     pub namespace: String,
     /// Its objects, in the order of files and documents.
     pub objects: Vec<DynamicObject>,
+    /// The Baseline among the manifests, if there is one.
+    pub baseline: Option<DynamicObject>,
 }
 
 impl System {
@@ -28,8 +30,10 @@ impl System {
             objects.extend(read.into_iter().flat_map(items));
         }
         objects.retain(|object| kind(object) != "Namespace");
+        let baseline = objects.iter().find(|object| kind(object) == "Baseline").cloned();
+        objects.retain(|object| kind(object) != "Baseline");
         ensure!(!objects.is_empty(), "no manifest is in {}", folder.display());
-        Ok(Self { namespace: namespace_of(&objects).unwrap_or_else(|| name_of(folder)), objects })
+        Ok(Self { namespace: namespace_of(&objects).unwrap_or_else(|| name_of(folder)), objects, baseline })
     }
 
     /// How many objects of each kind there are.
