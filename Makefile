@@ -55,6 +55,13 @@ cluster-down: ## End the cluster of `make cluster` and remove its data
 	@$(PROGRAMS)
 	@$(TARGET)/debug/test-cluster down
 
+.PHONY: trial
+trial: ## Clone the system of a folder of manifests, and say what is missing (DIR=path [BASELINE=file])
+	@test -n "$(DIR)" || { echo "make trial: say which folder, as in: make trial DIR=examples/shop" >&2; exit 2; }
+	@.ci/tools
+	@$(PROGRAMS)
+	@exec $(TARGET)/debug/trial "$(DIR)" $(if $(BASELINE),--baseline "$(BASELINE)")
+
 # Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15.
 .PHONY: bench
 bench: ## Time how fast an environment is applied, beside a raw writer

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod feedback;
 pub mod forge;
 pub mod intent;
+pub mod kinds;
 pub mod lookup;
 pub mod metrics;
 pub mod plan;
