@@ -28,6 +28,15 @@ pub struct NamespaceState {
     pub terminating: bool,
 }
 
+/// API versions and kinds of the workloads: what is followed because an environment's readiness depends on it.
+pub const WORKLOADS: [(&str, &str); 4] =
+    [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")];
+
+/// The key of a workload of that kind and name, if the kind is one.
+pub fn workload_key(kind: &str, name: &str) -> Option<WorkloadKey> {
+    WORKLOADS.into_iter().find(|(_, workload)| *workload == kind).map(|(_, workload)| (workload, name.to_owned()))
+}
+
 /// Kind and name of a workload.
 pub type WorkloadKey = (&'static str, String);
 
@@ -111,7 +120,7 @@ impl Index {
     pub async fn wait_until_listed(&self) {
         loop {
             let listed = self.listed.notified();
-            if ["Deployment", "StatefulSet", "Namespace"].into_iter().all(|kind| self.is_listed(kind)) {
+            if WORKLOADS.into_iter().map(|(_, kind)| kind).chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
                 return;
             }
             listed.await;

@@ -18,7 +18,6 @@ pub mod driver;
 pub mod environments;
 pub mod hosts;
 pub mod index;
-pub mod kinds;
 pub mod namespace;
 pub mod observe;
 pub mod recorded;
@@ -29,6 +28,7 @@ pub mod settle;
 pub mod status;
 pub mod wake;
 pub mod watch;
+pub mod workload;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -44,14 +44,14 @@ use tokio::sync::Semaphore;
 
 use self::baselines::Baselines;
 use self::hosts::HostClaims;
-use self::index::Index;
-use self::kinds::Kind;
+use self::index::{Index, WORKLOADS};
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
+use crate::kinds::Kind;
 use crate::metrics::Metrics;
 
 /// What the pull request shows, as far as the controller must know.
@@ -167,7 +167,7 @@ impl Controller {
 }
 
 async fn watches(context: &Context) {
-    let workloads = ["Deployment", "StatefulSet"].into_iter().filter_map(|kind| Kind::find("apps/v1", kind));
+    let workloads = WORKLOADS.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let workloads = workloads.map(|kind| watch::workloads(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
     let namespaces = watch::namespaces(context.client.clone(), context.index.clone(), context.wake.clone());
     futures::join!(futures::future::join_all(workloads), namespaces);

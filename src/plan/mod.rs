@@ -31,7 +31,7 @@ pub use manifest::{Manifest, ObjectName};
 pub use types::{ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
 
 use context::Context;
-use kinds::{STAGES, cloned_kind};
+use kinds::{STAGES, stage};
 use serde_json::Value;
 
 use crate::api::names::ANNOTATION_APPLIED_HASH;
@@ -60,7 +60,7 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
     for object in cloned {
         let (manifest, made) = rules::apply_all(object, context);
         decisions.extend(made);
-        if let Some(stage) = cloned_kind(object).and_then(|kind| stages.get_mut(kind.stage)) {
+        if let Some(stage) = stage(object).and_then(|index| stages.get_mut(index)) {
             stage.push(sealed(manifest));
         }
     }
