@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Context;
 use super::baseline_cache::Contents;
 use super::baselines::Seen;
+use super::explain;
 use super::requests::within_deadline;
 use crate::api::baseline::KindCount;
 use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WARNING, is_true};
@@ -28,11 +29,16 @@ pub fn status(seen: &Seen, environments: usize, now: DateTime<Utc>) -> BaselineS
     let before: &[Condition] = seen.object.status.as_ref().map_or(&[], |s| &s.conditions);
     let generation = seen.object.metadata.generation;
     let observations = [ready(seen), warning(seen.parsed.as_ref().ok())];
-    BaselineStatus {
+    let status = BaselineStatus {
         observed_generation: generation,
         environments: i32::try_from(environments).unwrap_or(i32::MAX),
         objects: seen.contents.as_ref().map(count).unwrap_or_default(),
         conditions: observations.into_iter().map(|o| o.dated(before, generation, now)).collect(),
+        ..BaselineStatus::default()
+    };
+    match (&seen.parsed, &seen.contents) {
+        (Ok(baseline), Some(contents)) => explain::with_gaps(status, baseline, contents),
+        _ => status,
     }
 }
 

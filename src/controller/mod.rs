@@ -16,6 +16,7 @@ pub mod clean_up;
 pub mod digest;
 pub mod driver;
 pub mod environments;
+pub mod explain;
 pub mod hosts;
 pub mod index;
 pub mod namespace;
