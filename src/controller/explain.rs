@@ -1,13 +1,11 @@
 //! The gist of a plan for status, short enough to be read there. No client, no clock, no logging.
 
-use std::collections::HashSet;
-
 use super::baseline_cache::Contents;
 use crate::api::gaps::{Missing, PlanSummary, SecretNeeded, Unbacked};
 use crate::api::{BaselineStatus, PreviewEnvironmentStatus};
 use crate::domain::Baseline;
-use crate::plan::complete::{Evidence, Finding, baseline_gaps, report};
-use crate::plan::{Decision, Plan, Snapshot};
+use crate::plan::complete::{Counts, Evidence, Finding, baseline_gaps, report};
+use crate::plan::{Plan, Snapshot};
 
 /// More than this nobody reads in a status; `preview plan` shows all.
 const SHOWN: usize = 20;
@@ -15,14 +13,11 @@ const SHOWN: usize = 20;
 /// The status of an environment with what its plan came to.
 pub fn explained(status: PreviewEnvironmentStatus, snapshot: &Snapshot, plan: &Plan) -> PreviewEnvironmentStatus {
     let report = report(snapshot, plan, &Evidence::default());
-    let count = |fits: fn(&Decision) -> bool| {
-        let objects: HashSet<_> = plan.decisions.iter().filter(|d| fits(d)).map(Decision::object).collect();
-        number(objects.len())
-    };
+    let counts = Counts::of(&plan.decisions);
     let summary = PlanSummary {
-        kept: count(|d| matches!(d, Decision::Kept(_))),
-        changed: count(|d| matches!(d, Decision::Changed { .. })),
-        left_out: count(Decision::is_left_out),
+        kept: number(counts.kept),
+        changed: number(counts.changed),
+        left_out: number(counts.left_out),
         workloads: number(report.workloads()),
         would_start: number(report.would_start.len()),
     };

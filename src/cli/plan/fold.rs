@@ -13,27 +13,6 @@ const VALUE_MAX: usize = 60;
 /// Changes that are longer together do not share a line.
 const TOGETHER_MAX: usize = 48;
 
-/// How many objects ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Counts {
-    /// All of them.
-    pub objects: usize,
-    /// Copied as they are.
-    pub kept: usize,
-    /// Copied and changed.
-    pub changed: usize,
-    /// Not copied.
-    pub left_out: usize,
-}
-
-/// Counts each object once.
-pub fn counts(decisions: &[Decision]) -> Counts {
-    let names = |fits: fn(&Decision) -> bool| decisions.iter().filter(|d| fits(d)).map(Decision::object).collect::<BTreeSet<_>>();
-    let (all, left_out) = (names(|_| true), names(Decision::is_left_out));
-    let changed = names(|d| matches!(d, Decision::Changed { .. }));
-    Counts { objects: all.len(), kept: all.len() - left_out.len() - changed.len(), changed: changed.len(), left_out: left_out.len() }
-}
-
 /// One change of one object.
 #[derive(Clone, Debug)]
 struct Change<'a> {

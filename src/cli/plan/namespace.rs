@@ -25,10 +25,10 @@ use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, Failure> {
     let cluster = Cluster::connect(global).await?;
     let reading = read(&cluster, name, &[]).await?;
-    if reading.snapshot.objects.is_empty() {
+    let copied = Copied::of(name, reading)?;
+    if copied.plan.stages.is_empty() {
         return Err(Failure::failed(format!("namespace {name} holds nothing that could be copied")).next("name another one"));
     }
-    let copied = Copied::of(name, reading)?;
     if let Some(path) = &args.write_baseline {
         write(path, &copied.yaml())?;
         note(&format!("wrote {}; look at its comments, then: kubectl apply -f {}", path.display(), path.display()));

@@ -5,10 +5,9 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::fold::counts;
 use crate::cli::errors::Failure;
 use crate::cli::output::{Format, document};
-use crate::plan::complete::Report;
+use crate::plan::complete::{Counts, Report};
 use crate::plan::{Decision, Manifest, Plan};
 
 /// Digits of a digest: enough to tell two values apart, and too few to guess one by.
@@ -57,12 +56,12 @@ pub fn names(plan: &Plan) -> String {
 
 /// Everything as one document; `more` goes beside it.
 pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
-    let counts = counts(&plan.decisions);
+    let counts = Counts::of(&plan.decisions);
     let mut value = json!({
         "complete": report.is_complete(),
         "workloads": report.workloads(),
         "report": report,
-        "counts": {"objects": counts.objects, "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out},
+        "counts": {"objects": counts.objects(), "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out},
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),
         "objects": plan.stages.iter().flatten().map(|p| shown(&p.manifest)).collect::<Vec<_>>(),

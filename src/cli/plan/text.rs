@@ -1,8 +1,8 @@
 //! A plan as people read it: what they have to see to first, what differs next, and of the rest the counts. Pure.
 
-use super::fold::{self, counts, plural};
+use super::fold::{self, plural};
 use super::page::{Entry, Page, Style, Tone};
-use crate::plan::complete::{Finding, Report};
+use crate::plan::complete::{Counts, Finding, Report};
 use crate::plan::{ObjectName, Plan};
 
 /// What a page is about.
@@ -65,15 +65,18 @@ impl Shown<'_> {
     }
 
     fn head(&self, page: &mut Page) {
-        let (counts, report) = (counts(&self.plan.decisions), self.report);
+        let (counts, report) = (Counts::of(&self.plan.decisions), self.report);
         let what = match self.about {
             About::Namespace { name, .. } => name.to_owned(),
             About::Environment { name, namespace, baseline } => format!("{name} in namespace {namespace}, a copy of {baseline}"),
         };
         let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
-        let objects = plural(counts.objects, "object");
+        let objects = plural(counts.objects(), "object");
         page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out."));
         page.paragraph(if report.is_complete() { Tone::Good } else { Tone::Bad }, &self.verdict());
+        if self.plan.urls.is_empty() {
+            page.paragraph(Tone::Plain, "It has no URL: there is no Ingress or route, or no domain for it.");
+        }
         for url in &self.plan.urls {
             match self.about {
                 About::Namespace { first, .. } => {

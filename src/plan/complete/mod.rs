@@ -6,6 +6,7 @@
 //! [`Report::add`].
 
 mod baseline;
+mod counts;
 mod data;
 mod names;
 mod operators;
@@ -25,6 +26,7 @@ use super::manifest::{Manifest, ObjectName};
 use super::types::{Plan, Snapshot};
 
 pub use baseline::{BaselineGaps, Gap, baseline_gaps};
+pub use counts::Counts;
 pub use services::matches;
 
 /// What is known of a baseline beyond the objects of its snapshot. Empty where nobody looked.
