@@ -19,3 +19,4 @@ mod refused;
 mod requests;
 mod shop;
 mod trust;
+mod values;
