@@ -26,7 +26,7 @@ demo: ## Show the life of a preview environment, from pull request to merge (KEE
 
 .PHONY: test
 test: ## Run all tests; nothing but the tools that it names has to be there
-	@.ci/tools git
+	@.ci/tools git images
 	@cargo test $(CARGO_FLAGS) --workspace --no-run
 	@$(TARGET)/debug/test-cluster build
 	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast

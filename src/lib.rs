@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod metrics;
 pub mod plan;
 pub mod record;
+pub mod registry;
 pub mod server;
 pub mod service;
 pub mod telemetry;

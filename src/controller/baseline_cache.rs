@@ -74,7 +74,8 @@ impl BaselineCache {
 
     /// The kinds that cannot be watched, with the API server's reason.
     pub fn errors(&self) -> Vec<String> {
-        let recent = |(kind, (error, at)): (&&Kind, &(String, Instant))| (at.elapsed() < ERROR_LIFE).then(|| format!("{}: {error}", kind.kind));
+        let recent =
+            |(kind, (error, at)): (&&Kind, &(String, Instant))| (at.elapsed() < ERROR_LIFE).then(|| format!("{}: {error}", kind.kind));
         self.lock(|i| i.errors.iter().filter_map(recent).collect())
     }
 

@@ -94,10 +94,7 @@ pub static KINDS: &[Known] = &[
         Kind::new("gateway.networking.k8s.io/v1", "ReferenceGrant", "referencegrants"),
         LeftOut("lets other namespaces into the baseline, not into environments"),
     ),
-    installed(
-        Kind::new("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "volumesnapshots"),
-        LeftOut("is a copy of the baseline's data"),
-    ),
+    installed(Kind::new("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "volumesnapshots"), LeftOut("is a copy of the baseline's data")),
     installed(Kind::new("preview-env.dev/v1alpha1", "Baseline", "baselines"), Unread(OURS)),
     installed(Kind::new("preview-env.dev/v1alpha1", "PreviewEnvironment", "previewenvironments"), Unread(OURS)),
 ];
