@@ -8,6 +8,7 @@ mod environment;
 mod fold;
 mod namespace;
 mod objects;
+mod outside;
 mod page;
 mod read;
 mod running;

@@ -38,7 +38,7 @@ fn missing(finding: Finding) -> Missing {
 /// The status of a Baseline with what all of its environments lack.
 pub fn with_gaps(status: BaselineStatus, baseline: &Baseline, contents: &Contents) -> BaselineStatus {
     let snapshot = Snapshot { objects: contents.objects.clone(), others: contents.others.clone(), ..Snapshot::default() };
-    let gaps = baseline_gaps(&snapshot, baseline, |name| baseline.secrets.iter().any(|listed| listed == name));
+    let gaps = baseline_gaps(&snapshot, baseline, |name| baseline.secrets.iter().any(|listed| listed.name == name));
     let needed = |gap: crate::plan::complete::Gap| SecretNeeded { name: gap.name, used_by: gap.why.into_iter().take(SHOWN).collect() };
     let unbacked = |gap: crate::plan::complete::Gap| Unbacked { name: gap.name, why: gap.why.join("; ") };
     BaselineStatus {

@@ -20,3 +20,4 @@ mod refused;
 mod requests;
 mod shop;
 mod trust;
+mod values;

@@ -1,6 +1,8 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
 mod clone;
+mod externals;
+mod overrides;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::api::conditions::Condition;
 use crate::api::gaps::{SecretNeeded, Unbacked};
 
-pub use clone::{CloneRules, SecretRule};
+pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
+pub use externals::{External, ExternalKind};
+pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -50,6 +54,9 @@ pub struct BaselineSpec {
     /// What is cloned beyond the kinds that always are.
     #[serde(default)]
     pub clone: CloneRules,
+    /// Which names are rewritten in what the environments read.
+    #[serde(default)]
+    pub rewrite: Rewrite,
     /// How long an environment lives.
     #[serde(default)]
     pub lifetime: Lifetime,
@@ -181,6 +188,10 @@ pub struct BaselineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub unbacked: Vec<Unbacked>,
+    /// What its configuration names outside the namespace, but for what Secrets name: at most 50 hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub externals: Vec<External>,
     /// `Ready` and `Warning`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

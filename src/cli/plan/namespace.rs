@@ -34,7 +34,7 @@ pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, F
         note(&format!("wrote {}; look at its comments, then: kubectl apply -f {}", path.display(), path.display()));
     }
     print(&copied.render(global.output, args.all)?)?;
-    Ok(answer(copied.report.is_complete()))
+    Ok(answer(copied.report.is_complete() && copied.plan.invalid.is_empty()))
 }
 
 /// What a copy would be.
@@ -127,6 +127,8 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         uid: super::environment::NO_UID,
         namespace: &namespace,
         baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
     };

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::errors::Failure;
 use crate::cli::output::{Format, document};
 use crate::plan::complete::{Counts, Report};
-use crate::plan::{Decision, Manifest, Plan};
+use crate::plan::{Decision, External, Manifest, Plan};
 
 /// Digits of a digest: enough to tell two values apart, and too few to guess one by.
 const DIGEST_LEN: usize = 8;
@@ -58,10 +58,13 @@ pub fn names(plan: &Plan) -> String {
 pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
     let counts = Counts::of(&plan.decisions);
     let mut value = json!({
-        "complete": report.is_complete(),
+        "complete": report.is_complete() && plan.invalid.is_empty(),
         "workloads": report.workloads(),
         "report": report,
         "counts": {"objects": counts.objects(), "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out},
+        "externals": plan.externals.iter().map(external).collect::<Vec<_>>(),
+        "invalid": plan.invalid,
+        "warnings": plan.warnings,
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),
         "objects": plan.stages.iter().flatten().map(|p| shown(&p.manifest)).collect::<Vec<_>>(),
@@ -70,6 +73,11 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
         map.extend(more);
     }
     value
+}
+
+fn external(external: &External) -> Value {
+    let used_by: Vec<String> = external.used_by.iter().map(|place| format!("{} {}", place.object, place.path)).collect();
+    json!({"host": external.host, "port": external.port, "kind": external.kind, "usedBy": used_by})
 }
 
 fn decision(decision: &Decision) -> Value {

@@ -1,6 +1,7 @@
 //! A plan as people read it: what they have to see to first, what differs next, and of the rest the counts. Pure.
 
 use super::fold::{self, plural};
+use super::outside;
 use super::page::{Entry, Page, Style, Tone};
 use crate::plan::complete::{Counts, Finding, Report};
 use crate::plan::{ObjectName, Plan};
@@ -52,8 +53,9 @@ impl Shown<'_> {
     pub fn render(&self, style: Style) -> String {
         let mut page = Page::new(style);
         self.head(&mut page);
-        page.section("needs you", &self.report.missing.iter().map(|f| entry(f, Tone::Mend)).collect::<Vec<_>>());
-        page.section("worth knowing", &self.report.warnings.iter().map(|f| entry(f, Tone::Mend)).collect::<Vec<_>>());
+        page.section("needs you", &self.needs());
+        page.section("worth knowing", &self.worth_knowing());
+        page.section("reached outside the namespace", &outside::entries(&self.plan.externals));
         if self.all {
             page.section("every object", &fold::all(&self.plan.decisions));
         } else {
@@ -62,6 +64,17 @@ impl Shown<'_> {
         }
         self.tail(&mut page);
         page.finish()
+    }
+
+    /// What the Baseline says and what cannot be done, and what is missing.
+    fn needs(&self) -> Vec<Entry> {
+        let invalid = self.plan.invalid.iter().map(|why| Entry::new("the Baseline", why.clone()));
+        invalid.chain(self.report.missing.iter().map(entry)).collect()
+    }
+
+    fn worth_knowing(&self) -> Vec<Entry> {
+        let baseline = self.plan.warnings.iter().map(|why| Entry::new("the Baseline", why.clone()));
+        self.report.warnings.iter().map(entry).chain(baseline).collect()
     }
 
     fn head(&self, page: &mut Page) {
@@ -73,7 +86,7 @@ impl Shown<'_> {
         let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
         let objects = plural(counts.objects(), "object");
         page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out."));
-        page.paragraph(if report.is_complete() { Tone::Good } else { Tone::Bad }, &self.verdict());
+        page.paragraph(if report.is_complete() && self.plan.invalid.is_empty() { Tone::Good } else { Tone::Bad }, &self.verdict());
         if self.plan.urls.is_empty() {
             page.paragraph(Tone::Plain, "It has no URL: there is no Ingress or route, or no domain for it.");
         }
@@ -139,10 +152,10 @@ impl Shown<'_> {
 }
 
 /// A finding with what mends it under it.
-fn entry(finding: &Finding, tone: Tone) -> Entry {
+fn entry(finding: &Finding) -> Entry {
     let entry = Entry::new(finding.object.to_string(), finding.what.clone());
     match &finding.mend {
-        Some(mend) => entry.and(tone, format!("mend: {mend}")),
+        Some(mend) => entry.and(Tone::Mend, format!("mend: {mend}")),
         None => entry,
     }
 }
