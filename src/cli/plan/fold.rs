@@ -10,6 +10,8 @@ use crate::plan::{ABSENT, Decision, LeftOutReason, ObjectName};
 const SHARED: usize = 3;
 /// Longer values are cut: they are for `--all`.
 const VALUE_MAX: usize = 60;
+/// More changes of one object are counted: a long configuration file says the same many times.
+const CHANGES_MAX: usize = 8;
 /// Changes that are longer together do not share a line.
 const TOGETHER_MAX: usize = 48;
 
@@ -103,6 +105,12 @@ fn own_entry(changes: &[&Change<'_>]) -> Entry {
             None => entry = entry.because(phrase, change.why),
         }
     }
+    let more = entry.says.len().saturating_sub(CHANGES_MAX);
+    if more > 1 {
+        let why = entry.says.last().map(|last| last.why.clone()).unwrap_or_default();
+        entry.says.truncate(CHANGES_MAX);
+        return entry.because(format!("and {more} more changes: --all shows them"), why);
+    }
     entry
 }
 
@@ -117,7 +125,10 @@ fn short_path(change: &Change<'_>) -> String {
         return "host".to_owned();
     }
     let own = format!("containers[{object}].");
-    path.strip_prefix(&own).unwrap_or(path).to_owned()
+    match path.strip_prefix("data[").and_then(|rest| rest.split_once(']')) {
+        Some((key, line)) => format!("{key}{line}"),
+        None => path.strip_prefix(&own).unwrap_or(path).to_owned(),
+    }
 }
 
 fn phrase(path: &str, before: &str, after: &str) -> String {

@@ -41,8 +41,8 @@ pub struct Evidence {
 pub struct Behind {
     /// Addresses that it has.
     pub endpoints: usize,
-    /// What makes the pods, such as `Kafka/events`.
-    pub makers: BTreeSet<String>,
+    /// What makes the pods in the end, such as `Kafka/events`.
+    pub makers: BTreeSet<ObjectName>,
 }
 
 /// How complete a plan is.

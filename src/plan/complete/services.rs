@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Evidence, Finding, View, is_workload_name, listed, names};
+use super::{Evidence, Finding, View, is_workload_name, listed, names, operators};
 use crate::plan::manifest::{Manifest, ObjectName};
 use crate::plan::select::controller;
 
@@ -21,7 +21,7 @@ pub(super) fn unbacked(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
         if view.planned.iter().any(|workload| selects(&labels, workload)) {
             continue;
         }
-        let makers: Vec<String> = behind.into_iter().flat_map(|b| b.makers).collect();
+        let makers: Vec<ObjectName> = behind.into_iter().flat_map(|b| b.makers).collect();
         findings.push(finding(view, service, (&labels, &makers)));
     }
     findings
@@ -56,18 +56,21 @@ pub fn matches(labels: &BTreeMap<&str, &str>, of_pod: &serde_json::Map<String, V
     labels.iter().all(|(key, value)| of_pod.get(*key).and_then(Value::as_str) == Some(*value))
 }
 
-fn finding(view: &View<'_>, service: &Manifest, (labels, makers): (&BTreeMap<&str, &str>, &[String])) -> Finding {
+fn finding(view: &View<'_>, service: &Manifest, (labels, makers): (&BTreeMap<&str, &str>, &[ObjectName])) -> Finding {
     let name = service.name();
     let lost = view.snapshot.objects.iter().find(|o| selects(labels, o) && is_workload_name(&o.name()));
     let original = view.snapshot.objects.iter().find(|o| o.name() == name);
-    let owner = original.and_then(controller).map(|o| o.to_string());
-    let maker = if makers.is_empty() { owner } else { Some(listed(makers.iter().map(String::as_str))) };
-    let why = match (lost, maker) {
+    let maker = makers.first().cloned().or(original.and_then(controller));
+    let why = match (lost, &maker) {
         (Some(workload), _) => format!("nothing behind it: {} is left out", workload.name()),
         (None, Some(maker)) => format!("nothing behind it: its pods are made by {maker}, which is not cloned"),
         (None, None) => "nothing behind it: no workload here has the labels that it selects".to_owned(),
     };
-    Finding::new(name.clone(), with_users(view, &name, why))
+    let finding = Finding::new(name.clone(), with_users(view, &name, why));
+    match maker.filter(|_| lost.is_none()) {
+        Some(maker) => operators::mended(finding, &maker),
+        None => finding,
+    }
 }
 
 /// Adds who names the Service.

@@ -124,6 +124,12 @@ fn a_workload_that_is_left_out_would_not_start() {
     );
 }
 
+fn named(text: &str) -> ObjectName {
+    let (kind, name) = text.split_once('/').unwrap();
+    let api_version = if kind == "Deployment" { "apps/v1" } else { "kafka.strimzi.io/v1" };
+    ObjectName { api_version: api_version.into(), kind: kind.into(), name: name.into() }
+}
+
 #[test]
 fn a_service_that_nothing_stands_behind_is_named_with_who_names_it() {
     let names =
@@ -131,14 +137,15 @@ fn a_service_that_nothing_stands_behind_is_named_with_who_names_it() {
     let settings = object("v1", "ConfigMap", "settings").with("/data", json!({"app.yaml": "broker: kafka://events:9092/x"}));
     let reads = env_from(deployment("worker"), "configMapRef", "settings");
     let objects = [names("web", "events:9092"), names("api", "myevents:9092"), reads, settings, service("events"), service("web")];
-    let (world, behind) = (World::of(objects), |endpoints, maker: &str| Behind { endpoints, makers: BTreeSet::from([maker.to_owned()]) });
+    let (world, behind) = (World::of(objects), |endpoints, maker: &str| Behind { endpoints, makers: BTreeSet::from([named(maker)]) });
     let evidence = |events: Behind| Evidence {
         behind: Some(BTreeMap::from([("events".to_owned(), events), ("web".to_owned(), behind(1, "Deployment/web"))])),
     };
     let made = with(&world, &evidence(behind(3, "Kafka/events")));
     assert_eq!(
         lines(&made.missing),
-        ["Service/events: nothing behind it: its pods are made by Kafka/events, which is not cloned; named by web and worker"]
+        ["Service/events: nothing behind it: its pods are made by Kafka/events, which is not cloned; named by web and worker => \
+            clone.customResources: [{group: kafka.strimzi.io, kind: Kafka}], where its operator looks after new namespaces"]
     );
     assert!(made.would_not_start.is_empty() && !made.is_complete());
     assert!(with(&world, &evidence(Behind::default())).is_complete(), "without endpoints in the baseline it is as it was");
@@ -180,7 +187,11 @@ fn a_job_that_only_a_deploy_hook_ran_is_said() {
 fn an_operator_that_stays_behind_is_said_once() {
     let made = |o: Manifest| controlled_by(o, "postgresql.cnpg.io/v1", "Cluster/db");
     let report = of(&World::of([made(stateful_set("db")), made(service("db"))]));
-    assert_eq!(lines(&report.warnings), ["Cluster/db: makes Service/db and StatefulSet/db here; the copies run without it"]);
+    assert_eq!(
+        lines(&report.warnings),
+        ["Cluster/db: makes Service/db and StatefulSet/db here; the copies run without it => \
+            clone.customResources: [{group: postgresql.cnpg.io, kind: Cluster}], where its operator looks after new namespaces"]
+    );
 }
 
 #[test]
