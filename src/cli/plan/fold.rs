@@ -25,7 +25,7 @@ struct Change<'a> {
     why: &'a str,
 }
 
-/// What is changed: what several objects share first, then each object with what is its own.
+/// What is changed: images first, then what is an object's own, and last what several share.
 pub fn changed(decisions: &[Decision]) -> Vec<Entry> {
     let all: Vec<Change<'_>> = decisions.iter().filter_map(change).collect();
     let mut shared: BTreeMap<(String, &str, &str), Vec<&Change<'_>>> = BTreeMap::new();
@@ -34,14 +34,15 @@ pub fn changed(decisions: &[Decision]) -> Vec<Entry> {
     }
     let is_shared = |c: &[&Change<'_>]| objects_of(c).len() >= SHARED && !c[0].path.ends_with("image");
     shared.retain(|_, changes| is_shared(changes));
-    let mut entries: Vec<Entry> = shared.iter().map(|((path, after, why), changes)| shared_entry(path, (after, why), changes)).collect();
     let own = all.iter().filter(|c| !shared.contains_key(&(short_path(c), c.after, c.why)));
     let mut by_object: BTreeMap<(&str, &str), Vec<&Change<'_>>> = BTreeMap::new();
     for change in own {
         by_object.entry((change.object.kind.as_str(), change.object.name.as_str())).or_default().push(change);
     }
-    entries.extend(by_object.values().map(|changes| own_entry(changes)));
-    entries
+    let runs_another = |changes: &&Vec<&Change<'_>>| changes.iter().any(|c| c.path.ends_with(".image"));
+    let (images, others): (Vec<_>, Vec<_>) = by_object.values().partition(runs_another);
+    let shared = shared.iter().map(|((path, after, why), changes)| shared_entry(path, (after, why), changes));
+    images.into_iter().chain(others).map(|changes| own_entry(changes)).chain(shared).collect()
 }
 
 fn change(decision: &Decision) -> Option<Change<'_>> {
