@@ -166,7 +166,8 @@ fn services_that_lead_outside_are_worth_knowing() {
 #[test]
 fn a_database_that_starts_empty_is_said_unless_something_fills_it() {
     let db = || stateful_set("db").image("registry.example.com/library/postgres:17").claim("data");
-    let empty = ["StatefulSet/db: starts empty: nothing in the plan fills it, unless a workload does so at its start"];
+    let empty = ["StatefulSet/db: starts empty: nothing in the plan fills it, unless a workload does so at its start => \
+        hooks: [{name: seed, when: BeforeWorkloads, job: {...}}]"];
     assert_eq!(lines(&of(&World::of([db()])).warnings), empty);
     let script = json!([{"name": "sql", "mountPath": "/docker-entrypoint-initdb.d/"}]);
     assert!(of(&World::of([db().with(&format!("{SPEC}/containers/0/volumeMounts"), script)])).warnings.is_empty());
@@ -180,7 +181,11 @@ fn a_database_that_starts_empty_is_said_unless_something_fills_it() {
 fn a_job_that_only_a_deploy_hook_ran_is_said() {
     let done = |name: &str| object("batch/v1", "Job", name).with("/status/conditions", json!([{"type": "Complete", "status": "True"}]));
     let report = of(&World::of([done("migrate").annotation("helm.sh/hook", "pre-upgrade"), done("other")]));
-    assert_eq!(lines(&report.warnings), ["Job/migrate: ran when Helm deployed the baseline, and does not run in a preview"]);
+    assert_eq!(
+        lines(&report.warnings),
+        ["Job/migrate: ran when Helm deployed the baseline, and does not run in a preview => \
+            hooks: [{name: migrate, when: BeforeWorkloads, job: {...}}], with its spec"]
+    );
 }
 
 #[test]
