@@ -3,6 +3,7 @@
 mod clone;
 mod externals;
 mod overrides;
+mod selection;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::api::conditions::Condition;
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
+pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
