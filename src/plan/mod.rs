@@ -6,6 +6,7 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+mod chosen;
 pub mod complete;
 mod context;
 mod decision;
@@ -38,7 +39,7 @@ pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use overrides::unused_rules;
 pub use secret_values::{HIDDEN, Listed, listed, sources};
-pub use types::{ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
+pub use types::{Controlled, ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
 
 use context::Context;
 use kinds::{STAGES, stage};
@@ -85,12 +86,12 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> Copies {
         let (manifest, notes) = rules::apply_all(object, context);
         copies.warnings.extend(notes.warnings);
         copies.invalid.extend(notes.failures);
-        if let Some(reason) = select::refused(&manifest).filter(|_| kinds::has_pods(&manifest)) {
+        if let Some(reason) = select::refused(&manifest).filter(|_| kinds::runs_pods(&manifest)) {
             copies.decisions.push(Decision::LeftOut { object: manifest.name(), reason });
             continue;
         }
         copies.decisions.extend(notes.decisions);
-        if let Some(stage) = stage(object).and_then(|index| copies.stages.get_mut(index)) {
+        if let Some(stage) = copies.stages.get_mut(stage(object)) {
             stage.push(sealed(manifest));
         }
     }

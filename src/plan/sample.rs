@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
 use crate::api::status::ImageOrigin;
-use crate::domain::baseline::{Hosts, Rewrite};
+use crate::domain::baseline::{Hosts, Rewrite, Selection};
 use crate::domain::{Baseline, EnvironmentName, Seed};
 
 /// An object with nothing but its name.
@@ -133,6 +133,7 @@ impl World {
             env: vec![],
             patches: vec![],
             rewrite: Rewrite::default(),
+            selection: Selection::default(),
             ttl: std::time::Duration::from_secs(86_400),
         };
         Self {
@@ -148,6 +149,14 @@ impl World {
     /// And an object of another kind.
     pub fn other(mut self, object: ObjectName) -> Self {
         self.snapshot.others.push(object);
+        self
+    }
+
+    /// And an object of another kind that `owner` controls, which is a kind and a name.
+    pub fn made(mut self, object: ObjectName, api_version: &str, owner: &str) -> Self {
+        let (kind, name) = owner.split_once('/').unwrap();
+        let owner = ObjectName { api_version: api_version.into(), kind: kind.into(), name: name.into() };
+        self.snapshot.controlled.push(Controlled { object, owner });
         self
     }
 

@@ -3,6 +3,7 @@
 mod clone;
 mod externals;
 mod overrides;
+mod selection;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::api::gaps::{SecretNeeded, Unbacked};
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
+pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]

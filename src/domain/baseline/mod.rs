@@ -2,6 +2,7 @@
 
 mod overrides;
 mod secrets;
+mod selection;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::api::baseline::ForgeKind;
 
 pub use overrides::{EnvRule, PatchChange, PatchRule};
 pub use secrets::{Rewrite, SecretRule};
+pub use selection::{GroupKind, ObjectMatch, Selection};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -46,6 +48,8 @@ pub struct Baseline {
     pub patches: Vec<PatchRule>,
     /// Which names are rewritten.
     pub rewrite: Rewrite,
+    /// Which objects are cloned.
+    pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
 }
@@ -144,6 +148,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             env: overrides::env(&spec.clone.env)?,
             patches: overrides::patches(&spec.clone.patches)?,
             rewrite: secrets::rewrite(&spec.rewrite),
+            selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
         })
     }
