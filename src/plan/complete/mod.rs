@@ -15,6 +15,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
@@ -24,6 +25,7 @@ use super::decision::{Decision, LeftOutReason};
 use super::kinds::is_workload;
 use super::manifest::{Manifest, ObjectName};
 use super::types::{Plan, Snapshot};
+use names::Texts;
 
 pub use baseline::{BaselineGaps, Gap, baseline_gaps};
 pub use counts::Counts;
@@ -147,6 +149,12 @@ struct View<'a> {
     by_name: HashMap<(&'a str, &'a str), &'a Manifest>,
     /// Planned workloads that have pods.
     running: Vec<&'a Manifest>,
+    /// What makes pods in an environment, with the labels of those pods.
+    pods: Vec<(&'a Manifest, &'a Labels)>,
+    /// The same in the baseline.
+    originals: Vec<(&'a Manifest, &'a Labels)>,
+    /// What running workloads read, found when it is first asked for.
+    texts: OnceCell<Vec<Texts<'a>>>,
     /// Why what is left out is.
     left_out: BTreeMap<(&'a str, &'a str), &'a LeftOutReason>,
 }
@@ -160,7 +168,16 @@ impl<'a> View<'a> {
             _ => None,
         });
         let by_name = planned.iter().filter_map(|m| Some(((m.kind(), m.text("/metadata/name")?), *m))).collect();
-        Self { snapshot, running, by_name, left_out: left_out.collect(), planned }
+        Self {
+            snapshot,
+            running,
+            by_name,
+            pods: pods(planned.iter().copied()),
+            originals: pods(&snapshot.objects),
+            texts: OnceCell::new(),
+            left_out: left_out.collect(),
+            planned,
+        }
     }
 
     /// The planned object of that kind and name.
@@ -172,6 +189,12 @@ impl<'a> View<'a> {
     fn reason(&self, kind: &str, name: &str) -> Option<&'a LeftOutReason> {
         self.left_out.get(&(kind, name)).copied()
     }
+}
+
+type Labels = serde_json::Map<String, Value>;
+
+fn pods<'a>(objects: impl IntoIterator<Item = &'a Manifest>) -> Vec<(&'a Manifest, &'a Labels)> {
+    objects.into_iter().filter_map(|object| Some((object, services::pod_labels(object)?))).collect()
 }
 
 fn is_on(workload: &Manifest) -> bool {
