@@ -1,10 +1,14 @@
 //! The gist of a plan for status, short enough to be read there. No client, no clock, no logging.
 
+use std::collections::HashMap;
+
 use super::baseline_cache::Contents;
+use super::baseline_externals::version;
+use super::baselines::Seen;
 use crate::api::gaps::{Missing, PlanSummary, SecretNeeded, Unbacked};
 use crate::api::{BaselineStatus, PreviewEnvironmentStatus};
 use crate::domain::Baseline;
-use crate::plan::complete::{Counts, Evidence, Finding, baseline_gaps, report};
+use crate::plan::complete::{BaselineGaps, Counts, Evidence, Finding, Gap, baseline_gaps, report};
 use crate::plan::{Plan, Snapshot};
 
 /// More than this nobody reads in a status; `preview plan` shows all.
@@ -35,15 +39,33 @@ fn missing(finding: Finding) -> Missing {
     Missing { kind: object.kind, name: object.name, what, mend, stops }
 }
 
-/// The status of a Baseline with what all of its environments lack.
-pub fn with_gaps(status: BaselineStatus, baseline: &Baseline, contents: &Contents) -> BaselineStatus {
+/// What every environment of a Baseline lacks, found once for each change of what its namespace holds.
+#[derive(Debug, Default)]
+pub struct Gaps(HashMap<String, (u64, BaselineGaps)>);
+
+impl Gaps {
+    /// The status with the gaps, once the namespace was read.
+    pub fn added(&mut self, namespace: &str, status: BaselineStatus, seen: &Seen) -> BaselineStatus {
+        let (Ok(baseline), Some(contents)) = (&seen.parsed, &seen.contents) else { return status };
+        let version = version(baseline, contents);
+        if self.0.get(namespace).is_none_or(|(known, _)| *known != version) {
+            self.0.insert(namespace.to_owned(), (version, found(baseline, contents)));
+        }
+        self.0.get(namespace).map_or_else(|| status.clone(), |(_, gaps)| with_gaps(status.clone(), gaps))
+    }
+}
+
+fn found(baseline: &Baseline, contents: &Contents) -> BaselineGaps {
     let snapshot = Snapshot { objects: contents.objects.clone(), others: contents.others.clone(), ..Snapshot::default() };
-    let gaps = baseline_gaps(&snapshot, baseline, |name| baseline.secrets.iter().any(|listed| listed.name == name));
-    let needed = |gap: crate::plan::complete::Gap| SecretNeeded { name: gap.name, used_by: gap.why.into_iter().take(SHOWN).collect() };
-    let unbacked = |gap: crate::plan::complete::Gap| Unbacked { name: gap.name, why: gap.why.join("; ") };
+    baseline_gaps(&snapshot, baseline, |name| baseline.secrets.iter().any(|listed| listed.name == name))
+}
+
+fn with_gaps(status: BaselineStatus, gaps: &BaselineGaps) -> BaselineStatus {
+    let needed = |gap: &Gap| SecretNeeded { name: gap.name.clone(), used_by: gap.why.iter().take(SHOWN).cloned().collect() };
+    let unbacked = |gap: &Gap| Unbacked { name: gap.name.clone(), why: gap.why.join("; ") };
     BaselineStatus {
-        secrets_needed: gaps.secrets.into_iter().take(SHOWN).map(needed).collect(),
-        unbacked: gaps.unbacked.into_iter().take(SHOWN).map(unbacked).collect(),
+        secrets_needed: gaps.secrets.iter().take(SHOWN).map(needed).collect(),
+        unbacked: gaps.unbacked.iter().take(SHOWN).map(unbacked).collect(),
         ..status
     }
 }
@@ -74,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_baseline_says_what_its_environments_lack() {
-        let of = |secrets| with_gaps(BaselineStatus::default(), &baseline(&secrets), &contents());
+        let of = |secrets| with_gaps(BaselineStatus::default(), &found(&baseline(&secrets), &contents()));
         let status = of(json!([]));
         assert_eq!(status.secrets_needed, [SecretNeeded { name: "db".into(), used_by: vec!["web".into()] }]);
         assert_eq!(status.unbacked.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(), ["events"]);
