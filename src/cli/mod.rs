@@ -13,6 +13,7 @@ pub mod find;
 pub mod git;
 pub mod list;
 pub mod output;
+pub mod refresh;
 pub mod serve;
 pub mod target;
 pub mod version;
@@ -78,6 +79,8 @@ pub enum Command {
     Describe(describe::DescribeArgs),
     /// Take an environment down
     Delete(delete::DeleteArgs),
+    /// Bring an environment up to its baseline now
+    Refresh(refresh::RefreshArgs),
     /// Run the service: webhook server and controller
     Serve(Box<serve::ServeArgs>),
     /// Print the definitions of the kinds, for kubectl apply --server-side -f -
@@ -113,6 +116,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
         Command::Delete(args) => delete::run(&global, args).await,
+        Command::Refresh(args) => refresh::run(&global, args).await,
         Command::Serve(args) => serve::run(&global, *args).await,
         Command::Crd => crd::run(),
         Command::Version => version::run(global.output),

@@ -36,6 +36,8 @@ struct Inner {
     listed: HashSet<&'static str>,
     errors: BTreeMap<&'static str, (String, Instant)>,
     pod_security: Option<String>,
+    /// Counts the changes of what is cloned.
+    version: u64,
 }
 
 /// What a cache holds at one moment.
@@ -45,6 +47,18 @@ pub struct Contents {
     pub objects: Vec<Manifest>,
     /// Objects of other kinds that nothing else controls.
     pub others: Vec<ObjectName>,
+}
+
+impl Inner {
+    fn is_complete(&self) -> bool {
+        self.listed.contains(NAMESPACE) && watched().all(|kind| self.listed.contains(kind.kind))
+    }
+
+    /// The objects of a kind, which are about to change.
+    fn moving(&mut self, kind: &'static Kind) -> &mut BTreeMap<String, Manifest> {
+        self.version += 1;
+        self.whole.entry(kind.kind).or_default()
+    }
 }
 
 impl BaselineCache {
@@ -60,12 +74,16 @@ impl BaselineCache {
     /// Everything, once every kind was listed.
     pub fn contents(&self) -> Option<Contents> {
         self.lock(|i| {
-            let complete = i.listed.contains(NAMESPACE) && watched().all(|kind| i.listed.contains(kind.kind));
-            complete.then(|| Contents {
+            i.is_complete().then(|| Contents {
                 objects: i.whole.values().flat_map(BTreeMap::values).cloned().collect(),
                 others: other_names(&i.names),
             })
         })
+    }
+
+    /// A number that changes with everything that is cloned; absent before all of it was listed.
+    pub fn version(&self) -> Option<u64> {
+        self.lock(|i| i.is_complete().then_some(i.version))
     }
 
     /// The Pod Security level that the namespace enforces, if it enforces one.
@@ -150,14 +168,14 @@ async fn follow_whole(api: Api<DynamicObject>, kind: &'static Kind, cache: &Base
             Ok(watcher::Event::InitApply(object)) => drop(fresh.insert(object.name_any(), manifest(kind, object))),
             Ok(watcher::Event::InitDone) => {
                 let objects = std::mem::take(&mut fresh);
-                cache.lock(|i| i.whole.insert(kind.kind, objects));
+                cache.lock(|i| *i.moving(kind) = objects);
                 cache.listed(kind.kind);
             }
             Ok(watcher::Event::Apply(object)) => {
                 let (name, manifest) = (object.name_any(), manifest(kind, object));
-                cache.lock(|i| i.whole.entry(kind.kind).or_default().insert(name, manifest));
+                cache.lock(|i| i.moving(kind).insert(name, manifest));
             }
-            Ok(watcher::Event::Delete(object)) => cache.lock(|i| drop(i.whole.entry(kind.kind).or_default().remove(&object.name_any()))),
+            Ok(watcher::Event::Delete(object)) => cache.lock(|i| drop(i.moving(kind).remove(&object.name_any()))),
             Err(error) => cache.failed(kind, &error),
         }
     }

@@ -17,7 +17,7 @@ use kube::ResourceExt;
 
 /// What is stopped, in order: each stage makes what the next one deletes, and would make it again.
 const STAGES: [&[(&str, &str)]; 3] =
-    [&[("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")], &[("apps/v1", "ReplicaSet")], &[("v1", "Pod")]];
+    [&[("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job")], &[("apps/v1", "ReplicaSet")], &[("v1", "Pod")]];
 
 /// How far taking down came.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,6 +65,15 @@ async fn namespaces(
         ));
     }
     Ok(ours)
+}
+
+/// Deletes the workloads and volumes of an environment, and says whether no volume is left. Called again until it is so.
+/// Claims go after the pods that use them, which Kubernetes sees to.
+pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
+    stop_workloads(context, environment, namespace).await?;
+    let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
+    requests::delete_collection(&context.client, namespace, claims, &environment.uid).await?;
+    Ok(requests::count(&context.client, namespace, claims, &environment.uid).await? == 0)
 }
 
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {

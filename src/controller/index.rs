@@ -28,7 +28,10 @@ pub struct NamespaceState {
     pub terminating: bool,
 }
 
-/// Kind and name of a workload.
+/// The kinds that watches follow in environments: workloads, and what comes back when somebody deletes it.
+pub const WATCHED: [&str; 5] = ["Deployment", "StatefulSet", "Service", "Ingress", "PersistentVolumeClaim"];
+
+/// Kind and name of a workload, or of another object that is watched; those are always ready.
 pub type WorkloadKey = (&'static str, String);
 
 /// The index that every reconcile reads instead of asking the API server.
@@ -111,7 +114,7 @@ impl Index {
     pub async fn wait_until_listed(&self) {
         loop {
             let listed = self.listed.notified();
-            if ["Deployment", "StatefulSet", "Namespace"].into_iter().all(|kind| self.is_listed(kind)) {
+            if WATCHED.into_iter().chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
                 return;
             }
             listed.await;

@@ -46,7 +46,7 @@ pub const KINDS: [Kind; 20] = [
     kind("apps/v1", "ReplicaSet", "replicasets", Reading::NameOnly),
     kind("v1", "Pod", "pods", Reading::NameOnly),
     kind("batch/v1", "Job", "jobs", Reading::NameOnly),
-    kind("batch/v1", "CronJob", "cronjobs", Reading::NameOnly),
+    kind("batch/v1", "CronJob", "cronjobs", Reading::Whole),
     kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", Reading::NameOnly),
     kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", Reading::NameOnly),
     kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", Reading::NameOnly),

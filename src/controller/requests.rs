@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
-use kube::core::{PartialObjectMeta, Request};
+use kube::core::{ObjectList, PartialObjectMeta, Request};
 use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -94,6 +94,26 @@ pub async fn apply(client: &Client, namespace: &str, manifest: &Manifest) -> Res
     let params = PatchParams::apply(MANAGER_CONTROLLER).force();
     let request = Request::new(kind.path(namespace)).patch_metadata(&object.name, &params, &Patch::Apply(manifest.value()));
     send::<Metadata>(client, &what, request).await.map(drop)
+}
+
+/// Makes an object that nothing changes afterwards; one of that name that is there already is left as it is.
+pub async fn create(client: &Client, namespace: &str, manifest: &Manifest) -> Result<(), RequestError> {
+    let object = manifest.name();
+    let what = format!("create {object} in namespace {namespace}");
+    let kind = known_kind(&object, &what)?;
+    let body = manifest.value().to_string().into_bytes();
+    let request = Request::new(kind.path(namespace)).create(&PostParams::default(), body);
+    match send::<Metadata>(client, &what, request).await {
+        Err(error) if error.code() == Some(409) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// How many objects of a kind carry the environment's UID, by their metadata.
+pub async fn count(client: &Client, namespace: &str, kind: &Kind, environment_uid: &str) -> Result<usize, RequestError> {
+    let what = format!("list the {} of namespace {namespace}", kind.plural);
+    let request = Request::new(kind.path(namespace)).list_metadata(&ours(environment_uid));
+    send::<ObjectList<Metadata>>(client, &what, request).await.map(|list| list.items.len())
 }
 
 /// Deletes one object if it is ours, in one request: the collection delete selects it by name and by the environment's

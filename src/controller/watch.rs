@@ -7,13 +7,14 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{ApiResource, DynamicResourceScope, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, DynamicResourceScope, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Deserialize;
 
 use super::index::{Index, NamespaceState, WorkloadState};
 use super::kinds::Kind;
+use super::routes::put_object;
 use super::wake::Wake;
 use crate::api::names::{ANNOTATION_APPLIED_HASH, LABEL_ENVIRONMENT_UID};
 
@@ -138,6 +139,37 @@ pub async fn workloads(client: Client, kind: &'static Kind, index: Arc<Index>, w
                 wake.owner_of(&workload.metadata);
             }
         }
+    }
+}
+
+/// Follows the metadata of all objects of one kind that carry our label and that we applied ourselves: the claims that a
+/// StatefulSet makes are its own affair.
+pub async fn objects(client: Client, kind: &'static Kind, index: Arc<Index>, wake: Wake) {
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &kind.resource());
+    let mut listed = HashSet::new();
+    let mut events = log_errors(watcher(api, ours()).default_backoff(), kind.kind);
+    while let Some(event) = events.next().await {
+        match event {
+            watcher::Event::Init => listed.clear(),
+            watcher::Event::InitApply(object) => {
+                listed.insert((object.namespace().unwrap_or_default(), object.name_any()));
+                put_applied(&index, kind, &object, &wake);
+            }
+            watcher::Event::InitDone => index.keep_workloads(kind.kind, &std::mem::take(&mut listed)),
+            watcher::Event::Apply(object) => put_applied(&index, kind, &object, &wake),
+            watcher::Event::Delete(object) => {
+                index.drop_workload(&object.namespace().unwrap_or_default(), &(kind.kind, object.name_any()));
+                wake.owner_of(&object.metadata);
+            }
+        }
+    }
+}
+
+fn put_applied(index: &Index, kind: &'static Kind, object: &PartialObjectMeta<DynamicObject>, wake: &Wake) {
+    let namespace = object.namespace().unwrap_or_default();
+    let is_known = index.workload(&namespace, &(kind.kind, object.name_any())).is_some();
+    if is_known || object.annotations().contains_key(ANNOTATION_APPLIED_HASH) {
+        put_object(index, (&namespace, kind.kind), &object.metadata, wake);
     }
 }
 

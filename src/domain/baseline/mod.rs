@@ -1,5 +1,7 @@
 //! A Baseline whose every field was understood.
 
+mod hooks;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +12,9 @@ use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
-use crate::api::baseline::ForgeKind;
+use crate::api::baseline::{Follow, ForgeKind};
+
+pub use hooks::{Hook, JobSource};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -36,6 +40,10 @@ pub struct Baseline {
     pub secrets: Vec<String>,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// When environments move on with the baseline.
+    pub follow: Follow,
+    /// Jobs that run in each environment, in their order.
+    pub hooks: Vec<Hook>,
 }
 
 /// One repository and the images that it builds.
@@ -120,6 +128,8 @@ impl TryFrom<&api::Baseline> for Baseline {
             hosts: spec.hosts.as_ref().map(hosts),
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            follow: spec.lifetime.follow,
+            hooks: hooks::read(&spec.hooks)?,
         })
     }
 }
