@@ -26,7 +26,7 @@ demo: ## Show the life of a preview environment, from pull request to merge (KEE
 
 .PHONY: test
 test: ## Run all tests; nothing but the tools that it names has to be there
-	@.ci/tools git
+	@.ci/tools git images
 	@cargo test $(CARGO_FLAGS) --workspace --no-run
 	@$(TARGET)/debug/test-cluster build
 	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
@@ -54,6 +54,13 @@ cluster: ## Start a Kubernetes cluster that stays, and say how to use it
 cluster-down: ## End the cluster of `make cluster` and remove its data
 	@$(PROGRAMS)
 	@$(TARGET)/debug/test-cluster down
+
+.PHONY: trial
+trial: ## Clone the system of a folder of manifests, and say what is missing (DIR=path [BASELINE=file])
+	@test -n "$(DIR)" || { echo "make trial: say which folder, as in: make trial DIR=examples/shop" >&2; exit 2; }
+	@.ci/tools
+	@$(PROGRAMS)
+	@exec $(TARGET)/debug/trial "$(DIR)" $(if $(BASELINE),--baseline "$(BASELINE)")
 
 # Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15.
 .PHONY: bench

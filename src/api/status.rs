@@ -106,7 +106,7 @@ pub struct Url {
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
-    /// `Deployment` or `StatefulSet`.
+    /// `Deployment`, `StatefulSet`, `DaemonSet` or `Job`.
     pub kind: String,
     /// The workload's name.
     pub name: String,

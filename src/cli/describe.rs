@@ -225,9 +225,9 @@ mod tests {
           copy of       shop
           runs in       shop-web-pr-42
           url           https://web-pr-42.preview.example.com
-          expires       5 Jan 2026, 12:05 UTC, in 2d
+          expires       5 Jan 2026, 12:05 UTC, in 2d12h
           behind        2 objects changed in the baseline; preview refresh web-pr-42 brings it up
-          asked for by  ann@example.com, 2h ago
+          asked for by  ann@example.com, 120m ago
           image         acme/web:debug, as asked for
 
         state
@@ -265,7 +265,7 @@ mod tests {
         web-pr-42  Recorded
           for           acme/web#42, by bob
           copy of       shop
-          asked for by  ann@example.com, 2h ago
+          asked for by  ann@example.com, 120m ago
           image         acme/web:debug, as asked for
 
         next

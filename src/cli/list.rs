@@ -117,7 +117,7 @@ mod tests {
     fn the_table_shows_what_matters() {
         insta::assert_snapshot!(shown(false, false), @r"
         NAME                SOURCE             REVISION  PHASE     URL                                    EXPIRES
-        web-pr-42           acme/web#42        3f9c2ab   Ready     https://web-pr-42.preview.example.com  2d
+        web-pr-42           acme/web#42        3f9c2ab   Ready     https://web-pr-42.preview.example.com  2d12h
         web-login-abcdefgh  acme/web@login[2J  -         Recorded  -                                      -
         ");
     }
@@ -126,7 +126,7 @@ mod tests {
     fn the_wide_table_shows_more() {
         insta::assert_snapshot!(shown(true, true), @r"
         NAMESPACE  NAME                SOURCE             REVISION  PHASE     URL                                    EXPIRES  RUNS IN         READY  AGE
-        shop       web-pr-42           acme/web#42        3f9c2ab   Ready     https://web-pr-42.preview.example.com  2d       shop-web-pr-42  1/2    2d
+        shop       web-pr-42           acme/web#42        3f9c2ab   Ready     https://web-pr-42.preview.example.com  2d12h    shop-web-pr-42  1/2    2d
         shop       web-login-abcdefgh  acme/web@login[2J  -         Recorded  -                                      -        -               -      -
         ");
     }

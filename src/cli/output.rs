@@ -192,14 +192,24 @@ pub fn utc(time: &Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.0.as_second(), 0)
 }
 
-/// A span as `kubectl` shortens it: its largest unit, rounded down.
+/// A span as `kubectl` shortens it: one unit, and a second one while the first is small (`HumanDuration` of
+/// k8s.io/apimachinery).
 pub fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {
-        ..60 => format!("{}s", seconds.max(0)),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
+        ..120 => format!("{seconds}s"),
+        120..600 => two((minutes, "m"), (seconds % 60, "s")),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => two((hours, "h"), (minutes % 60, "m")),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => two((days, "d"), (hours % 24, "h")),
+        _ => format!("{days}d"),
     }
+}
+
+fn two((large, unit): (i64, &str), (small, below): (i64, &str)) -> String {
+    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit}{small}{below}") }
 }
 
 #[cfg(test)]
@@ -242,7 +252,8 @@ mod tests {
 
     #[test]
     fn spans_are_as_kubectl_writes_them() {
-        let shown = [-5, 0, 59, 60, 3_599, 3_600, 86_399, 86_400, 259_199].map(span);
-        assert_eq!(shown, ["0s", "0s", "59s", "1m", "59m", "1h", "23h", "1d", "2d"]);
+        let shown = [-5, 0, 119, 120, 121, 3_599, 10_800, 14_460, 86_399, 172_799, 172_800, 259_199, 431_999, 691_200].map(span);
+        let expected = ["0s", "0s", "119s", "2m", "2m1s", "59m", "3h", "4h1m", "23h", "47h", "2d", "2d23h", "4d23h", "8d"];
+        assert_eq!(shown, expected);
     }
 }

@@ -11,11 +11,12 @@ use futures::stream;
 use tokio::time::Instant;
 
 use super::Context;
-use super::index::{WATCHED, WorkloadKey};
+use super::index::watched_key;
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use crate::api::status::InventoryEntry;
 use crate::domain::Environment;
+use crate::kinds::Kind;
 use crate::plan::{ObjectName, Plan, Planned};
 
 /// RBAC follows a new RoleBinding with a lag of some milliseconds; until then the API server answers 403.
@@ -72,14 +73,9 @@ pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool 
 /// The hash that a watch last saw on an object: empty where the object is gone. `None` for kinds that no watch
 /// follows, and before the first list.
 fn seen_as(context: &Context, namespace: &str, object: &ObjectName) -> Option<String> {
-    let key = workload_key(object)?;
+    // The group counts: others have a kind `Job` too.
+    let key = watched_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
     context.index.is_listed(key.0).then(|| context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default())
-}
-
-/// The key of an object in the index, if it is of a kind that is watched.
-fn workload_key(object: &ObjectName) -> Option<WorkloadKey> {
-    let kind = WATCHED.into_iter().find(|kind| *kind == object.kind)?;
-    Some((kind, object.name.clone()))
 }
 
 /// Applies what is not as planned and prunes what the plan no longer has. An object that the API server refuses does not

@@ -12,11 +12,9 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
-use super::kinds::{KINDS, Kind, Reading};
 use crate::api::names::LABEL_POD_SECURITY;
+use crate::kinds::{KINDS, Kind, Known, Reading};
 use crate::plan::{Manifest, ObjectName};
-
-const NAMESPACE: &str = "Namespace";
 
 /// A watch that fails is tried again at least twice a minute. One that says nothing for longer has got through: a watch
 /// that goes on where it was interrupted gives no sign of it.
@@ -31,10 +29,11 @@ pub struct BaselineCache {
 
 #[derive(Debug, Default)]
 struct Inner {
-    whole: HashMap<&'static str, BTreeMap<String, Manifest>>,
-    names: HashMap<&'static str, HashSet<String>>,
-    listed: HashSet<&'static str>,
-    errors: BTreeMap<&'static str, (String, Instant)>,
+    whole: HashMap<&'static Kind, BTreeMap<String, Manifest>>,
+    names: HashMap<&'static Kind, HashSet<String>>,
+    listed: HashSet<&'static Kind>,
+    namespace_listed: bool,
+    errors: BTreeMap<&'static Kind, (String, Instant)>,
     pod_security: Option<String>,
     /// Counts the changes of what is cloned.
     version: u64,
@@ -51,13 +50,13 @@ pub struct Contents {
 
 impl Inner {
     fn is_complete(&self) -> bool {
-        self.listed.contains(NAMESPACE) && watched().all(|kind| self.listed.contains(kind.kind))
+        self.namespace_listed && watched().all(|kind| self.listed.contains(kind))
     }
 
     /// The objects of a kind, which are about to change.
     fn moving(&mut self, kind: &'static Kind) -> &mut BTreeMap<String, Manifest> {
         self.version += 1;
-        self.whole.entry(kind.kind).or_default()
+        self.whole.entry(kind).or_default()
     }
 }
 
@@ -93,11 +92,12 @@ impl BaselineCache {
 
     /// The kinds that cannot be watched, with the API server's reason.
     pub fn errors(&self) -> Vec<String> {
-        let recent = |(kind, (error, at)): (&&str, &(String, Instant))| (at.elapsed() < ERROR_LIFE).then(|| format!("{kind}: {error}"));
+        let recent =
+            |(kind, (error, at)): (&&Kind, &(String, Instant))| (at.elapsed() < ERROR_LIFE).then(|| format!("{}: {error}", kind.kind));
         self.lock(|i| i.errors.iter().filter_map(recent).collect())
     }
 
-    fn listed(&self, kind: &'static str) {
+    fn listed(&self, kind: &'static Kind) {
         self.lock(|i| {
             i.listed.insert(kind);
             i.errors.remove(kind);
@@ -107,7 +107,7 @@ impl BaselineCache {
 
     fn failed(&self, kind: &'static Kind, error: &watcher::Error) {
         let text = error.to_string();
-        let before = self.lock(|i| i.errors.insert(kind.kind, (text.clone(), Instant::now())));
+        let before = self.lock(|i| i.errors.insert(kind, (text.clone(), Instant::now())));
         let news = before.is_none_or(|(known, _)| known != text);
         if news {
             self.changed.notify_one();
@@ -116,13 +116,14 @@ impl BaselineCache {
 }
 
 fn watched() -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(|k| matches!(k.reading, Reading::Whole | Reading::NameOnly))
+    let is_read = |known: &&Known| matches!(known.treatment.reading(), Reading::Whole | Reading::NameOnly) && !known.installed;
+    KINDS.iter().filter(is_read).map(|known| &known.kind)
 }
 
-fn other_names(names: &HashMap<&'static str, HashSet<String>>) -> Vec<ObjectName> {
+fn other_names(names: &HashMap<&'static Kind, HashSet<String>>) -> Vec<ObjectName> {
     let of_kind = |kind: &'static Kind| {
-        let names = names.get(kind.kind).into_iter().flatten();
-        names.map(|name| ObjectName { api_version: kind.api_version.to_owned(), kind: kind.kind.to_owned(), name: name.clone() })
+        let names = names.get(kind).into_iter().flatten();
+        names.map(|name| ObjectName { api_version: kind.api_version.to_string(), kind: kind.kind.to_string(), name: name.clone() })
     };
     let mut others: Vec<_> = watched().flat_map(of_kind).collect();
     others.sort();
@@ -145,7 +146,10 @@ async fn follow_label(api: Api<PartialObjectMeta<Namespace>>, namespace: &str, c
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
                 cache.lock(|i| i.pod_security = object.labels().get(LABEL_POD_SECURITY).cloned());
             }
-            Ok(watcher::Event::InitDone) => cache.listed(NAMESPACE),
+            Ok(watcher::Event::InitDone) => {
+                cache.lock(|i| i.namespace_listed = true);
+                cache.changed.notify_one();
+            }
             Ok(watcher::Event::Init | watcher::Event::Delete(_)) => {}
             Err(error) => tracing::warn!(namespace, %error, "a watch was interrupted and goes on"),
         }
@@ -153,8 +157,8 @@ async fn follow_label(api: Api<PartialObjectMeta<Namespace>>, namespace: &str, c
 }
 
 async fn follow_kind(client: Client, namespace: String, kind: &'static Kind, cache: Arc<BaselineCache>) {
-    match kind.reading {
-        Reading::Whole => follow_whole(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
+    match Known::find(kind.group(), &kind.kind).map(|known| known.treatment.reading()) {
+        Some(Reading::Whole) => follow_whole(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
         _ => follow_names(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
     }
 }
@@ -169,7 +173,7 @@ async fn follow_whole(api: Api<DynamicObject>, kind: &'static Kind, cache: &Base
             Ok(watcher::Event::InitDone) => {
                 let objects = std::mem::take(&mut fresh);
                 cache.lock(|i| *i.moving(kind) = objects);
-                cache.listed(kind.kind);
+                cache.listed(kind);
             }
             Ok(watcher::Event::Apply(object)) => {
                 let (name, manifest) = (object.name_any(), manifest(kind, object));
@@ -185,8 +189,8 @@ async fn follow_whole(api: Api<DynamicObject>, kind: &'static Kind, cache: &Base
 fn manifest(kind: &Kind, mut object: DynamicObject) -> Manifest {
     object.metadata.managed_fields = None;
     let mut value = serde_json::to_value(object).unwrap_or_default();
-    value["apiVersion"] = kind.api_version.into();
-    value["kind"] = kind.kind.into();
+    value["apiVersion"] = kind.api_version.as_ref().into();
+    value["kind"] = kind.kind.as_ref().into();
     Manifest::new(value)
 }
 
@@ -203,16 +207,16 @@ async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static
             }
             Ok(watcher::Event::InitDone) => {
                 let names = std::mem::take(&mut fresh);
-                cache.lock(|i| i.names.insert(kind.kind, names));
-                cache.listed(kind.kind);
+                cache.lock(|i| i.names.insert(kind, names));
+                cache.listed(kind);
             }
             Ok(watcher::Event::Apply(object)) => {
                 if stands_alone(&object.metadata) {
-                    cache.lock(|i| i.names.entry(kind.kind).or_default().insert(object.name_any()));
+                    cache.lock(|i| i.names.entry(kind).or_default().insert(object.name_any()));
                 }
             }
             Ok(watcher::Event::Delete(object)) => {
-                cache.lock(|i| i.names.entry(kind.kind).or_default().remove(&object.name_any()));
+                cache.lock(|i| i.names.entry(kind).or_default().remove(&object.name_any()));
             }
             Err(error) => cache.failed(kind, &error),
         }

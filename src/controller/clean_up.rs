@@ -7,17 +7,22 @@
 
 use super::Context;
 use super::index::NamespaceState;
-use super::kinds::Kind;
 use super::namespace::candidates;
 use super::requests::{self, RequestError};
 use crate::api::PreviewEnvironment;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
 use crate::domain::Environment;
+use crate::kinds::Kind;
 use kube::ResourceExt;
 
-/// What is stopped, in order: each stage makes what the next one deletes, and would make it again.
-const STAGES: [&[(&str, &str)]; 3] =
-    [&[("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job")], &[("apps/v1", "ReplicaSet")], &[("v1", "Pod")]];
+/// What is stopped, in order: each stage makes what the next one deletes, and would make it again. Claims come last: they
+/// stay until their pods are gone, and the end of the namespace would look for them only once it has waited for those.
+const STAGES: [&[(&str, &str)]; 4] = [
+    &[("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "CronJob")],
+    &[("apps/v1", "ReplicaSet"), ("batch/v1", "Job")],
+    &[("v1", "Pod")],
+    &[("v1", "PersistentVolumeClaim")],
+];
 
 /// How far taking down came.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -72,7 +77,6 @@ async fn namespaces(
 pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
     stop_workloads(context, environment, namespace).await?;
     let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
-    requests::delete_collection(&context.client, namespace, claims, &environment.uid).await?;
     Ok(requests::count(&context.client, namespace, claims, &environment.uid).await? == 0)
 }
 

@@ -28,8 +28,23 @@ pub struct NamespaceState {
     pub terminating: bool,
 }
 
-/// The kinds that watches follow in environments: workloads, and what comes back when somebody deletes it.
-pub const WATCHED: [&str; 5] = ["Deployment", "StatefulSet", "Service", "Ingress", "PersistentVolumeClaim"];
+/// API versions and kinds of the workloads: what is followed because an environment's readiness depends on it.
+pub const WORKLOADS: [(&str, &str); 4] =
+    [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")];
+
+/// Kinds that are followed beside them, so that what somebody deletes comes back. The last is not in every cluster.
+pub const OTHERS: [&str; 4] = ["Service", "PersistentVolumeClaim", "Ingress", "HTTPRoute"];
+
+/// The key of a workload of that kind and name, if the kind is one.
+pub fn workload_key(kind: &str, name: &str) -> Option<WorkloadKey> {
+    WORKLOADS.into_iter().find(|(_, workload)| *workload == kind).map(|(_, workload)| (workload, name.to_owned()))
+}
+
+/// The key of an object of that kind and name, if watches follow the kind.
+pub fn watched_key(kind: &str, name: &str) -> Option<WorkloadKey> {
+    let other = || OTHERS.into_iter().find(|other| *other == kind).map(|other| (other, name.to_owned()));
+    workload_key(kind, name).or_else(other)
+}
 
 /// Kind and name of a workload, or of another object that is watched; those are always ready.
 pub type WorkloadKey = (&'static str, String);
@@ -114,7 +129,8 @@ impl Index {
     pub async fn wait_until_listed(&self) {
         loop {
             let listed = self.listed.notified();
-            if WATCHED.into_iter().chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
+            let others = OTHERS.into_iter().filter(|kind| *kind != "HTTPRoute");
+            if WORKLOADS.into_iter().map(|(_, kind)| kind).chain(others).chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
                 return;
             }
             listed.await;

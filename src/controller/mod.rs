@@ -23,7 +23,6 @@ mod hook_runs;
 mod hooks;
 pub mod hosts;
 pub mod index;
-pub mod kinds;
 pub mod namespace;
 pub mod observe;
 mod outcome;
@@ -37,6 +36,7 @@ pub mod status;
 mod upkeep;
 pub mod wake;
 pub mod watch;
+pub mod workload;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -55,14 +55,14 @@ use self::behind::Behind;
 use self::healing::Healing;
 use self::hook_jobs::HookJobs;
 use self::hosts::HostClaims;
-use self::index::Index;
-use self::kinds::Kind;
+use self::index::{Index, WORKLOADS};
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
+use crate::kinds::Kind;
 use crate::metrics::Metrics;
 
 /// What the pull request shows, as far as the controller must know.
@@ -187,7 +187,7 @@ impl Controller {
 }
 
 async fn watches(context: &Context) {
-    let workloads = ["Deployment", "StatefulSet"].into_iter().filter_map(|kind| Kind::find("apps/v1", kind));
+    let workloads = WORKLOADS.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let workloads = workloads.map(|kind| watch::workloads(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
     let objects = ["Service", "PersistentVolumeClaim"].into_iter().filter_map(|kind| Kind::find("v1", kind));
     let objects = objects.map(|kind| watch::objects(context.client.clone(), kind, context.index.clone(), context.wake.clone()));

@@ -9,9 +9,9 @@ use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::kinds::Kind;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_CONTROLLER, MANAGER_STATUS};
 use crate::api::{GROUP, PreviewEnvironment};
+use crate::kinds::Kind;
 use crate::plan::{Manifest, ObjectName};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;

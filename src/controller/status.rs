@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::hooks;
-use super::index::Index;
+use super::index::{Index, workload_key};
 use super::settle::{Course, Settled};
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
@@ -196,9 +196,8 @@ pub fn services_of(plan: &Plan) -> Vec<ServiceStatus> {
 pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
     let namespace = status.namespace.clone().unwrap_or_default();
     for service in &mut status.services {
-        let kind = if service.kind == "StatefulSet" { "StatefulSet" } else { "Deployment" };
         let applied = status.inventory.iter().find(|e| e.kind == service.kind && e.name == service.name).and_then(|e| e.hash.as_ref());
-        let seen = index.workload(&namespace, &(kind, service.name.clone()));
+        let seen = workload_key(&service.kind, &service.name).and_then(|key| index.workload(&namespace, &key));
         (service.ready, service.reason) = match seen {
             Some(seen) if applied.is_some() && seen.applied_hash.as_ref() == applied => (seen.ready, seen.reason),
             _ => (false, Some("being applied".to_owned())),

@@ -49,14 +49,26 @@ impl ImageRef {
         self.repository.rsplit('/').next().unwrap_or(&self.repository)
     }
 
-    fn normal_repository(&self) -> String {
+    /// The same repository with that tag and that digest. Of such a reference the digest alone is pulled; the tag is for
+    /// people (Kubernetes documentation, "Images").
+    pub fn with_digest(&self, tag: &str, digest: &str) -> Self {
+        Self { digest: Some(digest.to_owned()), ..self.with_tag(tag) }
+    }
+
+    /// The registry and the repository in it, with Docker's defaults written out: `docker.io` and `library/nginx`.
+    pub fn registry_and_path(&self) -> (String, String) {
         let (registry, path) = match self.repository.split_once('/') {
             Some((first, rest)) if is_registry(first) => (first, rest),
             _ => ("docker.io", self.repository.as_str()),
         };
         let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
         let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
-        format!("{registry}/{library}{path}")
+        (registry.to_owned(), format!("{library}{path}"))
+    }
+
+    fn normal_repository(&self) -> String {
+        let (registry, path) = self.registry_and_path();
+        format!("{registry}/{path}")
     }
 }
 
@@ -151,6 +163,26 @@ mod tests {
     fn a_new_tag_takes_the_digest_away() {
         let digest = format!("sha256:{}", "0a".repeat(32));
         assert_eq!(image(&format!("r:5000/web:1@{digest}")).with_tag("pr-1").to_string(), "r:5000/web:pr-1");
+    }
+
+    #[test]
+    fn a_digest_stands_behind_the_tag() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let text = image("r:5000/web").with_digest("pr-1", &digest).to_string();
+        assert_eq!(text, format!("r:5000/web:pr-1@{digest}"));
+        assert_eq!(image(&text).tag(), Some("pr-1"));
+    }
+
+    #[test]
+    fn the_registry_is_told_from_the_path() {
+        for (text, registry, path) in [
+            ("nginx:1", "docker.io", "library/nginx"),
+            ("index.docker.io/acme/web", "docker.io", "acme/web"),
+            ("localhost/web", "localhost", "web"),
+            ("r.example.com:5000/a/b", "r.example.com:5000", "a/b"),
+        ] {
+            assert_eq!(image(text).registry_and_path(), (registry.to_owned(), path.to_owned()), "{text}");
+        }
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub enum Decision {
 /// Why an object is left out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LeftOutReason {
-    /// Its kind is not cloned.
-    KindNotCloned,
+    /// Its kind is not cloned, for this reason: a clause about one object.
+    KindNotCloned(&'static str),
     /// It is there in every namespace, made by Kubernetes.
     MadeByKubernetes,
     /// The object named makes it anew.
@@ -67,7 +67,7 @@ impl Decision {
         match self {
             Self::Kept(_) => "as in the baseline".to_owned(),
             Self::Changed { why, .. } => (*why).to_owned(),
-            Self::LeftOut { object, reason } => reason.sentence(&object.kind),
+            Self::LeftOut { reason, .. } => reason.sentence(),
         }
     }
 
@@ -88,10 +88,10 @@ impl fmt::Display for Decision {
 }
 
 impl LeftOutReason {
-    /// The reason as people read it, for an object of that kind.
-    pub fn sentence(&self, kind: &str) -> String {
+    /// The reason as people read it: a clause about the object.
+    pub fn sentence(&self) -> String {
         match self {
-            Self::KindNotCloned => format!("{} are not cloned yet", plural(kind)),
+            Self::KindNotCloned(why) => (*why).to_owned(),
             Self::MadeByKubernetes => "is there in every namespace anyway".to_owned(),
             Self::MadeBy(owner) => format!("is made anew by {owner}"),
             Self::Refused { path, what } => format!("asks for {what} ({path})"),
@@ -100,38 +100,13 @@ impl LeftOutReason {
     }
 }
 
-/// The plural of a kind, by the rules of English spelling.
-fn plural(kind: &str) -> String {
-    let consonant_y = kind.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
-    match consonant_y {
-        Some(stem) => format!("{stem}ies"),
-        None if kind.ends_with("points") => kind.to_owned(),
-        None if kind.ends_with(['s', 'x']) => format!("{kind}es"),
-        None => format!("{kind}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_sentences() {
-        for (kind, says) in [
-            ("DaemonSet", "DaemonSets are not cloned yet"),
-            ("NetworkPolicy", "NetworkPolicies are not cloned yet"),
-            ("Gateway", "Gateways are not cloned yet"),
-            ("IngressClass", "IngressClasses are not cloned yet"),
-            ("Endpoints", "Endpoints are not cloned yet"),
-        ] {
-            let object = ObjectName { api_version: "v1".into(), kind: kind.into(), name: "x".into() };
-            assert_eq!(Decision::LeftOut { object, reason: LeftOutReason::KindNotCloned }.why(), says);
-        }
-    }
-
-    #[test]
     fn a_refusal_names_the_field() {
         let reason = LeftOutReason::Refused { path: "spec.template.spec.hostPID".into(), what: "the node's processes" };
-        assert_eq!(reason.sentence("Deployment"), "asks for the node's processes (spec.template.spec.hostPID)");
+        assert_eq!(reason.sentence(), "asks for the node's processes (spec.template.spec.hostPID)");
     }
 }

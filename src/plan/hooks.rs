@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::decision::Decision;
+use super::kinds::is_workload;
 use super::manifest::Manifest;
-use super::pods::{POD_SPEC, text};
+use super::pods::text;
 use super::refuse::refusal;
 use super::types::{Planned, PlannedHook, Snapshot};
 use super::{hash, rules, sealed};
@@ -16,6 +17,8 @@ use crate::api::names::{LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_HOOK};
 use crate::domain::baseline::{Hook, JobSource};
 use crate::domain::slug::hash8;
 
+/// JSON pointer of the pod spec of a Job and of every workload.
+const POD_SPEC: &str = "/spec/template/spec";
 /// What a planned Job must not say: how it is selected and named is the Job controller's affair, and whether it ran has to
 /// be seen by us before it goes.
 const NOT_OURS: [&str; 4] = ["selector", "manualSelector", "ttlSecondsAfterFinished", "suspend"];
@@ -90,7 +93,7 @@ impl World<'_> {
     /// The planned workload of that name.
     fn workload(&self, name: &str) -> Option<&Manifest> {
         let mut planned = self.stages.iter().flatten().map(|p| &p.manifest);
-        planned.find(|m| m.name().name == name && m.group() == "apps" && m.get(POD_SPEC).is_some())
+        planned.find(|m| m.name().name == name && is_workload(m))
     }
 
     fn mark(&self, job: &mut Manifest, hook: &Hook) {

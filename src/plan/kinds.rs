@@ -1,36 +1,47 @@
-//! The kinds that are cloned, and when each is made.
+//! Which objects of which kinds are cloned, and when each is made. What is known of kinds is in [`crate::kinds`].
 
 use super::manifest::Manifest;
+use crate::kinds::{Known, Treatment};
 
-/// A kind that is cloned.
-pub(super) struct ClonedKind {
-    group: &'static str,
-    kind: &'static str,
-    /// Index of its stage: what pods mount and are reached by comes before the pods.
-    pub stage: usize,
+pub(super) use crate::kinds::STAGES;
+
+/// What is done with an object by its kind; absent for custom resources.
+pub(super) fn treatment(object: &Manifest) -> Option<Treatment> {
+    Known::find(object.group(), object.kind()).map(|known| known.treatment)
 }
 
-/// How many stages there can be.
-pub(super) const STAGES: usize = 2;
-
-const CLONED: [ClonedKind; 8] = [
-    ClonedKind { group: "", kind: "ServiceAccount", stage: 0 },
-    ClonedKind { group: "", kind: "ConfigMap", stage: 0 },
-    ClonedKind { group: "", kind: "Secret", stage: 0 },
-    ClonedKind { group: "", kind: "PersistentVolumeClaim", stage: 0 },
-    ClonedKind { group: "", kind: "Service", stage: 0 },
-    ClonedKind { group: "networking.k8s.io", kind: "Ingress", stage: 0 },
-    ClonedKind { group: "apps", kind: "Deployment", stage: 1 },
-    ClonedKind { group: "apps", kind: "StatefulSet", stage: 1 },
-];
-
-/// The entry of an object's kind, absent where the kind is not cloned. The group counts too: a Knative `Service` is
-/// not a `Service`.
-pub(super) fn cloned_kind(object: &Manifest) -> Option<&'static ClonedKind> {
-    CLONED.iter().find(|k| k.kind == object.kind() && k.group == object.group())
+/// Why objects of a kind are left out, where they are.
+pub(super) fn not_cloned(group: &str, kind: &str) -> &'static str {
+    match Known::find(group, kind).map(|known| known.treatment) {
+        Some(Treatment::OptIn(_, why) | Treatment::LeftOut(why) | Treatment::Unread(why)) => why,
+        Some(Treatment::Cloned(_) | Treatment::Listed(_)) => "is known by its name alone",
+        None => "is a custom resource, and clone.customResources does not name its kind",
+    }
 }
 
-/// Whether the object runs pods.
+/// The index of the stage in which an object is made, absent where its kind is not cloned.
+pub(super) fn stage(object: &Manifest) -> Option<usize> {
+    match treatment(object)? {
+        Treatment::OptIn(..) => None,
+        other => other.stage().map(|stage| stage as usize),
+    }
+}
+
+/// Whether the object runs pods that are there until it goes or is done: its readiness is the environment's.
 pub(super) fn is_workload(object: &Manifest) -> bool {
-    object.group() == "apps" && matches!(object.kind(), "Deployment" | "StatefulSet")
+    has_replicas(object) || is(object, "apps", "DaemonSet") || is(object, "batch", "Job")
+}
+
+/// Whether the object says how many pods it wants.
+pub(super) fn has_replicas(object: &Manifest) -> bool {
+    is(object, "apps", "Deployment") || is(object, "apps", "StatefulSet")
+}
+
+/// Whether pods are made of the object's template, now or at some time.
+pub(super) fn has_pods(object: &Manifest) -> bool {
+    is_workload(object) || is(object, "batch", "CronJob")
+}
+
+fn is(object: &Manifest, group: &str, kind: &str) -> bool {
+    object.group() == group && object.kind() == kind
 }

@@ -6,6 +6,7 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+pub mod complete;
 mod context;
 mod decision;
 mod hash;
@@ -33,7 +34,7 @@ pub use source::Sources;
 pub use types::{ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
 use context::Context;
-use kinds::{STAGES, cloned_kind};
+use kinds::{STAGES, stage};
 use serde_json::Value;
 
 use crate::api::names::ANNOTATION_APPLIED_HASH;
@@ -64,7 +65,7 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
     for object in cloned {
         let (manifest, made) = rules::apply_all(object, context);
         decisions.extend(made);
-        if let Some(stage) = cloned_kind(object).and_then(|kind| stages.get_mut(kind.stage)) {
+        if let Some(stage) = stage(object).and_then(|index| stages.get_mut(index)) {
             stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }

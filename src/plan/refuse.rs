@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::manifest::Manifest;
-use super::pods::{POD_SPEC, containers, text};
+use super::pods::{containers, dotted, pod_spec, text};
 
 const POD_FIELDS: [(&str, &str); 3] =
     [("hostNetwork", "the node's network"), ("hostPID", "the node's processes"), ("hostIPC", "the node's shared memory")];
@@ -15,16 +15,17 @@ pub(super) fn refusal(workload: &Manifest) -> Option<(String, &'static str)> {
 }
 
 fn host_namespace(workload: &Manifest) -> Option<(String, &'static str)> {
-    let is_on = |field: &str| workload.get(&format!("{POD_SPEC}/{field}")) == Some(&Value::Bool(true));
+    let spec = pod_spec(workload);
+    let is_on = |field: &str| workload.get(&format!("{spec}/{field}")) == Some(&Value::Bool(true));
     let (field, what) = POD_FIELDS.into_iter().find(|(field, _)| is_on(field))?;
-    Some((format!("spec.template.spec.{field}"), what))
+    Some((format!("{}.{field}", dotted(&spec)), what))
 }
 
 fn host_path(workload: &Manifest) -> Option<(String, &'static str)> {
-    let volumes = format!("{POD_SPEC}/volumes");
+    let volumes = format!("{}/volumes", pod_spec(workload));
     let volume = workload.items(&volumes).find(|v| v.get("hostPath").is_some_and(|p| !p.is_null()))?;
     let name = text(volume, "name").unwrap_or("?");
-    Some((format!("spec.template.spec.volumes[{name}].hostPath"), "a folder of the node"))
+    Some((format!("{}[{name}].hostPath", dotted(&volumes)), "a folder of the node"))
 }
 
 fn privileged(workload: &Manifest) -> Option<(String, &'static str)> {

@@ -205,6 +205,11 @@ impl World {
         self
     }
 
+    /// Its Baseline.
+    pub fn its_baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
     /// The plan for it.
     pub fn plan(&self) -> Made {
         self.with_target(|target| Made { plan: plan(&self.snapshot, target, &self.images) })

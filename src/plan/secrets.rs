@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::decision::{Decision, LeftOutReason};
-use super::kinds::is_workload;
+use super::kinds::has_pods;
 use super::manifest::{Manifest, ObjectName};
-use super::pods::{POD_SPEC, containers, text};
+use super::pods::{containers, pod_spec, text};
 use super::types::Snapshot;
 
 /// What an object needs a Secret for.
@@ -63,7 +63,7 @@ fn clause(need: Need, users: &[&str]) -> Option<String> {
 
 fn needs(object: &Manifest) -> Vec<(&str, Need)> {
     match object.kind() {
-        _ if is_workload(object) => workload_needs(object),
+        _ if has_pods(object) => workload_needs(object),
         "ServiceAccount" => pull_secrets(object, "/imagePullSecrets").collect(),
         "Ingress" => guard_secret(object).map(|name| (name, Need::Guard)).into_iter().collect(),
         _ => Vec::new(),
@@ -71,11 +71,11 @@ fn needs(object: &Manifest) -> Vec<(&str, Need)> {
 }
 
 fn workload_needs(workload: &Manifest) -> Vec<(&str, Need)> {
-    let volumes = format!("{POD_SPEC}/volumes");
-    let mounted = workload.items(&volumes).flat_map(volume_secrets);
+    let spec = pod_spec(workload);
+    let mounted = workload.items(&format!("{spec}/volumes")).flat_map(volume_secrets);
     let read = containers(workload).flat_map(|(_, container)| container_secrets(container));
     let started = mounted.chain(read).map(|name| (name, Need::Start));
-    started.chain(pull_secrets(workload, &format!("{POD_SPEC}/imagePullSecrets"))).collect()
+    started.chain(pull_secrets(workload, &format!("{spec}/imagePullSecrets"))).collect()
 }
 
 fn pull_secrets<'a>(object: &'a Manifest, pointer: &str) -> impl Iterator<Item = (&'a str, Need)> + use<'a> {

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::decision::{Decision, LeftOutReason};
 use super::hosts::{named_hosts, rule_host};
-use super::kinds::cloned_kind;
+use super::kinds::{not_cloned, stage};
 use super::manifest::{Manifest, ObjectName};
 use super::pods::text;
 use super::refuse::refusal;
 use super::types::{Snapshot, Target};
+use crate::kinds::group_of;
 
 /// ConfigMaps that a controller makes in every namespace.
 const EVERYWHERE: [&str; 3] = ["kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"];
@@ -32,8 +33,14 @@ pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selecti
     let (mut cloned, owned) = split(able, |object| made_by(object, &owners));
     cloned.sort_by_key(|o| sort_key(&o.name()));
     left_out.extend(owned);
-    left_out.extend(snapshot.others.iter().map(|o| Decision::LeftOut { object: o.clone(), reason: LeftOutReason::KindNotCloned }));
+    left_out.extend(snapshot.others.iter().map(other));
     Selection { cloned, left_out }
+}
+
+/// What is only known by its name is left out by its kind.
+fn other(object: &ObjectName) -> Decision {
+    let reason = LeftOutReason::KindNotCloned(not_cloned(group_of(&object.api_version), &object.kind));
+    Decision::LeftOut { object: object.clone(), reason }
 }
 
 /// The order of plans and decisions: by kind, then name.
@@ -62,8 +69,7 @@ fn split(objects: Vec<&Manifest>, reason: impl Fn(&Manifest) -> Option<LeftOutRe
 
 /// Group, kind and name: an owner may be named in another version of its group.
 fn family(name: &ObjectName) -> (String, String, String) {
-    let group = name.api_version.split_once('/').map_or("", |(group, _)| group);
-    (group.to_owned(), name.kind.clone(), name.name.clone())
+    (group_of(&name.api_version).to_owned(), name.kind.clone(), name.name.clone())
 }
 
 fn made_by(object: &Manifest, owners: &HashSet<(String, String, String)>) -> Option<LeftOutReason> {
@@ -94,8 +100,8 @@ impl Facts {
     }
 
     fn reason(&self, object: &Manifest) -> Option<LeftOutReason> {
-        if cloned_kind(object).is_none() {
-            return Some(LeftOutReason::KindNotCloned);
+        if stage(object).is_none() {
+            return Some(LeftOutReason::KindNotCloned(not_cloned(object.group(), object.kind())));
         }
         if is_being_deleted(object) {
             return Some(because("is being deleted"));
@@ -106,14 +112,20 @@ impl Facts {
             "Secret" => secret(object),
             "Service" => service(object),
             "Ingress" => self.ingress(object),
+            "HTTPRoute" | "GRPCRoute" => self.route(),
+            "Job" => finished(object).or_else(|| refused(object)),
             "PersistentVolumeClaim" => self.claim(object),
-            _ => refusal(object).map(|(path, what)| LeftOutReason::Refused { path, what }),
+            _ => refused(object),
         }
     }
 
+    fn route(&self) -> Option<LeftOutReason> {
+        (!self.has_domain).then(|| because("the Baseline has no hosts.domain"))
+    }
+
     fn ingress(&self, object: &Manifest) -> Option<LeftOutReason> {
-        if !self.has_domain {
-            return Some(because("the Baseline has no hosts.domain"));
+        if let Some(reason) = self.route() {
+            return Some(reason);
         }
         let hosts: Vec<_> = object.items("/spec/rules").map(rule_host).collect();
         if hosts.is_empty() && self.names_a_host {
@@ -151,6 +163,16 @@ fn service_account(object: &Manifest) -> Option<LeftOutReason> {
     (object.name().name == "default" && is_plain).then_some(LeftOutReason::MadeByKubernetes)
 }
 
+fn refused(object: &Manifest) -> Option<LeftOutReason> {
+    refusal(object).map(|(path, what)| LeftOutReason::Refused { path, what })
+}
+
+/// A Job that is done would be done again: a migration of an empty database, a mail to every customer.
+fn finished(job: &Manifest) -> Option<LeftOutReason> {
+    let is_done = |c: &Value| matches!(text(c, "type"), Some("Complete" | "Failed")) && text(c, "status") == Some("True");
+    job.items("/status/conditions").any(is_done).then(|| because("has ended in the baseline, and is not run once more"))
+}
+
 fn secret(object: &Manifest) -> Option<LeftOutReason> {
     let is_token = object.text("/type") == Some("kubernetes.io/service-account-token");
     is_token.then(|| LeftOutReason::Refused { path: "type".to_owned(), what: "a token of the baseline's ServiceAccount" })
@@ -180,16 +202,16 @@ mod tests {
 
     #[test]
     fn kinds_that_are_not_cloned_are_named() {
-        let other = ObjectName { api_version: "batch/v1".into(), kind: "CronJob".into(), name: "report".into() };
+        let other = ObjectName { api_version: "policy/v1".into(), kind: "PodDisruptionBudget".into(), name: "web".into() };
         let knative = object("serving.knative.dev/v1", "Service", "web");
-        let world = World::of([object("apps/v1", "DaemonSet", "agent"), knative]).other(other);
+        let world = World::of([object("v1", "Pod", "debug"), knative]).other(other);
         let said = world.plan().said();
         assert_eq!(
             said,
             [
-                "CronJob/report left out: CronJobs are not cloned yet",
-                "DaemonSet/agent left out: DaemonSets are not cloned yet",
-                "Service/web left out: Services are not cloned yet",
+                "Pod/debug left out: runs by itself, and only workloads are cloned: make it a Deployment or a Job",
+                "PodDisruptionBudget/web left out: would hold up the draining of nodes, since there is one pod of each workload",
+                "Service/web left out: is a custom resource, and clone.customResources does not name its kind",
             ]
         );
     }
@@ -234,6 +256,37 @@ mod tests {
         ]);
         assert_eq!(lines[0], "Service/legacy left out: has no selector: its endpoints were filled by hand");
         assert_eq!(lines[1], "Service/mail left out: points outside, to smtp.example.com");
+    }
+
+    #[test]
+    fn rights_and_autoscalers_are_left_out_unless_asked_for() {
+        let lines = said([object("rbac.authorization.k8s.io/v1", "Role", "r"), object("autoscaling/v2", "HorizontalPodAutoscaler", "h")]);
+        assert!(lines[0].contains("clone.autoscalers") && lines[1].contains("clone.include"), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_job_that_has_ended_is_not_run_once_more() {
+        let job = |name: &str, type_: &str| {
+            object("batch/v1", "Job", name).with("/status", json!({"conditions": [{"type": type_, "status": "True"}]}))
+        };
+        let lines = said([job("a", "Complete"), job("b", "Failed"), job("c", "Suspended")]);
+        let left_out = |name: &str| format!("Job/{name} left out: has ended in the baseline, and is not run once more");
+        assert_eq!(lines[..2], [left_out("a"), left_out("b")]);
+        assert!(!lines[2].contains("left out"), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_every_node_runs_is_cloned_unless_it_reaches_into_the_node() {
+        let set = |name: &str| object("apps/v1", "DaemonSet", name).with("/spec", json!({"template": {"spec": {}}}));
+        let agent = set("agent").with("/spec/template/spec/volumes", json!([{"name": "logs", "hostPath": {"path": "/var/log"}}]));
+        let cron = object("batch/v1", "CronJob", "prune").with("/spec/jobTemplate/spec/template/spec/hostPID", json!(true));
+        let lines = said([set("cache"), agent, cron]);
+        assert!(
+            lines.contains(&"DaemonSet/agent left out: asks for a folder of the node (spec.template.spec.volumes[logs].hostPath)".into())
+        );
+        let pid = "CronJob/prune left out: asks for the node's processes (spec.jobTemplate.spec.template.spec.hostPID)";
+        assert!(lines.contains(&pid.into()), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with("DaemonSet/cache ") && !line.contains("left out")), "{lines:#?}");
     }
 
     #[test]

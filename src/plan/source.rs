@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::hash::hash;
-use super::kinds::is_workload;
+use super::kinds::has_replicas;
 use super::manifest::{Manifest, ObjectName};
 use super::types::{ResolvedImages, Snapshot, Target};
 use super::{pods, rules};
@@ -35,7 +35,7 @@ pub(super) fn source_hash(object: &Manifest, images: &ResolvedImages) -> Option<
 
 fn hash_without(object: &Manifest, masked: u64) -> String {
     let mut bare = rules::bare(object);
-    if let Some(replicas) = bare.get("/spec/replicas").and_then(Value::as_i64).filter(|_| is_workload(object)) {
+    if let Some(replicas) = bare.get("/spec/replicas").and_then(Value::as_i64).filter(|_| has_replicas(object)) {
         bare.set(&["spec"], "replicas", json!(replicas.min(1)));
     }
     let mut index = 0;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::kinds::cloned_kind;
+use super::kinds::stage;
 use super::sample::{Made, World, controlled_by, deployment, object, service, stateful_set};
 use super::{Decision, Manifest, ObjectName};
 use crate::domain::Baseline;
@@ -155,7 +155,7 @@ proptest! {
 fn what_pods_need_is_made_before_them() {
     let plan = world(pool()).plan().plan;
     let kinds = |stage: usize| plan.stages[stage].iter().map(|p| p.manifest.kind()).collect::<BTreeSet<_>>();
-    assert_eq!(kinds(1), BTreeSet::from(["Deployment", "StatefulSet"]));
+    assert_eq!(kinds(1), BTreeSet::from(["DaemonSet", "Deployment", "StatefulSet"]));
     assert!(kinds(0).is_disjoint(&kinds(1)));
     assert_eq!(plan.stages.len(), 2);
     assert_eq!(World::of([deployment("web")]).plan().plan.stages.len(), 1, "no stage is empty");
@@ -198,8 +198,7 @@ fn shop_world() -> World {
     let baseline = baseline("shop/baseline.yaml");
     let ours = |o: &Manifest| matches!(o.kind(), "Namespace" | "Baseline");
     let unlisted = |o: &Manifest| o.kind() == "Secret" && !baseline.secrets.contains(&o.name().name);
-    let (cloned, others): (Vec<_>, Vec<_>) =
-        shop().into_iter().filter(|o| !ours(o) && !unlisted(o)).partition(|o| cloned_kind(o).is_some());
+    let (cloned, others): (Vec<_>, Vec<_>) = shop().into_iter().filter(|o| !ours(o) && !unlisted(o)).partition(|o| stage(o).is_some());
     let world = others.iter().map(Manifest::name).fold(World::of(cloned), World::other);
     let web = baseline.repositories.into_iter().find(|r| r.alias == "web").unwrap();
     web.images.iter().fold(world, |world, rule| world.branch(rule.image.repository(), "pr-42-3f9c2ab"))

@@ -9,7 +9,7 @@ use super::pods::{containers, text};
 use super::types::{Planned, ResolvedImages, Snapshot, Workload};
 use crate::api::status::ImageOrigin;
 
-/// Every Deployment and StatefulSet among the objects, in their order.
+/// Every workload among the objects, in their order.
 pub(super) fn workloads(stages: &[Vec<Planned>], images: &ResolvedImages) -> Vec<Workload> {
     let planned = stages.iter().flatten().map(|p| &p.manifest);
     planned.filter(|m| is_workload(m)).map(|m| workload(m, images)).collect()

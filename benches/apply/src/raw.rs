@@ -16,10 +16,10 @@ use preview_env::api::names::{
     CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
     ROLE_BINDING,
 };
-use preview_env::controller::kinds::{KINDS, Kind, Reading};
 use preview_env::controller::{requests, resolve};
 use preview_env::domain::names::namespace_names;
 use preview_env::domain::{Baseline, Environment, EnvironmentName};
+use preview_env::kinds::{KINDS, Kind, Known, Reading};
 use preview_env::plan::{Manifest, Plan, Planned, ResolvedImages, Snapshot, Target, plan};
 use serde_json::{Value, json};
 use test_world::{World, wait_for};
@@ -114,7 +114,8 @@ impl Raw {
 /// What the baseline holds, as the service's own watches see it.
 async fn snapshot(admin: &Client, baseline: &Baseline) -> Result<Snapshot> {
     let mut objects = Vec::new();
-    for kind in KINDS.iter().filter(|kind| kind.reading == Reading::Whole) {
+    let is_cloned = |known: &&Known| known.treatment.reading() == Reading::Whole && !known.installed;
+    for Known { kind, .. } in KINDS.iter().filter(is_cloned) {
         let api: Api<DynamicObject> = Api::namespaced_with(admin.clone(), &baseline.namespace, &kind.resource());
         let items = api.list(&ListParams::default()).await?.items;
         objects.extend(items.into_iter().map(|object| manifest(kind, object)).collect::<Result<Vec<_>>>()?);
@@ -129,7 +130,7 @@ async fn snapshot(admin: &Client, baseline: &Baseline) -> Result<Snapshot> {
 fn manifest(kind: &Kind, mut object: DynamicObject) -> Result<Manifest> {
     object.metadata.managed_fields = None;
     let mut value = serde_json::to_value(object)?;
-    (value["apiVersion"], value["kind"]) = (kind.api_version.into(), kind.kind.into());
+    (value["apiVersion"], value["kind"]) = (kind.api_version.as_ref().into(), kind.kind.as_ref().into());
     Ok(Manifest::new(value))
 }
 

@@ -157,6 +157,6 @@ fn what_expires_is_said_from_now() {
         environment.status.as_mut().unwrap().expires_at = Some(at.parse().unwrap());
         expires(&environment, NOW.parse().unwrap())
     };
-    assert_eq!([with("2026-01-05T23:00:00Z"), with("2026-01-03T00:30:00Z"), with(NOW)], ["2d", "30m", "now"]);
+    assert_eq!([with("2026-01-05T23:00:00Z"), with("2026-01-03T00:30:00Z"), with(NOW)], ["2d23h", "30m", "now"]);
     assert_eq!(expires(&environment(3, &[]), NOW.parse().unwrap()), "");
 }

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::Notes;
 use crate::api::names::{LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY};
 use crate::plan::context::Context;
-use crate::plan::kinds::is_workload;
+use crate::plan::kinds::has_pods;
 use crate::plan::manifest::{Manifest, set_in};
+use crate::plan::pods::template;
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Notes) {
     let target = context.target;
@@ -16,11 +17,14 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Note
     for (key, value) in mark.into_iter().chain(more) {
         manifest.set(&["metadata", "labels"], key, json!(value));
     }
-    if !is_workload(manifest) {
+    if !has_pods(manifest) {
         return;
     }
-    for (key, value) in mark {
-        manifest.set(&["spec", "template", "metadata", "labels"], key, json!(value));
+    // What a CronJob makes are Jobs, and those make the pods.
+    let made = if manifest.kind() == "CronJob" { &["/spec/jobTemplate", template(manifest)][..] } else { &[template(manifest)] };
+    for (path, (key, value)) in made.iter().flat_map(|path| mark.map(|label| (path, label))) {
+        let path: Vec<&str> = path.split('/').skip(1).chain(["metadata", "labels"]).collect();
+        manifest.set(&path, key, json!(value));
     }
     for claim in manifest.items_mut("/spec/volumeClaimTemplates") {
         for (key, value) in mark {

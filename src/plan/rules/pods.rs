@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::Notes;
 use crate::plan::context::Context;
-use crate::plan::kinds::is_workload;
+use crate::plan::kinds::has_pods;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{POD_SPEC, for_each_container};
+use crate::plan::pods::{dotted, for_each_container, pod_spec};
 
 /// Longest time from the word to stop to the end of a pod, in seconds. Ours: long enough for a clean stop of most
 /// programs, short enough that taking down an environment does not wait for those that ignore the word.
@@ -16,7 +16,7 @@ const DEFAULT_GRACE_SECONDS: i64 = 30;
 const QUICK: &str = "environments stop quickly";
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
-    if !is_workload(manifest) {
+    if !has_pods(manifest) {
         return;
     }
     cap_grace(manifest, notes);
@@ -24,23 +24,25 @@ pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes)
         cap_sleep(path, container, notes);
         drop_host_ports(path, container, notes);
     });
-    notes.take(manifest, POD_SPEC, "priorityClassName", "a preview must not preempt other pods");
+    let spec = pod_spec(manifest);
+    notes.take(manifest, &spec, "priorityClassName", "a preview must not preempt other pods");
     // Both follow from the class, and the API server refuses them without it.
-    manifest.remove(POD_SPEC, "priority");
-    manifest.remove(POD_SPEC, "preemptionPolicy");
-    notes.take(manifest, POD_SPEC, "nodeName", "the scheduler picks the node");
+    manifest.remove(&spec, "priority");
+    manifest.remove(&spec, "preemptionPolicy");
+    notes.take(manifest, &spec, "nodeName", "the scheduler picks the node");
 }
 
 fn cap_grace(manifest: &mut Manifest, notes: &mut Notes) {
-    let field = format!("{POD_SPEC}/terminationGracePeriodSeconds");
+    let spec = pod_spec(manifest);
+    let field = format!("{spec}/terminationGracePeriodSeconds");
     let before = manifest.get(&field).and_then(Value::as_i64);
     let seconds = before.unwrap_or(DEFAULT_GRACE_SECONDS);
     if seconds <= GRACE_SECONDS {
         return;
     }
-    let path = "spec.template.spec.terminationGracePeriodSeconds";
-    notes.changed(path, (&seconds.to_string(), &GRACE_SECONDS.to_string()), QUICK);
-    manifest.set(&["spec", "template", "spec"], "terminationGracePeriodSeconds", json!(GRACE_SECONDS));
+    notes.changed(dotted(&field), (&seconds.to_string(), &GRACE_SECONDS.to_string()), QUICK);
+    let path: Vec<&str> = spec.split('/').skip(1).collect();
+    manifest.set(&path, "terminationGracePeriodSeconds", json!(GRACE_SECONDS));
 }
 
 /// A sleep before the stop that is longer than the grace period is refused by the API server.

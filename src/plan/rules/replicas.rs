@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::Notes;
 use crate::plan::context::Context;
-use crate::plan::kinds::is_workload;
+use crate::plan::kinds::has_replicas;
 use crate::plan::manifest::Manifest;
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
-    if !is_workload(manifest) {
+    if !has_replicas(manifest) {
         return;
     }
     // Absent means one: the API server's default.

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::{Notes, shown};
 use crate::plan::context::Context;
-use crate::plan::kinds::is_workload;
+use crate::plan::kinds::has_replicas;
 use crate::plan::manifest::Manifest;
 
 const STRATEGY: &str = "/spec/updateStrategy";
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
-    if !is_workload(manifest) {
+    if !has_replicas(manifest) {
         return;
     }
     notes.take(manifest, "/spec", "paused", "a paused Deployment starts no pods");

@@ -88,8 +88,8 @@ fn reasons() -> Result<BTreeSet<String>> {
     for file in files {
         words.extend(capitalised_words(&fs::read_to_string(file)?));
     }
-    let kinds = preview_env::controller::kinds::KINDS.map(|kind| kind.kind);
-    words.retain(|word| !kinds.contains(&word.as_str()) && !OF_KUBERNETES.contains(&word.as_str()));
+    let is_kind = |word: &str| preview_env::kinds::KINDS.iter().any(|known| known.kind.kind == word);
+    words.retain(|word| !is_kind(word) && !OF_KUBERNETES.contains(&word.as_str()));
     words.retain(|word| !OTHER_WORDS.contains(&word.as_str()));
     Ok(words)
 }
