@@ -69,7 +69,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     };
     match result {
         // Trying again helps only after somebody changed something, and they have to be told what.
-        Err(error) if !error.is_transient() => pass.stall("Refused", error.to_string()).await,
+        Err(error) if !error.is_transient() && !pass.has_patience(&error) => pass.stall("Refused", error.to_string()).await,
         other => other,
     }
 }
@@ -115,7 +115,7 @@ impl Pass<'_> {
         self.finish(Progress::Stalled(reason, message), self.recorded.status.clone()).await
     }
 
-    fn was_stalled(&self) -> bool {
+    pub(super) fn was_stalled(&self) -> bool {
         is_true(&self.recorded.status.conditions, STALLED)
     }
 
@@ -250,7 +250,7 @@ impl Pass<'_> {
             held: &held,
         };
         let applied = apply::apply(self.context, &to, plan, recorded).await;
-        let progress = progress_of(plan, &applied);
+        let progress = self.with_patience(progress_of(plan, &applied), &applied);
         let Applied { inventory, written, failures } = applied;
         tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
         let complete = held.is_empty() && !failures.iter().any(RequestError::is_transient);
@@ -262,7 +262,8 @@ impl Pass<'_> {
             services: status::services_of(plan),
             left_out: status::left_out_of(plan),
             urls: plan.urls.clone(),
-            revision: self.environment.main_source().map(|s| s.revision.to_string()),
+            // What waits for a hook still runs what was there before.
+            revision: if held.is_empty() { self.environment.main_source().map(|s| s.revision.to_string()) } else { status.revision },
             plan_digest: complete.then_some(digest),
             applied_at: if written > 0 { Some(Utc::now()) } else { status.applied_at },
             ..status

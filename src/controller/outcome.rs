@@ -23,6 +23,9 @@ pub(super) const STATUS_PAUSE: Duration = Duration::from_secs(1);
 /// How long something that needs a person is left alone before it is tried again.
 pub(super) const STALLED_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often a lack of rights is tried again before a person has to see to it: with the pauses between, four seconds.
+const PATIENCE: u32 = 4;
+
 impl Pass<'_> {
     /// Writes down what is about to be applied, before anything is: a crash in between leaves nothing that nobody knows
     /// of. Costs nothing where the plan adds nothing.
@@ -79,6 +82,20 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Whether a refusal may be over in a moment: an API server that has just started knows no RoleBindings for a second or
+    /// two. One that stalled before has had its chance.
+    pub(super) fn has_patience(&self, error: &RequestError) -> bool {
+        let tries = self.context.retries.failures(&self.environment.uid);
+        error.lacks_rights() && !self.was_stalled() && tries < PATIENCE
+    }
+
+    pub(super) fn with_patience(&self, progress: Progress, applied: &Applied) -> Progress {
+        match progress {
+            Progress::Stalled("ApplyRefused", why) if applied.failures.iter().all(|f| self.has_patience(f)) => Progress::Failing(why),
+            other => other,
+        }
+    }
+
     /// Counts move fast at first and slowly later, and are written in step with that.
     fn status_pause(&self, status: &PreviewEnvironmentStatus) -> Duration {
         status.applied_at.map_or(STATUS_PAUSE, |at| age(at, self.now)).clamp(STATUS_PAUSE, LONGEST_STATUS_PAUSE)
@@ -126,4 +143,35 @@ pub(super) fn progress_of(plan: &Plan, applied: &Applied) -> Progress {
 /// How long ago something was.
 pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (now - since).to_std().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: u16, what: &str) -> RequestError {
+        RequestError::Answered { what: what.to_owned(), code, message: "no".to_owned() }
+    }
+
+    fn progress(failures: Vec<RequestError>, stalled: &[&str]) -> Progress {
+        let plan = Plan { stalled: stalled.iter().map(|s| (*s).to_owned()).collect(), ..Plan::default() };
+        progress_of(&plan, &Applied { failures, ..Applied::default() })
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_before_a_person_is_asked() {
+        assert_eq!(progress(vec![], &[]), Progress::Applied);
+        let both = progress(vec![failure(403, "apply b"), failure(503, "apply a")], &["refused"]);
+        assert_eq!(both, Progress::Failing("cannot apply a: no".into()));
+        let refused = progress(vec![failure(422, "apply b"), failure(403, "apply a")], &["refused"]);
+        assert_eq!(refused, Progress::Stalled("ApplyRefused", "cannot apply a: no; cannot apply b: no".into()));
+        assert_eq!(progress(vec![], &["refused"]), Progress::Stalled("Refused", "refused".into()));
+    }
+
+    #[test]
+    fn a_moment_that_is_to_come_is_not_long_ago() {
+        let now = Utc::now();
+        assert_eq!(age(now + chrono::TimeDelta::seconds(5), now), Duration::ZERO);
+        assert_eq!(age(now - chrono::TimeDelta::seconds(5), now), Duration::from_secs(5));
+    }
 }

@@ -56,6 +56,11 @@ impl RequestError {
         self.code().is_none_or(|code| matches!(code, 409 | 429) || code >= 500)
     }
 
+    /// Whether the API server knows no role that allows it. Quotas and policies answer 403 too, in other words.
+    pub fn lacks_rights(&self) -> bool {
+        matches!(self, Self::Answered { code: 403, message, .. } if message.contains(": User \""))
+    }
+
     /// From kube's error. The texts of kube's errors hold no request bodies.
     pub fn from_kube(what: impl Into<String>, error: kube::Error) -> Self {
         let what = what.into();
@@ -244,4 +249,18 @@ pub async fn delete_environment(client: &Client, object: &PreviewEnvironment) ->
 
 fn names_of(object: &PreviewEnvironment) -> (String, String) {
     (object.metadata.namespace.clone().unwrap_or_default(), object.metadata.name.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_rights_is_told_from_other_refusals() {
+        let answered = |code, message: &str| RequestError::Answered { what: "apply".into(), code, message: message.into() };
+        let rights = r#"services "web" is forbidden: User "system:serviceaccount:p:p" cannot patch resource "services""#;
+        assert!(answered(403, rights).lacks_rights());
+        assert!(!answered(403, r#"pods "web" is forbidden: exceeded quota: q"#).lacks_rights());
+        assert!(!answered(422, rights).lacks_rights());
+    }
 }

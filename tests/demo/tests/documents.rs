@@ -33,7 +33,12 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 13] = [
+const OF_KUBERNETES: [&str; 18] = [
+    "BackoffLimitExceeded",
+    "Complete",
+    "DeadlineExceeded",
+    "Failed",
+    "Never",
     "BaselineStatus",
     "ClusterRole",
     "ExternalName",
