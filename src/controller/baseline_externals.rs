@@ -79,6 +79,8 @@ mod tests {
             other: None,
             contents: Some(Contents { objects: vec![Manifest::new(config)], ..Contents::default() }),
             errors: vec![],
+            problems: vec![],
+            unlisted: 0,
         }
     }
 

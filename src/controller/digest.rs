@@ -21,5 +21,8 @@ pub fn of_inputs(environment: &Environment, images: &ResolvedImages, baseline: &
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid"].into_iter().find(|r| *r == recorded).unwrap_or("Stalled")
+    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid", "HookFailed"]
+        .into_iter()
+        .find(|r| *r == recorded)
+        .unwrap_or("Stalled")
 }

@@ -131,6 +131,7 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
+        run: "",
     };
     plan(snapshot, &target, &ResolvedImages::default())
 }
