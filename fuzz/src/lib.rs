@@ -3,7 +3,7 @@
 //!
 //! The modules are those of the service, under the names that they have there.
 
-#![allow(dead_code, missing_docs, reason = "most of the modules is for the rest of the service")]
+#![allow(dead_code, missing_docs, unused_imports, reason = "most of the modules is for the rest of the service")]
 
 mod api {
     pub mod baseline {
@@ -31,14 +31,11 @@ mod api {
     }
 }
 
+#[path = "../../src/domain"]
 mod domain {
-    #[path = "../../../src/domain/image_ref.rs"]
     pub mod image_ref;
-    #[path = "../../../src/domain/names.rs"]
     pub mod names;
-    #[path = "../../../src/domain/repo_name.rs"]
     pub mod repo_name;
-    #[path = "../../../src/domain/slug.rs"]
     pub mod slug;
 
     pub use image_ref::ImageRef;
@@ -46,14 +43,12 @@ mod domain {
     pub use slug::Slug;
 }
 
+#[path = "../../src/plan"]
 mod plan {
-    #[path = "../../../src/plan/rewrite/mod.rs"]
     pub mod rewrite;
 
     pub mod externals {
-        #[path = "../../../../src/plan/externals/find.rs"]
         mod find;
-        #[path = "../../../../src/plan/externals/kind.rs"]
         mod kind;
 
         /// Every host that a text names, with its kind.

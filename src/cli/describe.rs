@@ -59,6 +59,7 @@ impl Description<'_> {
             ("state", self.conditions()),
             (&*self.services_title(), self.services()),
             (&*self.plan_title(), self.missing()),
+            ("hooks", self.hooks()),
             ("left out", self.left_out()),
             ("last events", self.events()),
             ("next", self.next()),
@@ -89,6 +90,7 @@ impl Description<'_> {
             fact("url", Some(url.to_owned()));
         }
         fact("expires", self.expiry());
+        fact("behind", words::behind(self.environment));
         let wish = if words::unwished(self.environment) { "taken down by" } else { "asked for by" };
         fact(wish, spec.wish.as_ref().map(|w| format!("{}, {} ago", w.actor, self.ago(w.at))));
         for image in &spec.images {
@@ -158,6 +160,18 @@ impl Description<'_> {
         table
     }
 
+    /// Each hook, and under one that failed what it logged last.
+    fn hooks(&self) -> Table {
+        let mut table = Table::plain(2);
+        for hook in self.environment.status.iter().flat_map(|s| &s.hooks) {
+            table.row([hook.name.clone(), words::hook_state(hook), hook.job.clone()]);
+            for line in hook.log.iter().flat_map(|log| log.lines()) {
+                table.row(["|".to_owned(), line.to_owned()]);
+            }
+        }
+        table
+    }
+
     fn left_out(&self) -> Table {
         let mut table = Table::plain(2);
         for object in self.environment.status.iter().flat_map(|s| &s.left_out) {
@@ -211,6 +225,10 @@ mod tests {
                 "plan": {"kept": 30, "changed": 5, "leftOut": 6, "workloads": 3, "wouldStart": 2},
                 "missing": [{"kind": "Secret", "name": "stripe-live", "what": "used by payments; not copied unless listed",
                     "mend": "clone.secrets: [{name: stripe-live}]", "stops": ["payments"]}],
+                "behind": 2,
+                "hooks": [{"name": "migrate", "job": "migrate-abcdefgh", "state": "Succeeded"},
+                    {"name": "seed", "job": "seed-hgfedcba", "state": "Failed", "message": "every try of its Job failed",
+                     "log": "connecting\nno route to host"}],
                 "leftOut": [{"kind": "Secret", "name": "stripe-live", "why": "not in clone.secrets"}],
                 "conditions": [condition("Wanted", "True", "Triggered", ""), condition("Ready", "False", "Starting", "1 of 2 services ready")]}
         });
@@ -231,6 +249,7 @@ mod tests {
           holds         35 of 41 objects: 30 as they are, 5 changed, 6 left out
           url           https://web-pr-42.preview.example.com
           expires       5 Jan 2026, 12:05 UTC, in 2d12h
+          behind        2 objects changed in the baseline; preview refresh web-pr-42 brings it up
           asked for by  ann@example.com, 120m ago
           image         acme/web:debug, as asked for
 
@@ -245,6 +264,12 @@ mod tests {
         missing, 2 of 3 workloads have all they need
           Secret/stripe-live  used by payments; not copied unless listed
                               mend: clone.secrets: [{name: stripe-live}]
+
+        hooks
+          migrate  done                                 migrate-abcdefgh
+          seed     failed: every try of its Job failed  seed-hgfedcba
+          |        connecting
+          |        no route to host
 
         left out
           Secret/stripe-live  not in clone.secrets

@@ -80,6 +80,8 @@ mod tests {
             other: None,
             contents: Some(Contents { objects: vec![Manifest::new(config)], ..Contents::default() }),
             errors: vec![],
+            problems: vec![],
+            unlisted: 0,
         }
     }
 

@@ -21,7 +21,7 @@ pub fn of_inputs(environment: &Environment, images: &ResolvedImages, baseline: &
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid"]
+    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid", "HookFailed"]
         .into_iter()
         .find(|r| *r == recorded)
         .unwrap_or("Stalled")

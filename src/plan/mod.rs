@@ -12,6 +12,7 @@ mod context;
 mod decision;
 mod externals;
 mod hash;
+mod hooks;
 mod hosts;
 mod kinds;
 mod manifest;
@@ -27,6 +28,7 @@ mod sample;
 mod secret_values;
 mod secrets;
 mod select;
+mod source;
 mod strategic;
 #[cfg(test)]
 mod tests;
@@ -39,7 +41,8 @@ pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use overrides::unused_rules;
 pub use secret_values::{HIDDEN, Listed, listed, sources};
-pub use types::{Controlled, ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
+pub use source::Sources;
+pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
 use context::Context;
 use kinds::{STAGES, stage};
@@ -54,7 +57,8 @@ pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -
     let context = Context::new(&selection.cloned, target, images).named(&selection);
     let Copies { stages, decisions, mut warnings, invalid } = clone_all(&selection.cloned, &context);
     let left_out = [selection.left_out, decisions].concat();
-    let stalled = workloads::stalled(snapshot, &left_out, images);
+    let hooks = hooks::plan(snapshot, &stages, &context);
+    let stalled = [workloads::stalled(snapshot, &left_out, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, &selection.cloned);
     warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
     warnings.extend(overrides::unused_images(&selection.cloned, images));
@@ -62,8 +66,9 @@ pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
         externals: outside(&stages, target),
-        decisions: sorted([left_out, missing].concat()),
+        decisions: sorted([left_out, missing, hooks.decisions].concat()),
         stages,
+        hooks: hooks.planned,
         warnings,
         invalid,
         stalled,
@@ -92,7 +97,7 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> Copies {
         }
         copies.decisions.extend(notes.decisions);
         if let Some(stage) = copies.stages.get_mut(stage(object)) {
-            stage.push(sealed(manifest));
+            stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
     copies.stages.retain(|stage| !stage.is_empty());
@@ -111,7 +116,7 @@ fn outside(stages: &[Vec<Planned>], target: &Target<'_>) -> Vec<External> {
 fn sealed(mut manifest: Manifest) -> Planned {
     let hash = hash(manifest.value());
     manifest.set(&["metadata", "annotations"], ANNOTATION_APPLIED_HASH, Value::String(hash.clone()));
-    Planned { manifest, hash }
+    Planned { manifest, hash, source: None }
 }
 
 fn sorted(mut decisions: Vec<Decision>) -> Vec<Decision> {

@@ -31,6 +31,7 @@ pub fn measure() -> Result<Vec<f64>> {
         seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
+        run: "measured",
     };
     let images = ResolvedImages::default();
     let timed = |_| {

@@ -93,6 +93,7 @@ impl Raw {
             seed: None,
             held_hosts: &HashSet::new(),
             recorded_hosts: &HashSet::new(),
+            run: "raw",
         };
         plan(&self.snapshot, &target, &self.images)
     }

@@ -2,6 +2,7 @@
 
 mod clone;
 mod externals;
+mod hooks;
 mod overrides;
 mod selection;
 
@@ -16,6 +17,7 @@ use crate::api::gaps::{SecretNeeded, Unbacked};
 
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
+pub use hooks::{Hook, HookMoment, OnFailure};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
 
@@ -59,6 +61,11 @@ pub struct BaselineSpec {
     /// Which names are rewritten in what the environments read.
     #[serde(default)]
     pub rewrite: Rewrite,
+    /// Jobs that run in each environment: migrations and seed data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub hooks: Vec<Hook>,
     /// How long an environment lives.
     #[serde(default)]
     pub lifetime: Lifetime,
@@ -156,12 +163,25 @@ pub struct Lifetime {
     #[serde(default = "default_ttl")]
     #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
     pub ttl: String,
+    /// When an environment moves on with its baseline.
+    #[serde(default)]
+    pub follow: Follow,
 }
 
 impl Default for Lifetime {
     fn default() -> Self {
-        Self { ttl: default_ttl() }
+        Self { ttl: default_ttl(), follow: Follow::default() }
     }
+}
+
+/// When an environment moves on with its baseline.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Follow {
+    /// With the next push, or by `preview refresh`. Until then `status.behind` counts.
+    #[default]
+    OnPush,
+    /// By itself, seconds after the baseline has come to rest.
+    Always,
 }
 
 fn default_ttl() -> String {

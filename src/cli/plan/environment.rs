@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::read::{Reading, read};
 use super::text::{About, Shown};
-use super::{PlanArgs, answer, objects, running, style};
+use super::{PlanArgs, answer, is_complete, objects, running, style};
 use crate::api::PreviewEnvironment;
 use crate::cli::Global;
 use crate::cli::cluster::Cluster;
@@ -41,7 +41,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
         note(&format!("you may not read Secret/{name}: its keys and values are missing here"));
     }
     print(&planned.render(global.output, args.all)?)?;
-    Ok(answer(planned.report.is_complete() && planned.plan.invalid.is_empty()))
+    Ok(answer(is_complete(&planned.plan, &planned.report)))
 }
 
 /// The environment that is meant, there or not.
@@ -69,7 +69,7 @@ impl Wished {
 
     async fn named(cluster: &Cluster, args: &PlanArgs) -> Result<Self, Failure> {
         let all = cluster.environments().await?;
-        let which = Which { name: args.name.clone(), pull: None, repo: None };
+        let which = Which { name: args.name.clone(), pull: None, branch: None, repo: None };
         let object = which.find(cluster).await?;
         let baseline = target::usable(&cluster.namespace, &cluster.baselines().await?, Some(&object.spec.baseline))?.remove(0);
         let held_hosts = held(&all, &object);
@@ -112,6 +112,7 @@ impl Wished {
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
         // The service has a seed of its own, which nobody else sees: what it generates is another text.
         let seed = Seed::for_show();
+        let run = environment.hook_run();
         let target = Target {
             environment: &environment.name,
             uid: &environment.uid,
@@ -121,6 +122,7 @@ impl Wished {
             seed: Some(&seed),
             held_hosts: &held_hosts,
             recorded_hosts: &recorded_hosts,
+            run: &run,
         };
         let plan = plan(&reading.snapshot, &target, &resolved);
         let report = report(&reading.snapshot, &plan, &reading.evidence);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::read::{Reading, read, stand_in};
 use super::text::{About, Shown};
-use super::{PlanArgs, answer, objects, style};
+use super::{PlanArgs, answer, is_complete, objects, style};
 use crate::cli::Global;
 use crate::cli::cluster::Cluster;
 use crate::cli::draft::{Draft, Needed};
@@ -34,7 +34,7 @@ pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, F
         note(&format!("wrote {}; look at its comments, then: kubectl apply -f {}", path.display(), path.display()));
     }
     print(&copied.render(global.output, args.all)?)?;
-    Ok(answer(copied.report.is_complete() && copied.plan.invalid.is_empty()))
+    Ok(answer(is_complete(&copied.plan, &copied.report)))
 }
 
 /// What a copy would be.
@@ -131,6 +131,7 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
+        run: "",
     };
     plan(snapshot, &target, &ResolvedImages::default())
 }

@@ -33,10 +33,10 @@ fn digest(value: &Value) -> Value {
     Value::String(format!("sha256:{hex}"))
 }
 
-/// The objects in the order in which they are applied, as YAML documents.
+/// The objects in the order in which they are applied, as YAML documents; the Jobs of hooks last.
 pub fn yaml(plan: &Plan) -> Result<String, Failure> {
     let mut text = String::new();
-    for planned in plan.stages.iter().flatten() {
+    for planned in plan.stages.iter().flatten().chain(plan.hooks.iter().map(|hook| &hook.job)) {
         text.push_str("---\n");
         text.push_str(&document(Format::Yaml, &shown(&planned.manifest))?);
     }
@@ -58,12 +58,14 @@ pub fn names(plan: &Plan) -> String {
 pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
     let counts = Counts::of(&plan.decisions);
     let mut value = json!({
-        "complete": report.is_complete() && plan.invalid.is_empty(),
+        "complete": super::is_complete(plan, report),
         "workloads": report.workloads(),
         "report": report,
         "counts": {"objects": counts.objects(), "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out},
         "externals": plan.externals.iter().map(external).collect::<Vec<_>>(),
         "invalid": plan.invalid,
+        "stalled": plan.stalled,
+        "hooks": plan.hooks.iter().map(|h| json!({"name": h.hook.name, "when": h.hook.when, "job": shown(&h.job.manifest)})).collect::<Vec<_>>(),
         "warnings": plan.warnings,
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),

@@ -3,8 +3,9 @@
 use super::fold::{self, plural};
 use super::outside;
 use super::page::{Entry, Page, Style, Tone};
+use crate::api::baseline::HookMoment;
 use crate::plan::complete::{Counts, Finding, Report};
-use crate::plan::{ObjectName, Plan};
+use crate::plan::{ObjectName, Plan, PlannedHook};
 
 /// What a page is about.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +70,8 @@ impl Shown<'_> {
     /// What the Baseline says and what cannot be done, and what is missing.
     fn needs(&self) -> Vec<Entry> {
         let invalid = self.plan.invalid.iter().map(|why| Entry::new("the Baseline", why.clone()));
-        invalid.chain(self.report.missing.iter().map(entry)).collect()
+        let stalled = self.plan.stalled.iter().map(|why| Entry::new("it would stall", why.clone()));
+        invalid.chain(stalled).chain(self.report.missing.iter().map(entry)).collect()
     }
 
     fn worth_knowing(&self) -> Vec<Entry> {
@@ -86,7 +88,7 @@ impl Shown<'_> {
         let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
         let objects = plural(counts.objects(), "object");
         page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out."));
-        page.paragraph(if report.is_complete() && self.plan.invalid.is_empty() { Tone::Good } else { Tone::Bad }, &self.verdict());
+        page.paragraph(if super::is_complete(self.plan, report) { Tone::Good } else { Tone::Bad }, &self.verdict());
         if self.plan.urls.is_empty() {
             page.paragraph(Tone::Plain, "It has no URL: there is no Ingress or route, or no domain for it.");
         }
@@ -125,6 +127,7 @@ impl Shown<'_> {
     }
 
     fn tail(&self, page: &mut Page) {
+        page.section("hooks", &self.plan.hooks.iter().map(hook).collect::<Vec<_>>());
         let mut rest = Vec::new();
         let kept = fold::kept(&self.plan.decisions);
         if !kept.is_empty() && !self.all {
@@ -149,6 +152,16 @@ impl Shown<'_> {
             page.paragraph(Tone::Faint, note);
         }
     }
+}
+
+/// A hook, when it runs, and as what.
+fn hook(planned: &PlannedHook) -> Entry {
+    let when = match planned.hook.when {
+        HookMoment::BeforeWorkloads => "before the workloads of each revision",
+        HookMoment::AfterReady => "once, when everything is ready",
+        HookMoment::OnUpdate => "after each update",
+    };
+    Entry::new(planned.hook.name.clone(), format!("{when}, as {}", planned.job.manifest.name()))
 }
 
 /// A finding with what mends it under it.

@@ -1,5 +1,6 @@
 //! A Baseline whose every field was understood.
 
+mod hooks;
 mod overrides;
 mod secrets;
 mod selection;
@@ -14,7 +15,9 @@ use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
-use crate::api::baseline::ForgeKind;
+use crate::api::baseline::{Follow, ForgeKind};
+
+pub use hooks::{Hook, JobSource};
 
 pub use overrides::{EnvRule, PatchChange, PatchRule};
 pub use secrets::{Rewrite, SecretRule};
@@ -52,6 +55,10 @@ pub struct Baseline {
     pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// When environments move on with the baseline.
+    pub follow: Follow,
+    /// Jobs that run in each environment, in their order.
+    pub hooks: Vec<Hook>,
 }
 
 /// One repository and the images that it builds.
@@ -150,6 +157,8 @@ impl TryFrom<&api::Baseline> for Baseline {
             rewrite: secrets::rewrite(&spec.rewrite),
             selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            follow: spec.lifetime.follow,
+            hooks: hooks::read(&spec.hooks)?,
         })
     }
 }

@@ -155,6 +155,8 @@ struct View<'a> {
     originals: Vec<(&'a Manifest, &'a Labels)>,
     /// What running workloads read, found when it is first asked for.
     texts: OnceCell<Vec<Texts<'a>>>,
+    /// Whether the Baseline's hooks run Jobs in it.
+    has_hooks: bool,
     /// Why what is left out is.
     left_out: BTreeMap<(&'a str, &'a str), &'a LeftOutReason>,
 }
@@ -175,6 +177,7 @@ impl<'a> View<'a> {
             pods: pods(planned.iter().copied()),
             originals: pods(&snapshot.objects),
             texts: OnceCell::new(),
+            has_hooks: !plan.hooks.is_empty(),
             left_out: left_out.collect(),
             planned,
         }
