@@ -199,7 +199,7 @@ impl Pass<'_> {
 
     /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
     fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Result<Plan, Taken> {
-        let run = self.hook_run();
+        let run = self.environment.run();
         let domain = baseline.hosts.as_ref().map(|h| h.domain.as_str()).unwrap_or_default();
         let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
         let mut tries = 1..HOST_TRIES;

@@ -79,13 +79,6 @@ impl Pass<'_> {
         self.watch_is_current() && namespace.is_some_and(|name| apply::drifted(self.context, &self.recorded, name))
     }
 
-    /// What tells one run of the hooks from another.
-    pub(super) fn hook_run(&self) -> String {
-        let mut parts: Vec<String> = self.environment.sources.iter().map(|s| s.revision.to_string()).collect();
-        parts.extend(self.environment.refresh.as_ref().map(|r| r.at.to_rfc3339()));
-        parts.join(" ")
-    }
-
     /// Looks at how hooks ended, and says what is to be done about those that run when everything is ready.
     pub(super) async fn look_at_hooks(&self, baseline: &Baseline, status: &mut PreviewEnvironmentStatus) -> Next {
         let namespace = status.namespace.clone().unwrap_or_default();

@@ -97,6 +97,12 @@ impl Environment {
         sources.chain(self.wish.as_ref().map(|w| w.at)).chain(self.refresh.as_ref().map(|r| r.at)).max()
     }
 
+    /// What tells one run of hooks from another: the revisions, and when somebody last asked for a refresh.
+    pub fn run(&self) -> String {
+        let revisions = self.sources.iter().map(|s| s.revision.to_string());
+        revisions.chain(self.refresh.as_ref().map(|r| r.at.to_rfc3339())).collect::<Vec<_>>().join(" ")
+    }
+
     /// The source of that repository.
     pub fn source(&self, forge: ForgeKind, repository: &RepoName) -> Option<&Source> {
         self.sources.iter().find(|s| s.forge == forge && s.repository == *repository)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Evidence, Finding, View};
+use super::{Finding, View};
 use crate::domain::ImageRef;
 use crate::plan::manifest::Manifest;
 use crate::plan::pods::{containers, pod_spec, text};
@@ -39,8 +39,8 @@ const HOOKS: [(&str, &str); 2] =
     [("/metadata/annotations/helm.sh~1hook", "Helm"), ("/metadata/annotations/argocd.argoproj.io~1hook", "Argo CD")];
 
 /// Warnings about data that the environment does not have.
-pub(super) fn empty(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
-    let hooks: Vec<Finding> = jobs(view, evidence).filter_map(hook).collect();
+pub(super) fn empty(view: &View<'_>) -> Vec<Finding> {
+    let hooks: Vec<Finding> = jobs(view).filter_map(hook).collect();
     let filled = view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
     let databases = view.running.iter().copied().filter(|_| !filled).filter(|w| is_database(w) && !fills_itself(w));
     let databases = databases.filter(|w| starts_empty(view, w));
@@ -49,9 +49,10 @@ pub(super) fn empty(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
     hooks.into_iter().chain(databases).collect()
 }
 
-fn jobs<'a>(view: &'a View<'_>, evidence: &'a Evidence) -> impl Iterator<Item = &'a Manifest> {
-    let in_snapshot = view.snapshot.objects.iter().filter(|o| o.kind() == "Job");
-    in_snapshot.chain(&evidence.jobs).filter(|job| view.find("Job", &job.name().name).is_none())
+/// Jobs that are not planned, since they ended.
+fn jobs<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Manifest> {
+    let jobs = view.snapshot.objects.iter().filter(|o| o.kind() == "Job");
+    jobs.filter(|job| view.find("Job", &job.name().name).is_none())
 }
 
 /// A Job that ran once, when the baseline was deployed.

@@ -127,7 +127,8 @@ pub(super) fn all<'a>(view: &View<'a>, workload: &'a Manifest) -> Vec<Reference<
 
 /// What the pod template itself names.
 pub(super) fn of_pods(workload: &Manifest) -> Vec<Reference<'_>> {
-    let spec = |field: &str| format!("{}/{field}", pod_spec(workload));
+    let pods = pod_spec(workload);
+    let spec = |field: &str| format!("{pods}/{field}");
     let mut found: Vec<Reference<'_>> = workload.items(&spec("volumes")).flat_map(in_volume).collect();
     found.extend(containers(workload).flat_map(|(_, container)| in_container(container)));
     let account = workload.text(&spec("serviceAccountName")).or_else(|| workload.text(&spec("serviceAccount")));
