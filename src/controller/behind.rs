@@ -107,7 +107,7 @@ fn count(context: &Context, namespace: &str, to_wake: &mut VecDeque<(String, Str
     let baselines = context.baselines.all().unwrap_or_default();
     let Some(baseline) = baselines.into_iter().find(|b| b.namespace == namespace) else { return };
     let Some(contents) = context.baselines.contents(namespace) else { return };
-    let snapshot = Snapshot { objects: contents.objects, others: contents.others, ..Snapshot::default() };
+    let snapshot = Snapshot { objects: contents.objects, others: contents.others, controlled: contents.controlled, ..Snapshot::default() };
     let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(namespace) && e.spec.baseline == baseline.name);
     let Some(sources) = &mut there.first().and_then(|first| sources(&snapshot, &baseline, first)) else { return };
     let waiting: HashSet<String> = to_wake.iter().filter(|(n, _)| n == namespace).map(|(_, name)| name.clone()).collect();

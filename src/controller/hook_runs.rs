@@ -6,9 +6,10 @@ use kube::{Api, ResourceExt};
 
 use super::Context;
 use super::hook_jobs::JobState;
-use super::requests::{self, RequestError, within_deadline};
+use super::requests::{self, Place, RequestError, within_deadline};
 use crate::api::status::{HookState, HookStatus};
-use crate::plan::{ObjectName, PlannedHook};
+use crate::kinds::Kind;
+use crate::plan::PlannedHook;
 
 /// How much of a failed Job's log is kept, in lines and bytes: enough for the exception, little for etcd.
 const LOG_LINES: i64 = 10;
@@ -42,16 +43,17 @@ fn explain(reason: &str, message: &str) -> String {
     }
 }
 
+static JOB: Kind = Kind::new("batch/v1", "Job", "jobs");
+
 /// Makes the Job of a hook. One that is there already is the same: its name says so.
 pub async fn start(context: &Context, namespace: &str, planned: &PlannedHook) -> Result<(), RequestError> {
     tracing::info!(namespace, job = planned.job.manifest.name().name, "starting a hook");
-    requests::create(&context.client, namespace, &planned.job.manifest).await
+    requests::create(&context.client, Place { kind: &JOB, namespace }, &planned.job.manifest).await
 }
 
 /// Deletes the Job of a revision that is over, running or not: two migrations at once help nobody.
 pub async fn stop(context: &Context, namespace: &str, job: &str, environment_uid: &str) -> Result<(), RequestError> {
-    let object = ObjectName { api_version: "batch/v1".to_owned(), kind: "Job".to_owned(), name: job.to_owned() };
-    requests::delete_ours(&context.client, namespace, &object, environment_uid).await
+    requests::delete_ours(&context.client, Place { kind: &JOB, namespace }, job, environment_uid).await
 }
 
 /// The end of what the newest pod of a Job logged. A help and no more: whatever fails here, the hook has failed anyway.

@@ -10,11 +10,14 @@
 
 pub mod apply;
 pub mod baseline_cache;
+pub mod baseline_reader;
 pub mod baseline_status;
 pub mod baselines;
 pub mod behind;
+pub mod catalogue;
 pub mod clean_up;
 pub mod digest;
+pub mod discovery;
 pub mod driver;
 pub mod environments;
 pub mod healing;
@@ -31,6 +34,7 @@ pub mod requests;
 pub mod resolve;
 pub mod retries;
 mod routes;
+pub mod scope;
 pub mod settle;
 pub mod status;
 mod upkeep;
@@ -179,6 +183,7 @@ impl Controller {
         futures::join!(
             environments.follow(context.clone()),
             environments::baselines(context.clone()),
+            discovery::run(context.client.clone(), context.baselines.discovery.clone()),
             watches(&context),
             baseline_status::run(context.clone()),
             work

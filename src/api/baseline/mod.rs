@@ -2,6 +2,7 @@
 
 mod clone;
 mod hooks;
+mod selection;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::api::conditions::Condition;
 
 pub use clone::{CloneRules, SecretRule};
 pub use hooks::{Hook, HookMoment, OnFailure};
+pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]

@@ -1,6 +1,7 @@
 //! A Baseline whose every field was understood.
 
 mod hooks;
+mod selection;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,8 @@ use crate::api;
 use crate::api::baseline::{Follow, ForgeKind};
 
 pub use hooks::{Hook, JobSource};
+
+pub use selection::{GroupKind, ObjectMatch, Selection};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -38,6 +41,8 @@ pub struct Baseline {
     pub hosts: Option<Hosts>,
     /// Names of the Secrets that are copied.
     pub secrets: Vec<String>,
+    /// Which objects are cloned.
+    pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
     /// When environments move on with the baseline.
@@ -127,6 +132,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
+            selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
             follow: spec.lifetime.follow,
             hooks: hooks::read(&spec.hooks)?,
