@@ -32,7 +32,7 @@ struct Inner {
     errors: BTreeMap<Kind, (String, Instant)>,
     namespace_listed: bool,
     pod_security: Option<String>,
-    /// Counts the changes of what is read whole.
+    /// Counts the changes of what is cloned.
     version: u64,
 }
 
@@ -65,9 +65,9 @@ impl BaselineCache {
         self.lock(|i| i.is_complete(custom).then(|| i.contents()))
     }
 
-    /// A number that changes with everything that can be cloned, where [`Self::contents`] gives something.
-    pub fn version(&self, custom: &[GroupKind]) -> Option<u64> {
-        self.lock(|i| i.is_complete(custom).then_some(i.version))
+    /// A number that changes with everything that is cloned; absent before all of it was listed.
+    pub fn version(&self) -> Option<u64> {
+        self.lock(|i| i.is_listed().then_some(i.version))
     }
 
     /// The Pod Security level that the namespace enforces, if it enforces one.
@@ -111,13 +111,13 @@ impl BaselineCache {
 
     /// A list is complete.
     pub(super) fn put_all(&self, watch: &Watch, objects: BTreeMap<String, Manifest>) {
-        self.lock(|i| i.reads(watch).then(|| *i.moving(watch) = objects));
+        self.lock(|i| i.reads(watch).then(|| *i.moving(&watch.kind) = objects));
         self.listed(watch);
     }
 
     /// An object is new or changed.
     pub(super) fn put(&self, watch: &Watch, name: String, object: Manifest) {
-        self.lock(|i| i.reads(watch).then(|| i.moving(watch).insert(name, object)));
+        self.lock(|i| i.reads(watch).then(|| i.moving(&watch.kind).insert(name, object)));
     }
 
     /// A list of names is complete.
@@ -134,8 +134,8 @@ impl BaselineCache {
     /// An object is gone.
     pub(super) fn remove(&self, watch: &Watch, name: &str) {
         self.lock(|i| {
-            if i.whole.contains_key(&watch.kind) {
-                i.moving(watch).remove(name);
+            if i.whole.get_mut(&watch.kind).and_then(|objects| objects.remove(name)).is_some() {
+                i.version += 1;
             }
             i.names.get_mut(&watch.kind).and_then(|names| names.remove(name));
         });
@@ -181,17 +181,21 @@ impl Inner {
         self.scope.as_ref().is_some_and(|scope| scope.watches.contains(watch))
     }
 
-    /// The objects of a kind, which are about to change.
-    fn moving(&mut self, watch: &Watch) -> &mut BTreeMap<String, Manifest> {
-        self.version += 1;
-        self.whole.entry(watch.kind.clone()).or_default()
+    fn is_complete(&self, custom: &[GroupKind]) -> bool {
+        let as_asked_for = self.scope.as_ref().is_some_and(|scope| scope.custom == custom && scope.problems.is_empty());
+        as_asked_for && self.is_listed()
     }
 
-    fn is_complete(&self, custom: &[GroupKind]) -> bool {
-        let Some(scope) = &self.scope else { return false };
-        let mut required = scope.watches.iter().filter(|watch| watch.required);
-        let as_asked_for = scope.custom == custom && scope.problems.is_empty();
-        as_asked_for && self.namespace_listed && required.all(|watch| self.listed.contains(&watch.kind))
+    /// Whether everything was listed that is to be read.
+    fn is_listed(&self) -> bool {
+        let mut required = self.scope.iter().flat_map(|scope| &scope.watches).filter(|watch| watch.required);
+        self.scope.is_some() && self.namespace_listed && required.all(|watch| self.listed.contains(&watch.kind))
+    }
+
+    /// The objects of a kind, which are about to change.
+    fn moving(&mut self, kind: &Kind) -> &mut BTreeMap<String, Manifest> {
+        self.version += 1;
+        self.whole.entry(kind.clone()).or_default()
     }
 
     fn contents(&self) -> Contents {

@@ -115,10 +115,7 @@ impl Baselines {
 
     /// Of every namespace that was read completely, a number that changes with what is cloned of it.
     pub fn versions(&self) -> HashMap<String, u64> {
-        let version = |(name, entry): (&String, &Namespace)| {
-            let cache = &entry.reader.as_ref()?.cache;
-            Some((name.clone(), cache.version(&entry.parsed()?.selection.custom_resources)?))
-        };
+        let version = |(name, entry): (&String, &Namespace)| Some((name.clone(), entry.reader.as_ref()?.cache.version()?));
         self.lock(|i| i.namespaces.iter().filter_map(version).collect())
     }
 

@@ -15,11 +15,11 @@ use super::clean_up::{self, CleanUp};
 use super::hosts::Taken;
 use super::namespace::{self, NamespaceOutcome};
 use super::observe::{Observed, observe};
+use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use super::resolve::resolve;
 use super::settle::{Course, Settled, settle};
-use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
 use super::status::{self, Progress};
 use super::{Context, digest, hooks};
 use crate::api::PreviewEnvironment;
@@ -220,7 +220,7 @@ impl Pass<'_> {
 
     /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
     fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Result<Plan, Taken> {
-        let run = self.environment.run();
+        let run = self.environment.hook_run();
         let domain = baseline.hosts.as_ref().map(|h| h.domain.as_str()).unwrap_or_default();
         let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
         let mut tries = 1..HOST_TRIES;

@@ -35,9 +35,7 @@ impl JobState {
         let mut so = conditions.filter(|c| c.status == "True");
         so.find_map(|c| match c.type_.as_str() {
             "Complete" => Some(Self::Succeeded),
-            "Failed" => {
-                Some(Self::Failed { reason: c.reason.clone().unwrap_or_default(), message: c.message.clone().unwrap_or_default() })
-            }
+            "Failed" => Some(Self::Failed { reason: c.reason.clone().unwrap_or_default(), message: c.message.clone().unwrap_or_default() }),
             _ => None,
         })
         .unwrap_or(Self::Running)

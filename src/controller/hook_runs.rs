@@ -11,6 +11,9 @@ use crate::api::status::{HookState, HookStatus};
 use crate::kinds::Kind;
 use crate::plan::PlannedHook;
 
+/// What hooks run as.
+static JOB: Kind = Kind::new("batch/v1", "Job", "jobs");
+
 /// How much of a failed Job's log is kept, in lines and bytes: enough for the exception, little for etcd.
 const LOG_LINES: i64 = 10;
 const LOG_BYTES: i64 = 4_096;
@@ -43,8 +46,6 @@ fn explain(reason: &str, message: &str) -> String {
     }
 }
 
-static JOB: Kind = Kind::new("batch/v1", "Job", "jobs");
-
 /// Makes the Job of a hook. One that is there already is the same: its name says so.
 pub async fn start(context: &Context, namespace: &str, planned: &PlannedHook) -> Result<(), RequestError> {
     tracing::info!(namespace, job = planned.job.manifest.name().name, "starting a hook");
@@ -62,8 +63,12 @@ async fn last_lines(context: &Context, namespace: &str, job: &str) -> Option<Str
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
     let pods = within_deadline("list the pods of a hook", api.list(&of_job)).await.ok()?;
     let newest = pods.items.into_iter().max_by_key(|pod| pod.creation_timestamp().map(|t| t.0))?;
-    let params =
-        LogParams { container: failed_container(&newest), tail_lines: Some(LOG_LINES), limit_bytes: Some(LOG_BYTES), ..LogParams::default() };
+    let params = LogParams {
+        container: failed_container(&newest),
+        tail_lines: Some(LOG_LINES),
+        limit_bytes: Some(LOG_BYTES),
+        ..LogParams::default()
+    };
     let name = newest.name_any();
     let answer = within_deadline("read the log of a hook", api.logs(&name, &params)).await;
     let text = answer.inspect_err(|error| tracing::debug!(namespace, job, %error, "the log of a hook is not there")).ok()?;
@@ -99,8 +104,10 @@ mod tests {
 
     #[test]
     fn the_container_that_failed_speaks() {
-        let ended = |name: &str, code: i32| json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
-            "state": {"terminated": {"exitCode": code}}});
+        let ended = |name: &str, code: i32| {
+            json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": code}}})
+        };
         let pod = |statuses: serde_json::Value| {
             let pod = json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}]}, "status": {"containerStatuses": statuses}});
             failed_container(&serde_json::from_value(pod).unwrap())

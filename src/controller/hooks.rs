@@ -62,11 +62,7 @@ pub fn outlived<'a>(before: &'a [HookStatus], now: &[HookStatus]) -> Vec<&'a str
 }
 
 /// What is to be done before the workloads. `is_ready` says whether the workload of that name is.
-pub fn before_workloads<'a>(
-    hooks: impl IntoIterator<Item = &'a Hook>,
-    records: &[HookStatus],
-    is_ready: impl Fn(&str) -> bool,
-) -> Next {
+pub fn before_workloads<'a>(hooks: impl IntoIterator<Item = &'a Hook>, records: &[HookStatus], is_ready: impl Fn(&str) -> bool) -> Next {
     next(hooks.into_iter().filter(|h| h.when == HookMoment::BeforeWorkloads), records, is_ready)
 }
 

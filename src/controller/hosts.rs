@@ -151,7 +151,11 @@ mod tests {
         claims.claim("u-1", &["a", "b"]).unwrap();
         assert_eq!(claims.claim("u-2", &["c", "b"]), Err(Taken::ByEnvironment("b".into())));
         claims.claim("u-2", &["c"]).unwrap();
-        assert_eq!(claims.held_by_others("u-2", ""), HashSet::from(["a".to_owned(), "b".to_owned()]), "nothing was taken by the failed claim");
+        assert_eq!(
+            claims.held_by_others("u-2", ""),
+            HashSet::from(["a".to_owned(), "b".to_owned()]),
+            "nothing was taken by the failed claim"
+        );
         claims.claim("u-1", &["a"]).unwrap();
         claims.claim("u-2", &["b"]).unwrap();
         assert!(!claims.restore("u-3", &["a"]));

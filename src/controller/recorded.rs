@@ -135,7 +135,8 @@ mod tests {
     use crate::api::status::Feedback;
 
     fn object(status: PreviewEnvironmentStatus) -> PreviewEnvironment {
-        let spec = PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, refresh: None, lifetime: None, images: vec![] };
+        let spec =
+            PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, refresh: None, lifetime: None, images: vec![] };
         let mut object = PreviewEnvironment::new("web-pr-42", spec);
         object.metadata.uid = Some("u-1".into());
         object.status = Some(status);

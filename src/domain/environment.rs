@@ -91,16 +91,17 @@ impl Environment {
         Self::try_from(&readable).ok()
     }
 
+    /// What tells one run of the hooks from another: the commits, and when somebody last asked for a refresh.
+    pub fn hook_run(&self) -> String {
+        let mut parts: Vec<String> = self.sources.iter().map(|s| s.revision.to_string()).collect();
+        parts.extend(self.refresh.as_ref().map(|r| r.at.to_rfc3339()));
+        parts.join(" ")
+    }
+
     /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh.
     pub fn last_activity(&self) -> Option<DateTime<Utc>> {
         let sources = self.sources.iter().map(|s| s.observed_at);
         sources.chain(self.wish.as_ref().map(|w| w.at)).chain(self.refresh.as_ref().map(|r| r.at)).max()
-    }
-
-    /// What tells one run of hooks from another: the revisions, and when somebody last asked for a refresh.
-    pub fn run(&self) -> String {
-        let revisions = self.sources.iter().map(|s| s.revision.to_string());
-        revisions.chain(self.refresh.as_ref().map(|r| r.at.to_rfc3339())).collect::<Vec<_>>().join(" ")
     }
 
     /// The source of that repository.

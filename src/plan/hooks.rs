@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_cron_job_lends_its_template() {
-        let template = json!({"spec": {"template": {"spec": {"restartPolicy": "OnFailure", "containers": [{"name": "c", "image": "x:1"}]}}}});
+        let template =
+            json!({"spec": {"template": {"spec": {"restartPolicy": "OnFailure", "containers": [{"name": "c", "image": "x:1"}]}}}});
         let nightly = object("batch/v1", "CronJob", "nightly").with("/spec", json!({"jobTemplate": template}));
         let from = |name: &str| hook(JobSource::CronJob(name.into()));
         let plan = World::of([nightly]).baseline(|b| b.hooks = vec![from("nightly"), from("weekly")]).plan().plan;

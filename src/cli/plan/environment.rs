@@ -110,7 +110,7 @@ impl Wished {
         let status = object.status.clone().unwrap_or_default();
         let namespace = status.namespace.unwrap_or_else(|| namespace_names(&baseline.namespace, &environment.name).preferred);
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
-        let run = environment.run();
+        let run = environment.hook_run();
         let target = Target {
             environment: &environment.name,
             uid: &environment.uid,
