@@ -21,6 +21,8 @@ const ERROR_LIFE: Duration = Duration::from_secs(90);
 pub struct BaselineCache {
     inner: Mutex<Inner>,
     changed: Arc<Notify>,
+    /// Told when a kind can be read that could not be: somebody granted something.
+    pub(super) recovered: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +53,7 @@ pub struct Contents {
 impl BaselineCache {
     /// A cache that says so whenever a first list is complete or a watch fails.
     pub fn new(changed: Arc<Notify>) -> Self {
-        Self { inner: Mutex::default(), changed }
+        Self { changed, ..Self::default() }
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -143,12 +145,15 @@ impl BaselineCache {
     }
 
     fn listed(&self, watch: &Watch) {
-        self.lock(|i| {
+        let recovered = self.lock(|i| {
             if i.reads(watch) {
                 i.listed.insert(watch.kind.clone());
-                i.errors.remove(&watch.kind);
             }
+            i.errors.remove(&watch.kind).is_some()
         });
+        if recovered {
+            self.recovered.notify_one();
+        }
         self.changed.notify_one();
     }
 

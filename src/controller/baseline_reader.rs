@@ -72,12 +72,16 @@ pub async fn follow(reader: Reader) {
 async fn follow_scope(mut reader: Reader) {
     let mut tasks: HashMap<Watch, Task> = HashMap::new();
     let mut served = reader.discovery.subscribe();
+    // Kinds are often installed shortly before what uses them.
+    reader.discovery.look_again();
     loop {
         let catalogue = served.borrow_and_update().clone();
         let mut pause = LOOK_FOR_RIGHTS;
         if let Some(catalogue) = catalogue {
             let scope = scope(&mut reader, &catalogue).await;
             if !scope.problems.is_empty() {
+                // What was just installed may not have been seen yet.
+                reader.discovery.look_again();
                 pause = LOOK_FOR_MISSING;
             }
             tasks.retain(|watch, _| scope.watches.contains(watch));
@@ -88,8 +92,9 @@ async fn follow_scope(mut reader: Reader) {
         }
         tokio::select! {
             _ = served.changed() => {}
-            _ = reader.custom.changed() => reader.discovery.look_again(),
-            () = tokio::time::sleep(pause) => reader.discovery.look_again(),
+            _ = reader.custom.changed() => {}
+            () = reader.cache.recovered.notified() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

@@ -19,4 +19,6 @@ mod plan;
 mod refused;
 mod requests;
 mod shop;
+mod table;
 mod trust;
+mod whole;
