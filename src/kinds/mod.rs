@@ -173,6 +173,28 @@ mod tests {
         assert!(KINDS.iter().all(|known| seen.insert((known.kind.group(), &known.kind.kind))));
     }
 
+    /// The line of a kind in docs/kinds.md.
+    fn line(known: &Known) -> String {
+        let group = if known.kind.group().is_empty() { "core" } else { known.kind.group() };
+        let what = match known.treatment {
+            Treatment::Cloned(_) => "cloned".to_owned(),
+            Treatment::Listed(_) => "cloned where `clone.secrets` lists it".to_owned(),
+            Treatment::OptIn(_, why) => format!("by opt in; else left out: it {why}"),
+            Treatment::LeftOut(why) => format!("left out: it {why}"),
+            Treatment::Unread(why) => format!("not looked at: it {why}"),
+        };
+        format!("| {} | {group} | {what} |", known.kind.kind)
+    }
+
+    #[test]
+    fn the_table_is_documented_as_it_is() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kinds.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let expected: Vec<String> = KINDS.iter().map(line).collect();
+        let written: Vec<&str> = text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| kind ")).collect();
+        assert_eq!(written, expected, "docs/kinds.md should hold:\n{}", expected.join("\n"));
+    }
+
     #[test]
     fn reasons_are_clauses_about_one_object() {
         for known in KINDS {

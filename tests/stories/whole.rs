@@ -5,6 +5,7 @@ use anyhow::Context;
 use github_double::On;
 use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use preview_env::api::Baseline;
@@ -17,6 +18,7 @@ use crate::shop::{Pull, Shop, story_apart};
 
 const DEFINITIONS: &str = include_str!("manifests/parts.yaml");
 const RIGHTS: &str = include_str!("manifests/parts-rights.yaml");
+const CLONE_ROLES: &str = include_str!("../../deploy/clone-roles.yaml");
 const WHOLE: &str = include_str!("manifests/whole.yaml");
 
 fn api(world: &World, namespace: &str, (version, kind, plural): (&str, &str, &str)) -> anyhow::Result<Api<DynamicObject>> {
@@ -84,13 +86,19 @@ fn a_whole_system_is_cloned_with_the_kinds_that_its_cluster_has() {
         }
 
         // Without rights the Baseline says who gives them.
-        let shop = Shop::unready(world, "whole", WHOLE, |spec| spec["clone"]["customResources"] = custom(&["Database"])).await?;
+        let shop = Shop::unready(world, "whole", WHOLE, |spec| {
+            spec["clone"]["customResources"] = custom(&["Database"]);
+            spec["clone"]["include"] = json!([{"kind": "Role"}, {"kind": "RoleBinding"}]);
+        })
+        .await?;
         let message = wait_for_refusal(world, "whole", "CannotRead").await?;
         assert!(message.contains("preview-env.dev/aggregate-to-baseline-reader"), "{message}");
-        for object in read(RIGHTS)? {
-            apply(&world.admin, &object, None).await?;
+        for object in read(RIGHTS)?.iter().chain(&read(CLONE_ROLES)?) {
+            apply(&world.admin, object, None).await?;
         }
-        holds_rights(&world.admin, "preview-env:environment", "databases").await?;
+        for resource in ["databases", "rolebindings"] {
+            holds_rights(&world.admin, "preview-env:environment", resource).await?;
+        }
         made_by_an_operator(world, "whole").await?;
         for kind in ["Database", "HTTPRoute", "StatefulSet", "Bucket"] {
             wait_until_read(world, "whole", kind).await?;
@@ -101,6 +109,7 @@ fn a_whole_system_is_cloned_with_the_kinds_that_its_cluster_has() {
         let (admin, namespace) = (world.admin.clone(), pull.namespace());
         Api::<DaemonSet>::namespaced(admin.clone(), &namespace).get("cache").await?;
         Api::<CronJob>::namespaced(admin.clone(), &namespace).get("nightly").await?;
+        Api::<RoleBinding>::namespaced(admin.clone(), &namespace).get("leader").await?;
         api(world, &namespace, ROUTE)?.get("api").await?;
         let database = api(world, &namespace, DATABASE)?.get("orders").await?;
         assert_eq!(database.data["spec"], json!({"size": "small"}));
@@ -127,6 +136,9 @@ fn a_whole_system_is_cloned_with_the_kinds_that_its_cluster_has() {
         let message = wait_for_refusal(world, "whole", "CustomResources").await?;
         assert!(message.contains("spec.clone.customResources[1]") && message.contains("spec.clone.customResources[2]"), "{message}");
         assert_eq!(pull.perform(On::close).await?, Some(202));
-        pull.wait_until_gone().await
+        let closed = std::time::Instant::now();
+        let gone = pull.wait_until_gone().await;
+        eprintln!("gone after {:?}", closed.elapsed());
+        gone
     });
 }

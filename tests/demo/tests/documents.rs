@@ -132,9 +132,15 @@ fn the_flags_of_the_service_are_as_documented() -> Result<()> {
 
 #[test]
 fn links_between_documents_lead_somewhere() -> Result<()> {
-    for path in
-        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/commands.md", "docs/operations.md", "docs/troubleshooting.md"]
-    {
+    for path in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/commands.md",
+        "docs/kinds.md",
+        "docs/operations.md",
+        "docs/troubleshooting.md",
+    ] {
         let text = document(path)?;
         let folder = root().join(path).parent().context("a file is in a folder")?.to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
