@@ -45,10 +45,7 @@ pub async fn take_down(context: &Context, environment: &Environment, recorded: &
         if !state.terminating {
             tracing::info!(env = %environment.name, namespace = name, "taking down");
             delete_all(context, environment, (name, &custom)).await?;
-            for stage in STAGES {
-                let kinds: Vec<Kind> = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind).cloned()).collect();
-                delete_all(context, environment, (name, &kinds)).await?;
-            }
+            stop_workloads(context, environment, name).await?;
             requests::delete_namespace(&context.client, name, &state.uid).await?;
         }
     }
@@ -79,6 +76,22 @@ async fn namespaces(
         ));
     }
     Ok(ours)
+}
+
+/// Deletes the workloads and volumes of an environment, and says whether no volume is left. Called again until it is so.
+/// Claims go after the pods that use them, which Kubernetes sees to.
+pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
+    stop_workloads(context, environment, namespace).await?;
+    let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
+    Ok(requests::count(&context.client, Place { kind: claims, namespace }, &environment.uid).await? == 0)
+}
+
+async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
+    for stage in STAGES {
+        let kinds: Vec<Kind> = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind).cloned()).collect();
+        delete_all(context, environment, (namespace, &kinds)).await?;
+    }
+    Ok(())
 }
 
 /// The kinds of custom resources that were applied. They go before everything else: what their operators made of them

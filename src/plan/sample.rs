@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
 use crate::domain::baseline::{Hosts, Selection};
 use crate::domain::{Baseline, EnvironmentName};
@@ -131,6 +132,8 @@ impl World {
             secrets: vec![],
             selection: Selection::default(),
             ttl: std::time::Duration::from_secs(86_400),
+            follow: Follow::OnPush,
+            hooks: vec![],
         };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },
@@ -218,6 +221,11 @@ impl World {
 
     /// The plan for it.
     pub fn plan(&self) -> Made {
+        self.with_target(|target| Made { plan: plan(&self.snapshot, target, &self.images) })
+    }
+
+    /// Something that is asked of its environment.
+    pub fn with_target<T>(&self, ask: impl FnOnce(&Target<'_>) -> T) -> T {
         let environment = EnvironmentName::recorded("web-pr-42");
         let target = Target {
             environment: &environment,
@@ -226,8 +234,9 @@ impl World {
             baseline: &self.baseline,
             held_hosts: &self.held,
             recorded_hosts: &self.recorded,
+            run: "revision",
         };
-        Made { plan: plan(&self.snapshot, &target, &self.images) }
+        ask(&target)
     }
 }
 

@@ -33,7 +33,12 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 13] = [
+const OF_KUBERNETES: [&str; 18] = [
+    "BackoffLimitExceeded",
+    "Complete",
+    "DeadlineExceeded",
+    "Failed",
+    "Never",
     "BaselineStatus",
     "ClusterRole",
     "ExternalName",
@@ -137,6 +142,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/commands.md",
+        "docs/configuration.md",
         "docs/kinds.md",
         "docs/operations.md",
         "docs/troubleshooting.md",
