@@ -33,7 +33,7 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 18] = [
+const OF_KUBERNETES: [&str; 20] = [
     "BackoffLimitExceeded",
     "Complete",
     "DeadlineExceeded",
@@ -44,12 +44,14 @@ const OF_KUBERNETES: [&str; 18] = [
     "ExternalName",
     "GitHub",
     "Namespace",
+    "Namespaced",
     "OnDelete",
     "PartialEq",
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
     "ReplicaFailure",
     "RollingUpdate",
+    "Stale",
     "Baseline",
     "None",
 ];
