@@ -128,18 +128,12 @@ impl BaselineCache {
         self.listed(watch);
     }
 
-    /// A name is new.
-    pub(super) fn put_name(&self, watch: &Watch, name: String, owner: Option<ObjectName>) {
-        self.lock(|i| i.reads(watch).then(|| i.names.entry(watch.kind.clone()).or_default().insert(name, owner)));
-    }
-
     /// An object is gone.
     pub(super) fn remove(&self, watch: &Watch, name: &str) {
         self.lock(|i| {
             if i.whole.get_mut(&watch.kind).and_then(|objects| objects.remove(name)).is_some() {
                 i.version += 1;
             }
-            i.names.get_mut(&watch.kind).and_then(|names| names.remove(name));
         });
     }
 
@@ -282,11 +276,10 @@ mod tests {
         cache.read_only(scope(&[&pods]));
         cache.namespace_listed();
         let owner = ObjectName { api_version: "apps/v1".into(), kind: "ReplicaSet".into(), name: "web".into() };
-        cache.put_names(&pods, Names::from([("debug".into(), None)]));
-        cache.put_name(&pods, "web-1".into(), Some(owner.clone()));
+        cache.put_names(&pods, Names::from([("debug".into(), None), ("web-1".into(), Some(owner.clone()))]));
         let contents = cache.contents(&[]).unwrap();
         assert_eq!((contents.others[0].name.as_str(), &contents.controlled[0].owner), ("debug", &owner));
-        cache.remove(&pods, "web-1");
+        cache.put_names(&pods, Names::new());
         assert!(cache.contents(&[]).unwrap().controlled.is_empty());
     }
 }

@@ -70,7 +70,7 @@ pub const STAGES: usize = 3;
 pub enum Reading {
     /// Watched whole: they are cloned.
     Whole,
-    /// Watched by their metadata: they are only named as left out.
+    /// Listed by their metadata now and then: they are only named as left out.
     NameOnly,
     /// Got one by one, by the names that the Baseline lists.
     ByName,
