@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::errors::Failure;
 use crate::cli::output::{Format, document};
 use crate::plan::complete::{Counts, Report};
-use crate::plan::{Decision, External, Manifest, Plan};
+use crate::plan::{Decision, External, Manifest, Plan, Planned, PlannedHook};
 
 /// Digits of a digest: enough to tell two values apart, and too few to guess one by.
 const DIGEST_LEN: usize = 8;
@@ -33,10 +33,15 @@ fn digest(value: &Value) -> Value {
     Value::String(format!("sha256:{hex}"))
 }
 
-/// The objects in the order in which they are applied, as YAML documents; the Jobs of hooks last.
+/// Everything that is applied, and the Jobs of hooks.
+fn all(plan: &Plan) -> impl Iterator<Item = &Planned> {
+    plan.stages.iter().flatten().chain(plan.hooks.iter().map(|h| &h.job))
+}
+
+/// The objects in the order in which they are applied, as YAML documents.
 pub fn yaml(plan: &Plan) -> Result<String, Failure> {
     let mut text = String::new();
-    for planned in plan.stages.iter().flatten().chain(plan.hooks.iter().map(|hook| &hook.job)) {
+    for planned in all(plan) {
         text.push_str("---\n");
         text.push_str(&document(Format::Yaml, &shown(&planned.manifest))?);
     }
@@ -45,7 +50,7 @@ pub fn yaml(plan: &Plan) -> Result<String, Failure> {
 
 /// The objects by kind and name, as `kubectl -o name` writes them.
 pub fn names(plan: &Plan) -> String {
-    plan.stages.iter().flatten().fold(String::new(), |mut text, planned| {
+    all(plan).fold(String::new(), |mut text, planned| {
         let (group, name) = (planned.manifest.group(), planned.manifest.name());
         let dot = if group.is_empty() { "" } else { "." };
         // Writing to a String cannot fail.
@@ -65,11 +70,11 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
         "externals": plan.externals.iter().map(external).collect::<Vec<_>>(),
         "invalid": plan.invalid,
         "stalled": plan.stalled,
-        "hooks": plan.hooks.iter().map(|h| json!({"name": h.hook.name, "when": h.hook.when, "job": shown(&h.job.manifest)})).collect::<Vec<_>>(),
         "warnings": plan.warnings,
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),
         "objects": plan.stages.iter().flatten().map(|p| shown(&p.manifest)).collect::<Vec<_>>(),
+        "hooks": plan.hooks.iter().map(hook).collect::<Vec<_>>(),
     });
     if let Some(map) = value.as_object_mut() {
         map.extend(more);
@@ -80,6 +85,10 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
 fn external(external: &External) -> Value {
     let used_by: Vec<String> = external.used_by.iter().map(|place| format!("{} {}", place.object, place.path)).collect();
     json!({"host": external.host, "port": external.port, "kind": external.kind, "usedBy": used_by})
+}
+
+fn hook(planned: &PlannedHook) -> Value {
+    json!({"name": planned.hook.name, "when": planned.hook.when, "job": shown(&planned.job.manifest)})
 }
 
 fn decision(decision: &Decision) -> Value {

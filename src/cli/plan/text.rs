@@ -63,6 +63,7 @@ impl Shown<'_> {
             page.section("changed", &fold::changed(&self.plan.decisions));
             page.section("left out", &fold::left_out(&self.plan.decisions, |object| self.is_told(object)));
         }
+        page.section("hooks", &self.plan.hooks.iter().map(hook).collect::<Vec<_>>());
         self.tail(&mut page);
         page.finish()
     }
@@ -127,7 +128,6 @@ impl Shown<'_> {
     }
 
     fn tail(&self, page: &mut Page) {
-        page.section("hooks", &self.plan.hooks.iter().map(hook).collect::<Vec<_>>());
         let mut rest = Vec::new();
         let kept = fold::kept(&self.plan.decisions);
         if !kept.is_empty() && !self.all {
@@ -154,14 +154,13 @@ impl Shown<'_> {
     }
 }
 
-/// A hook, when it runs, and as what.
 fn hook(planned: &PlannedHook) -> Entry {
     let when = match planned.hook.when {
-        HookMoment::BeforeWorkloads => "before the workloads of each revision",
-        HookMoment::AfterReady => "once, when everything is ready",
-        HookMoment::OnUpdate => "after each update",
+        HookMoment::BeforeWorkloads => "before the workloads of every revision",
+        HookMoment::AfterReady => "once, when everything is ready for the first time",
+        HookMoment::OnUpdate => "when every revision but the first is ready",
     };
-    Entry::new(planned.hook.name.clone(), format!("{when}, as {}", planned.job.manifest.name()))
+    Entry::new(planned.hook.name.clone(), format!("{}, {when}", planned.job.manifest.name()))
 }
 
 /// A finding with what mends it under it.
