@@ -32,14 +32,14 @@ pub fn changed(decisions: &[Decision]) -> Vec<Entry> {
     for change in &all {
         shared.entry((short_path(change), change.after, change.why)).or_default().push(change);
     }
-    let is_shared = |c: &[&Change<'_>]| objects_of(c).len() >= SHARED && !c[0].path.ends_with("image");
+    let is_shared = |c: &[&Change<'_>]| objects_of(c).len() >= SHARED && !c.iter().any(|c| is_field(c.path, "image"));
     shared.retain(|_, changes| is_shared(changes));
     let own = all.iter().filter(|c| !shared.contains_key(&(short_path(c), c.after, c.why)));
     let mut by_object: BTreeMap<(&str, &str), Vec<&Change<'_>>> = BTreeMap::new();
     for change in own {
         by_object.entry((change.object.kind.as_str(), change.object.name.as_str())).or_default().push(change);
     }
-    let runs_another = |changes: &&Vec<&Change<'_>>| changes.iter().any(|c| c.path.ends_with(".image"));
+    let runs_another = |changes: &&Vec<&Change<'_>>| changes.iter().any(|c| is_field(c.path, "image"));
     let (images, others): (Vec<_>, Vec<_>) = by_object.values().partition(runs_another);
     let shared = shared.iter().map(|((path, after, why), changes)| shared_entry(path, (after, why), changes));
     images.into_iter().chain(others).map(|changes| own_entry(changes)).chain(shared).collect()
@@ -93,9 +93,9 @@ pub fn plural(count: usize, word: &str) -> String {
 /// An object with a paragraph for each change; changes that are short share one where they share the reason.
 fn own_entry(changes: &[&Change<'_>]) -> Entry {
     let mut entry = Entry::of(changes.first().map(|c| c.object.to_string()).unwrap_or_default());
-    let has_hosts = changes.iter().any(|c| c.path.ends_with(".host"));
+    let has_hosts = changes.iter().any(|c| is_field(c.path, "host"));
     // Certificates follow the hosts.
-    for change in changes.iter().filter(|c| !(has_hosts && c.path.starts_with("spec.tls[") && c.path.ends_with(".hosts"))) {
+    for change in changes.iter().filter(|c| !(has_hosts && c.path.starts_with("spec.tls[") && is_field(c.path, "hosts"))) {
         let phrase = phrase(&short_path(change), change.before, change.after);
         match entry.says.last_mut().filter(|last| last.why == change.why) {
             Some(last) if last.text.len() + phrase.len() < TOGETHER_MAX => last.text = format!("{}, {phrase}", last.text),
@@ -115,6 +115,11 @@ fn own_entry(changes: &[&Change<'_>]) -> Entry {
     entry
 }
 
+/// Whether that field is where a path ends.
+fn is_field(path: &str, field: &str) -> bool {
+    path.rsplit('.').next() == Some(field)
+}
+
 /// The part of a path that tells the field: `image`, `replicas`, `rules[0].host`.
 fn short_path(change: &Change<'_>) -> String {
     let object = change.object.name.as_str();
@@ -122,7 +127,7 @@ fn short_path(change: &Change<'_>) -> String {
     for prefix in ["spec.jobTemplate.spec.template.spec.", "spec.template.spec.", "spec.template.", "spec.", "metadata."] {
         path = path.strip_prefix(prefix).unwrap_or(path);
     }
-    if path.starts_with("rules[") && path.ends_with(".host") {
+    if path.starts_with("rules[") && is_field(path, "host") {
         return "host".to_owned();
     }
     let own = format!("containers[{object}].");
@@ -135,7 +140,7 @@ fn short_path(change: &Change<'_>) -> String {
 fn phrase(path: &str, before: &str, after: &str) -> String {
     let name = path.strip_prefix("annotations[").and_then(|rest| rest.strip_suffix(']'));
     let path = name.map_or_else(|| path.to_owned(), |name| format!("annotation {name}"));
-    let images = path.ends_with("image").then(|| Some((before.parse::<ImageRef>().ok()?, after.parse::<ImageRef>().ok()?))).flatten();
+    let images = is_field(&path, "image").then(|| Some((before.parse::<ImageRef>().ok()?, after.parse::<ImageRef>().ok()?))).flatten();
     match images.filter(|(old, new)| old.same_repository(new)) {
         Some((old, new)) => return format!("{path} {} -> {}", version(&old), version(&new)),
         None if after == ABSENT => format!("{path} dropped"),
