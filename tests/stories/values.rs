@@ -26,7 +26,10 @@ data:
 
 async fn in_environment<K>(pull: &Pull<'_>, name: &str) -> anyhow::Result<K>
 where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
 {
     Ok(Api::<K>::namespaced(pull.shop.world.admin.clone(), &pull.namespace()).get(name).await?)
 }
@@ -67,7 +70,9 @@ fn an_environment_has_names_and_values_of_its_own() {
         let (name, host, space) = (pull.name(), format!("{}.values.preview.example.com", pull.name()), pull.namespace());
 
         let links: ConfigMap = in_environment(&pull, "links").await?;
-        let file = format!("url: https://{host}/x\ndb: db.{space}.svc.cluster.local:5432\nother: db.values.example.org\nmail: smtp://mail.example.org:25\n");
+        let file = format!(
+            "url: https://{host}/x\ndb: db.{space}.svc.cluster.local:5432\nother: db.values.example.org\nmail: smtp://mail.example.org:25\n"
+        );
         assert_eq!(links.data.and_then(|d| d.get("file.yaml").cloned()), Some(file));
         let settings: ConfigMap = in_environment(&pull, "settings").await?;
         assert_eq!(settings.data.and_then(|d| d.get("GREETING").cloned()), Some(format!("hello from {name}")));

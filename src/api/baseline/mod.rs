@@ -1,8 +1,8 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
 mod clone;
-mod hooks;
 mod externals;
+mod hooks;
 mod overrides;
 mod selection;
 
@@ -16,8 +16,8 @@ use crate::api::conditions::Condition;
 
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
-pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use hooks::{Hook, HookMoment, OnFailure};
+pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
