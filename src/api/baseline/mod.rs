@@ -1,6 +1,7 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
 mod clone;
+mod selection;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::conditions::Condition;
 
 pub use clone::{CloneRules, SecretRule};
+pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]

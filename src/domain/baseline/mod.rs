@@ -1,5 +1,7 @@
 //! A Baseline whose every field was understood.
 
+mod selection;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
 use crate::api::baseline::ForgeKind;
+
+pub use selection::{GroupKind, ObjectMatch, Selection};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -34,6 +38,8 @@ pub struct Baseline {
     pub hosts: Option<Hosts>,
     /// Names of the Secrets that are copied.
     pub secrets: Vec<String>,
+    /// Which objects are cloned.
+    pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
 }
@@ -119,6 +125,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
+            selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
         })
     }
