@@ -8,19 +8,25 @@
 
 mod chosen;
 pub mod complete;
+mod answers;
+mod book;
 mod context;
 mod decision;
 mod hash;
 mod hosts;
 mod kinds;
+mod leave_out;
 mod manifest;
 mod pods;
 mod refuse;
+mod route_names;
 mod rules;
 #[cfg(test)]
 mod sample;
+mod scale;
 mod secrets;
 mod select;
+mod service_names;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -31,6 +37,7 @@ pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use types::{Controlled, ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
 
+use book::RuleBook;
 use context::Context;
 use kinds::{STAGES, stage};
 use serde_json::Value;
@@ -40,9 +47,21 @@ use crate::api::names::ANNOTATION_APPLIED_HASH;
 /// What to make of the snapshot for that environment with those images. The same values give the same plan, whatever
 /// order the snapshot is in.
 pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -> Plan {
-    let selection = select::select(snapshot, target);
-    let context = Context::new(&selection.cloned, target, images);
-    let (stages, changes) = clone_all(&selection.cloned, &context);
+    plan_by(&RuleBook::all(), (snapshot, target, images))
+}
+
+/// The name of every rule, as docs/rules.md has it.
+pub fn rule_names() -> Vec<&'static str> {
+    let book = RuleBook::all();
+    let left_out = book.leave_out.iter().map(|rule| rule.name).chain(book.dangling.iter().map(|rule| rule.name));
+    left_out.chain(book.change.iter().map(|rule| rule.name)).collect()
+}
+
+/// The plan by those rules and no others.
+fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>, &ResolvedImages)) -> Plan {
+    let selection = select::select_by(book, snapshot, target);
+    let context = Context::new(snapshot, &selection.cloned, (target, images));
+    let (stages, changes) = clone_all(&selection.cloned, &book.change, &context);
     let stalled = workloads::stalled(snapshot, &selection.left_out, images);
     let missing = secrets::missing(snapshot, &selection.cloned);
     Plan {
@@ -55,11 +74,11 @@ pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -
 }
 
 /// Every object as the environment gets it, by stages, and what was decided on each.
-fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>, Vec<Decision>) {
+fn clone_all(cloned: &[&Manifest], rules: &[&rules::Rule], context: &Context<'_>) -> (Vec<Vec<Planned>>, Vec<Decision>) {
     let mut stages: Vec<Vec<Planned>> = (0..STAGES).map(|_| Vec::new()).collect();
     let mut decisions = Vec::new();
     for object in cloned {
-        let (manifest, made) = rules::apply_all(object, context);
+        let (manifest, made) = rules::apply_all(object, rules, context);
         decisions.extend(made);
         if let Some(stage) = stages.get_mut(stage(object)) {
             stage.push(sealed(manifest));

@@ -99,7 +99,7 @@ fn gap(view: &View<'_>, object: &ObjectName) -> (String, String) {
     let ObjectName { kind, name, .. } = object;
     let reason = view.reason(kind, name).filter(|reason| !matches!(reason, LeftOutReason::Because(_)) || kind != "Secret");
     match (kind.as_str(), reason) {
-        (_, Some(reason)) => (format!("left out: {}", reason.sentence(kind)), format!("name another {kind} in the workload")),
+        (_, Some(reason)) => (format!("left out: {}", reason.sentence()), format!("name another {kind} in the workload")),
         ("Secret", None) if view.snapshot.missing_secrets.contains(name) => {
             ("listed, and not in the baseline".to_owned(), "make it in the baseline, or have the reference say optional".to_owned())
         }
