@@ -70,7 +70,9 @@ impl BaselineCache {
 
     /// The kinds that cannot be watched, with the API server's reason.
     pub fn errors(&self) -> Vec<String> {
-        self.lock(|i| i.errors.iter().filter(|(_, (_, at))| at.elapsed() < ERROR_LIFE).map(|(kind, (why, _))| sentence(kind, why)).collect())
+        self.lock(|i| {
+            i.errors.iter().filter(|(_, (_, at))| at.elapsed() < ERROR_LIFE).map(|(kind, (why, _))| sentence(kind, why)).collect()
+        })
     }
 
     /// Custom resources that were asked for and cannot be cloned, and why.
@@ -177,12 +179,10 @@ impl Inner {
     }
 
     fn contents(&self) -> Contents {
-        let mut contents =
-            Contents { objects: self.whole.values().flat_map(BTreeMap::values).cloned().collect(), ..Contents::default() };
+        let mut contents = Contents { objects: self.whole.values().flat_map(BTreeMap::values).cloned().collect(), ..Contents::default() };
         for (kind, names) in &self.names {
             for (name, owner) in names {
-                let object =
-                    ObjectName { api_version: kind.api_version.to_string(), kind: kind.kind.to_string(), name: name.clone() };
+                let object = ObjectName { api_version: kind.api_version.to_string(), kind: kind.kind.to_string(), name: name.clone() };
                 match owner.clone() {
                     Some(owner) => contents.controlled.push(Controlled { object, owner }),
                     None => contents.others.push(object),

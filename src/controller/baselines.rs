@@ -186,7 +186,6 @@ impl Baselines {
     }
 }
 
-
 fn seen_in(namespace: &Namespace) -> Vec<Seen> {
     let speaker = namespace.speaker().map(|s| s.name_any());
     let cache = namespace.reader.as_ref().map(|r| &r.cache);

@@ -114,9 +114,7 @@ pub(super) mod tests {
     }
 
     fn list(groups: &[(&str, &str, Value)], freshness: &str) -> APIGroupDiscoveryList {
-        let group = |(name, version, resources): &(&str, &str, Value)| {
-            json!({"metadata": {"name": name}, "versions": [{"version": version, "freshness": freshness, "resources": resources}]})
-        };
+        let group = |(name, version, resources): &(&str, &str, Value)| json!({"metadata": {"name": name}, "versions": [{"version": version, "freshness": freshness, "resources": resources}]});
         serde_json::from_value(json!({"items": groups.iter().map(group).collect::<Vec<_>>()})).unwrap()
     }
 

@@ -6,10 +6,10 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
-mod chosen;
-pub mod complete;
 mod answers;
 mod book;
+mod chosen;
+pub mod complete;
 mod context;
 mod decision;
 mod hash;

@@ -15,6 +15,7 @@ mod lifetimes;
 mod managers;
 mod namespaces;
 mod order;
+mod plan;
 mod refused;
 mod requests;
 mod shop;

@@ -21,7 +21,8 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Note
         return;
     }
     // What a CronJob makes are Jobs, and those make the pods.
-    let made = if manifest.kind() == "CronJob" { &["/spec/jobTemplate", template_pointer(manifest)][..] } else { &[template_pointer(manifest)] };
+    let made =
+        if manifest.kind() == "CronJob" { &["/spec/jobTemplate", template_pointer(manifest)][..] } else { &[template_pointer(manifest)] };
     for (path, (key, value)) in made.iter().flat_map(|path| mark.map(|label| (path, label))) {
         let path: Vec<&str> = path.split('/').skip(1).chain(["metadata", "labels"]).collect();
         manifest.set(&path, key, json!(value));

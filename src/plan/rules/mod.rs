@@ -91,8 +91,8 @@ pub(super) fn apply_all(object: &Manifest, rules: &[&Rule], context: &Context<'_
     for rule in rules {
         (rule.apply)(&mut manifest, context, &mut notes);
     }
-    if notes.decisions.is_empty() {
-        notes.decisions.push(Decision::Kept(notes.object));
+    if !notes.decisions.iter().any(|decision| matches!(decision, Decision::Changed { .. })) {
+        notes.decisions.insert(0, Decision::Kept(notes.object));
     }
     (manifest, notes.decisions)
 }

@@ -40,7 +40,11 @@ fn cap_grace(manifest: &mut Manifest, notes: &mut Notes) {
     if seconds <= GRACE_SECONDS {
         return;
     }
-    notes.changed(format!("{}.terminationGracePeriodSeconds", spec_path(manifest)), (&seconds.to_string(), &GRACE_SECONDS.to_string()), QUICK);
+    notes.changed(
+        format!("{}.terminationGracePeriodSeconds", spec_path(manifest)),
+        (&seconds.to_string(), &GRACE_SECONDS.to_string()),
+        QUICK,
+    );
     let path: Vec<&str> = spec.split('/').skip(1).collect();
     manifest.set(&path, "terminationGracePeriodSeconds", json!(GRACE_SECONDS));
 }

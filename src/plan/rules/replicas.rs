@@ -72,7 +72,8 @@ mod tests {
         ];
         for told in counted {
             let said = World::of([etcd(told.clone())]).plan().said();
-            assert_eq!(said, ["StatefulSet/etcd spec.replicas: its own configuration counts its members"], "{told}");
+            let counts = "StatefulSet/etcd spec.replicas: its own configuration counts its members";
+            assert_eq!(said, ["StatefulSet/etcd kept", counts], "{told}");
         }
         for told in [json!({"args": ["--name=etcd-12"]}), json!({"env": [{"name": "PORT", "value": "3"}]})] {
             assert_eq!(replicas(&World::of([etcd(told)]), "StatefulSet/etcd"), Some(1));

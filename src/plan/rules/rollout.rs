@@ -22,7 +22,7 @@ pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes)
         roll_by_itself(manifest, notes);
     }
     if daemon {
-        notes.noted("spec", "a DaemonSet runs a pod on every node, here as there");
+        notes.noted("kind", "a DaemonSet runs a pod on every node, here as there");
     }
 }
 
@@ -71,6 +71,6 @@ mod tests {
         let agent = object("apps/v1", "DaemonSet", "agent").with("/spec", json!({"updateStrategy": {"type": "OnDelete"}}));
         let plan = World::of([agent]).plan();
         assert_eq!(plan.find("DaemonSet/agent").get("/spec/updateStrategy"), Some(&json!({"type": "RollingUpdate"})));
-        assert!(plan.said().contains(&"DaemonSet/agent spec: a DaemonSet runs a pod on every node, here as there".to_owned()));
+        assert!(plan.said().contains(&"DaemonSet/agent kind: a DaemonSet runs a pod on every node, here as there".to_owned()));
     }
 }
