@@ -6,6 +6,7 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+mod anew;
 mod answers;
 mod book;
 mod chosen;
@@ -32,6 +33,7 @@ mod tests;
 mod types;
 mod workloads;
 
+pub use anew::is_made_anew;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
