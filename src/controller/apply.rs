@@ -11,14 +11,14 @@ use futures::stream;
 use tokio::time::Instant;
 
 use super::Context;
-use super::index::workload_key;
+use super::index::watched_key;
 use super::recorded::Recorded;
 use super::requests::{self, Place, RequestError};
 use crate::api::names::LABEL_AGGREGATE_ENVIRONMENT;
 use crate::api::status::InventoryEntry;
 use crate::domain::Environment;
 use crate::kinds::{Kind, Known, Treatment, group_of};
-use crate::plan::{ObjectName, Plan, Planned};
+use crate::plan::{ObjectName, Plan, Planned, is_made_anew};
 
 /// RBAC follows a new RoleBinding with a lag of some milliseconds; until then the API server answers 403.
 const RBAC_LAG: Duration = Duration::from_secs(2);
@@ -45,19 +45,24 @@ pub struct Destination<'a> {
     pub new: bool,
     /// Whether the watches had time to bring back what was written last.
     pub watch_is_current: bool,
+    /// Objects whose time has not come.
+    pub held: &'a HashSet<ObjectName>,
 }
 
 /// The objects of a plan that are not as planned, by what was recorded and what the watches saw.
 fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorded: &Recorded) -> Vec<Vec<&'a Planned>> {
     let is_current = |planned: &Planned| {
         let object = planned.manifest.name();
+        if to.held.contains(&object) {
+            return true;
+        }
         let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
     plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
 }
 
-/// Whether somebody else deleted or replaced a workload since it was applied.
+/// Whether somebody else deleted or replaced an object since it was applied, as far as watches see that.
 pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool {
     let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, namespace, &object_name(entry))) {
         (Some(applied), Some(seen)) => *applied != seen,
@@ -66,11 +71,11 @@ pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool 
     recorded.status.inventory.iter().any(differs)
 }
 
-/// The hash that a watch last saw on a workload: empty where the workload is gone. `None` for kinds that no watch
+/// The hash that a watch last saw on an object: empty where the object is gone. `None` for kinds that no watch
 /// follows, and before the first list.
 fn seen_as(context: &Context, namespace: &str, object: &ObjectName) -> Option<String> {
     // The group counts: others have a kind `Job` too.
-    let key = workload_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
+    let key = watched_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
     context.index.is_listed(key.0).then(|| context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default())
 }
 
@@ -85,7 +90,7 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
         send_one_ahead(&mut stages);
     }
     for stage in stages {
-        let writes: Vec<_> = stage.into_iter().map(|planned| apply_one(context, to.namespace, planned, deadline)).collect();
+        let writes: Vec<_> = stage.into_iter().map(|planned| apply_one(context, to, planned, deadline)).collect();
         let mut writes = stream::iter(writes).buffer_unordered(context.config.in_flight);
         while let Some((object, result)) = writes.next().await {
             written.insert(object, result.is_ok());
@@ -108,19 +113,27 @@ fn send_one_ahead(stages: &mut Vec<Vec<&Planned>>) {
     }
 }
 
-async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
+async fn apply_one(context: &Context, to: &Destination<'_>, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
     let object = planned.manifest.name();
     let Some(kind) = context.baselines.discovery.kind_of(&object) else {
-        let error = not_served(&object, namespace);
+        let error = not_served(&object, to.namespace);
         return (object, Err(error));
     };
+    let place = Place { kind: &kind, namespace: to.namespace };
+    let mut is_anew = false;
     loop {
         let result = {
             let _permit = context.permits.acquire().await;
-            requests::apply(&context.client, Place { kind: &kind, namespace }, &planned.manifest).await
+            requests::apply(&context.client, place, &planned.manifest).await
         };
         match result {
             Err(error) if error.code() == Some(403) && Instant::now() < deadline => tokio::time::sleep(RBAC_PAUSE).await,
+            Err(RequestError::Answered { code: 422, message, .. }) if !is_anew && is_made_anew(&object, &message) => {
+                is_anew = true;
+                if let Err(error) = requests::delete_ours(&context.client, place, &object.name, &to.environment.uid).await {
+                    return (object, Err(error));
+                }
+            }
             other => return (object, other.map_err(|error| advised(&kind, error))),
         }
     }
@@ -147,12 +160,15 @@ fn advised(kind: &Kind, error: RequestError) -> RequestError {
 fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
+        let before = recorded.entry(&object);
         let hash = match written.get(&object) {
             Some(true) => Some(planned.hash.clone()),
             Some(false) => None,
-            None => recorded.hash_of(&object).map(str::to_owned),
+            None => before.and_then(|entry| entry.hash.clone()),
         };
-        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash }
+        let is_as_planned = hash.as_ref() == Some(&planned.hash);
+        let source = if is_as_planned { planned.source.clone() } else { before.and_then(|entry| entry.source.clone()) };
+        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source }
     };
     plan.stages.iter().flatten().map(entry).collect()
 }
@@ -171,7 +187,7 @@ fn object_name(entry: &InventoryEntry) -> ObjectName {
 /// Deletes what the plan no longer has, once everything that it has is there. Of a kind that is not served any more
 /// nothing is left.
 async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
-    if !applied.failures.is_empty() {
+    if !applied.failures.is_empty() || !to.held.is_empty() {
         applied.inventory.extend(leftovers(plan, recorded).cloned());
         return;
     }

@@ -14,6 +14,7 @@ pub mod complete;
 mod context;
 mod decision;
 mod hash;
+mod hooks;
 mod hosts;
 mod kinds;
 mod leave_out;
@@ -28,6 +29,7 @@ mod scale;
 mod secrets;
 mod select;
 mod service_names;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -37,7 +39,8 @@ pub use anew::is_made_anew;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
-pub use types::{Controlled, ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
+pub use source::Sources;
+pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
 use book::RuleBook;
 use context::Context;
@@ -64,13 +67,15 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
     let selection = select::select_by(book, snapshot, target);
     let context = Context::new(snapshot, &selection.cloned, (target, images));
     let (stages, changes) = clone_all(&selection.cloned, &book.change, &context);
-    let stalled = workloads::stalled(snapshot, &selection.left_out, images);
+    let hooks = hooks::plan(snapshot, &stages, &context);
+    let stalled = [workloads::stalled(snapshot, &selection.left_out, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, &selection.cloned);
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        decisions: sorted([selection.left_out, changes, missing].concat()),
+        decisions: sorted([selection.left_out, changes, missing, hooks.decisions].concat()),
         stages,
+        hooks: hooks.planned,
         stalled,
     }
 }
@@ -80,10 +85,10 @@ fn clone_all(cloned: &[&Manifest], rules: &[&rules::Rule], context: &Context<'_>
     let mut stages: Vec<Vec<Planned>> = (0..STAGES).map(|_| Vec::new()).collect();
     let mut decisions = Vec::new();
     for object in cloned {
-        let (manifest, made) = rules::apply_all(object, rules, context);
+        let (manifest, made) = rules::apply_by(rules, object, context);
         decisions.extend(made);
         if let Some(stage) = stages.get_mut(stage(object)) {
-            stage.push(sealed(manifest));
+            stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
     stages.retain(|stage| !stage.is_empty());
@@ -94,7 +99,7 @@ fn clone_all(cloned: &[&Manifest], rules: &[&rules::Rule], context: &Context<'_>
 fn sealed(mut manifest: Manifest) -> Planned {
     let hash = hash(manifest.value());
     manifest.set(&["metadata", "annotations"], ANNOTATION_APPLIED_HASH, Value::String(hash.clone()));
-    Planned { manifest, hash }
+    Planned { manifest, hash, source: None }
 }
 
 fn sorted(mut decisions: Vec<Decision>) -> Vec<Decision> {

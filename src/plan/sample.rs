@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::book::RuleBook;
 use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan_by};
+use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
 use crate::domain::baseline::{Choices, Hosts, Selection};
 use crate::domain::{Baseline, EnvironmentName};
@@ -158,6 +159,8 @@ impl World {
             selection: Selection::default(),
             choices: Choices::default(),
             ttl: std::time::Duration::from_secs(86_400),
+            follow: Follow::OnPush,
+            hooks: vec![],
         };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },
@@ -250,6 +253,11 @@ impl World {
 
     /// The plan for it by those rules and no others.
     pub fn plan_by(&self, book: &RuleBook) -> Made {
+        self.with_target(|target| Made { plan: plan_by(book, (&self.snapshot, target, &self.images)) })
+    }
+
+    /// Something that is asked of its environment.
+    pub fn with_target<T>(&self, ask: impl FnOnce(&Target<'_>) -> T) -> T {
         let environment = EnvironmentName::recorded("web-pr-42");
         let target = Target {
             environment: &environment,
@@ -258,8 +266,9 @@ impl World {
             baseline: &self.baseline,
             held_hosts: &self.held,
             recorded_hosts: &self.recorded,
+            run: "revision",
         };
-        Made { plan: plan_by(book, (&self.snapshot, &target, &self.images)) }
+        ask(&target)
     }
 }
 

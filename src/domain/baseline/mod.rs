@@ -1,5 +1,6 @@
 //! A Baseline whose every field was understood.
 
+mod hooks;
 mod selection;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,9 @@ use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
-use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, ForgeKind, Gateway, Rbac, Replicas, Volumes};
+use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, Follow, ForgeKind, Gateway, Rbac, Replicas, Volumes};
+
+pub use hooks::{Hook, JobSource};
 
 pub use selection::{GroupKind, ObjectMatch, Selection};
 
@@ -44,6 +47,10 @@ pub struct Baseline {
     pub choices: Choices,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// When environments move on with the baseline.
+    pub follow: Follow,
+    /// Jobs that run in each environment, in their order.
+    pub hooks: Vec<Hook>,
 }
 
 /// The choices of `clone` that are one word each.
@@ -147,6 +154,8 @@ impl TryFrom<&api::Baseline> for Baseline {
             selection: Selection::read(&spec.clone)?,
             choices: choices(&spec.clone),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            follow: spec.lifetime.follow,
+            hooks: hooks::read(&spec.hooks)?,
         })
     }
 }

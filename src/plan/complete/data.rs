@@ -72,8 +72,9 @@ fn is_database(workload: &Manifest) -> bool {
 /// itself knows how to fill them.
 fn starts_empty(view: &View<'_>, workload: &Manifest) -> bool {
     let is_empty = |claim: &Value| claim.pointer("/spec/dataSource").is_none() && claim.pointer("/spec/dataSourceRef").is_none();
-    let claims =
-        workload.items(&format!("{}/volumes", spec_pointer(workload))).filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
+    let claims = workload
+        .items(&format!("{}/volumes", spec_pointer(workload)))
+        .filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
     let mut mounted = claims.filter_map(|name| view.find("PersistentVolumeClaim", name)).map(Manifest::value);
     workload.items("/spec/volumeClaimTemplates").any(is_empty) || mounted.any(is_empty)
 }

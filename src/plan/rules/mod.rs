@@ -84,8 +84,13 @@ pub(super) const RULES: &[Rule] = &[
     rule("labels", labels::apply),
 ];
 
-/// The object as the environment gets it by those rules, and every decision about it: at least one.
-pub(super) fn apply_all(object: &Manifest, rules: &[&Rule], context: &Context<'_>) -> (Manifest, Vec<Decision>) {
+/// The object as the environment gets it, and every decision about it: at least one.
+pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
+    apply_by(&RULES.iter().collect::<Vec<_>>(), object, context)
+}
+
+/// The same by those rules and no others.
+pub(super) fn apply_by(rules: &[&Rule], object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
     let mut manifest = object.clone();
     let mut notes = Notes { object: object.name(), decisions: Vec::new() };
     for rule in rules {
@@ -95,6 +100,13 @@ pub(super) fn apply_all(object: &Manifest, rules: &[&Rule], context: &Context<'_
         notes.decisions.insert(0, Decision::Kept(notes.object));
     }
     (manifest, notes.decisions)
+}
+
+/// The object without what the server writes, as it stands in the baseline otherwise.
+pub(super) fn bare(object: &Manifest) -> Manifest {
+    let mut manifest = object.clone();
+    server_fields::strip(&mut manifest);
+    manifest
 }
 
 /// The decisions about one object.
