@@ -133,6 +133,8 @@ fn sources<'a>(snapshot: &'a Snapshot, baseline: &Baseline, any: &PreviewEnviron
         uid: &environment.uid,
         namespace: "",
         baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
         run: "",

@@ -83,7 +83,7 @@ impl Pass<'_> {
             Ok(images) => images,
             Err(error) => return self.stall("Images", error.to_string()).await,
         };
-        let digest = digest::of_inputs(&images, baseline);
+        let digest = digest::of_inputs(&self.environment, &images, baseline);
         if self.has_lost_its_namespace().await? {
             let why = "its namespace was deleted and is made again".to_owned();
             return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.emptied()).await;
@@ -175,6 +175,10 @@ impl Pass<'_> {
                 Ok(plan) => plan,
                 Err(taken) => return Ok((Progress::Waiting("HostTaken", taken.to_string()), self.recorded.status.clone())),
             };
+            if !plan.invalid.is_empty() {
+                // What is there stays as it is: half of what a team wants can be worse than nothing.
+                return Ok((Progress::Stalled("Overrides", plan.invalid.join("; ")), self.recorded.status.clone()));
+            }
             let recorded = self.recorded.in_namespace(&name);
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
@@ -210,6 +214,8 @@ impl Pass<'_> {
                 uid: &self.environment.uid,
                 namespace: name,
                 baseline,
+                source: self.environment.main_source(),
+                seed: self.context.seed.as_ref(),
                 held_hosts: &held_hosts,
                 recorded_hosts: &recorded_hosts,
                 run: &run,

@@ -7,8 +7,10 @@ pub mod lifetime;
 pub mod names;
 pub mod repo_name;
 pub mod revision;
+pub mod seed;
 pub mod slug;
 pub mod template;
+pub mod value_template;
 
 pub use baseline::{Baseline, InvalidBaseline};
 pub use environment::{Environment, InvalidEnvironment};
@@ -16,5 +18,7 @@ pub use image_ref::ImageRef;
 pub use names::EnvironmentName;
 pub use repo_name::RepoName;
 pub use revision::Revision;
+pub use seed::Seed;
 pub use slug::Slug;
 pub use template::TagTemplate;
+pub use value_template::ValueTemplate;

@@ -7,7 +7,11 @@ use serde_json::Value;
 use super::answers::Answers;
 use super::hosts::{HostMap, by_age};
 use super::manifest::Manifest;
+use super::naming;
+use super::rewrite::Names;
+use super::select::Selection;
 use super::types::{ResolvedImages, Snapshot, Target};
+use crate::domain::value_template::Values;
 
 /// Facts about the environment and about all objects that are cloned.
 pub(super) struct Context<'a> {
@@ -29,6 +33,10 @@ pub(super) struct Context<'a> {
     pub hosts: Option<HostMap>,
     /// Who answers which path of them.
     pub answers: Option<Answers>,
+    /// Names that are rewritten.
+    pub names: Names,
+    /// What templates are filled from.
+    pub values: Values,
 }
 
 impl<'a> Context<'a> {
@@ -47,7 +55,16 @@ impl<'a> Context<'a> {
             target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
             answers: hosts.as_ref().map(|hosts| Answers::of(&by_age(cloned), hosts)),
             hosts,
+            names: Names::default(),
+            values: Values::default(),
         }
+    }
+
+    /// With what names stand for.
+    pub fn named(mut self, selection: &Selection<'_>) -> Self {
+        self.names = naming::names(selection, self.hosts.as_ref(), self.target);
+        self.values = naming::values(self.hosts.as_ref(), self.target);
+        self
     }
 }
 

@@ -38,14 +38,19 @@ pub(super) fn replace_host(text: &str, host: &str, by: &str) -> String {
     replaced + &text[done..]
 }
 
-/// Whether a text names something in a namespace: `<service>.<namespace>`, with or without `.svc` behind.
-pub(super) fn mentions_namespace(text: &str, namespace: &str) -> bool {
+/// The names before a namespace in a text: of Services, `<service>.<namespace>`, with or without `.svc` behind.
+pub(super) fn services_in<'a>(text: &'a str, namespace: &str) -> Vec<&'a str> {
     let inner = format!(".{namespace}");
-    text.match_indices(&inner).any(|(at, _)| {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices(&inner) {
         let rest = &text[at + inner.len()..];
-        let is_service = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
-        is_service && (ends_there(rest) || rest.strip_prefix(".svc").is_some_and(|rest| rest.starts_with('.') || ends_there(rest)))
-    })
+        let is_whole = ends_there(rest) || rest.strip_prefix(".svc").is_some_and(|rest| rest.starts_with('.') || ends_there(rest));
+        let service = text[..at].rsplit(|c: char| !is_part_of_name(c)).next().unwrap_or_default();
+        if is_whole && service.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            found.push(service);
+        }
+    }
+    found
 }
 
 fn is_part_of_name(c: char) -> bool {
@@ -79,9 +84,10 @@ mod tests {
             assert!(!mentions_host(other, "shop.io"), "{other}");
         }
         assert_eq!(replace_host("https://shop.io/a?b=api.shop.io", "shop.io", "x.y"), "https://x.y/a?b=api.shop.io");
-        assert!(mentions_namespace("http://auth.shop/check", "shop") && mentions_namespace("auth.shop.svc:80", "shop"));
+        assert_eq!(services_in("http://auth.shop/check", "shop"), ["auth"]);
+        assert_eq!(services_in("auth.shop.svc:80", "shop"), ["auth"]);
         for other in ["http://auth.shopping", "https://www.shop.io", "a.shop.svcs", "https://$host/.shop"] {
-            assert!(!mentions_namespace(other, "shop"), "{other}");
+            assert!(services_in(other, "shop").is_empty(), "{other}");
         }
     }
 }

@@ -22,3 +22,4 @@ mod requests;
 mod shop;
 mod trust;
 mod upkeep;
+mod values;

@@ -10,7 +10,7 @@ use crate::plan::decision::LeftOutReason;
 use crate::plan::hosts::{named_hosts, serves_hosts};
 use crate::plan::kinds::is_kind;
 use crate::plan::manifest::Manifest;
-use crate::plan::service_names::{mentions_host, mentions_namespace};
+use crate::plan::service_names::{mentions_host, services_in};
 
 /// Words of a snippet that let somebody pass or not, in the languages of nginx, Lua and `HAProxy`.
 const GUARDING_WORDS: [&str; 9] = ["auth", "deny", "allow", "access_by_lua", "satisfy", "401", "403", "http-request", "if "];
@@ -81,9 +81,12 @@ fn secret_of(name: &str, value: &str, namespace: &str) -> Option<String> {
     }
 }
 
+/// A Service that is cloned is no matter: the name is rewritten, and the environment's own answers.
 fn names_the_baseline(value: &str, facts: &Facts<'_>) -> bool {
+    let baseline = facts.target.baseline;
+    let is_own = |service: &str| baseline.rewrite.service_names && facts.holds("Service", service);
     let mut hosts = facts.snapshot.objects.iter().filter(|o| serves_hosts(o)).flat_map(named_hosts);
-    mentions_namespace(value, &facts.target.baseline.namespace) || hosts.any(|host| mentions_host(value, host))
+    !services_in(value, &baseline.namespace).iter().all(|service| is_own(service)) || hosts.any(|host| mentions_host(value, host))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod claims;
 mod cloud;
 mod cron_jobs;
 mod duplicates;
+mod env;
 mod evictions;
 mod external_names;
 mod host_names;
@@ -19,13 +20,16 @@ mod keys;
 mod labels;
 mod marks;
 mod owners;
+mod patches;
 mod pods;
 mod replicas;
+mod rewrite;
 mod role_bindings;
 mod rollout;
 mod route_backends;
 mod route_hosts;
 mod route_parents;
+mod secret_values;
 mod selectors;
 mod server_fields;
 mod service_accounts;
@@ -40,6 +44,7 @@ pub(super) use service_accounts::is_made_for;
 use super::context::Context;
 use super::decision::{ABSENT, Decision};
 use super::manifest::{Manifest, ObjectName};
+use super::secret_values::HIDDEN;
 
 /// One rule, by the name that it has in docs/rules.md.
 pub(super) struct Rule {
@@ -52,7 +57,8 @@ const fn rule(name: &'static str, apply: fn(&mut Manifest, &Context<'_>, &mut No
     Rule { name, apply }
 }
 
-/// What owners leave behind is read before the server's fields go, and our own labels come last.
+/// What owners leave behind is read before the server's fields go. What a team wants otherwise comes after every rule
+/// that changes the same, and our own labels come last.
 pub(super) const RULES: &[Rule] = &[
     rule("owners", owners::apply),
     rule("claims", claims::apply),
@@ -75,31 +81,35 @@ pub(super) const RULES: &[Rule] = &[
     rule("role_bindings", role_bindings::apply),
     rule("variables", variables::apply),
     rule("duplicates", duplicates::apply),
+    rule("rewrite", rewrite::apply),
     rule("affinity", affinity::apply),
     rule("images", images::apply),
     rule("replicas", replicas::apply),
     rule("cron_jobs", cron_jobs::apply),
     rule("rollout", rollout::apply),
     rule("pods", pods::apply),
+    rule("secret_values", secret_values::apply),
+    rule("env", env::apply),
+    rule("patches", patches::apply),
     rule("labels", labels::apply),
 ];
 
 /// The object as the environment gets it, and every decision about it: at least one.
-pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
+pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
     apply_by(&RULES.iter().collect::<Vec<_>>(), object, context)
 }
 
 /// The same by those rules and no others.
-pub(super) fn apply_by(rules: &[&Rule], object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
+pub(super) fn apply_by(rules: &[&Rule], object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
     let mut manifest = object.clone();
-    let mut notes = Notes { object: object.name(), decisions: Vec::new() };
+    let mut notes = Notes { object: object.name(), decisions: Vec::new(), warnings: Vec::new(), failures: Vec::new() };
     for rule in rules {
         (rule.apply)(&mut manifest, context, &mut notes);
     }
     if !notes.decisions.iter().any(|decision| matches!(decision, Decision::Changed { .. })) {
-        notes.decisions.insert(0, Decision::Kept(notes.object));
+        notes.decisions.insert(0, Decision::Kept(notes.object.clone()));
     }
-    (manifest, notes.decisions)
+    (manifest, notes)
 }
 
 /// The object without what the server writes, as it stands in the baseline otherwise.
@@ -109,10 +119,15 @@ pub(super) fn bare(object: &Manifest) -> Manifest {
     manifest
 }
 
-/// The decisions about one object.
+/// What is said about one object.
 pub(super) struct Notes {
     object: ObjectName,
-    decisions: Vec<Decision>,
+    /// At least one.
+    pub decisions: Vec<Decision>,
+    /// What works and is probably not meant.
+    pub warnings: Vec<String>,
+    /// What the Baseline asks for and what cannot be done.
+    pub failures: Vec<String>,
 }
 
 impl Notes {
@@ -125,6 +140,19 @@ impl Notes {
     /// A field stays, and somebody should know.
     fn noted(&mut self, path: impl Into<String>, why: &'static str) {
         self.decisions.push(Decision::Noted { object: self.object.clone(), path: path.into(), why });
+    }
+
+    /// Something about the object works and is probably not meant.
+    fn warn(&mut self, sentence: impl Into<String>) {
+        self.warnings.push(format!("{}: {}", self.object, sentence.into()));
+    }
+
+    /// Something that the Baseline asks for cannot be done. The same for several containers is said once.
+    fn fail(&mut self, sentence: impl Into<String>) {
+        let sentence = sentence.into();
+        if !self.failures.contains(&sentence) {
+            self.failures.push(sentence);
+        }
     }
 
     /// A field was taken away. `before` is shown, so it must not come from a Secret.
