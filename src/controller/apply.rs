@@ -18,7 +18,7 @@ use crate::api::names::LABEL_AGGREGATE_ENVIRONMENT;
 use crate::api::status::InventoryEntry;
 use crate::domain::Environment;
 use crate::kinds::{Kind, Known, Treatment, group_of};
-use crate::plan::{ObjectName, Plan, Planned};
+use crate::plan::{ObjectName, Plan, Planned, is_made_anew};
 
 /// RBAC follows a new RoleBinding with a lag of some milliseconds; until then the API server answers 403.
 const RBAC_LAG: Duration = Duration::from_secs(2);
@@ -95,7 +95,7 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
         send_one_ahead(&mut stages);
     }
     for stage in stages {
-        let writes: Vec<_> = stage.into_iter().map(|planned| apply_one(context, to.namespace, planned, deadline)).collect();
+        let writes: Vec<_> = stage.into_iter().map(|planned| apply_one(context, to, planned, deadline)).collect();
         let mut writes = stream::iter(writes).buffer_unordered(context.config.in_flight);
         while let Some((object, result)) = writes.next().await {
             written.insert(object, result.is_ok());
@@ -118,19 +118,32 @@ fn send_one_ahead(stages: &mut Vec<Vec<&Planned>>) {
     }
 }
 
-async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
+async fn apply_one(
+    context: &Context,
+    to: &Destination<'_>,
+    planned: &Planned,
+    deadline: Instant,
+) -> (ObjectName, Result<(), RequestError>) {
     let object = planned.manifest.name();
     let Some(kind) = context.baselines.discovery.kind_of(&object) else {
-        let error = not_served(&object, namespace);
+        let error = not_served(&object, to.namespace);
         return (object, Err(error));
     };
+    let place = Place { kind: &kind, namespace: to.namespace };
+    let mut is_anew = false;
     loop {
         let result = {
             let _permit = context.permits.acquire().await;
-            requests::apply(&context.client, Place { kind: &kind, namespace }, &planned.manifest).await
+            requests::apply(&context.client, place, &planned.manifest).await
         };
         match result {
             Err(error) if error.code() == Some(403) && Instant::now() < deadline => tokio::time::sleep(RBAC_PAUSE).await,
+            Err(RequestError::Answered { code: 422, message, .. }) if !is_anew && is_made_anew(&object, &message) => {
+                is_anew = true;
+                if let Err(error) = requests::delete_ours(&context.client, place, &object.name, &to.environment.uid).await {
+                    return (object, Err(error));
+                }
+            }
             other => return (object, other.map_err(|error| advised(&kind, error))),
         }
     }

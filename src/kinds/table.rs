@@ -4,7 +4,7 @@ use super::Stage::{Needed, Workloads};
 use super::Treatment::{Cloned, LeftOut, Listed, OptIn, Unread};
 use super::{Kind, Known, Treatment};
 
-const OWN_RIGHTS: &str = "gives rights, and clone.include does not name it";
+const OWN_RIGHTS: &str = "gives rights, and clone.rbac does not say Clone";
 const REQUEST: &str = "is a question to the API server, which keeps nothing of it";
 const PAST: &str = "tells what happened in the baseline";
 const DEVICES: &str = "asks for devices of the baseline's nodes, which environments do not get";
@@ -58,7 +58,7 @@ pub static KINDS: &[Known] = &[
     built_in(Kind::new("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"), OptIn(Workloads, OWN_RIGHTS)),
     built_in(
         Kind::new("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-        OptIn(Workloads, "would add pods, and clone.include does not name it"),
+        OptIn(Workloads, "would add pods, and clone.autoscalers does not say Clone"),
     ),
     built_in(
         Kind::new("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),

@@ -4,16 +4,21 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::hosts::HostMap;
+use super::answers::Answers;
+use super::hosts::{HostMap, by_age};
 use super::manifest::Manifest;
 use super::naming;
 use super::rewrite::Names;
 use super::select::Selection;
-use super::types::{ResolvedImages, Target};
+use super::types::{ResolvedImages, Snapshot, Target};
 use crate::domain::value_template::Values;
 
 /// Facts about the environment and about all objects that are cloned.
 pub(super) struct Context<'a> {
+    /// What the baseline holds, cloned or not.
+    pub snapshot: &'a Snapshot,
+    /// Everything that is cloned, as the baseline has it.
+    pub cloned: Vec<&'a Manifest>,
     /// The environment.
     pub target: &'a Target<'a>,
     /// The images that run instead.
@@ -26,6 +31,8 @@ pub(super) struct Context<'a> {
     pub target_ports: HashSet<String>,
     /// New hosts, where the Baseline has a domain.
     pub hosts: Option<HostMap>,
+    /// Who answers which path of them.
+    pub answers: Option<Answers>,
     /// Names that are rewritten.
     pub names: Names,
     /// What templates are filled from.
@@ -34,16 +41,20 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Gathers the facts.
-    pub fn new(cloned: &[&Manifest], target: &'a Target<'a>, images: &'a ResolvedImages) -> Self {
+    pub fn new(snapshot: &'a Snapshot, cloned: &[&'a Manifest], (target, images): (&'a Target<'a>, &'a ResolvedImages)) -> Self {
         let services = || cloned.iter().filter(|o| o.kind() == "Service");
         let ports = services().flat_map(|s| s.items("/spec/ports"));
+        let hosts = HostMap::of(cloned, target);
         Self {
+            snapshot,
+            cloned: cloned.to_vec(),
             target,
             images,
             secrets: cloned.iter().filter(|o| o.kind() == "Secret").map(|o| o.name().name).collect(),
             selected_labels: selected_labels(cloned),
             target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
-            hosts: HostMap::of(cloned, target),
+            answers: hosts.as_ref().map(|hosts| Answers::of(&by_age(cloned), hosts)),
+            hosts,
             names: Names::default(),
             values: Values::default(),
         }

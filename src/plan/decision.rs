@@ -25,6 +25,15 @@ pub enum Decision {
         /// The rule that says so.
         why: &'static str,
     },
+    /// A field stays, or goes without saying, and somebody should know.
+    Noted {
+        /// The object.
+        object: ObjectName,
+        /// Path of the field.
+        path: String,
+        /// What to know.
+        why: &'static str,
+    },
     /// It is not in the environment.
     LeftOut {
         /// The object.
@@ -58,7 +67,7 @@ impl Decision {
     /// The object that was decided on.
     pub fn object(&self) -> &ObjectName {
         match self {
-            Self::Kept(object) | Self::Changed { object, .. } | Self::LeftOut { object, .. } => object,
+            Self::Kept(object) | Self::Changed { object, .. } | Self::Noted { object, .. } | Self::LeftOut { object, .. } => object,
         }
     }
 
@@ -66,7 +75,7 @@ impl Decision {
     pub fn why(&self) -> String {
         match self {
             Self::Kept(_) => "as in the baseline".to_owned(),
-            Self::Changed { why, .. } => (*why).to_owned(),
+            Self::Changed { why, .. } | Self::Noted { why, .. } => (*why).to_owned(),
             Self::LeftOut { reason, .. } => reason.sentence(),
         }
     }
@@ -82,6 +91,7 @@ impl fmt::Display for Decision {
         match self {
             Self::Kept(object) => write!(f, "{object} kept"),
             Self::Changed { object, path, before, after, why } => write!(f, "{object} {path}: {before} -> {after} ({why})"),
+            Self::Noted { object, path, why } => write!(f, "{object} {path}: {why}"),
             Self::LeftOut { object, .. } => write!(f, "{object} left out: {}", self.why()),
         }
     }

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::kinds::{is_kind, is_route};
 use super::manifest::Manifest;
 use super::pods::text;
+use super::route_names::{is_mesh_route, is_plain, is_service_parent};
 use super::types::Target;
 use crate::api::status::Url;
 use crate::domain::baseline::Hosts;
@@ -16,33 +18,40 @@ use crate::domain::slug::hash8;
 pub(super) struct HostMap {
     first: String,
     named: Vec<(String, String)>,
+    /// Name of the listener that all routes are attached to, where the Baseline says one.
+    section: Option<Option<String>>,
 }
 
-/// One host that an Ingress serves: the baseline's, absent for a rule without a host, and the environment's.
+/// One host that an Ingress or a route serves: the baseline's, absent for a rule without a host, and the environment's.
 pub(super) type Served<'a> = (Option<&'a str>, &'a str);
 
 impl HostMap {
-    /// Gives every host of the Ingresses a new one. The oldest Ingress comes first, so that one more never changes what
-    /// the others have.
+    /// Gives every host of the Ingresses and routes a new one. The oldest comes first, so that one more never changes
+    /// what the others have.
     pub fn of(cloned: &[&Manifest], target: &Target<'_>) -> Option<Self> {
-        let chooser = Names { target, hosts: target.baseline.hosts.as_ref()? };
-        let mut ingresses: Vec<_> = cloned.iter().filter(|o| o.kind() == "Ingress").collect();
-        ingresses.sort_by_key(|i| (i.text("/metadata/creationTimestamp").unwrap_or_default(), i.name()));
+        let hosts = target.baseline.hosts.as_ref()?;
+        let chooser = Names { target, hosts };
         let mut taken = HashSet::new();
         let first = chooser.choose(None, &mut taken);
         let mut named: Vec<(String, String)> = Vec::new();
-        for host in ingresses.iter().flat_map(|i| named_hosts(i)) {
+        for host in by_age(cloned).into_iter().flat_map(named_hosts) {
             if named.iter().all(|(old, _)| old != host) {
                 let new = if named.is_empty() { first.clone() } else { chooser.choose(Some(host), &mut taken) };
                 named.push((host.to_owned(), new));
             }
         }
-        Some(Self { first, named })
+        let section = hosts.gateway.as_ref().map(|gateway| gateway.section_name.clone());
+        Some(Self { first, named, section })
     }
 
     /// The host that stands for the baseline's first one and for rules without a host.
     pub fn first(&self) -> &str {
         &self.first
+    }
+
+    /// Every host of the baseline with the environment's.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.named.iter().map(|(old, new)| (old.as_str(), new.as_str()))
     }
 
     /// The new host of a rule with that host. Absent for a host that has none, such as one with a wildcard.
@@ -53,31 +62,57 @@ impl HostMap {
         }
     }
 
-    /// Every host of the baseline with the one that stands for it, the first one first.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.named.iter().map(|(old, new)| (old.as_str(), new.as_str()))
-    }
-
-    /// All hosts that an Ingress serves.
-    pub fn served<'a>(&'a self, ingress: &'a Manifest) -> Vec<Served<'a>> {
-        let hosts: Vec<_> = ingress.items("/spec/rules").map(rule_host).collect();
+    /// All hosts that an Ingress or a route serves.
+    pub fn served<'a>(&'a self, object: &'a Manifest) -> Vec<Served<'a>> {
+        let hosts: Vec<_> = entries(object).map(host_of).collect();
         let hosts = if hosts.is_empty() { vec![None] } else { hosts };
         hosts.into_iter().filter_map(|old| Some((old, self.get(old)?))).collect()
     }
 
     /// Where the environment is reached, the first host first.
     pub fn urls(&self, cloned: &[&Manifest]) -> Vec<Url> {
-        let ingresses: Vec<_> = cloned.iter().filter(|o| o.kind() == "Ingress").collect();
+        let serving = by_age(cloned);
         let mut hosts: Vec<&str> = vec![&self.first];
         hosts.extend(self.named.iter().map(|(_, new)| new.as_str()).filter(|new| *new != self.first));
         let url = |host: &&str| {
-            let serving = ingresses.iter().flat_map(|i| self.served(i).into_iter().map(move |(old, new)| (i, old, new)));
-            let secure: Vec<bool> = serving.filter(|(_, _, new)| new == host).map(|(i, old, _)| is_secure(i, old)).collect();
+            let served = serving.iter().flat_map(|o| self.served(o).into_iter().map(move |(old, new)| (o, old, new)));
+            let secure: Vec<bool> = served.filter(|(_, _, new)| new == host).map(|(o, old, _)| self.is_secure(o, old)).collect();
             let scheme = if secure.contains(&true) { "https" } else { "http" };
             (!secure.is_empty()).then(|| Url { host: (*host).to_owned(), url: format!("{scheme}://{host}") })
         };
         hosts.iter().filter_map(url).collect()
     }
+
+    fn is_secure(&self, object: &Manifest, old: Option<&str>) -> bool {
+        if !is_route(object) {
+            return object.items("/spec/tls").any(|entry| covers(entry, old));
+        }
+        match &self.section {
+            Some(section) => !is_plain(&serde_json::json!({ "sectionName": section })),
+            None => !object.items("/spec/parentRefs").filter(|p| !is_service_parent(p)).all(is_plain),
+        }
+    }
+}
+
+/// Whether the object answers to hosts from outside.
+pub(super) fn serves_hosts(object: &Manifest) -> bool {
+    is_kind(object, "networking.k8s.io", "Ingress") || (is_route(object) && !is_mesh_route(object))
+}
+
+/// All that serves hosts, the oldest first.
+pub(super) fn by_age<'a>(objects: &[&'a Manifest]) -> Vec<&'a Manifest> {
+    let mut serving: Vec<&Manifest> = objects.iter().copied().filter(|o| serves_hosts(o)).collect();
+    serving.sort_by_cached_key(|o| (o.text("/metadata/creationTimestamp").unwrap_or_default().to_owned(), o.name()));
+    serving
+}
+
+/// Where the hosts stand: the rules of an Ingress, the host names of a route.
+fn entries(object: &Manifest) -> impl Iterator<Item = &Value> {
+    object.items(if is_route(object) { "/spec/hostnames" } else { "/spec/rules" })
+}
+
+fn host_of(entry: &Value) -> Option<&str> {
+    entry.as_str().or_else(|| rule_host(entry))
 }
 
 struct Names<'a> {
@@ -115,13 +150,9 @@ pub(super) fn rule_host(rule: &Value) -> Option<&str> {
     text(rule, "host").filter(|host| !host.is_empty())
 }
 
-/// The hosts that an Ingress names, without those with a wildcard.
-pub(super) fn named_hosts(ingress: &Manifest) -> impl Iterator<Item = &str> {
-    ingress.items("/spec/rules").filter_map(rule_host).filter(|host| !host.starts_with('*'))
-}
-
-fn is_secure(ingress: &Manifest, old: Option<&str>) -> bool {
-    ingress.items("/spec/tls").any(|entry| covers(entry, old))
+/// The hosts that an Ingress or a route names, without those with a wildcard.
+pub(super) fn named_hosts(object: &Manifest) -> impl Iterator<Item = &str> {
+    entries(object).filter_map(host_of).filter(|host| !host.starts_with('*'))
 }
 
 /// Whether an entry of `spec.tls` is for a host. An entry without hosts is for all of them, and a rule without a host
@@ -139,7 +170,7 @@ mod tests {
 
     use crate::domain::slug::is_dns_label;
     use crate::plan::Manifest;
-    use crate::plan::sample::{World, object};
+    use crate::plan::sample::{World, http_route, object};
 
     fn ingress(name: &str, created: &str, hosts: &[&str]) -> Manifest {
         let rules: Vec<_> = hosts.iter().map(|host| json!({"host": host, "http": {"paths": [{"path": "/"}]}})).collect();
@@ -188,5 +219,14 @@ mod tests {
         assert_eq!(schemes(tls(json!(["shop.io"]))), ["https", "http"]);
         assert_eq!(schemes(tls(json!(["*.shop.io"]))), ["http", "https"]);
         assert_eq!(schemes(tls(json!([]))), ["https", "https"]);
+    }
+
+    #[test]
+    fn routes_share_the_hosts_of_ingresses() {
+        let plain =
+            |name: &str, host: &str| http_route(name, &[host]).with("/spec/parentRefs", json!([{"name": "g", "sectionName": "http"}]));
+        let world = World::of([ingress("a", "", &["shop.io"]), http_route("b", &["shop.io"]), plain("c", "api.shop.io")]);
+        let urls: Vec<_> = world.plan().plan.urls.into_iter().map(|u| u.url).collect();
+        assert_eq!(urls, ["https://web-pr-42.preview.example.com", "http://api-web-pr-42.preview.example.com"]);
     }
 }

@@ -6,6 +6,9 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+mod anew;
+mod answers;
+mod book;
 mod chosen;
 pub mod complete;
 mod context;
@@ -15,6 +18,7 @@ mod hash;
 mod hooks;
 mod hosts;
 mod kinds;
+mod leave_out;
 mod manifest;
 mod naming;
 mod overrides;
@@ -22,12 +26,15 @@ mod places;
 mod pods;
 mod refuse;
 pub mod rewrite;
+mod route_names;
 mod rules;
 #[cfg(test)]
 mod sample;
+mod scale;
 mod secret_values;
 mod secrets;
 mod select;
+mod service_names;
 mod source;
 mod strategic;
 #[cfg(test)]
@@ -35,6 +42,7 @@ mod tests;
 mod types;
 mod workloads;
 
+pub use anew::is_made_anew;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use externals::{External, ExternalUse, Inside, externals};
 pub use hash::hash;
@@ -45,6 +53,7 @@ pub use select::controller;
 pub use source::Sources;
 pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
+use book::RuleBook;
 use context::Context;
 use kinds::{STAGES, stage};
 use serde_json::Value;
@@ -54,9 +63,21 @@ use crate::api::names::ANNOTATION_APPLIED_HASH;
 /// What to make of the snapshot for that environment with those images. The same values give the same plan, whatever
 /// order the snapshot is in.
 pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -> Plan {
-    let selection = select::select(snapshot, target);
-    let context = Context::new(&selection.cloned, target, images).named(&selection);
-    let Copies { stages, decisions, mut warnings, invalid } = clone_all(&selection.cloned, &context);
+    plan_by(&RuleBook::all(), (snapshot, target, images))
+}
+
+/// The name of every rule, as docs/rules.md has it.
+pub fn rule_names() -> Vec<&'static str> {
+    let book = RuleBook::all();
+    let left_out = book.leave_out.iter().map(|rule| rule.name).chain(book.dangling.iter().map(|rule| rule.name));
+    left_out.chain(book.change.iter().map(|rule| rule.name)).collect()
+}
+
+/// The plan by those rules and no others.
+fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>, &ResolvedImages)) -> Plan {
+    let selection = select::select_by(book, snapshot, target);
+    let context = Context::new(snapshot, &selection.cloned, (target, images)).named(&selection);
+    let Copies { stages, decisions, mut warnings, invalid } = clone_all(&selection.cloned, book, &context);
     let left_out = [selection.left_out, decisions].concat();
     let hooks = hooks::plan(snapshot, &stages, &context);
     let stalled = [workloads::stalled(snapshot, &left_out, images), hooks.stalled].concat();
@@ -86,13 +107,13 @@ struct Copies {
 }
 
 /// Every object as the environment gets it, by stages, and what was decided on each.
-fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> Copies {
+fn clone_all(cloned: &[&Manifest], book: &RuleBook, context: &Context<'_>) -> Copies {
     let mut copies = Copies { stages: (0..STAGES).map(|_| Vec::new()).collect(), ..Copies::default() };
     for object in cloned {
-        let (manifest, notes) = rules::apply_all(object, context);
+        let (manifest, notes) = rules::apply_by(&book.change, object, context);
         copies.warnings.extend(notes.warnings);
         copies.invalid.extend(notes.failures);
-        if let Some(reason) = select::refused(&manifest).filter(|_| kinds::runs_pods(&manifest)) {
+        if let Some(reason) = book.refusal(&manifest) {
             copies.decisions.push(Decision::LeftOut { object: manifest.name(), reason });
             continue;
         }

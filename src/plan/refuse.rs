@@ -11,7 +11,7 @@ const POD_FIELDS: [(&str, &str); 3] =
 
 /// The first thing that is refused: the path of the field, and what it asks for.
 pub(super) fn refusal(workload: &Manifest) -> Option<(String, &'static str)> {
-    host_namespace(workload).or_else(|| host_path(workload)).or_else(|| privileged(workload))
+    host_namespace(workload).or_else(|| host_path(workload)).or_else(|| privileged(workload)).or_else(|| host_program(workload))
 }
 
 fn host_namespace(workload: &Manifest) -> Option<(String, &'static str)> {
@@ -33,6 +33,15 @@ fn privileged(workload: &Manifest) -> Option<(String, &'static str)> {
     Some((format!("{path}.securityContext.privileged"), "all rights on the node"))
 }
 
+/// Windows' way to be privileged (KEP-1981), said for the pod or for a container.
+fn host_program(workload: &Manifest) -> Option<(String, &'static str)> {
+    let field = "securityContext.windowsOptions.hostProcess";
+    let is_on = |owner: &Value| owner.pointer("/securityContext/windowsOptions/hostProcess") == Some(&Value::Bool(true));
+    let pod = workload.get(spec_pointer(workload)).filter(|spec| is_on(spec)).map(|_| spec_path(workload).to_owned());
+    let path = pod.or_else(|| containers(workload).find(|(_, container)| is_on(container)).map(|(path, _)| path))?;
+    Some((format!("{path}.{field}"), "all rights on the node"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -49,6 +58,7 @@ mod tests {
             ("volumes", json!([{"name": "logs", "hostPath": {"path": "/var/log"}}]), "volumes[logs].hostPath"),
             ("containers", privileged.clone(), "containers[c].securityContext.privileged"),
             ("initContainers", privileged, "initContainers[c].securityContext.privileged"),
+            ("securityContext", json!({"windowsOptions": {"hostProcess": true}}), "securityContext.windowsOptions.hostProcess"),
         ] {
             let plan = World::of([stateful_set("agent").with(&format!("/spec/template/spec/{field}"), value), service("agent")]).plan();
             assert!(plan.said()[1].ends_with(&format!("(spec.template.spec.{path})")), "{:?}", plan.said());

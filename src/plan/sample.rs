@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use super::book::RuleBook;
+use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan_by};
 use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
-use crate::domain::baseline::{Hosts, Rewrite, Selection};
+use crate::domain::baseline::{Choices, Hosts, Rewrite, Selection};
 use crate::domain::{Baseline, EnvironmentName, Seed};
 
 /// An object with nothing but its name.
@@ -28,6 +29,26 @@ pub fn stateful_set(name: &str) -> Manifest {
 /// A Service of pods that carry its name.
 pub fn service(name: &str) -> Manifest {
     object("v1", "Service", name).with("/spec", json!({"selector": {"app": name}, "ports": [{"port": 80}]}))
+}
+
+/// A `CronJob` of one container that stops quickly.
+pub fn cron_job(name: &str) -> Manifest {
+    let template = workload_spec(name)["template"].clone();
+    let spec = json!({"schedule": "0 3 * * *", "suspend": false, "jobTemplate": {"spec": {"template": template}}});
+    object("batch/v1", "CronJob", name).with("/spec", spec)
+}
+
+/// An autoscaler of a Deployment.
+pub fn autoscaler(name: &str, deployment: &str) -> Manifest {
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment});
+    object("autoscaling/v2", "HorizontalPodAutoscaler", name).with("/spec", json!({"scaleTargetRef": target, "maxReplicas": 5}))
+}
+
+/// An `HTTPRoute` from those hosts of a Gateway here to a Service of its name.
+pub fn http_route(name: &str, hosts: &[&str]) -> Manifest {
+    let rules = json!([{"backendRefs": [{"name": name, "port": 80}]}]);
+    object("gateway.networking.k8s.io/v1", "HTTPRoute", name)
+        .with("/spec", json!({"parentRefs": [{"name": "edge"}], "hostnames": hosts, "rules": rules}))
 }
 
 fn workload_spec(name: &str) -> Value {
@@ -91,6 +112,11 @@ impl Manifest {
         self.with("/spec/template/spec/containers/0/image", json!(image))
     }
 
+    /// With that image in the first container of its Jobs.
+    pub fn image_of_jobs(self, image: &str) -> Self {
+        self.with("/spec/jobTemplate/spec/template/spec/containers/0/image", json!(image))
+    }
+
     /// With that many pods.
     pub fn replicas(self, count: i64) -> Self {
         self.with("/spec/replicas", json!(count))
@@ -121,7 +147,7 @@ pub struct Made {
 impl World {
     /// A baseline of those objects.
     pub fn of(objects: impl IntoIterator<Item = Manifest>) -> Self {
-        let hosts = Hosts { domain: "preview.example.com".into(), ingress_class_name: None, annotations: BTreeMap::new() };
+        let hosts = Hosts { domain: "preview.example.com".into(), ingress_class_name: None, annotations: BTreeMap::new(), gateway: None };
         let baseline = Baseline {
             namespace: "shop".into(),
             name: "shop".into(),
@@ -135,6 +161,7 @@ impl World {
             patches: vec![],
             rewrite: Rewrite::default(),
             selection: Selection::default(),
+            choices: Choices::default(),
             ttl: std::time::Duration::from_secs(86_400),
             follow: Follow::OnPush,
             hooks: vec![],
@@ -238,7 +265,12 @@ impl World {
 
     /// The plan for it.
     pub fn plan(&self) -> Made {
-        self.with_target(|target| Made { plan: plan(&self.snapshot, target, &self.images) })
+        self.plan_by(&RuleBook::all())
+    }
+
+    /// The plan for it by those rules and no others.
+    pub fn plan_by(&self, book: &RuleBook) -> Made {
+        self.with_target(|target| Made { plan: plan_by(book, (&self.snapshot, target, &self.images)) })
     }
 
     /// Something that is asked of its environment.

@@ -9,6 +9,7 @@ use super::decision::{Decision, LeftOutReason};
 use super::kinds::runs_pods;
 use super::manifest::{Manifest, ObjectName};
 use super::pods::{containers, list, spec_pointer, text};
+use super::rules::is_made_for;
 use super::types::Snapshot;
 
 /// What an object needs a Secret for.
@@ -64,7 +65,10 @@ fn clause(need: Need, users: &[&str]) -> Option<String> {
 fn needs(object: &Manifest) -> Vec<(&str, Need)> {
     match object.kind() {
         _ if runs_pods(object) => workload_needs(object),
-        "ServiceAccount" => pull_secrets(object, "/imagePullSecrets").collect(),
+        "ServiceAccount" => {
+            let account = object.name().name;
+            pull_secrets(object, "/imagePullSecrets").filter(|(secret, _)| !is_made_for(&account, secret)).collect()
+        }
         "Ingress" => guard_secret(object).map(|name| (name, Need::Guard)).into_iter().collect(),
         _ => Vec::new(),
     }

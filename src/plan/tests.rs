@@ -1,5 +1,7 @@
 //! What holds for every plan, and the plan of `examples/shop`.
 
+mod nasty;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::choices::{Autoscalers, CronJobs, Rbac, Replicas, Volumes};
 use super::overrides::{EnvRule, PatchRule};
 use super::selection::{CustomResourceRule, ObjectRule};
 
@@ -44,6 +45,21 @@ pub struct CloneRules {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub exclude: Vec<ObjectRule>,
+    /// What becomes of volumes: `Empty` or `Skip`.
+    #[serde(default)]
+    pub volumes: Volumes,
+    /// What becomes of `CronJob`s: `Suspended`, `Skip` or `Run`.
+    #[serde(default)]
+    pub cron_jobs: CronJobs,
+    /// What becomes of `HorizontalPodAutoscaler`s: `Skip` or `Clone`.
+    #[serde(default)]
+    pub autoscalers: Autoscalers,
+    /// How many pods Deployments and StatefulSets run: `One` or as many as in the `Baseline`.
+    #[serde(default)]
+    pub replicas: Replicas,
+    /// What becomes of Roles and `RoleBinding`s: `Skip` or `Clone`.
+    #[serde(default)]
+    pub rbac: Rbac,
 }
 
 /// One Secret that environments get: a copy of one in the baseline, or one of its own values, or both.

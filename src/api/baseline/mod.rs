@@ -1,5 +1,6 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
+mod choices;
 mod clone;
 mod externals;
 mod hooks;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::conditions::Condition;
 use crate::api::gaps::{SecretNeeded, Unbacked};
 
+pub use choices::{Autoscalers, CronJobs, Rbac, Replicas, Volumes};
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
 pub use hooks::{Hook, HookMoment, OnFailure};
@@ -52,7 +54,7 @@ pub struct BaselineSpec {
     /// Which pull requests get an environment.
     #[serde(default)]
     pub trigger: Trigger,
-    /// Where the environments are reached. Without it no Ingress is cloned.
+    /// Where the environments are reached. Without it no Ingress and no route is cloned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Hosts>,
     /// What is cloned beyond the kinds that always are.
@@ -153,6 +155,25 @@ pub struct Hosts {
     /// Annotations for every cloned Ingress, beside those of the baseline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// The Gateway that all cloned routes (`HTTPRoute`, `GRPCRoute`) are attached to. Default: as in the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+}
+
+/// A Gateway of the Gateway API. It must allow routes from the environments' namespaces.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gateway {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+    /// One of its listeners. Default: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub section_name: Option<String>,
 }
 
 /// How long an environment lives.

@@ -42,7 +42,19 @@ pub fn changed(decisions: &[Decision]) -> Vec<Entry> {
     let runs_another = |changes: &&Vec<&Change<'_>>| changes.iter().any(|c| is_field(c.path, "image"));
     let (images, others): (Vec<_>, Vec<_>) = by_object.values().partition(runs_another);
     let shared = shared.iter().map(|((path, after, why), changes)| shared_entry(path, (after, why), changes));
-    images.into_iter().chain(others).map(|changes| own_entry(changes)).chain(shared).collect()
+    let own = images.into_iter().chain(others).map(|changes| own_entry(changes));
+    own.chain(shared).chain(decisions.iter().filter_map(noted)).collect()
+}
+
+/// What stays and is worth a line all the same.
+fn noted(decision: &Decision) -> Option<Entry> {
+    match decision {
+        Decision::Noted { object, path, why } => {
+            let path = path.strip_prefix("spec.").unwrap_or(path);
+            Some(Entry::of(object.to_string()).because(format!("{path} stays"), *why))
+        }
+        _ => None,
+    }
 }
 
 fn change(decision: &Decision) -> Option<Change<'_>> {
@@ -219,6 +231,7 @@ pub fn all(decisions: &[Decision]) -> Vec<Entry> {
             Decision::Changed { path, before, after, why, .. } => (format!("{path}: {before} -> {after}"), (*why).to_owned()),
             Decision::LeftOut { .. } => (format!("left out: {}", decision.why()), String::new()),
             Decision::Kept(_) => ("as it is".to_owned(), String::new()),
+            Decision::Noted { path, why, .. } => (format!("{path} stays"), (*why).to_owned()),
         };
         let before = entries.pop_if(|entry| entry.label == label);
         entries.push(before.unwrap_or_else(|| Entry::of(label)).because(says, why));

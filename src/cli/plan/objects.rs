@@ -96,6 +96,7 @@ fn decision(decision: &Decision) -> Value {
     let (is, change) = match decision {
         Decision::Kept(_) => ("kept", None),
         Decision::Changed { path, before, after, .. } => ("changed", Some((path, before, after))),
+        Decision::Noted { .. } => ("noted", None),
         Decision::LeftOut { .. } => ("leftOut", None),
     };
     value["is"] = is.into();

@@ -15,7 +15,7 @@ use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
-use crate::api::baseline::{Follow, ForgeKind};
+use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, Follow, ForgeKind, Gateway, Rbac, Replicas, Volumes};
 
 pub use hooks::{Hook, JobSource};
 
@@ -53,12 +53,29 @@ pub struct Baseline {
     pub rewrite: Rewrite,
     /// Which objects are cloned.
     pub selection: Selection,
+    /// How what is cloned differs.
+    pub choices: Choices,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
     /// When environments move on with the baseline.
     pub follow: Follow,
     /// Jobs that run in each environment, in their order.
     pub hooks: Vec<Hook>,
+}
+
+/// The choices of `clone` that are one word each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Choices {
+    /// What becomes of volumes.
+    pub volumes: Volumes,
+    /// What becomes of `CronJob`s.
+    pub cron_jobs: CronJobs,
+    /// What becomes of `HorizontalPodAutoscaler`s.
+    pub autoscalers: Autoscalers,
+    /// How many pods workloads run.
+    pub replicas: Replicas,
+    /// What becomes of Roles and `RoleBinding`s.
+    pub rbac: Rbac,
 }
 
 /// One repository and the images that it builds.
@@ -92,6 +109,8 @@ pub struct Hosts {
     pub ingress_class_name: Option<String>,
     /// Annotations for the cloned Ingresses.
     pub annotations: BTreeMap<String, String>,
+    /// What the cloned routes are attached to, where it differs.
+    pub gateway: Option<Gateway>,
 }
 
 /// The field of a Baseline that cannot be used, and why.
@@ -156,6 +175,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             patches: overrides::patches(&spec.clone.patches)?,
             rewrite: secrets::rewrite(&spec.rewrite),
             selection: Selection::read(&spec.clone)?,
+            choices: choices(&spec.clone),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
             follow: spec.lifetime.follow,
             hooks: hooks::read(&spec.hooks)?,
@@ -195,7 +215,17 @@ fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, In
 }
 
 fn hosts(listed: &api::baseline::Hosts) -> Hosts {
-    Hosts { domain: listed.domain.clone(), ingress_class_name: listed.ingress_class_name.clone(), annotations: listed.annotations.clone() }
+    Hosts {
+        domain: listed.domain.clone(),
+        ingress_class_name: listed.ingress_class_name.clone(),
+        annotations: listed.annotations.clone(),
+        gateway: listed.gateway.clone(),
+    }
+}
+
+fn choices(listed: &CloneRules) -> Choices {
+    let CloneRules { volumes, cron_jobs, autoscalers, replicas, rbac, .. } = listed;
+    Choices { volumes: *volumes, cron_jobs: *cron_jobs, autoscalers: *autoscalers, replicas: *replicas, rbac: *rbac }
 }
 
 #[cfg(test)]

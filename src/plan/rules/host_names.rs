@@ -1,4 +1,4 @@
-//! Hosts of Ingresses. Every host of an environment is a label under the Baseline's domain; nothing in it may answer to a
+//! Hosts of Ingresses (<https://kubernetes.io/docs/concepts/services-networking/ingress/>). Every host of an environment is a label under the Baseline's domain; nothing in it may answer to a
 //! host of the baseline, or to every host.
 
 use std::collections::HashSet;
@@ -6,8 +6,10 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::{ABSENT, Notes};
+use crate::plan::answers::path_key;
 use crate::plan::context::Context;
 use crate::plan::hosts::{HostMap, Served, covers, rule_host};
+use crate::plan::kinds::is_kind;
 use crate::plan::manifest::{Manifest, set_in};
 use crate::plan::pods::text;
 
@@ -17,11 +19,11 @@ const ANY_HOST: &str = "any host";
 const MOVED: &str = "moved";
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
-    let Some(hosts) = context.hosts.as_ref().filter(|_| manifest.kind() == "Ingress") else { return };
+    let Some(hosts) = context.hosts.as_ref().filter(|_| is_kind(manifest, "networking.k8s.io", "Ingress")) else { return };
     let baseline = manifest.clone();
     drop_wildcards(manifest, notes);
     rename_rules(manifest, hosts, notes);
-    drop_answered_paths(manifest, notes);
+    drop_answered_paths(manifest, context, notes);
     bind_default_backend(manifest, hosts, notes);
     rename_tls(manifest, &hosts.served(&baseline), notes);
     drop_missing_certificates(manifest, &context.secrets, notes);
@@ -56,19 +58,27 @@ fn rename_rules(ingress: &mut Manifest, hosts: &HostMap, notes: &mut Notes) {
     }
 }
 
-/// One path of one host is answered by the first rule that has it; controllers refuse or ignore the second.
-fn drop_answered_paths(ingress: &mut Manifest, notes: &mut Notes) {
+/// One path of one host is answered by the first rule that has it, of the oldest Ingress; controllers refuse or ignore
+/// the others.
+fn drop_answered_paths(ingress: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
+    let name = ingress.name();
     let mut answered = HashSet::new();
     for (index, rule) in ingress.items_mut("/spec/rules").enumerate() {
         let host = rule_host(rule).unwrap_or_default().to_owned();
         let Some(paths) = rule.pointer_mut("/http/paths").and_then(Value::as_array_mut) else { continue };
         paths.retain(|path| {
-            let (text, kind) = (text(path, "path").unwrap_or("/").to_owned(), text(path, "pathType").unwrap_or_default().to_owned());
-            let is_new = answered.insert((host.clone(), text.clone(), kind));
-            if !is_new {
-                notes.changed(format!("spec.rules[{index}].http.paths"), (&text, ABSENT), "an earlier rule answers this path of the host");
+            let key = path_key(path);
+            let is_lost = context.answers.as_ref().is_some_and(|answers| answers.is_lost(&name, &host, &key));
+            let is_new = answered.insert((host.clone(), key));
+            if is_lost || !is_new {
+                let why = if is_lost {
+                    "an older Ingress answers this path of the host"
+                } else {
+                    "an earlier rule answers this path of the host"
+                };
+                notes.changed(format!("spec.rules[{index}].http.paths"), (text(path, "path").unwrap_or("/"), ABSENT), why);
             }
-            is_new
+            is_new && !is_lost
         });
     }
     if let Some(rules) = ingress.get_mut("/spec/rules").and_then(Value::as_array_mut) {

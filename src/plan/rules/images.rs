@@ -47,7 +47,7 @@ impl crate::plan::ResolvedImages {
 mod tests {
     use serde_json::json;
 
-    use crate::plan::sample::{World, deployment};
+    use crate::plan::sample::{World, cron_job, deployment};
 
     #[test]
     fn every_container_of_the_repository_gets_the_tag() {
@@ -66,6 +66,25 @@ mod tests {
             "Deployment/web spec.template.spec.initContainers[migrate].image: registry.example.com/acme/web -> \
              registry.example.com/acme/web:pr-42 (the branch builds this image)"
         );
+    }
+
+    #[test]
+    fn every_way_to_write_an_image_is_swapped() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        for image in [
+            "registry.local:5000/acme/web".to_owned(),
+            "registry.local:5000/acme/web:1".to_owned(),
+            format!("registry.local:5000/acme/web@{digest}"),
+            format!("registry.local:5000/acme/web:1@{digest}"),
+        ] {
+            let plan = World::of([deployment("web").image(&image), cron_job("nightly").image_of_jobs(&image)])
+                .branch("registry.local:5000/acme/web", "pr-42")
+                .plan();
+            let expected = Some("registry.local:5000/acme/web:pr-42");
+            assert_eq!(plan.find("Deployment/web").text("/spec/template/spec/containers/0/image"), expected, "{image}");
+            let jobs = plan.find("CronJob/nightly").text("/spec/jobTemplate/spec/template/spec/containers/0/image");
+            assert_eq!(jobs, expected, "{image}");
+        }
     }
 
     #[test]

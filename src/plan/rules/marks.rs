@@ -1,11 +1,13 @@
 //! Marks of other owners. A tool that finds its mark on a copy takes the copy for its own: it prunes it, moves a
 //! production DNS record to it, asks for a certificate, or gives it rights in a cloud account.
+//! Helm: <https://helm.sh/docs/chart_best_practices/labels/>, Argo CD:
+//! <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>, Flux:
+//! <https://fluxcd.io/flux/components/kustomize/kustomizations/>, kapp: <https://carvel.dev/kapp/docs/latest/state-namespace/>.
 //!
 //! Pod labels that a selector uses stay whatever they say, since the copy would not find its own pods.
 
-use serde_json::{Map, Value};
-
 use super::Notes;
+use super::keys::{Key, strip};
 use crate::api::names::LABEL_MANAGED_BY;
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
@@ -14,80 +16,73 @@ const OWNER: &str = "the mark of another owner, who could delete the copy";
 const DNS: &str = "it would move a DNS record of the baseline to the copy";
 const CERTIFICATE: &str = "it would ask for a certificate";
 const IDENTITY: &str = "a copy gets no identity in a cloud account";
+const REPLICA: &str = "a controller would copy this into other namespaces, or write over it";
 
-/// Prefixes of labels and annotations, and why they go.
-const PREFIXES: [(&str, &str); 18] = [
+/// Beginnings of labels and annotations, and why they go.
+const PREFIXES: &[(&str, &str)] = &[
     ("meta.helm.sh/", OWNER),
-    ("helm.sh/chart", OWNER),
+    ("helm.sh/", OWNER),
     ("argocd.argoproj.io/", OWNER),
     ("kustomize.toolkit.fluxcd.io/", OWNER),
     ("helm.toolkit.fluxcd.io/", OWNER),
+    ("fluxcd.io/", OWNER),
     ("kapp.k14s.io/", OWNER),
     ("applyset.kubernetes.io/", OWNER),
     ("objectset.rio.cattle.io/", OWNER),
     ("config.k8s.io/owning-inventory", OWNER),
+    ("config.kubernetes.io/", OWNER),
+    ("internal.config.kubernetes.io/", OWNER),
+    ("internal.kpt.dev/", OWNER),
+    ("olm.", OWNER),
+    ("operators.coreos.com/", OWNER),
+    ("pulumi.com/", OWNER),
+    ("skaffold.dev/", OWNER),
+    ("tilt.dev/", OWNER),
+    ("garden.io/", OWNER),
+    ("keel.sh/", OWNER),
+    ("reconcile.external-secrets.io/", OWNER),
+    ("sealedsecrets.bitnami.com/", OWNER),
+    ("replicator.v1.mittwald.de/", REPLICA),
+    ("reflector.v1.k8s.emberstack.com/", REPLICA),
+    ("kubed.appscode.com/", REPLICA),
     ("external-dns.alpha.kubernetes.io/", DNS),
     ("external-dns.kubernetes.io/", DNS),
+    ("dns.alpha.kubernetes.io/", DNS),
     ("cert-manager.io/", CERTIFICATE),
     ("acme.cert-manager.io/", CERTIFICATE),
+    ("certmanager.k8s.io/", CERTIFICATE),
     ("kubernetes.io/tls-acme", CERTIFICATE),
+    ("networking.gke.io/managed-certificates", CERTIFICATE),
+    ("service.beta.openshift.io/serving-cert", CERTIFICATE),
     ("eks.amazonaws.com/", IDENTITY),
     ("iam.amazonaws.com/", IDENTITY),
     ("iam.gke.io/", IDENTITY),
     ("azure.workload.identity/", IDENTITY),
+    ("aadpodidbinding", IDENTITY),
+    ("pod-identity.alibabacloud.com/", IDENTITY),
 ];
 
 /// By default Argo CD before 3.0 took every object with this label for its own, in any namespace.
-/// <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>
 const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
 
+/// What tools write into the label that says who manages an object.
+const MANAGERS: [&str; 6] = ["Helm", "Tiller", "skaffold", "tilt", "pulumi", "kapp"];
+
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
-    if let Some(metadata) = manifest.get_mut("/metadata") {
-        let mut mark = |field: &str, key: &str, value: &Value| object_mark(field, key, value);
-        strip(metadata, "metadata", &mut mark, notes);
-    }
-    let mut pod_mark = |_: &str, key: &str, value: &Value| mark(key, value).filter(|_| !context.selected_labels.contains(key));
-    if let Some(metadata) = manifest.get_mut("/spec/template/metadata") {
-        strip(metadata, "spec.template.metadata", &mut pod_mark, notes);
-    }
-    for (index, claim) in manifest.items_mut("/spec/volumeClaimTemplates").enumerate() {
-        if let Some(metadata) = claim.get_mut("metadata") {
-            strip(metadata, &format!("spec.volumeClaimTemplates[{index}].metadata"), &mut pod_mark, notes);
-        }
-    }
+    strip(manifest, notes, |key| {
+        // Selectors select pods, so on the object itself even a label that they use may go.
+        let is_selected = !key.on_object && context.selected_labels.contains(key.name);
+        if is_selected { None } else { mark(key) }
+    });
 }
 
-type IsMark<'a> = dyn FnMut(&str, &str, &Value) -> Option<&'static str> + 'a;
-
-fn strip(metadata: &mut Value, path: &str, is_mark: &mut IsMark<'_>, notes: &mut Notes) {
-    for field in ["labels", "annotations"] {
-        let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
-        map.retain(|key, value| {
-            let Some(why) = is_mark(field, key, value) else { return true };
-            notes.removed(format!("{path}.{field}[{key}]"), value, why);
-            false
-        });
-        drop_if_empty(metadata, field);
-    }
-}
-
-fn drop_if_empty(metadata: &mut Value, field: &str) {
-    let Some(metadata) = metadata.as_object_mut() else { return };
-    if metadata.get(field).and_then(Value::as_object).is_some_and(Map::is_empty) {
-        metadata.remove(field);
-    }
-}
-
-/// Selectors select pods, so on the object itself even a label that they use may go.
-fn object_mark(field: &str, key: &str, value: &Value) -> Option<&'static str> {
-    mark(key, value).or_else(|| (field == "labels" && key == LABEL_INSTANCE).then_some(OWNER))
-}
-
-fn mark(key: &str, value: &Value) -> Option<&'static str> {
-    if key == LABEL_MANAGED_BY && value == "Helm" {
+fn mark(key: Key<'_>) -> Option<&'static str> {
+    let is_manager = key.name == LABEL_MANAGED_BY && key.value.as_str().is_some_and(|who| MANAGERS.contains(&who));
+    let is_instance = key.on_object && key.field == "labels" && key.name == LABEL_INSTANCE;
+    if is_manager || is_instance {
         return Some(OWNER);
     }
-    PREFIXES.iter().find(|(prefix, _)| key.starts_with(prefix)).map(|(_, why)| *why)
+    key.listed(PREFIXES)
 }
 
 #[cfg(test)]
@@ -112,6 +107,24 @@ mod tests {
         assert_eq!(copy.text("/metadata/labels/app.kubernetes.io~1name"), Some("settings"));
         assert_eq!(copy.get("/metadata/annotations").unwrap().as_object().unwrap().len(), 1, "the hash");
         assert_eq!(plan.said().len(), 6);
+    }
+
+    #[test]
+    fn the_marks_of_every_known_tool_go() {
+        for (kind, key) in [
+            ("label", "skaffold.dev/run-id"),
+            ("label", "kapp.k14s.io/app"),
+            ("label", "olm.managed"),
+            ("annotation", "kapp.k14s.io/identity"),
+            ("annotation", "config.k8s.io/owning-inventory"),
+            ("annotation", "config.kubernetes.io/origin"),
+            ("annotation", "replicator.v1.mittwald.de/replicate-to"),
+            ("annotation", "cert-manager.io/issuer"),
+        ] {
+            let config = object("v1", "ConfigMap", "c");
+            let config = if kind == "label" { config.label(key, "x") } else { config.annotation(key, "x") };
+            assert!(World::of([config]).plan().said()[0].contains(key), "{key}");
+        }
     }
 
     #[test]

@@ -3,13 +3,20 @@
 //! A rule changes the manifest and notes what it did. It looks at the kind itself, and does nothing to what it does
 //! not know.
 
+mod affinity;
+mod catalogs;
 mod claims;
+mod cloud;
+mod cron_jobs;
 mod duplicates;
 mod env;
+mod evictions;
+mod external_names;
 mod host_names;
 mod images;
 mod immutability;
 mod ingress_annotations;
+mod keys;
 mod labels;
 mod marks;
 mod owners;
@@ -17,54 +24,90 @@ mod patches;
 mod pods;
 mod replicas;
 mod rewrite;
+mod role_bindings;
 mod rollout;
+mod route_backends;
+mod route_hosts;
+mod route_parents;
 mod secret_values;
+mod selectors;
 mod server_fields;
 mod service_accounts;
 mod services;
+mod variables;
+mod volumes;
 
 use serde_json::Value;
+
+pub(super) use service_accounts::is_made_for;
 
 use super::context::Context;
 use super::decision::{ABSENT, Decision};
 use super::manifest::{Manifest, ObjectName};
 use super::secret_values::HIDDEN;
 
-type Rule = fn(&mut Manifest, &Context<'_>, &mut Notes);
+/// One rule, by the name that it has in docs/rules.md.
+pub(super) struct Rule {
+    /// What it is called.
+    pub name: &'static str,
+    apply: fn(&mut Manifest, &Context<'_>, &mut Notes),
+}
+
+const fn rule(name: &'static str, apply: fn(&mut Manifest, &Context<'_>, &mut Notes)) -> Rule {
+    Rule { name, apply }
+}
 
 /// What owners leave behind is read before the server's fields go. What a team wants otherwise comes after every rule
 /// that changes the same, and our own labels come last.
-const RULES: [Rule; 19] = [
-    owners::apply,
-    claims::apply,
-    server_fields::apply,
-    marks::apply,
-    service_accounts::apply,
-    immutability::apply,
-    services::apply,
-    host_names::apply,
-    ingress_annotations::apply,
-    duplicates::apply,
-    rewrite::apply,
-    images::apply,
-    replicas::apply,
-    rollout::apply,
-    pods::apply,
-    secret_values::apply,
-    env::apply,
-    patches::apply,
-    labels::apply,
+pub(super) const RULES: &[Rule] = &[
+    rule("owners", owners::apply),
+    rule("claims", claims::apply),
+    rule("volumes", volumes::apply),
+    rule("server_fields", server_fields::apply),
+    rule("marks", marks::apply),
+    rule("catalogs", catalogs::apply),
+    rule("cloud", cloud::apply),
+    rule("evictions", evictions::apply),
+    rule("service_accounts", service_accounts::apply),
+    rule("immutability", immutability::apply),
+    rule("services", services::apply),
+    rule("selectors", selectors::apply),
+    rule("external_names", external_names::apply),
+    rule("host_names", host_names::apply),
+    rule("ingress_annotations", ingress_annotations::apply),
+    rule("route_hosts", route_hosts::apply),
+    rule("route_parents", route_parents::apply),
+    rule("route_backends", route_backends::apply),
+    rule("role_bindings", role_bindings::apply),
+    rule("variables", variables::apply),
+    rule("duplicates", duplicates::apply),
+    rule("rewrite", rewrite::apply),
+    rule("affinity", affinity::apply),
+    rule("images", images::apply),
+    rule("replicas", replicas::apply),
+    rule("cron_jobs", cron_jobs::apply),
+    rule("rollout", rollout::apply),
+    rule("pods", pods::apply),
+    rule("secret_values", secret_values::apply),
+    rule("env", env::apply),
+    rule("patches", patches::apply),
+    rule("labels", labels::apply),
 ];
 
 /// The object as the environment gets it, and every decision about it: at least one.
 pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
+    apply_by(&RULES.iter().collect::<Vec<_>>(), object, context)
+}
+
+/// The same by those rules and no others.
+pub(super) fn apply_by(rules: &[&Rule], object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
     let mut manifest = object.clone();
     let mut notes = Notes { object: object.name(), decisions: Vec::new(), warnings: Vec::new(), failures: Vec::new() };
-    for rule in RULES {
-        rule(&mut manifest, context, &mut notes);
+    for rule in rules {
+        (rule.apply)(&mut manifest, context, &mut notes);
     }
-    if notes.decisions.is_empty() {
-        notes.decisions.push(Decision::Kept(notes.object.clone()));
+    if !notes.decisions.iter().any(|decision| matches!(decision, Decision::Changed { .. })) {
+        notes.decisions.insert(0, Decision::Kept(notes.object.clone()));
     }
     (manifest, notes)
 }
@@ -92,6 +135,11 @@ impl Notes {
     fn changed(&mut self, path: impl Into<String>, (before, after): (&str, &str), why: &'static str) {
         let (object, before, after) = (self.object.clone(), before.to_owned(), after.to_owned());
         self.decisions.push(Decision::Changed { object, path: path.into(), before, after, why });
+    }
+
+    /// A field stays, and somebody should know.
+    fn noted(&mut self, path: impl Into<String>, why: &'static str) {
+        self.decisions.push(Decision::Noted { object: self.object.clone(), path: path.into(), why });
     }
 
     /// Something about the object works and is probably not meant.

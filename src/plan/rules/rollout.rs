@@ -1,21 +1,28 @@
-//! Settings under which a push would not reach the pods.
+//! Settings under which a push would not reach the pods, or would wait before it counts.
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies>
 
 use serde_json::{Value, json};
 
 use super::{Notes, shown};
 use crate::plan::context::Context;
-use crate::plan::kinds::has_replicas;
+use crate::plan::kinds::is_kind;
 use crate::plan::manifest::Manifest;
 
 const STRATEGY: &str = "/spec/updateStrategy";
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
-    if !has_replicas(manifest) {
-        return;
+    let [deployment, set, daemon] = ["Deployment", "StatefulSet", "DaemonSet"].map(|kind| is_kind(manifest, "apps", kind));
+    if deployment || set || daemon {
+        notes.take(manifest, "/spec", "minReadySeconds", "an environment is ready when its pods are");
     }
-    notes.take(manifest, "/spec", "paused", "a paused Deployment starts no pods");
-    if manifest.kind() == "StatefulSet" {
+    if deployment {
+        notes.take(manifest, "/spec", "paused", "a paused Deployment starts no pods");
+    }
+    if set || daemon {
         roll_by_itself(manifest, notes);
+    }
+    if daemon {
+        notes.noted("kind", "a DaemonSet runs a pod on every node, here as there");
     }
 }
 
@@ -35,7 +42,7 @@ fn roll_by_itself(manifest: &mut Manifest, notes: &mut Notes) {
 mod tests {
     use serde_json::json;
 
-    use crate::plan::sample::{World, deployment, stateful_set};
+    use crate::plan::sample::{World, deployment, object, stateful_set};
 
     #[test]
     fn nothing_keeps_a_push_from_the_pods() {
@@ -51,5 +58,19 @@ mod tests {
             assert_eq!(plan.find(name).get("/spec/updateStrategy").unwrap(), &json!({"type": "RollingUpdate"}));
         }
         assert_eq!(plan.said().last().unwrap(), "StatefulSet/c kept");
+    }
+
+    #[test]
+    fn nobody_waits_for_what_is_ready() {
+        let plan = World::of([deployment("web").with("/spec/minReadySeconds", json!(60))]).plan();
+        assert!(plan.find("Deployment/web").get("/spec/minReadySeconds").is_none());
+    }
+
+    #[test]
+    fn a_daemon_set_rolls_by_itself_and_is_pointed_out() {
+        let agent = object("apps/v1", "DaemonSet", "agent").with("/spec", json!({"updateStrategy": {"type": "OnDelete"}}));
+        let plan = World::of([agent]).plan();
+        assert_eq!(plan.find("DaemonSet/agent").get("/spec/updateStrategy"), Some(&json!({"type": "RollingUpdate"})));
+        assert!(plan.said().contains(&"DaemonSet/agent kind: a DaemonSet runs a pod on every node, here as there".to_owned()));
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Notes;
 use crate::api::GROUP;
 use crate::plan::context::Context;
+use crate::plan::kinds::is_kind;
 use crate::plan::manifest::Manifest;
 
 /// All of metadata that people write.
@@ -13,14 +14,32 @@ const METADATA: [&str; 3] = ["name", "labels", "annotations"];
 
 /// Annotations that kubectl, the built-in controllers and leader elections write. `restartedAt` is one of them, so that
 /// `kubectl rollout restart` in the baseline does not restart every environment.
-const ANNOTATIONS: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "kubectl.kubernetes.io/restartedAt"];
-const ANNOTATION_PREFIXES: [&str; 6] = [
+const ANNOTATIONS: [&str; 5] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kubectl.kubernetes.io/restartedAt",
+    "deprecated.daemonset.template.generation",
+    "cloud.google.com/neg-status",
+    "openshift.io/internal-registry-pull-secret-ref",
+];
+const ANNOTATION_PREFIXES: [&str; 16] = [
     "deployment.kubernetes.io/",
     "pv.kubernetes.io/",
     "volume.kubernetes.io/",
     "volume.beta.kubernetes.io/",
     "control-plane.alpha.kubernetes.io/",
     "endpoints.kubernetes.io/",
+    // Google's autopilot writes down what it did to resources, Rancher where a workload is reached.
+    "autopilot.gke.io/",
+    "field.cattle.io/",
+    // What Google's ingress controller made: <https://github.com/kubernetes/ingress-gce>.
+    "ingress.kubernetes.io/backends",
+    "ingress.kubernetes.io/forwarding-rule",
+    "ingress.kubernetes.io/https-forwarding-rule",
+    "ingress.kubernetes.io/https-target-proxy",
+    "ingress.kubernetes.io/ssl-cert",
+    "ingress.kubernetes.io/static-ip",
+    "ingress.kubernetes.io/target-proxy",
+    "ingress.kubernetes.io/url-map",
 ];
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Notes) {
@@ -34,11 +53,29 @@ pub(super) fn strip(manifest: &mut Manifest) {
     if let Some(metadata) = manifest.get_mut("/metadata") {
         reduce(metadata);
     }
-    if let Some(metadata) = manifest.get_mut("/spec/template/metadata") {
-        reduce(metadata);
+    for template in ["/spec/template/metadata", "/spec/jobTemplate/metadata", "/spec/jobTemplate/spec/template/metadata"] {
+        if let Some(metadata) = manifest.get_mut(template) {
+            reduce(metadata);
+        }
+    }
+    if is_kind(manifest, "batch", "Job") {
+        forget_uid(manifest);
     }
     for claim in manifest.items_mut("/spec/volumeClaimTemplates") {
         reduce_claim(claim);
+    }
+}
+
+/// A Job selects its pods by its own UID, unless somebody chose otherwise.
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/job/#specifying-your-own-pod-selector>
+fn forget_uid(job: &mut Manifest) {
+    if job.get("/spec/manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    job.remove("/spec", "selector");
+    for label in ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"] {
+        job.remove("/spec/template/metadata/labels", label);
+        job.remove("/metadata/labels", label);
     }
 }
 

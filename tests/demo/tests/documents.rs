@@ -11,7 +11,8 @@ use preview_env::controller::status::PHASES;
 use test_world::root;
 
 /// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
-const OTHER_WORDS: [&str; 19] = [
+const OTHER_WORDS: [&str; 20] = [
+    "Tiller",
     "Age",
     "Commands",
     "Domain",
@@ -33,12 +34,18 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 20] = [
+const OF_KUBERNETES: [&str; 24] = [
     "BackoffLimitExceeded",
+    "Cluster",
     "Complete",
     "DeadlineExceeded",
     "Failed",
+    "KongPlugin",
+    "Local",
     "Never",
+    "PathPrefix",
+    "RequestRedirect",
+    "SingleStack",
     "BaselineStatus",
     "ClusterRole",
     "ExternalName",
@@ -147,6 +154,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "docs/configuration.md",
         "docs/kinds.md",
         "docs/operations.md",
+        "docs/rules.md",
         "docs/troubleshooting.md",
     ] {
         let text = document(path)?;
