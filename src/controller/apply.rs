@@ -47,6 +47,8 @@ pub struct Destination<'a> {
     pub watch_is_current: bool,
     /// Objects whose time has not come.
     pub held: &'a HashSet<ObjectName>,
+    /// Whether nothing is applied but what others deleted or replaced since.
+    pub mending: bool,
 }
 
 /// The objects of a plan that are not as planned, by what was recorded and what the watches saw.
@@ -57,6 +59,9 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
             return true;
         }
         let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
+        if to.mending {
+            return recorded.hash_of(&object).is_none_or(|hash| seen.is_none_or(|seen| seen == hash));
+        }
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
     plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
@@ -100,7 +105,7 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
             break;
         }
     }
-    let mut applied = Applied { inventory: inventory(plan, recorded, &written), written: written.len(), failures };
+    let mut applied = Applied { inventory: inventory(plan, recorded, (&written, to.mending)), written: written.len(), failures };
     prune(context, to, plan, recorded, &mut applied).await;
     applied.inventory.sort();
     applied
@@ -157,10 +162,13 @@ fn advised(kind: &Kind, error: RequestError) -> RequestError {
 }
 
 /// What is there now: planned objects with their hash where it was written or held before, without where it was not.
-fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
+fn inventory(plan: &Plan, recorded: &Recorded, (written, mending): (&HashMap<ObjectName, bool>, bool)) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
         let before = recorded.entry(&object);
+        if mending && before.is_none() {
+            return None;
+        }
         let hash = match written.get(&object) {
             Some(true) => Some(planned.hash.clone()),
             Some(false) => None,
@@ -168,9 +176,9 @@ fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, boo
         };
         let is_as_planned = hash.as_ref() == Some(&planned.hash);
         let source = if is_as_planned { planned.source.clone() } else { before.and_then(|entry| entry.source.clone()) };
-        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source }
+        Some(InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source })
     };
-    plan.stages.iter().flatten().map(entry).collect()
+    plan.stages.iter().flatten().filter_map(entry).collect()
 }
 
 /// What was applied and is not planned. An object that is planned in another version of its group is the same object.
@@ -187,7 +195,7 @@ fn object_name(entry: &InventoryEntry) -> ObjectName {
 /// Deletes what the plan no longer has, once everything that it has is there. Of a kind that is not served any more
 /// nothing is left.
 async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
-    if !applied.failures.is_empty() || !to.held.is_empty() {
+    if !applied.failures.is_empty() || !to.held.is_empty() || to.mending {
         applied.inventory.extend(leftovers(plan, recorded).cloned());
         return;
     }
@@ -198,5 +206,46 @@ async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &
             applied.inventory.push(entry.clone());
             applied.failures.push(error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PreviewEnvironmentStatus;
+    use crate::plan::Manifest;
+    use serde_json::json;
+
+    fn planned(name: &str, version: &str) -> Planned {
+        let manifest = Manifest::new(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}));
+        Planned { manifest, hash: version.to_owned(), source: Some(version.to_owned()) }
+    }
+
+    fn entry(name: &str, hash: Option<&str>, source: &str) -> InventoryEntry {
+        let (hash, source) = (hash.map(str::to_owned), Some(source.to_owned()));
+        InventoryEntry { api_version: "v1".into(), kind: "Service".into(), name: name.into(), hash, source }
+    }
+
+    /// `same` is as planned, `moved` differs in the baseline by now, and `new` is new there.
+    fn after(written: &[(&str, bool)], mending: bool) -> Vec<InventoryEntry> {
+        let inventory = vec![entry("moved", Some("1"), "1"), entry("same", Some("2"), "2")];
+        let status = PreviewEnvironmentStatus { inventory, ..PreviewEnvironmentStatus::default() };
+        let plan = Plan { stages: vec![vec![planned("moved", "2"), planned("new", "2"), planned("same", "2")]], ..Plan::default() };
+        let written = written.iter().map(|(name, done)| (planned(name, "").manifest.name(), *done)).collect();
+        super::inventory(&plan, &Recorded { status, written_at: None }, (&written, mending))
+    }
+
+    #[test]
+    fn what_was_written_is_as_planned_and_what_was_not_is_as_before() {
+        let all = after(&[("moved", true), ("new", false)], false);
+        assert_eq!(
+            all,
+            [entry("moved", Some("2"), "2"), InventoryEntry { source: None, ..entry("new", None, "") }, entry("same", Some("2"), "2")]
+        );
+    }
+
+    #[test]
+    fn mending_adds_nothing_that_is_new_and_leaves_what_moved() {
+        assert_eq!(after(&[("same", true)], true), [entry("moved", Some("1"), "1"), entry("same", Some("2"), "2")]);
     }
 }

@@ -72,7 +72,8 @@ mod tests {
         let spec = json!({"repositories": [{"name": "acme/web"}]});
         let mut object = api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".into());
-        let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "resourceVersion": version}, "data": {"X": value}});
+        let config =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "resourceVersion": version}, "data": {"X": value}});
         Seen {
             parsed: Baseline::try_from(&object).map(Arc::new),
             object: Arc::new(object),

@@ -1,8 +1,8 @@
 //! The digest of everything that a plan follows from, but for what the baseline holds: a moved baseline alone changes
 //! no environment. No client, no clock, no logging.
 
-use crate::domain::{Baseline, Environment};
 use crate::domain::slug::hash8;
+use crate::domain::{Baseline, Environment};
 use crate::plan::ResolvedImages;
 
 /// Raised with every change of the rules that is to reach environments which exist already.

@@ -49,6 +49,7 @@ pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use overrides::unused_rules;
 pub use secret_values::{HIDDEN, Listed, listed, sources};
+pub use select::controller;
 pub use source::Sources;
 pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 

@@ -19,7 +19,8 @@ pub fn unused_rules(objects: &[&Manifest], baseline: &Baseline) -> Vec<String> {
     });
     let env = env.map(|(index, rule)| format!("clone.env[{index}] ({}): no container of the baseline is meant by it", rule.name));
     let patches = baseline.patches.iter().enumerate().filter(|(_, rule)| !is_used(rule, objects, baseline));
-    env.chain(patches.map(|(index, rule)| format!("clone.patches[{index}]: the baseline has no {} that is cloned", target_of(rule)))).collect()
+    env.chain(patches.map(|(index, rule)| format!("clone.patches[{index}]: the baseline has no {} that is cloned", target_of(rule))))
+        .collect()
 }
 
 /// Secrets are not among the objects of a Baseline's own status, so what is listed counts.
@@ -40,7 +41,9 @@ pub(super) fn unused_images(objects: &[&Manifest], images: &ResolvedImages) -> V
         all.any(|image| images.find(image).is_some_and(|(_, found)| found == swap))
     };
     let unused = asked.filter(|swap| !runs(swap));
-    unused.map(|swap| format!("images: {} was asked for, and no container of the baseline runs it", swap.repository.with_tag(&swap.tag))).collect()
+    unused
+        .map(|swap| format!("images: {} was asked for, and no container of the baseline runs it", swap.repository.with_tag(&swap.tag)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -49,7 +52,8 @@ mod tests {
 
     #[test]
     fn an_image_that_nothing_runs_is_said() {
-        let world = World::of([deployment("web").image("acme/web:1")]).asked("acme/web", "2").asked("acme/wbe", "3").branch("acme/api", "4");
+        let world =
+            World::of([deployment("web").image("acme/web:1")]).asked("acme/web", "2").asked("acme/wbe", "3").branch("acme/api", "4");
         assert_eq!(world.plan().plan.warnings, ["images: acme/wbe:3 was asked for, and no container of the baseline runs it"]);
     }
 }

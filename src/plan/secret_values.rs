@@ -72,10 +72,14 @@ mod tests {
         let own = SecretRule { source: None, ..SecretRule::copy_of("own") };
         let rules = [from, own, SecretRule::copy_of("gone"), SecretRule::copy_of("preview-db")];
         assert_eq!(sources(&rules), BTreeSet::from(["gone", "preview-db"]));
-        let secret = Manifest::new(json!({"kind": "Secret", "metadata": {"name": "preview-db", "labels": {"a": "b"}}, "data": {"K": "dg=="}}));
+        let secret =
+            Manifest::new(json!({"kind": "Secret", "metadata": {"name": "preview-db", "labels": {"a": "b"}}, "data": {"K": "dg=="}}));
         let listed = listed(&rules, &[("preview-db".to_owned(), secret)].into());
         let names: Vec<_> = listed.objects.iter().map(|o| o.name().name).collect();
-        assert_eq!((names.as_slice(), listed.missing.as_slice()), (&["db", "own", "preview-db"].map(str::to_owned)[..], &["gone".to_owned()][..]));
+        assert_eq!(
+            (names.as_slice(), listed.missing.as_slice()),
+            (&["db", "own", "preview-db"].map(str::to_owned)[..], &["gone".to_owned()][..])
+        );
         assert_eq!(listed.objects[0].text("/data/K"), Some("dg=="));
     }
 

@@ -158,7 +158,10 @@ mod tests {
     #[test]
     fn objects_are_merged_and_null_takes_away() {
         let target = json!({"a": {"x": 1, "y": 2}, "b": 1, "c": [1]});
-        assert_eq!(merged(target, &json!({"a": {"x": null, "z": {"q": null, "r": 3}}, "c": [2, 3]})), json!({"a": {"y": 2, "z": {"r": 3}}, "b": 1, "c": [2, 3]}));
+        assert_eq!(
+            merged(target, &json!({"a": {"x": null, "z": {"q": null, "r": 3}}, "c": [2, 3]})),
+            json!({"a": {"y": 2, "z": {"r": 3}}, "b": 1, "c": [2, 3]})
+        );
     }
 
     #[test]
@@ -186,17 +189,30 @@ mod tests {
     #[test]
     fn ports_of_services_have_another_key() {
         let target = json!({"ports": [{"port": 80, "targetPort": "a"}, {"port": 81}]});
-        assert_eq!(merged(target, &json!({"ports": [{"port": 80, "targetPort": "b"}]})), json!({"ports": [{"port": 80, "targetPort": "b"}, {"port": 81}]}));
+        assert_eq!(
+            merged(target, &json!({"ports": [{"port": 80, "targetPort": "b"}]})),
+            json!({"ports": [{"port": 80, "targetPort": "b"}, {"port": 81}]})
+        );
     }
 
     #[test]
     fn directives_replace_delete_and_retain() {
-        let target = || json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {}}, "env": [{"name": "A"}], "finalizers": ["a", "b"]});
-        assert_eq!(merged(target(), &json!({"strategy": {"$patch": "replace", "type": "Recreate"}}))["strategy"], json!({"type": "Recreate"}));
-        assert_eq!(merged(target(), &json!({"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}))["strategy"], json!({"type": "Recreate"}));
+        let target =
+            || json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {}}, "env": [{"name": "A"}], "finalizers": ["a", "b"]});
+        assert_eq!(
+            merged(target(), &json!({"strategy": {"$patch": "replace", "type": "Recreate"}}))["strategy"],
+            json!({"type": "Recreate"})
+        );
+        assert_eq!(
+            merged(target(), &json!({"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}))["strategy"],
+            json!({"type": "Recreate"})
+        );
         assert_eq!(merged(target(), &json!({"strategy": {"$patch": "delete"}}))["strategy"], json!({}));
         assert_eq!(merged(target(), &json!({"env": [{"name": "B"}, {"$patch": "replace"}]}))["env"], json!([{"name": "B"}]));
-        assert_eq!(merged(target(), &json!({"finalizers": ["b", "c"], "$deleteFromPrimitiveList/finalizers": ["a"]}))["finalizers"], json!(["b", "c"]));
+        assert_eq!(
+            merged(target(), &json!({"finalizers": ["b", "c"], "$deleteFromPrimitiveList/finalizers": ["a"]}))["finalizers"],
+            json!(["b", "c"])
+        );
     }
 
     #[test]

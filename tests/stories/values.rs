@@ -26,7 +26,10 @@ data:
 
 async fn in_environment<K>(pull: &Pull<'_>, name: &str) -> anyhow::Result<K>
 where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
 {
     Ok(Api::<K>::namespaced(pull.shop.world.admin.clone(), &pull.namespace()).get(name).await?)
 }
@@ -67,7 +70,9 @@ fn an_environment_has_names_and_values_of_its_own() {
         let (name, host, space) = (pull.name(), format!("{}.values.preview.example.com", pull.name()), pull.namespace());
 
         let links: ConfigMap = in_environment(&pull, "links").await?;
-        let file = format!("url: https://{host}/x\ndb: db.{space}.svc.cluster.local:5432\nother: db.values.example.org\nmail: smtp://mail.example.org:25\n");
+        let file = format!(
+            "url: https://{host}/x\ndb: db.{space}.svc.cluster.local:5432\nother: db.values.example.org\nmail: smtp://mail.example.org:25\n"
+        );
         assert_eq!(links.data.and_then(|d| d.get("file.yaml").cloned()), Some(file));
         let settings: ConfigMap = in_environment(&pull, "settings").await?;
         assert_eq!(settings.data.and_then(|d| d.get("GREETING").cloned()), Some(format!("hello from {name}")));
@@ -106,13 +111,14 @@ fn what_cannot_be_done_is_named_and_nothing_is_applied() {
         assert!(!pull.has_namespace().await?, "half of what was asked for is made");
 
         let baselines: Api<Baseline> = Api::namespaced(world.admin.clone(), "patched");
-        let without_account = json!({"spec": {"template": {"spec": {"serviceAccountName": null}}}});
-        let mended = json!([{"target": {"kind": "Deployment", "name": "web"}, "merge": without_account}]);
-        let mended = json!({"spec": {"clone": {"patches": mended}}});
-        baselines.patch("patched", &PatchParams::default(), &Patch::Merge(&mended)).await?;
+        let bare = json!({"spec": {"template": {"spec": {"initContainers": null}}}});
+        let mended = json!([{"target": {"kind": "Deployment", "name": "web"}, "merge": bare}]);
+        // A merge patch, such as that of `kubectl apply`, would lose the null on its way.
+        let mended = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "Baseline", "spec": {"clone": {"patches": mended}}});
+        baselines.patch("patched", &PatchParams::apply("story").force(), &Patch::Apply(&mended)).await?;
         pull.wait_until_ready().await?;
         let web: Deployment = in_environment(&pull, "web").await?;
-        assert_eq!(web.spec.and_then(|s| s.template.spec).and_then(|s| s.service_account_name), None);
+        assert!(web.spec.and_then(|s| s.template.spec).is_some_and(|s| s.init_containers.is_none()));
         let other = json!({"spec": {"clone": {"patches": [{"target": {"kind": "Deployment", "name": "wbe"}, "merge": {"spec": {"replicas": 2}}}]}}});
         baselines.patch("patched", &PatchParams::default(), &Patch::Merge(&other)).await?;
         let warns = |b: Option<&Baseline>| {

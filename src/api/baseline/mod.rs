@@ -2,8 +2,8 @@
 
 mod choices;
 mod clone;
-mod hooks;
 mod externals;
+mod hooks;
 mod overrides;
 mod selection;
 
@@ -18,8 +18,8 @@ use crate::api::conditions::Condition;
 pub use choices::{Autoscalers, CronJobs, Rbac, Replicas, Volumes};
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
-pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use hooks::{Hook, HookMoment, OnFailure};
+pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.

@@ -41,15 +41,73 @@ const SCHEMAS: [&str; 11] = [
 ];
 /// Ends of names of files. Some are ends of hosts too, so a URL or `.svc` counts more.
 const FILES: [&str; 42] = [
-    "properties", "yaml", "yml", "json", "xml", "xsd", "conf", "cfg", "ini", "toml", "env", "py", "js", "mjs", "ts", "rb", "go", "rs", "java", "class",
-    "jar", "war", "log", "txt", "md", "sh", "html", "css", "pem", "crt", "key", "csr", "jks", "sock", "sql", "lock", "php", "so", "tar", "gz", "zip", "tmpl",
+    "properties",
+    "yaml",
+    "yml",
+    "json",
+    "xml",
+    "xsd",
+    "conf",
+    "cfg",
+    "ini",
+    "toml",
+    "env",
+    "py",
+    "js",
+    "mjs",
+    "ts",
+    "rb",
+    "go",
+    "rs",
+    "java",
+    "class",
+    "jar",
+    "war",
+    "log",
+    "txt",
+    "md",
+    "sh",
+    "html",
+    "css",
+    "pem",
+    "crt",
+    "key",
+    "csr",
+    "jks",
+    "sock",
+    "sql",
+    "lock",
+    "php",
+    "so",
+    "tar",
+    "gz",
+    "zip",
+    "tmpl",
 ];
 /// Beginnings of names that are written from the top down, such as those of packages.
 const TOPS: [&str; 9] = ["com", "org", "net", "io", "java", "javax", "jakarta", "kotlin", "scala"];
 /// Last words of the names of values that are hosts.
 const CALLED: [&str; 20] = [
-    "host", "hosts", "hostname", "hostnames", "server", "servers", "addr", "addrs", "address", "addresses", "endpoint", "endpoints", "url", "urls",
-    "uri", "broker", "brokers", "proxy", "dsn", "upstream",
+    "host",
+    "hosts",
+    "hostname",
+    "hostnames",
+    "server",
+    "servers",
+    "addr",
+    "addrs",
+    "address",
+    "addresses",
+    "endpoint",
+    "endpoints",
+    "url",
+    "urls",
+    "uri",
+    "broker",
+    "brokers",
+    "proxy",
+    "dsn",
+    "upstream",
 ];
 
 /// Every host outside the pod that a text names; `key` is what the text is called.
@@ -63,7 +121,9 @@ pub(super) fn hosts(text: &str, key: &str, trust: Trust) -> Vec<Found> {
 /// Whether a name leads to the pod itself.
 pub(super) fn is_this_machine(name: &str) -> bool {
     let address = name.parse::<Ipv4Addr>();
-    name.ends_with(".localhost") || name == "localhost.localdomain" || address.is_ok_and(|a| a.is_loopback() || a.is_unspecified() || a.is_broadcast())
+    name.ends_with(".localhost")
+        || name == "localhost.localdomain"
+        || address.is_ok_and(|a| a.is_loopback() || a.is_unspecified() || a.is_broadcast())
 }
 
 fn without_comment(line: &str) -> &str {
@@ -80,7 +140,10 @@ fn host(spot: Spot<'_>, line: (&str, &str), trust: Trust) -> Option<Found> {
     let seen = Seen { spot, name: &name, line: line.0, key: line.1 };
     let is_sure = match trust {
         Trust::Configuration => seen.is_sure(),
-        Trust::Secret => (seen.is_url() || seen.has_port()) && (is_public(&name) || is_private(&name) || is_database(&name) || is_long(&name, ".svc.cluster.local")),
+        Trust::Secret => {
+            (seen.is_url() || seen.has_port())
+                && (is_public(&name) || is_private(&name) || is_database(&name) || is_long(&name, ".svc.cluster.local"))
+        }
     };
     let found = || Found { host: name.clone(), port: spot.port() };
     (is_possible && is_sure).then(found)
@@ -110,7 +173,9 @@ impl Seen<'_> {
             return false;
         }
         let is_path = self.spot.slashes() == Slashes::One && !self.spot.has_port();
-        self.is_url() || is_long(self.name, ".svc.cluster.local") || (!is_path && (self.has_port() || self.is_called_host() || self.is_cloud()))
+        self.is_url()
+            || is_long(self.name, ".svc.cluster.local")
+            || (!is_path && (self.has_port() || self.is_called_host() || self.is_cloud()))
     }
 
     fn is_cloud(&self) -> bool {
@@ -158,7 +223,8 @@ impl Seen<'_> {
             None => return false,
         };
         let last = self.name.rsplit('.').next().unwrap_or_default();
-        let is_known = is_public(self.name) || is_private(self.name) || self.name.parse::<Ipv4Addr>().is_ok() || self.name.matches('.').count() >= 2;
+        let is_known =
+            is_public(self.name) || is_private(self.name) || self.name.parse::<Ipv4Addr>().is_ok() || self.name.matches('.').count() >= 2;
         is_end && is_known && !FILES.contains(&last) && is_called_host(key)
     }
 

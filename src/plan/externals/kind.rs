@@ -56,8 +56,8 @@ const PRIVATE: [&str; 9] = [".internal", ".local", ".lan", ".corp", ".intranet",
 
 /// The most common ends of names on the internet. What has two labels and another end is a Service of a namespace.
 const PUBLIC: [&str; 40] = [
-    "com", "net", "org", "io", "dev", "app", "cloud", "co", "ai", "eu", "de", "fr", "uk", "us", "nl", "ch", "at", "es", "it", "pl", "se", "no",
-    "fi", "dk", "be", "cz", "pt", "ie", "in", "jp", "cn", "br", "au", "ca", "ru", "tv", "me", "info", "biz", "tech",
+    "com", "net", "org", "io", "dev", "app", "cloud", "co", "ai", "eu", "de", "fr", "uk", "us", "nl", "ch", "at", "es", "it", "pl", "se",
+    "no", "fi", "dk", "be", "cz", "pt", "ie", "in", "jp", "cn", "br", "au", "ca", "ru", "tv", "me", "info", "biz", "tech",
 ];
 
 /// The kind of a host, whose name is in lower case.

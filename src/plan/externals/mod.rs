@@ -92,8 +92,12 @@ pub fn externals<'a>(objects: impl IntoIterator<Item = &'a Manifest>, inside: &I
     }
     join_ports(&mut uses);
     let kind = |host: &str| kind::of(host, &inside.cluster_suffix);
-    let external =
-        |(found, used_by): (Found, BTreeSet<_>)| External { kind: kind(&found.host), host: found.host, port: found.port, used_by: used_by.into_iter().collect() };
+    let external = |(found, used_by): (Found, BTreeSet<_>)| External {
+        kind: kind(&found.host),
+        host: found.host,
+        port: found.port,
+        used_by: used_by.into_iter().collect(),
+    };
     let mut externals: Vec<_> = uses.into_iter().map(external).collect();
     externals.sort_by(|a, b| (a.kind, &a.host, a.port).cmp(&(b.kind, &b.host, b.port)));
     externals
@@ -126,7 +130,10 @@ fn named_in(object: &Manifest) -> Vec<(Found, String)> {
         }
     }
     let external_name = object.text("/spec/externalName").filter(|_| object.kind() == "Service");
-    found.extend(external_name.map(|name| (Found { host: name.trim_end_matches('.').to_ascii_lowercase(), port: None }, "spec.externalName".to_owned())));
+    found.extend(
+        external_name
+            .map(|name| (Found { host: name.trim_end_matches('.').to_ascii_lowercase(), port: None }, "spec.externalName".to_owned())),
+    );
     found
 }
 

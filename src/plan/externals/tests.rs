@@ -98,10 +98,14 @@ fn comments_in_files_are_not_read() {
 
 #[test]
 fn each_place_is_listed_once_under_one_host() {
-    let web = deployment("web").with(ENV, json!([{"name": "DB_HOST", "value": "db.example.org"}, {"name": "DB", "value": "db.example.org:5432"}]));
+    let web = deployment("web")
+        .with(ENV, json!([{"name": "DB_HOST", "value": "db.example.org"}, {"name": "DB", "value": "db.example.org:5432"}]));
     let mail = service("mail").with("/spec", json!({"type": "ExternalName", "externalName": "SMTP.example.org."}));
     let found = externals([&web, &mail], &inside());
-    let places: Vec<_> = found.iter().map(|e| (e.host.as_str(), e.port, e.used_by.iter().map(|u| format!("{} {}", u.object, u.path)).collect::<Vec<_>>())).collect();
+    let places: Vec<_> = found
+        .iter()
+        .map(|e| (e.host.as_str(), e.port, e.used_by.iter().map(|u| format!("{} {}", u.object, u.path)).collect::<Vec<_>>()))
+        .collect();
     let path = "Deployment/web spec.template.spec.containers[web].env";
     assert_eq!(
         places,

@@ -123,10 +123,8 @@ impl Names {
             (None, Some(pod)) => is_ordinal(pod) && is_free(spot),
         };
         let kept = front.len() + 1;
-        (fits && known(service)).then(|| Replacement {
-            text: format!("{}{to}{}", &spot.name()[..kept], &spot.name()[kept + from.len()..]),
-            is_host: false,
-        })
+        (fits && known(service))
+            .then(|| Replacement { text: format!("{}{to}{}", &spot.name()[..kept], &spot.name()[kept + from.len()..]), is_host: false })
     }
 }
 

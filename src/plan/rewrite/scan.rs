@@ -180,9 +180,15 @@ mod tests {
 
     #[test]
     fn what_stands_around_is_seen() {
-        assert_eq!([first("x://a.b").slashes(), first("/a.b").slashes(), first("a.b").slashes()], [Slashes::Two, Slashes::One, Slashes::None]);
+        assert_eq!(
+            [first("x://a.b").slashes(), first("/a.b").slashes(), first("a.b").slashes()],
+            [Slashes::Two, Slashes::One, Slashes::None]
+        );
         assert_eq!(first(r"http:\/\/a.b").slashes(), Slashes::Two);
-        assert_eq!([first("a.b:80").port(), first("a.b%3A80").port(), first("a.b:80x").port(), first("a.b:0").port()], [Some(80), Some(80), None, None]);
+        assert_eq!(
+            [first("a.b:80").port(), first("a.b%3A80").port(), first("a.b:80x").port(), first("a.b:0").port()],
+            [Some(80), Some(80), None, None]
+        );
         assert!(first("${a.b}").is_variable() && first("{{ a.b }}").is_variable() && !first("{a.b}").is_variable());
         assert!(first("a.b = 1").is_key() && first(" \"a.b\": 1").is_key() && !first("to a.b: yes").is_key() && !first("a.b:80").is_key());
         assert!(first("me@a.b").is_mail_domain() && first("mailto:me@a.b").is_mail_domain());

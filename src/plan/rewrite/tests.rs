@@ -31,7 +31,10 @@ fn whole_names_change() {
         ("_pg._tcp.db.shop.svc.cluster.local", "_pg._tcp.db.shop-web-pr-42.svc.cluster.local"),
         ("REDIS.Shop.SVC", "REDIS.shop-web-pr-42.SVC"),
         ("ask redis.shop. Or db.shop!", "ask redis.shop-web-pr-42. Or db.shop-web-pr-42!"),
-        ("https://shop.example.com/a?b=https%3A%2F%2Fapi.shop.example.com%2Fc", "https://web-pr-42.p.io/a?b=https%3A%2F%2Fapi-web-pr-42.p.io%2Fc"),
+        (
+            "https://shop.example.com/a?b=https%3A%2F%2Fapi.shop.example.com%2Fc",
+            "https://web-pr-42.p.io/a?b=https%3A%2F%2Fapi-web-pr-42.p.io%2Fc",
+        ),
         ("SHOP.example.COM", "web-pr-42.p.io"),
         (".shop.example.com", ".web-pr-42.p.io"),
         (r#"{"url":"http:\/\/shop.example.com\/"}"#, r#"{"url":"http:\/\/web-pr-42.p.io\/"}"#),
@@ -115,7 +118,8 @@ fn parts() -> impl Strategy<Value = String> {
         Just("redis.shop-web-pr-42"),
     ];
     let signs = "[-_.:/@%\\\\\"'$({=, \nnu0é2F]{0,3}";
-    proptest::collection::vec((words, signs), 0..8).prop_map(|parts| parts.into_iter().fold(String::new(), |text, (word, signs)| text + word + &signs))
+    proptest::collection::vec((words, signs), 0..8)
+        .prop_map(|parts| parts.into_iter().fold(String::new(), |text, (word, signs)| text + word + &signs))
 }
 
 /// Whether a byte can be part of a name or of a word that is none.

@@ -179,7 +179,11 @@ mod tests {
         for (patches, says) in cases {
             let plan = with(&patches, [service("web")]).plan().plan;
             let expected = "clone.patches[0] cannot be applied to Service/web: ";
-            assert!(plan.invalid.len() == 1 && plan.invalid[0].starts_with(expected) && plan.invalid[0].contains(says), "{:?}", plan.invalid);
+            assert!(
+                plan.invalid.len() == 1 && plan.invalid[0].starts_with(expected) && plan.invalid[0].contains(says),
+                "{:?}",
+                plan.invalid
+            );
         }
     }
 

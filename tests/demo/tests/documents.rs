@@ -34,7 +34,7 @@ const OTHER_WORDS: [&str; 20] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 24] = [
+const OF_KUBERNETES: [&str; 26] = [
     "BackoffLimitExceeded",
     "Cluster",
     "Complete",
@@ -51,12 +51,14 @@ const OF_KUBERNETES: [&str; 24] = [
     "ExternalName",
     "GitHub",
     "Namespace",
+    "Namespaced",
     "OnDelete",
     "PartialEq",
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
     "ReplicaFailure",
     "RollingUpdate",
+    "Stale",
     "Baseline",
     "None",
 ];
@@ -148,8 +150,9 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "README.md",
         "CONTRIBUTING.md",
         "docs/architecture.md",
-        "docs/configuration.md",
         "docs/commands.md",
+        "docs/configuration.md",
+        "docs/kinds.md",
         "docs/operations.md",
         "docs/rules.md",
         "docs/troubleshooting.md",
