@@ -118,7 +118,12 @@ fn send_one_ahead(stages: &mut Vec<Vec<&Planned>>) {
     }
 }
 
-async fn apply_one(context: &Context, to: &Destination<'_>, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
+async fn apply_one(
+    context: &Context,
+    to: &Destination<'_>,
+    planned: &Planned,
+    deadline: Instant,
+) -> (ObjectName, Result<(), RequestError>) {
     let object = planned.manifest.name();
     let Some(kind) = context.baselines.discovery.kind_of(&object) else {
         let error = not_served(&object, to.namespace);

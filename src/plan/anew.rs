@@ -19,7 +19,8 @@ const REPLACEABLE: [(&str, &str); 10] = [
 
 /// What the API server says of a field that cannot be changed, in the words of its validation
 /// (`pkg/apis/{core,apps,batch,rbac}/validation` of Kubernetes).
-const FIXED: [&str; 4] = ["immutable", "updates to statefulset spec for fields other than", "cannot change roleRef", "may not change once set"];
+const FIXED: [&str; 4] =
+    ["immutable", "updates to statefulset spec for fields other than", "cannot change roleRef", "may not change once set"];
 
 /// Whether an object that the API server refuses to change, in those words, is made anew instead.
 pub fn is_made_anew(object: &ObjectName, refusal: &str) -> bool {

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn routes_share_the_hosts_of_ingresses() {
-        let plain = |name: &str, host: &str| http_route(name, &[host]).with("/spec/parentRefs", json!([{"name": "g", "sectionName": "http"}]));
+        let plain =
+            |name: &str, host: &str| http_route(name, &[host]).with("/spec/parentRefs", json!([{"name": "g", "sectionName": "http"}]));
         let world = World::of([ingress("a", "", &["shop.io"]), http_route("b", &["shop.io"]), plain("c", "api.shop.io")]);
         let urls: Vec<_> = world.plan().plan.urls.into_iter().map(|u| u.url).collect();
         assert_eq!(urls, ["https://web-pr-42.preview.example.com", "http://api-web-pr-42.preview.example.com"]);

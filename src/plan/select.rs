@@ -211,7 +211,9 @@ mod tests {
         let agent = set("agent").with("/spec/template/spec/volumes", json!([{"name": "logs", "hostPath": {"path": "/var/log"}}]));
         let cron = object("batch/v1", "CronJob", "prune").with("/spec/jobTemplate/spec/template/spec/hostPID", json!(true));
         let lines = said([set("cache"), agent, cron]);
-        assert!(lines.contains(&"DaemonSet/agent left out: asks for a folder of the node (spec.template.spec.volumes[logs].hostPath)".into()));
+        assert!(
+            lines.contains(&"DaemonSet/agent left out: asks for a folder of the node (spec.template.spec.volumes[logs].hostPath)".into())
+        );
         let pid = "CronJob/prune left out: asks for the node's processes (spec.jobTemplate.spec.template.spec.hostPID)";
         assert!(lines.contains(&pid.into()), "{lines:#?}");
         assert!(lines.iter().any(|line| line.starts_with("DaemonSet/cache ") && !line.contains("left out")), "{lines:#?}");

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::read::{Reading, read};
 use super::text::{About, Shown};
-use super::{PlanArgs, answer, objects, running, style};
-use crate::api::PreviewEnvironment;
+use super::{PlanArgs, answer, is_complete, objects, running, style};
+use crate::api::{PreviewEnvironment, SourceState};
 use crate::cli::Global;
 use crate::cli::cluster::Cluster;
 use crate::cli::create::images;
@@ -41,7 +41,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
         note(&format!("you may not read Secret/{name}: its keys and values are missing here"));
     }
     print(&planned.render(global.output, args.all)?)?;
-    Ok(answer(planned.report.is_complete()))
+    Ok(answer(is_complete(&planned.plan, &planned.report)))
 }
 
 /// The environment that is meant, there or not.
@@ -154,7 +154,7 @@ fn new(target: &target::Target, name: &EnvironmentName) -> Result<PreviewEnviron
     };
     let spec = json!({"baseline": target.baseline.name, "sources": [{
         "forge": target.repository.forge, "repositoryId": 1, "headRepositoryId": 1, "repository": target.repository.name.to_string(),
-        "pull": pull, "branch": branch, "state": "Open", "revision": NO_REVISION, "observedAt": Utc::now()}]});
+        "pull": pull, "branch": branch, "state": SourceState::Open, "revision": NO_REVISION, "observedAt": Utc::now()}]});
     let spec = serde_json::from_value(spec).map_err(|why| Failure::failed(format!("cannot plan {name}: {why}")))?;
     let mut object = PreviewEnvironment::new(name.as_str(), spec);
     object.metadata.namespace = Some(target.baseline.namespace.clone());

@@ -23,9 +23,6 @@ mod tests {
         let keda = controlled_by(autoscaler("keda", "web"), "keda.sh/v1alpha1", "ScaledObject/web");
         let world = World::of([deployment("web"), autoscaler("web", "web"), keda]);
         let cloned = world.baseline(|b| b.choices.autoscalers = Autoscalers::Clone).plan().said();
-        assert_eq!(
-            cloned[1..],
-            ["HorizontalPodAutoscaler/keda left out: is made by ScaledObject/web", "HorizontalPodAutoscaler/web kept"]
-        );
+        assert_eq!(cloned[1..], ["HorizontalPodAutoscaler/keda left out: is made by ScaledObject/web", "HorizontalPodAutoscaler/web kept"]);
     }
 }

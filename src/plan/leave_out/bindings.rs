@@ -49,10 +49,7 @@ mod tests {
         let role = || json!({"kind": "Role", "name": "api"});
         let account = || json!({"kind": "ServiceAccount", "name": "api", "namespace": "shop"});
         let wide = json!({"kind": "ClusterRole", "name": "edit"});
-        assert_eq!(
-            said(wide, account()),
-            "RoleBinding/b left out: gives the rights of ClusterRole/edit; of those only view is copied"
-        );
+        assert_eq!(said(wide, account()), "RoleBinding/b left out: gives the rights of ClusterRole/edit; of those only view is copied");
         let person = json!({"kind": "User", "name": "ann"});
         let nobody = "RoleBinding/b left out: is for nobody of the namespace: people get rights by access of the Baseline";
         assert_eq!(said(role(), person), nobody);

@@ -89,8 +89,7 @@ fn filtered(object: &Manifest, _: &str) -> Vec<Family> {
         return Vec::new();
     }
     let field = |entry: &serde_json::Value, key: &str| text(entry, key).unwrap_or_default().to_owned();
-    let mut needs: Vec<Family> =
-        extensions(object).into_iter().map(|e| (field(e, "group"), field(e, "kind"), field(e, "name"))).collect();
+    let mut needs: Vec<Family> = extensions(object).into_iter().map(|e| (field(e, "group"), field(e, "kind"), field(e, "name"))).collect();
     if is_mesh_route(object) {
         let parents = object.get("/spec").into_iter().flat_map(|spec| list(spec, "parentRefs"));
         needs.extend(parents.map(|parent| (String::new(), "Service".to_owned(), field(parent, "name"))));
@@ -137,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_filter_of_somebody_else_s_kind_must_be_there() {
-        let filters = json!([{"filters": [{"type": "ExtensionRef", "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "auth"}}]}]);
+        let filters =
+            json!([{"filters": [{"type": "ExtensionRef", "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "auth"}}]}]);
         let said = World::of([http_route("web", &["shop.io"]).with("/spec/rules", filters)]).plan().said();
         assert_eq!(said, ["HTTPRoute/web left out: needs Middleware/auth, which is not cloned"]);
     }

@@ -19,7 +19,9 @@ pub(super) fn reason(object: &Manifest, facts: &Facts<'_>) -> Option<LeftOutReas
         return because(NO_DOMAIN);
     }
     let hosts: Vec<_> = object.items("/spec/hostnames").map(serde_json::Value::as_str).collect();
-    if !hosts.is_empty() && let Some(reason) = only_wildcards(&hosts) {
+    if !hosts.is_empty()
+        && let Some(reason) = only_wildcards(&hosts)
+    {
         return Some(reason);
     }
     elsewhere(object, &facts.target.baseline.namespace)

@@ -16,7 +16,10 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut 
     let path = spec_path(manifest);
     let spec = spec_pointer(manifest);
     for kind in ["podAffinity", "podAntiAffinity"] {
-        for (list, inner) in [("requiredDuringSchedulingIgnoredDuringExecution", ""), ("preferredDuringSchedulingIgnoredDuringExecution", "/podAffinityTerm")] {
+        for (list, inner) in [
+            ("requiredDuringSchedulingIgnoredDuringExecution", ""),
+            ("preferredDuringSchedulingIgnoredDuringExecution", "/podAffinityTerm"),
+        ] {
             let terms = manifest.items_mut(&format!("{spec}/affinity/{kind}/{list}")).enumerate();
             for (index, term) in terms.filter_map(|(index, entry)| Some((index, entry.pointer_mut(inner)?))) {
                 let path = format!("{path}.affinity.{kind}.{list}[{index}]{}", inner.replace('/', "."));
@@ -63,9 +66,15 @@ mod tests {
     #[test]
     fn what_is_within_the_namespace_stays() {
         let web = deployment("web")
-            .with("/spec/template/spec/affinity", affinity(json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "web"}}})))
+            .with(
+                "/spec/template/spec/affinity",
+                affinity(json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "web"}}})),
+            )
             .with("/spec/template/spec/nodeSelector", json!({"disk": "ssd"}))
-            .with("/spec/template/spec/topologySpreadConstraints", json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]));
+            .with(
+                "/spec/template/spec/topologySpreadConstraints",
+                json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]),
+            );
         assert_eq!(World::of([web]).plan().said(), ["Deployment/web kept"]);
     }
 }

@@ -39,7 +39,11 @@ mod tests {
         let web = deployment("web").with("/spec/template/metadata/annotations", announced);
         let exported = service("web").label("mirror.linkerd.io/exported", "true").annotation("service.cilium.io/global", "true");
         let said = World::of([web, exported]).plan().said();
-        assert_eq!(said.iter().filter(|line| line.ends_with("(it would announce the copy under the baseline's name)")).count(), 3, "{said:?}");
+        assert_eq!(
+            said.iter().filter(|line| line.ends_with("(it would announce the copy under the baseline's name)")).count(),
+            3,
+            "{said:?}"
+        );
     }
 
     #[test]

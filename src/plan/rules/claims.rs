@@ -91,6 +91,8 @@ mod tests {
         assert_eq!(plan.find("StatefulSet/db").get("/spec/volumeClaimTemplates/0/spec"), Some(&json!({})));
         let left = plan.find("Deployment/web").get("/spec/template/spec/volumes/0/ephemeral/volumeClaimTemplate/spec");
         assert_eq!(left, Some(&json!({})));
-        assert!(plan.said()[3].starts_with("StatefulSet/db spec.volumeClaimTemplates[data].spec.storageClassName: \"\" -> the default class"));
+        assert!(
+            plan.said()[3].starts_with("StatefulSet/db spec.volumeClaimTemplates[data].spec.storageClassName: \"\" -> the default class")
+        );
     }
 }

@@ -30,10 +30,7 @@ mod tests {
     #[test]
     fn nothing_runs_by_the_clock() {
         let world = || World::of([cron_job("nightly"), cron_job("off").with("/spec/suspend", json!(true))]);
-        assert_eq!(
-            world().plan().said(),
-            ["CronJob/nightly spec.suspend: false -> true (clone.cronJobs: Suspended)", "CronJob/off kept"]
-        );
+        assert_eq!(world().plan().said(), ["CronJob/nightly spec.suspend: false -> true (clone.cronJobs: Suspended)", "CronJob/off kept"]);
         let run = world().baseline(|b| b.choices.cron_jobs = CronJobs::Run).plan();
         assert_eq!(run.said(), ["CronJob/nightly kept", "CronJob/off kept"]);
     }
@@ -42,7 +39,9 @@ mod tests {
     fn pods_of_jobs_are_like_all_others() {
         let plan = World::of([cron_job("nightly")]).plan();
         let copy = plan.find("CronJob/nightly").value();
-        for labels in [&copy["spec"]["jobTemplate"]["metadata"]["labels"], &copy["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]] {
+        for labels in
+            [&copy["spec"]["jobTemplate"]["metadata"]["labels"], &copy["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]]
+        {
             assert_eq!(labels["preview-env.dev/environment-uid"], "uid-42");
         }
     }

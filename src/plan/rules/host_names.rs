@@ -71,7 +71,11 @@ fn drop_answered_paths(ingress: &mut Manifest, context: &Context<'_>, notes: &mu
             let is_lost = context.answers.as_ref().is_some_and(|answers| answers.is_lost(&name, &host, &key));
             let is_new = answered.insert((host.clone(), key));
             if is_lost || !is_new {
-                let why = if is_lost { "an older Ingress answers this path of the host" } else { "an earlier rule answers this path of the host" };
+                let why = if is_lost {
+                    "an older Ingress answers this path of the host"
+                } else {
+                    "an earlier rule answers this path of the host"
+                };
                 notes.changed(format!("spec.rules[{index}].http.paths"), (text(path, "path").unwrap_or("/"), ABSENT), why);
             }
             is_new && !is_lost

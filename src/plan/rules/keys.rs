@@ -45,9 +45,9 @@ fn places(manifest: &Manifest) -> Vec<(String, String)> {
     pointers.push(format!("{}/metadata", template_pointer(manifest)));
     let mut places: Vec<_> = pointers.into_iter().map(|p| (p.clone(), p.trim_start_matches('/').replace('/', "."))).collect();
     let claims = manifest.items("/spec/volumeClaimTemplates").enumerate();
-    places.extend(claims.map(|(i, _)| {
-        (format!("/spec/volumeClaimTemplates/{i}/metadata"), format!("spec.volumeClaimTemplates[{i}].metadata"))
-    }));
+    places.extend(
+        claims.map(|(i, _)| (format!("/spec/volumeClaimTemplates/{i}/metadata"), format!("spec.volumeClaimTemplates[{i}].metadata"))),
+    );
     places
 }
 

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn members_are_counted_in_files_that_the_pods_read_and_in_no_others() {
-        let file = object("v1", "ConfigMap", "zoo").with("/data", json!({"zoo.cfg": "server.1=etcd-0.etcd:2888\nserver.2=etcd-1.etcd:2888"}));
+        let file =
+            object("v1", "ConfigMap", "zoo").with("/data", json!({"zoo.cfg": "server.1=etcd-0.etcd:2888\nserver.2=etcd-1.etcd:2888"}));
         let reads = etcd(json!({"envFrom": [{"configMapRef": {"name": "zoo"}}]}));
         assert_eq!(replicas(&World::of([reads, file.clone()]), "StatefulSet/etcd"), Some(3));
         assert_eq!(replicas(&World::of([etcd(json!({"args": []})), file]), "StatefulSet/etcd"), Some(1));

@@ -71,10 +71,13 @@ mod tests {
              "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "spy", "namespace": "other", "port": 80}}}]},
         ]);
         let plan = World::of([http_route("web", &["shop.io"]).with("/spec/rules", rules)]).plan();
-        let expected = json!([{"backendRefs": [{"name": "web", "port": 80}]}, {"backendRefs": [{"name": "api", "port": 80}], "filters": []}]);
+        let expected =
+            json!([{"backendRefs": [{"name": "web", "port": 80}]}, {"backendRefs": [{"name": "api", "port": 80}], "filters": []}]);
         assert_eq!(plan.find("HTTPRoute/web").get("/spec/rules"), Some(&expected));
         let said = plan.said();
-        assert!(said.contains(&"HTTPRoute/web spec.rules[0].backendRefs[1]: old in other -> (none) (another namespace grants nothing to a copy)".into()));
+        assert!(said.contains(
+            &"HTTPRoute/web spec.rules[0].backendRefs[1]: old in other -> (none) (another namespace grants nothing to a copy)".into()
+        ));
         assert_eq!(said.iter().filter(|line| line.ends_with("(another namespace grants nothing to a copy)")).count(), 3);
     }
 }

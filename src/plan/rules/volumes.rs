@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn nothing_writes_to_the_baseline_s_data() {
-        let nfs = json!([{"name": "uploads", "nfs": {"server": "nas", "path": "/shop"}}, {"name": "tmp", "emptyDir": {"medium": "Memory"}}]);
+        let nfs =
+            json!([{"name": "uploads", "nfs": {"server": "nas", "path": "/shop"}}, {"name": "tmp", "emptyDir": {"medium": "Memory"}}]);
         let plan = World::of([deployment("web").with(VOLUMES, nfs)]).plan();
         let expected = json!([{"name": "uploads", "emptyDir": {}}, {"name": "tmp", "emptyDir": {"medium": "Memory"}}]);
         assert_eq!(plan.find("Deployment/web").get(VOLUMES), Some(&expected));
