@@ -34,7 +34,7 @@ const OTHER_WORDS: [&str; 20] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 24] = [
+const OF_KUBERNETES: [&str; 26] = [
     "BackoffLimitExceeded",
     "Cluster",
     "Complete",
