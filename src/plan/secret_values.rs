@@ -31,7 +31,8 @@ pub fn listed(rules: &[SecretRule], read: &BTreeMap<String, Manifest>) -> Listed
     let mut listed = Listed::default();
     for rule in rules {
         let object = match &rule.source {
-            None => Some(json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque"})),
+            // Its type is for the API server to fill in.
+            None => Some(json!({"apiVersion": "v1", "kind": "Secret"})),
             Some(source) => read.get(source).map(|secret| secret.value().clone()),
         };
         match object {

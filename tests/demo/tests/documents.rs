@@ -156,6 +156,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "docs/operations.md",
         "docs/rules.md",
         "docs/troubleshooting.md",
+        "docs/values.md",
     ] {
         let text = document(path)?;
         let folder = root().join(path).parent().context("a file is in a folder")?.to_owned();

@@ -40,7 +40,8 @@ async fn the_quickstart_is_a_good_baseline() -> Result<()> {
     let baseline = Api::<Baseline>::namespaced(admin, "my-app").get("my-app").await?;
     let read = preview_env::domain::Baseline::try_from(&baseline)?;
     assert_eq!(read.warnings(), [""; 0]);
-    assert_eq!((read.repositories[0].alias.as_str(), read.secrets.as_slice()), ("web", ["my-app-db".to_owned()].as_slice()));
+    let secrets: Vec<_> = read.secrets.iter().map(|secret| secret.name.as_str()).collect();
+    assert_eq!((read.repositories[0].alias.as_str(), secrets.as_slice()), ("web", ["my-app-db"].as_slice()));
     Ok(())
 }
 
