@@ -253,4 +253,32 @@ mod tests {
     fn mending_adds_nothing_that_is_new_and_leaves_what_moved() {
         assert_eq!(after(&[("same", true)], true), [entry("moved", Some("1"), "1"), entry("same", Some("2"), "2")]);
     }
+
+    fn named(api_version: &str, kind: &str, name: &str) -> InventoryEntry {
+        serde_json::from_value(json!({"apiVersion": api_version, "kind": kind, "name": name})).unwrap()
+    }
+
+    #[test]
+    fn an_object_in_another_version_of_its_group_is_no_leftover() {
+        let manifest = Manifest::new(json!({"apiVersion": "db.example.com/v1", "kind": "Database", "metadata": {"name": "main"}}));
+        let planned = Planned { manifest, hash: "h".into(), source: None };
+        let plan = Plan { stages: vec![vec![planned]], ..Plan::default() };
+        let inventory = vec![
+            named("db.example.com/v1beta1", "Database", "main"),
+            named("db.example.com/v1beta1", "Database", "old"),
+            named("other.example.com/v1", "Database", "main"),
+        ];
+        let recorded = Recorded { status: PreviewEnvironmentStatus { inventory, ..Default::default() }, ..Recorded::default() };
+        let left: Vec<_> = leftovers(&plan, &recorded).map(|e| (e.api_version.as_str(), e.name.as_str())).collect();
+        assert_eq!(left, [("db.example.com/v1beta1", "old"), ("other.example.com/v1", "main")]);
+    }
+
+    #[test]
+    fn a_missing_right_is_advised_where_an_administrator_gives_it() {
+        let refused = || RequestError::Answered { what: "apply Database/main".into(), code: 403, message: "forbidden".into() };
+        let custom = Kind::new("db.example.com/v1", "Database", "databases");
+        assert!(advised(&custom, refused()).to_string().contains("preview-env.dev/aggregate-to-environment"));
+        let ours = Kind::new("apps/v1", "Deployment", "deployments");
+        assert_eq!(advised(&ours, refused()).to_string(), refused().to_string());
+    }
 }
