@@ -25,6 +25,7 @@ use crate::intent::Existing;
 use crate::lookup;
 use crate::metrics::Metrics;
 use crate::record::Coalescing;
+use crate::registry::{Registry, RegistryConfig};
 use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
 
 /// Everything that the service is told at its start.
@@ -35,6 +36,8 @@ pub struct Options {
     pub server: ServerConfig,
     /// The controller.
     pub controller: ControllerConfig,
+    /// The registries.
+    pub registry: RegistryConfig,
     /// GitHub; without a token no pull request is read and no comment is written.
     pub github: Option<GithubConfig>,
 }
@@ -80,6 +83,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         identity,
         environments,
         baselines: baselines.clone(),
+        registry: Registry::new(options.registry),
         feedback: Arc::new(notifier),
         metrics: metrics.clone(),
     };

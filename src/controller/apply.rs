@@ -53,7 +53,8 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
         let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
-    plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
+    let is_due = |planned: &&Planned| !is_current(planned) && !plan.holds_back(&planned.manifest.name());
+    plan.stages.iter().map(|stage| stage.iter().filter(is_due).collect()).collect()
 }
 
 /// Whether somebody else deleted or replaced a workload since it was applied.
@@ -121,6 +122,7 @@ async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadli
 }
 
 /// What is there now: planned objects with their hash where it was written or held before, without where it was not.
+/// What is held back and was never made is not there.
 fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
@@ -129,9 +131,12 @@ fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, boo
             Some(false) => None,
             None => recorded.hash_of(&object).map(str::to_owned),
         };
-        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash }
+        if hash.is_none() && plan.holds_back(&object) && !recorded.knows(&object) {
+            return None;
+        }
+        Some(InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash })
     };
-    plan.stages.iter().flatten().map(entry).collect()
+    plan.stages.iter().flatten().filter_map(entry).collect()
 }
 
 fn leftovers<'a>(plan: &'a Plan, recorded: &'a Recorded) -> impl Iterator<Item = &'a InventoryEntry> {

@@ -11,12 +11,14 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::apply::{self, Applied, Destination};
+use super::availability;
 use super::clean_up::{self, CleanUp};
+use super::inquiry::Inquiry;
 use super::namespace::{self, NamespaceOutcome};
 use super::observe::{Observed, observe};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
-use super::resolve::resolve;
+use super::resolve::Resolution;
 use super::settle::{Course, Settled, settle};
 use super::status::{self, Findings, Progress};
 use super::{Context, digest};
@@ -82,22 +84,25 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
 
 impl Pass<'_> {
     async fn run(&self, baseline: &Baseline) -> Step<Action> {
-        let images = match resolve(&self.environment, baseline) {
-            Ok(images) => images,
+        let recorded = (baseline, self.recorded.status.images.as_slice());
+        let inquiry = match Inquiry::new(&self.context.images, &self.environment, recorded, self.now) {
+            Ok(inquiry) => inquiry,
             Err(error) => return self.stall("Images", error.to_string()).await,
         };
-        let digest = digest::of_inputs(&images, baseline);
+        let images = inquiry.resolution();
+        let digest = digest::of_inputs(&images.images, baseline);
         if self.has_lost_its_namespace().await? {
             let why = "its namespace was deleted and is made again".to_owned();
             return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.without_objects()).await;
         }
-        if self.is_current(&digest) {
+        if self.is_current(&digest) && inquiry.is_under_way() {
             if self.watch_is_current() && !self.is_held() {
                 requests::hold(&self.context.client, self.object).await?;
             }
-            return self.finish(self.recorded_progress(), self.recorded.status.clone()).await;
+            let status = PreviewEnvironmentStatus { images: images.record, ..self.recorded.status.clone() };
+            return self.finish(self.recorded_progress(), status).await;
         }
-        let (progress, status) = self.make_so(baseline, &images, digest).await?;
+        let (progress, status) = self.make_so(baseline, &inquiry).await?;
         self.finish(progress, status).await
     }
 
@@ -162,29 +167,38 @@ impl Pass<'_> {
         }
     }
 
-    async fn make_so(&self, baseline: &Baseline, images: &ResolvedImages, digest: String) -> Step<(Progress, PreviewEnvironmentStatus)> {
+    async fn make_so(&self, baseline: &Baseline, inquiry: &Inquiry<'_>) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let hold = async { if self.is_held() { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
         let (observed, ()) = futures::try_join!(observe(self.context, baseline), hold)?;
         let snapshot = match observed {
             Observed::Snapshot(snapshot) => snapshot,
             Observed::NotYet(why) => return Ok((Progress::Waiting("BaselineNotRead", why), self.recorded.status.clone())),
         };
+        inquiry.begin(&snapshot);
         let mut taken = Vec::new();
         for name in namespace::candidates(&self.environment, self.recorded.status.namespace.as_deref()) {
             if self.was_taken() && namespace::is_foreign(self.context, &self.environment, &name).await? {
                 taken.push(name);
                 continue;
             }
-            let Some(plan) = self.plan_for(&name, baseline, &snapshot, images) else {
+            let images = inquiry.resolution();
+            let Some(plan) = self.plan_for(&name, (baseline, &snapshot), &images.images) else {
                 let why = "another environment holds its host names".to_owned();
                 return Ok((Progress::Waiting("HostTaken", why), self.recorded.status.clone()));
             };
             let recorded = self.recorded.in_namespace(&name);
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
-            let (status, namespace) = futures::try_join!(intent, self.own_namespace(&name, &recorded))?;
+            // The registries have the time of both to answer.
+            let answers = async { Ok::<_, RequestError>(inquiry.answered().await) };
+            let (status, namespace, ()) = futures::try_join!(intent, self.own_namespace(&name, &recorded), answers)?;
             match namespace {
-                NamespaceOutcome::Ours => return self.apply_plan(&plan, (&recorded, status), digest).await,
+                NamespaceOutcome::Ours => {
+                    let (plan, images) = self.plan_with_answers((plan, images), inquiry.resolution(), (&name, baseline, &snapshot));
+                    let digest = digest::of_inputs(&images.images, baseline);
+                    let status = PreviewEnvironmentStatus { images: images.record, ..status };
+                    return self.apply_plan(&plan, (&recorded, status), digest).await;
+                }
                 NamespaceOutcome::Terminating => {
                     let why = format!("namespace {name} is still being deleted");
                     return Ok((Progress::Waiting("NamespaceTerminating", why), status));
@@ -202,7 +216,7 @@ impl Pass<'_> {
     }
 
     /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
-    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Option<Plan> {
+    fn plan_for(&self, name: &str, (baseline, snapshot): (&Baseline, &Snapshot), images: &ResolvedImages) -> Option<Plan> {
         let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
         for _ in 0..HOST_TRIES {
             let held_hosts = self.context.hosts.held_by_others(&self.environment.uid);
@@ -221,6 +235,22 @@ impl Pass<'_> {
             }
         }
         None
+    }
+
+    /// The plan, with what the registries said since it was made.
+    fn plan_with_answers(
+        &self,
+        (plan, images): (Plan, Resolution),
+        answered: Resolution,
+        (name, baseline, snapshot): (&str, &Baseline, &Snapshot),
+    ) -> (Plan, Resolution) {
+        if answered.images == images.images {
+            return (plan, answered);
+        }
+        match self.plan_for(name, (baseline, snapshot), &answered.images) {
+            Some(plan) => (plan, answered),
+            None => (plan, images),
+        }
     }
 
     /// The namespace, and where it is ours the rights in it.
@@ -265,13 +295,15 @@ impl Pass<'_> {
         let progress = progress_of(plan, &applied);
         let Applied { inventory, written, failures } = applied;
         tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
+        // While something waits for its image, what runs is what was there before.
+        let holds_back = plan.workloads.iter().any(|w| w.waits_for.is_some());
         let complete = !failures.iter().any(RequestError::is_transient);
         let status = PreviewEnvironmentStatus {
             inventory,
             services: status::services_of(plan),
             left_out: status::left_out_of(plan),
             urls: plan.urls.clone(),
-            revision: self.environment.main_source().map(|s| s.revision.to_string()),
+            revision: if holds_back { status.revision } else { self.environment.main_source().map(|s| s.revision.to_string()) },
             plan_digest: complete.then_some(digest),
             applied_at: if written > 0 { Some(Utc::now()) } else { status.applied_at },
             ..status
@@ -280,6 +312,7 @@ impl Pass<'_> {
     }
 
     async fn take_down(&self) -> Step<Action> {
+        self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
         match clean_up::take_down(self.context, &self.environment, status.namespace.as_deref()).await? {
             CleanUp::Going(names) => {
@@ -321,6 +354,7 @@ impl Pass<'_> {
     /// Writes the status that follows, if it is new, and says when to come back.
     async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
+        let progress = availability::progress(progress, &before);
         self.context.metrics.reconcile(progress.label(), self.started.elapsed());
         if !matches!(progress, Progress::Failing(_)) {
             self.context.retries.forget(&self.environment.uid);
@@ -331,7 +365,7 @@ impl Pass<'_> {
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
         // What this pass wrote on its way counts too.
         let known = status::derived(&self.context.memory.recall(self.object).status);
-        let mut pause = self.pause(&progress);
+        let mut pause = self.pause(&progress, &before);
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
             pause = pause.min(status_pause);
         } else if after != known {
@@ -355,8 +389,9 @@ impl Pass<'_> {
         status.applied_at.map_or(STATUS_PAUSE, |at| age(at, self.now)).clamp(STATUS_PAUSE, LONGEST_STATUS_PAUSE)
     }
 
-    fn pause(&self, progress: &Progress) -> Duration {
-        let until_expiry = self.settled.expires_at.and_then(|at| (at - self.now).to_std().ok());
+    fn pause(&self, progress: &Progress, status: &PreviewEnvironmentStatus) -> Duration {
+        let next = [self.settled.expires_at, availability::next_end(&status.images, self.now)];
+        let until_next = next.into_iter().flatten().filter_map(|at| (at - self.now).to_std().ok()).min();
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
             Progress::Stalled(..) => STALLED_PAUSE,
@@ -367,7 +402,7 @@ impl Pass<'_> {
             Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
         };
         // A second more than the exact moment, so that the next pass finds it past.
-        until_expiry.map_or(own, |expiry| own.min(expiry + Duration::from_secs(1)))
+        until_next.map_or(own, |next| own.min(next + Duration::from_secs(1)))
     }
 }
 

@@ -108,6 +108,7 @@ impl Environments {
         context.memory.forget(&uid);
         context.hosts.release(&uid);
         context.retries.forget(&uid);
+        context.images.keep_only(&uid, &[]);
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }

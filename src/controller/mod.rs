@@ -1,7 +1,7 @@
 //! The controller: one level-triggered loop that makes every environment what it should be.
 //!
 //! ```text
-//! settle > observe (IO) > resolve > plan > apply (IO) > status          driver.rs calls them in this order
+//! settle > observe (IO) > resolve (images.rs: IO) > plan > apply (IO) > status          driver.rs calls them in this order
 //! ```
 //!
 //! The watches feed three in-memory views, so that a reconcile asks the API server nothing that it was told already:
@@ -9,6 +9,7 @@
 //! ([`baseline_cache`]).
 
 pub mod apply;
+pub mod availability;
 pub mod baseline_cache;
 pub mod baseline_status;
 pub mod baselines;
@@ -17,7 +18,9 @@ pub mod digest;
 pub mod driver;
 pub mod environments;
 pub mod hosts;
+pub mod images;
 pub mod index;
+pub mod inquiry;
 pub mod namespace;
 pub mod observe;
 pub mod recorded;
@@ -44,6 +47,7 @@ use tokio::sync::Semaphore;
 
 use self::baselines::Baselines;
 use self::hosts::HostClaims;
+use self::images::Images;
 use self::index::{Index, WORKLOADS};
 use self::recorded::Memory;
 use self::requests::RequestError;
@@ -53,6 +57,7 @@ use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
+use crate::registry::Registry;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -80,6 +85,8 @@ pub struct Context {
     pub retries: Retries,
     /// One permit for each apply in flight, over all environments.
     pub permits: Semaphore,
+    /// The registries and what they are asked.
+    pub images: Arc<Images>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
     /// Every environment, as the watch brings them.
@@ -117,6 +124,8 @@ pub struct Parts {
     pub environments: environments::Environments,
     /// The Baselines, shared with whoever must know them.
     pub baselines: Arc<Baselines>,
+    /// The registries.
+    pub registry: Registry,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
     /// What is counted.
@@ -138,6 +147,7 @@ impl Controller {
             hosts: HostClaims::default(),
             retries: Retries::default(),
             permits,
+            images: Arc::new(Images::new(parts.registry, wake.clone())),
             feedback: parts.feedback,
             environments: parts.environments.store(),
             metrics: parts.metrics,

@@ -26,6 +26,11 @@ impl Recorded {
         self.status.inventory.iter().find(|entry| names(entry, object))?.hash.as_deref()
     }
 
+    /// Whether an object was, or was about to be, applied.
+    pub fn knows(&self, object: &ObjectName) -> bool {
+        self.status.inventory.iter().any(|entry| names(entry, object))
+    }
+
     /// The status once nothing of what was applied is there: all of it is to be applied again.
     pub fn without_objects(&self) -> PreviewEnvironmentStatus {
         let mut status = PreviewEnvironmentStatus { plan_digest: None, ..self.status.clone() };
@@ -50,7 +55,8 @@ impl Recorded {
     /// leaves nothing that nobody knows of. Objects that the plan changes lose their hash.
     pub fn inventory_with(&self, plan: &Plan) -> Vec<InventoryEntry> {
         let mut inventory = self.status.inventory.clone();
-        for planned in plan.stages.iter().flatten() {
+        let due = plan.stages.iter().flatten().filter(|planned| !plan.holds_back(&planned.manifest.name()));
+        for planned in due {
             let object = planned.manifest.name();
             match inventory.iter_mut().find(|entry| names(entry, &object)) {
                 Some(entry) if entry.hash.as_deref() == Some(&planned.hash) => {}

@@ -27,6 +27,7 @@ mod workloads;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
+pub use pods::{images_of, pull_secrets_of, service_account_of};
 pub use types::{ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
 
 use context::Context;

@@ -129,6 +129,7 @@ impl World {
             drafts: false,
             hosts: Some(hosts),
             secrets: vec![],
+            images: crate::domain::baseline::ImagePolicy::default(),
             ttl: std::time::Duration::from_secs(86_400),
         };
         Self {
@@ -163,7 +164,7 @@ impl World {
     }
 
     fn swap(mut self, repository: &str, tag: &str, from: ImageOrigin) -> Self {
-        self.images.swaps.push(ImageSwap { repository: repository.parse().unwrap(), tag: tag.to_owned(), from });
+        self.images.swaps.push(ImageSwap::by_tag(repository.parse().unwrap(), tag.to_owned(), from));
         self
     }
 

@@ -1,6 +1,7 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
 mod clone;
+mod images;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::conditions::Condition;
 
 pub use clone::{CloneRules, SecretRule};
+pub use images::{Images, MissingImage};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -49,6 +51,9 @@ pub struct BaselineSpec {
     /// What is cloned beyond the kinds that always are.
     #[serde(default)]
     pub clone: CloneRules,
+    /// What happens while the image of a change is not in its registry yet.
+    #[serde(default)]
+    pub images: Images,
     /// How long an environment lives.
     #[serde(default)]
     pub lifetime: Lifetime,
@@ -105,6 +110,10 @@ pub struct Image {
     #[serde(default = "default_tag")]
     #[schemars(length(min = 1, max = 200))]
     pub tag: String,
+    /// Whether the image counts as there only once its label `org.opencontainers.image.revision` names the commit: for
+    /// tags that every build of a pull request moves on.
+    #[serde(default)]
+    pub revision_label: bool,
 }
 
 fn default_tag() -> String {

@@ -10,7 +10,7 @@ use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
-use crate::api::baseline::ForgeKind;
+use crate::api::baseline::{ForgeKind, MissingImage};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -34,8 +34,25 @@ pub struct Baseline {
     pub hosts: Option<Hosts>,
     /// Names of the Secrets that are copied.
     pub secrets: Vec<String>,
+    /// What happens while an image is not there.
+    pub images: ImagePolicy,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+}
+
+/// What happens while an image is not there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ImagePolicy {
+    /// How long it is waited for.
+    pub wait: Duration,
+    /// What happens then.
+    pub missing: MissingImage,
+}
+
+impl Default for ImagePolicy {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(1800), missing: MissingImage::Wait }
+    }
 }
 
 /// One repository and the images that it builds.
@@ -58,6 +75,8 @@ pub struct ImageRule {
     pub image: ImageRef,
     /// Gives the tag.
     pub tag: TagTemplate,
+    /// Whether its label has to name the commit.
+    pub revision_label: bool,
 }
 
 /// Where environments are reached.
@@ -94,9 +113,12 @@ impl Baseline {
     /// What works and is probably not meant.
     pub fn warnings(&self) -> Vec<String> {
         let images = self.repositories.iter().flat_map(|r| &r.images);
-        let fixed = images.filter(|i| !i.tag.names_a_revision());
+        let fixed = images.filter(|i| !i.tag.names_a_revision() && !i.revision_label);
         let mut warnings: Vec<String> = fixed
-            .map(|i| format!("the tag of image {} names no revision, so a push does not change what runs", i.image.repository()))
+            .map(|i| {
+                let name = i.image.repository();
+                format!("the tag of image {name} names no revision, so a push may run the build before it; set revisionLabel")
+            })
             .collect();
         if self.repositories.iter().all(|r| r.images.is_empty()) {
             warnings.push("no repository has images, so every environment runs what the baseline runs".to_owned());
@@ -118,6 +140,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             repositories: repositories(&spec.repositories)?,
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
+            images: images(&spec.images)?,
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
         })
@@ -152,7 +175,12 @@ fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, In
         return Err(invalid(format!("{path}.name"), &why));
     }
     let tag = TagTemplate::parse(&listed.tag).map_err(|e| invalid(format!("{path}.tag"), &e))?;
-    Ok(ImageRule { image, tag })
+    Ok(ImageRule { image, tag, revision_label: listed.revision_label })
+}
+
+fn images(listed: &api::baseline::Images) -> Result<ImagePolicy, InvalidBaseline> {
+    let wait = parse_ttl(&listed.wait).map_err(|e| invalid("spec.images.wait", &e))?;
+    Ok(ImagePolicy { wait, missing: listed.missing })
 }
 
 fn hosts(listed: &api::baseline::Hosts) -> Hosts {
@@ -187,6 +215,7 @@ mod tests {
             (image("acme/web", "{{ sha }}"), "spec.repositories[0].images[0].tag"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}, {"name": "other/web"}]}), "spec.repositories[1].alias"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"ttl": "0s"}}), "spec.lifetime.ttl"),
+            (serde_json::json!({"repositories": [{"name": "acme/web"}], "images": {"wait": "0s"}}), "spec.images.wait"),
         ] {
             assert_eq!(read(spec).unwrap_err().field, field);
         }
@@ -195,6 +224,9 @@ mod tests {
     #[test]
     fn a_tag_without_a_revision_warns() {
         let spec = serde_json::json!({"repositories": [{"name": "acme/web", "images": [{"name": "acme/web", "tag": "pr-{{ pull }}"}]}]});
-        assert!(read(spec).unwrap().warnings()[0].contains("acme/web"));
+        assert!(read(spec.clone()).unwrap().warnings()[0].contains("acme/web"));
+        let mut labelled = spec;
+        labelled["repositories"][0]["images"][0]["revisionLabel"] = true.into();
+        assert!(read(labelled).unwrap().warnings().is_empty());
     }
 }

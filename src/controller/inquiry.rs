@@ -1,0 +1,107 @@
+//! The images of one environment in one pass: what is known of them, and asking for the rest. No client; the registries
+//! are asked by `images.rs`.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::images::{Asker, Images, Question};
+use super::resolve::{Known, Resolution, Wanted, is_settled, resolution, wanted};
+use crate::api::status::ImageStatus;
+use crate::domain::template::TemplateError;
+use crate::domain::{Baseline, Environment, ImageRef};
+use crate::plan::{Manifest, Snapshot, images_of, pull_secrets_of, service_account_of};
+use crate::registry::Credentials;
+
+/// How long the registries may take beside what a pass does anyway. One in the same region answers within this time;
+/// what comes later wakes the environment once more.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// The images of one environment.
+pub struct Inquiry<'a> {
+    images: &'a Arc<Images>,
+    baseline: &'a Baseline,
+    recorded: &'a [ImageStatus],
+    asker: Asker,
+    wanted: Vec<(Wanted, Question)>,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Inquiry<'a> {
+    /// What this environment is to run, going on from what is recorded.
+    pub fn new(
+        images: &'a Arc<Images>,
+        environment: &Environment,
+        (baseline, recorded): (&'a Baseline, &'a [ImageStatus]),
+        now: DateTime<Utc>,
+    ) -> Result<Self, TemplateError> {
+        let asker = Asker {
+            uid: environment.uid.clone(),
+            namespace: environment.baseline_namespace.clone(),
+            name: environment.name.to_string(),
+            activity: environment.last_activity(),
+        };
+        let asked = |wanted: Wanted| {
+            let question = Question::of(&baseline.namespace, &wanted);
+            (wanted, question)
+        };
+        let wanted = wanted(environment, baseline)?.into_iter().map(asked).collect();
+        Ok(Self { images, baseline, recorded, asker, wanted, now })
+    }
+
+    /// What follows from what is known at this moment.
+    pub fn resolution(&self) -> Resolution {
+        let known = Known { recorded: self.recorded, policy: self.baseline.images, now: self.now };
+        let wanted: Vec<Wanted> = self.wanted.iter().map(|(wanted, _)| wanted.clone()).collect();
+        resolution(&wanted, &known, |wanted| self.images.answer(&Question::of(&self.baseline.namespace, wanted)))
+    }
+
+    fn unsettled(&self) -> impl Iterator<Item = &(Wanted, Question)> {
+        self.wanted.iter().filter(|(wanted, _)| !wanted.recorded(self.recorded).is_some_and(is_settled))
+    }
+
+    /// Whether everything is known, or will wake this environment when it is. Something new is looked at at once.
+    pub fn is_under_way(&self) -> bool {
+        self.unsettled().all(|(_, question)| self.images.is_asked_by(question, &self.asker))
+    }
+
+    /// Asks for what is not known, with the logins that the baseline's own pods have for it.
+    pub fn begin(&self, snapshot: &Snapshot) {
+        let used = registries_of(&snapshot.objects);
+        for (wanted, question) in self.unsettled() {
+            let logins = logins_for(&wanted.repository, &snapshot.objects);
+            self.images.ask(&self.asker, (question, wanted), (&used, &logins));
+        }
+        let questions: Vec<Question> = self.unsettled().map(|(_, question)| question.clone()).collect();
+        self.images.keep_only(&self.asker.uid, &questions);
+    }
+
+    /// Waits a little for the answers.
+    pub async fn answered(&self) {
+        let questions: Vec<Question> = self.unsettled().map(|(_, question)| question.clone()).collect();
+        self.images.answered(&questions, PATIENCE).await;
+    }
+}
+
+/// The registries that these objects' images come from.
+fn registries_of(objects: &[Manifest]) -> Vec<String> {
+    let images = objects.iter().flat_map(images_of).filter_map(|image| image.parse::<ImageRef>().ok());
+    images.map(|image| image.registry_and_path().0).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The logins of the pods that run an image: their own pull secrets and those of their service accounts, as far as the
+/// Baseline lists them.
+fn logins_for(repository: &ImageRef, objects: &[Manifest]) -> Vec<Credentials> {
+    let runs_it = |object: &&Manifest| images_of(object).filter_map(|i| i.parse().ok()).any(|image: ImageRef| image.same_repository(repository));
+    let mut names: HashSet<&str> = HashSet::new();
+    for workload in objects.iter().filter(runs_it) {
+        names.extend(pull_secrets_of(workload));
+        let account = service_account_of(workload);
+        let accounts = objects.iter().filter(|o| o.kind() == "ServiceAccount" && o.text("/metadata/name") == Some(account));
+        names.extend(accounts.flat_map(pull_secrets_of));
+    }
+    let secrets = objects.iter().filter(|o| o.kind() == "Secret" && o.text("/metadata/name").is_some_and(|name| names.contains(name)));
+    secrets.filter_map(|secret| Credentials::of_secret(secret.value())).collect()
+}
