@@ -33,8 +33,17 @@ fn sentences(images: &[&ImageStatus]) -> String {
 /// A reason as it was recorded.
 fn known_reason(recorded: &str) -> &'static str {
     const REASONS: [&str; 11] = [
-        "Found", "OtherPlatform", "NotFound", "OtherRevision", "BaselineInstead", "GaveUp", "Looking", "RegistryNotAllowed", "RegistryRefuses",
-        "RegistryUnreachable", "RegistryFails",
+        "Found",
+        "OtherPlatform",
+        "NotFound",
+        "OtherRevision",
+        "BaselineInstead",
+        "GaveUp",
+        "Looking",
+        "RegistryNotAllowed",
+        "RegistryRefuses",
+        "RegistryUnreachable",
+        "RegistryFails",
     ];
     REASONS.into_iter().find(|reason| *reason == recorded).unwrap_or("Found")
 }

@@ -23,5 +23,8 @@ fn of_image(swap: &ImageSwap) -> String {
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid", "ImageMissing"].into_iter().find(|r| *r == recorded).unwrap_or("Stalled")
+    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid", "ImageMissing"]
+        .into_iter()
+        .find(|r| *r == recorded)
+        .unwrap_or("Stalled")
 }

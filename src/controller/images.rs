@@ -263,11 +263,8 @@ mod tests {
     }
 
     fn images(host: &str) -> (Arc<Images>, impl futures::Stream<Item = String> + Unpin) {
-        let config = RegistryConfig {
-            plain_http: vec![host.into()],
-            private: vec!["127.0.0.0/8".parse().unwrap()],
-            ..RegistryConfig::default()
-        };
+        let config =
+            RegistryConfig { plain_http: vec![host.into()], private: vec!["127.0.0.0/8".parse().unwrap()], ..RegistryConfig::default() };
         let (wake, woken) = Wake::channel();
         (Arc::new(Images::new(Registry::new(config), wake)), woken.map(|object| object.name))
     }

@@ -94,7 +94,8 @@ fn registries_of(objects: &[Manifest]) -> Vec<String> {
 /// The logins of the pods that run an image: their own pull secrets and those of their service accounts, as far as the
 /// Baseline lists them.
 fn logins_for(repository: &ImageRef, objects: &[Manifest]) -> Vec<Credentials> {
-    let runs_it = |object: &&Manifest| images_of(object).filter_map(|i| i.parse().ok()).any(|image: ImageRef| image.same_repository(repository));
+    let runs_it =
+        |object: &&Manifest| images_of(object).filter_map(|i| i.parse().ok()).any(|image: ImageRef| image.same_repository(repository));
     let mut names: HashSet<&str> = HashSet::new();
     for workload in objects.iter().filter(runs_it) {
         names.extend(pull_secrets_of(workload));

@@ -201,7 +201,9 @@ fn missing(wanted: &Wanted, reason: &'static str, why: &str, since: DateTime<Utc
     let (reason, then) = match known.policy.missing {
         _ if known.now < until => (reason, format!("it is waited for until {}", moment(until))),
         MissingImage::Wait => (reason, format!("it was first missed on {}, and is waited for", moment(since))),
-        MissingImage::UseBaseline => ("BaselineInstead", "the baseline's image runs instead, which is not the code of this change".to_owned()),
+        MissingImage::UseBaseline => {
+            ("BaselineInstead", "the baseline's image runs instead, which is not the code of this change".to_owned())
+        }
         MissingImage::Fail => ("GaveUp", format!("it was waited for until {}", moment(until))),
     };
     let record = wanted.record(ImageState::Missing, (reason, format!("{why}; {then}")), since);

@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn only_a_workload_whose_image_is_not_there_is_held_back() {
         let init = json!([{"name": "migrate", "image": "acme/web:1"}]);
-        let objects = [deployment("api").with("/spec/template/spec/initContainers", init), deployment("db"), deployment("web").image("acme/web:1")];
+        let objects =
+            [deployment("api").with("/spec/template/spec/initContainers", init), deployment("db"), deployment("web").image("acme/web:1")];
         let mut world = World::of(objects).branch("acme/web", "2");
         world.images.swaps[0].awaited = true;
         let plan = world.plan().plan;

@@ -9,6 +9,7 @@ mod developer;
 mod forks;
 mod github_fails;
 mod harm;
+mod images;
 mod kinds;
 mod lifecycle;
 mod lifetimes;
