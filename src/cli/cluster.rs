@@ -169,6 +169,21 @@ impl Cluster {
         })
     }
 
+    /// The client, for objects of other kinds.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Asks for something that the user may have no right to: nothing where they have none, or where the cluster does not
+    /// know it.
+    pub async fn may_ask<T>(&self, asked: Asked<'_>, call: impl Future<Output = kube::Result<T>>) -> Result<Option<T>, Failure> {
+        match timeout(ANSWER_LIMIT, call).await {
+            Err(_) => Err(self.place.silent(&asked, ANSWER_LIMIT)),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 403..=405) => Ok(None),
+            Ok(answer) => answer.map(Some).map_err(|error| self.place.failure(&asked, &error)),
+        }
+    }
+
     fn api(&self) -> Api<PreviewEnvironment> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
@@ -177,7 +192,8 @@ impl Cluster {
         Asked { verb, resource, namespace: Some(&self.namespace) }
     }
 
-    async fn ask<T>(&self, asked: Asked<'_>, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    /// Asks for something, and says what it means where that fails.
+    pub async fn ask<T>(&self, asked: Asked<'_>, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
         let answer = timeout(ANSWER_LIMIT, call).await.map_err(|_| self.place.silent(&asked, ANSWER_LIMIT))?;
         answer.map_err(|error| self.place.failure(&asked, &error))
     }

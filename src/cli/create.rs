@@ -67,7 +67,7 @@ pub struct AskedImage {
     pub tag: String,
 }
 
-fn parse_image(text: &str) -> Result<AskedImage, String> {
+pub(super) fn parse_image(text: &str) -> Result<AskedImage, String> {
     let (name, tag) = text.split_once('=').ok_or("expected NAME=TAG, such as web=pr-42")?;
     if name.is_empty() {
         return Err("expected NAME=TAG, such as web=pr-42".to_owned());
@@ -86,7 +86,7 @@ fn parse_lifetime(text: &str) -> Result<String, String> {
     if plain && letters_alone && text.len() <= 40 { Ok(text.to_owned()) } else { Err("write it like 36h or 5d".to_owned()) }
 }
 
-fn parse_branch(text: &str) -> Result<String, String> {
+pub(super) fn parse_branch(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("refs/heads/").unwrap_or(text);
     match name.len() {
         0 => Err("a branch has a name".to_owned()),
@@ -192,7 +192,7 @@ fn leaving(environment: &PreviewEnvironment) -> Failure {
 }
 
 /// The image rules that the names on the command line mean.
-fn images(baseline: &Baseline, asked: &[AskedImage]) -> Result<Vec<ImageOverride>, Failure> {
+pub(super) fn images(baseline: &Baseline, asked: &[AskedImage]) -> Result<Vec<ImageOverride>, Failure> {
     let listed: Vec<&ImageRef> = baseline.repositories.iter().flat_map(|r| &r.images).map(|i| &i.image).collect();
     let mut chosen: Vec<ImageOverride> = Vec::new();
     for image in asked {

@@ -86,7 +86,7 @@ pub struct Asked<'a> {
     /// The verb of the right that it needs, such as `list`.
     pub verb: &'static str,
     /// The resource, such as `baselines`.
-    pub resource: &'static str,
+    pub resource: &'a str,
     /// The namespace, or every one.
     pub namespace: Option<&'a str>,
 }

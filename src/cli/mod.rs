@@ -8,13 +8,15 @@ pub mod crd;
 pub mod create;
 pub mod delete;
 pub mod describe;
+pub mod draft;
 pub mod errors;
 pub mod find;
 pub mod git;
 pub mod list;
 pub mod output;
+pub mod plan;
 pub mod registry;
-mod serve;
+pub mod serve;
 pub mod target;
 pub mod version;
 pub mod wait;
@@ -77,6 +79,8 @@ pub enum Command {
     List(list::ListArgs),
     /// Say how an environment is, why, and what to do next
     Describe(describe::DescribeArgs),
+    /// Say what an environment would hold, change and leave out, and why; changes nothing
+    Plan(Box<plan::PlanArgs>),
     /// Take an environment down
     Delete(delete::DeleteArgs),
     /// Run the service: webhook server and controller
@@ -97,27 +101,31 @@ impl Cli {
 
 /// Runs the command, prints its failure if there is one, and gives the exit code.
 pub async fn run(cli: Cli) -> ExitCode {
+    let compares = matches!(cli.command, Command::Plan(_));
     let exit = match Box::pin(dispatch(cli)).await {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(failure) => {
             eprintln!("{}", failure.render(output::colour()));
-            failure.exit
+            // Its other codes are answers, as those of diff are.
+            if compares { Exit::Usage } else { failure.exit }
         }
     };
     ExitCode::from(exit as u8)
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Failure> {
+async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Create(args) => create::run(&global, args).await,
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
+        Command::Plan(args) => return plan::run(&global, *args).await,
         Command::Delete(args) => delete::run(&global, args).await,
         Command::Serve(args) => serve::run(&global, *args).await,
         Command::Crd => crd::run(),
         Command::Version => version::run(global.output),
     }
+    .map(|()| Exit::Done)
 }
 
 /// A time such as `10m`, at least a second.

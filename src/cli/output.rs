@@ -16,6 +16,7 @@ use crate::api::{GROUP, PreviewEnvironment};
 pub enum Format {
     /// Text for people.
     #[default]
+    #[value(alias = "text")]
     Table,
     /// The same with more columns.
     Wide,
@@ -52,8 +53,16 @@ pub fn note(line: &str) {
 
 /// Whether standard error may be coloured: a terminal, and `NO_COLOR` (no-color.org) is not set.
 pub fn colour() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal() && !refused
+    io::stderr().is_terminal() && !colour_refused()
+}
+
+/// The same for standard output.
+pub fn colour_output() -> bool {
+    io::stdout().is_terminal() && !colour_refused()
+}
+
+fn colour_refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// Columns of the terminal on standard output; none where it is not one, and then nothing is cut.

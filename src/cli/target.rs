@@ -81,7 +81,7 @@ fn nothing_named() -> Failure {
 }
 
 /// The Baselines of a namespace that can be read, or that one that is named.
-fn usable(namespace: &str, all: &[api::Baseline], named: Option<&str>) -> Result<Vec<Baseline>, Failure> {
+pub fn usable(namespace: &str, all: &[api::Baseline], named: Option<&str>) -> Result<Vec<Baseline>, Failure> {
     if all.is_empty() {
         return Err(Failure::new(Exit::NotFound, format!("no Baseline in namespace {namespace}"))
             .next("name the namespace that is to be copied: -n NAMESPACE")

@@ -355,6 +355,7 @@ impl Pass<'_> {
     async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
         let progress = availability::progress(progress, &before);
+        let look = self.look_at_pods(&progress, &mut before).await;
         self.context.metrics.reconcile(progress.label(), self.started.elapsed());
         if !matches!(progress, Progress::Failing(_)) {
             self.context.retries.forget(&self.environment.uid);
@@ -365,7 +366,7 @@ impl Pass<'_> {
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
         // What this pass wrote on its way counts too.
         let known = status::derived(&self.context.memory.recall(self.object).status);
-        let mut pause = self.pause(&progress, &before);
+        let mut pause = look.map_or(Duration::MAX, |at| (at - self.now).to_std().unwrap_or_default()).min(self.pause(&progress, &before));
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
             pause = pause.min(status_pause);
         } else if after != known {
@@ -376,6 +377,16 @@ impl Pass<'_> {
             }
         }
         Ok(Action::requeue(pause))
+    }
+
+    /// What the pods of workloads say that are not ready for some time, and when to look at them again.
+    async fn look_at_pods(&self, progress: &Progress, status: &mut PreviewEnvironmentStatus) -> Option<DateTime<Utc>> {
+        match progress {
+            Progress::Applied | Progress::Waiting("ImageMissing", _) | Progress::Stalled("ImageMissing", _) => {
+                self.context.pods.explain(&self.context.client, &self.environment.uid, status, self.now).await
+            }
+            _ => None,
+        }
     }
 
     async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {

@@ -109,6 +109,7 @@ impl Environments {
         context.hosts.release(&uid);
         context.retries.forget(&uid);
         context.images.keep_only(&uid, &[]);
+        context.pods.forget(&uid);
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }

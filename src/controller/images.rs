@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::nodes::Nodes;
 use super::resolve::Wanted;
 use super::wake::Wake;
 use crate::registry::{Answer, Credentials, Query, Registry, Unknown};
@@ -68,7 +70,16 @@ pub struct Images {
     registry: Registry,
     open: Mutex<HashMap<Question, Open>>,
     answered: watch::Sender<u64>,
-    wake: Wake,
+    nodes: Nodes,
+    around: Around,
+}
+
+/// What the answers concern.
+pub struct Around {
+    /// Wakes who asked.
+    pub wake: Wake,
+    /// Lists the nodes, with whose platforms those of images are compared; none in tests.
+    pub client: Option<Client>,
 }
 
 /// One question.
@@ -95,8 +106,13 @@ impl Open {
 
 impl Images {
     /// Nothing is asked yet.
-    pub fn new(registry: Registry, wake: Wake) -> Self {
-        Self { registry, open: Mutex::default(), answered: watch::Sender::new(0), wake }
+    pub fn new(registry: Registry, around: Around) -> Self {
+        Self { registry, open: Mutex::default(), answered: watch::Sender::new(0), nodes: Nodes::default(), around }
+    }
+
+    /// The platforms of the nodes, as far as they are known.
+    pub fn nodes(&self) -> Vec<String> {
+        self.nodes.platforms()
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut HashMap<Question, Open>) -> T) -> T {
@@ -190,6 +206,11 @@ impl Images {
         loop {
             let Some(logins) = self.lock(|all| all.get(&question).map(|open| open.logins.clone())) else { return };
             let answer = self.registry.look_up(&question.query, &logins).await;
+            if let (Answer::Found(found), Some(client)) = (&answer, &self.around.client)
+                && !found.platforms.is_empty()
+            {
+                self.nodes.look(client).await;
+            }
             if !self.publish(&question, answer) {
                 return;
             }
@@ -227,7 +248,7 @@ impl Images {
         });
         self.answered.send_modify(|count| *count += 1);
         for asker in woken {
-            self.wake.environment(&asker.namespace, &asker.name);
+            self.around.wake.environment(&asker.namespace, &asker.name);
         }
         again
     }
@@ -266,7 +287,7 @@ mod tests {
         let config =
             RegistryConfig { plain_http: vec![host.into()], private: vec!["127.0.0.0/8".parse().unwrap()], ..RegistryConfig::default() };
         let (wake, woken) = Wake::channel();
-        (Arc::new(Images::new(Registry::new(config), wake)), woken.map(|object| object.name))
+        (Arc::new(Images::new(Registry::new(config), Around { wake, client: None })), woken.map(|object| object.name))
     }
 
     fn wanted(host: &str) -> Wanted {

@@ -53,7 +53,7 @@ impl<'a> Inquiry<'a> {
 
     /// What follows from what is known at this moment.
     pub fn resolution(&self) -> Resolution {
-        let known = Known { recorded: self.recorded, policy: self.baseline.images, now: self.now };
+        let known = Known { recorded: self.recorded, policy: self.baseline.images, nodes: self.images.nodes(), now: self.now };
         let wanted: Vec<Wanted> = self.wanted.iter().map(|(wanted, _)| wanted.clone()).collect();
         resolution(&wanted, &known, |wanted| self.images.answer(&Question::of(&self.baseline.namespace, wanted)))
     }

@@ -22,7 +22,9 @@ pub mod images;
 pub mod index;
 pub mod inquiry;
 pub mod namespace;
+pub mod nodes;
 pub mod observe;
+pub mod pods;
 pub mod recorded;
 pub mod requests;
 pub mod resolve;
@@ -47,7 +49,8 @@ use tokio::sync::Semaphore;
 
 use self::baselines::Baselines;
 use self::hosts::HostClaims;
-use self::images::Images;
+use self::images::{Around, Images};
+use self::pods::Pods;
 use self::index::{Index, WORKLOADS};
 use self::recorded::Memory;
 use self::requests::RequestError;
@@ -87,6 +90,8 @@ pub struct Context {
     pub permits: Semaphore,
     /// The registries and what they are asked.
     pub images: Arc<Images>,
+    /// What pods said that do not start.
+    pub pods: Pods,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
     /// Every environment, as the watch brings them.
@@ -147,7 +152,8 @@ impl Controller {
             hosts: HostClaims::default(),
             retries: Retries::default(),
             permits,
-            images: Arc::new(Images::new(parts.registry, wake.clone())),
+            images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client.clone()) })),
+            pods: Pods::default(),
             feedback: parts.feedback,
             environments: parts.environments.store(),
             metrics: parts.metrics,

@@ -44,6 +44,8 @@ pub struct Known<'a> {
     pub recorded: &'a [ImageStatus],
     /// What happens while an image is not there.
     pub policy: ImagePolicy,
+    /// The platforms of the nodes, as far as they are known.
+    pub nodes: Vec<String>,
     /// The present time.
     pub now: DateTime<Utc>,
 }
@@ -64,10 +66,13 @@ pub fn wanted(environment: &Environment, baseline: &Baseline) -> Result<Vec<Want
     Ok(wanted)
 }
 
-/// The same by tag, as it is before a registry is asked.
-pub fn resolve(environment: &Environment, baseline: &Baseline) -> Result<ResolvedImages, TemplateError> {
-    let by_tag = |w: &Wanted| ImageSwap::by_tag(w.repository.clone(), w.tag.clone(), w.from);
-    Ok(ResolvedImages { swaps: wanted(environment, baseline)?.iter().map(by_tag).collect() })
+/// The same without asking anybody: as recorded, and by tag what is not.
+pub fn resolve(environment: &Environment, baseline: &Baseline, recorded: &[ImageStatus]) -> Result<ResolvedImages, TemplateError> {
+    let known = |w: &Wanted| match w.recorded(recorded) {
+        Some(record) => swap(w, record),
+        None => Some(ImageSwap::by_tag(w.repository.clone(), w.tag.clone(), w.from)),
+    };
+    Ok(ResolvedImages { swaps: wanted(environment, baseline)?.iter().filter_map(known).collect() })
 }
 
 fn override_of(repository: &ImageRef, tag: &str) -> Wanted {
@@ -157,7 +162,8 @@ fn answered(wanted: &Wanted, before: Option<&ImageStatus>, answer: Option<Answer
     let missed = before.filter(|b| b.state == ImageState::Missing);
     match (answer, missed) {
         (Some(Answer::Found(found)), _) if wanted.accepts(&found) => {
-            let record = wanted.record(ImageState::Available, ("Found", String::new()), known.now);
+            let why = other_platform(wanted, &found, &known.nodes).map_or(("Found", String::new()), |why| ("OtherPlatform", why));
+            let record = wanted.record(ImageState::Available, why, known.now);
             ImageStatus { digest: Some(found.digest), ..record }
         }
         (Some(Answer::Found(found)), _) => {
@@ -177,6 +183,14 @@ fn answered(wanted: &Wanted, before: Option<&ImageStatus>, answer: Option<Answer
             None => wanted.record(ImageState::Looking, ("Looking", format!("asking for {}", wanted.image())), known.now),
         },
     }
+}
+
+/// What is wrong where no node can run any of the images of an index.
+fn other_platform(wanted: &Wanted, found: &Found, nodes: &[String]) -> Option<String> {
+    let fits = found.platforms.iter().any(|platform| nodes.contains(platform));
+    let unknown = found.platforms.is_empty() || nodes.is_empty();
+    let why = || format!("{} is for {}, and the nodes are {}", wanted.image(), found.platforms.join(", "), nodes.join(", "));
+    (!fits && !unknown).then(why)
 }
 
 fn other_revision(wanted: &Wanted, found: &Found) -> String {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 pub struct Manifest(Value);
 
 /// What an object is called: kind, name and API version.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ObjectName {
     /// Such as `apps/v1`.
     pub api_version: String,

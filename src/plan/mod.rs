@@ -6,6 +6,7 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+pub mod complete;
 mod context;
 mod decision;
 mod hash;

@@ -203,6 +203,11 @@ impl World {
         self
     }
 
+    /// Its Baseline.
+    pub fn its_baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
     /// The plan for it.
     pub fn plan(&self) -> Made {
         let environment = EnvironmentName::recorded("web-pr-42");

@@ -8,7 +8,7 @@ use kube::Api;
 use preview_env::api::PreviewEnvironment;
 use serde_json::json;
 use tempfile::TempDir;
-use test_world::{DEVELOPER, apply};
+use test_world::{DEVELOPER, World, apply};
 use tokio::process::Command;
 
 use crate::shop::Shop;
@@ -46,18 +46,27 @@ pub struct Developer {
 impl Developer {
     /// Lets the administrator give them `edit` in the shop's namespace, and nothing else anywhere.
     pub async fn of(shop: &Shop) -> anyhow::Result<Self> {
-        let (admin, namespace) = (&shop.world.admin, shop.namespace.as_str());
+        Self::with_role(shop.world, &shop.namespace, "edit").await
+    }
+
+    /// Lets the administrator give them that ClusterRole in a namespace, and nothing else anywhere.
+    pub async fn with_role(world: &World, namespace: &str, role: &str) -> anyhow::Result<Self> {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": DEVELOPER}});
+        apply(&world.admin, &serde_json::from_value(account)?, Some(namespace)).await?;
+        Self::bind(world, namespace, namespace, role).await?;
+        let kubeconfig = world.cluster.service_account_kubeconfig(namespace, DEVELOPER).await?;
+        Ok(Self { kubeconfig, home: tempfile::tempdir()? })
+    }
+
+    /// Lets the developer of one namespace use a ClusterRole in another.
+    pub async fn bind(world: &World, of: &str, there: &str, role: &str) -> anyhow::Result<()> {
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": DEVELOPER},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-            "subjects": [{"kind": "ServiceAccount", "name": DEVELOPER, "namespace": namespace}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": DEVELOPER, "namespace": of}],
         });
-        for object in [account, binding] {
-            apply(admin, &serde_json::from_value(object)?, Some(namespace)).await?;
-        }
-        let kubeconfig = shop.world.cluster.service_account_kubeconfig(namespace, DEVELOPER).await?;
-        Ok(Self { kubeconfig, home: tempfile::tempdir()? })
+        apply(&world.admin, &serde_json::from_value(binding)?, Some(there)).await?;
+        Ok(())
     }
 
     /// The environments of that shop, as they see them without the command line.

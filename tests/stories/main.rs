@@ -16,6 +16,7 @@ mod lifetimes;
 mod managers;
 mod namespaces;
 mod order;
+mod plan;
 mod refused;
 mod requests;
 mod shop;

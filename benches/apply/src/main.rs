@@ -12,11 +12,13 @@
 //! | `raw` | the same objects by the raw writer |
 //! | `course` | when what happened, from the audit log |
 //! | `idle` | how fast deliveries are answered |
+//! | `planning` | how long a plan takes |
 //! | `figures`, `report` | medians, and the tables |
 
 mod course;
 mod figures;
 mod idle;
+mod planning;
 mod raw;
 mod report;
 mod service;
@@ -78,6 +80,7 @@ async fn measure(world: &World, pairs: usize) -> Result<()> {
     report::requests(&sizes);
     sizes.iter().for_each(report::course);
     report::deliveries(&sizes, &idle::measure(world).await?);
+    report::planning(&planning::measure()?);
     Ok(())
 }
 

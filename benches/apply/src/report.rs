@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::course::{Course, counts};
 use crate::figures::{median, quantile};
 use crate::idle::Idle;
+use crate::planning::SERVICES;
 use crate::service::Run;
 
 /// What may come on top of one request an object (the design's number).
@@ -128,6 +129,12 @@ pub fn deliveries(sizes: &[Size], idle: &Idle) {
         let [middle, high, most] = [0.5, 0.99, 1.0].map(|share| quantile(values, share));
         println!("  {what:<38}{:>6}{middle:>9.1}{high:>8.1}{most:>8.1}", values.len());
     }
+}
+
+/// How long a plan takes.
+pub fn planning(values: &[f64]) {
+    let [middle, high, most] = [0.5, 0.99, 1.0].map(|share| quantile(values, share));
+    println!("\nOne plan of {SERVICES} services, in ms\n  median {middle:.1}, 99 % {high:.1}, most {most:.1}, of {}", values.len());
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of requests are small")]

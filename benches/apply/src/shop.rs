@@ -32,7 +32,8 @@ impl Shop {
         Ok(shop)
     }
 
-    fn baseline(&self) -> Value {
+    /// The Baseline.
+    pub fn baseline(&self) -> Value {
         json!({
             "apiVersion": "preview-env.dev/v1alpha1",
             "kind": "Baseline",
@@ -47,7 +48,8 @@ impl Shop {
     }
 }
 
-fn objects(services: usize) -> Vec<Value> {
+/// What a baseline of that size holds.
+pub fn objects(services: usize) -> Vec<Value> {
     let around = [
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shop"}}),
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": {"password": "of the baseline"}}),

@@ -24,7 +24,7 @@ fn worlds(images: &Value, repository: &str) -> (Environment, Baseline) {
 
 fn swaps(images: &Value, repository: &str) -> Vec<String> {
     let (environment, baseline) = worlds(images, repository);
-    let resolved = resolve(&environment, &baseline).unwrap();
+    let resolved = resolve(&environment, &baseline, &[]).unwrap();
     resolved.swaps.iter().map(|s| s.repository.with_tag(&s.tag).to_string()).collect()
 }
 
@@ -49,7 +49,7 @@ fn after(recorded: &[ImageStatus], answer: Option<Answer>, (minutes, missing): (
     let wanted = wanted(&environment, &baseline).unwrap();
     let policy = ImagePolicy { wait: Duration::from_secs(1800), missing };
     let now = DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
-    resolution(&wanted[..1], &Known { recorded, policy, now }, |_| answer.clone())
+    resolution(&wanted[..1], &Known { recorded, policy, nodes: vec!["linux/amd64".into()], now }, |_| answer.clone())
 }
 
 fn found(revision: &str) -> Option<Answer> {
@@ -65,6 +65,19 @@ fn what_is_found_runs_by_its_digest_and_is_asked_for_no_more() {
     assert!(is_settled(&there.record[0]));
     let later = after(&there.record, Some(Answer::Absent), (100, MissingImage::Fail));
     assert_eq!(later, there, "what was found stays, whatever the tag points to later");
+}
+
+#[test]
+fn an_image_for_other_nodes_runs_and_is_said() {
+    let of = |platforms: &[&str]| {
+        let platforms = platforms.iter().map(|&p| p.to_owned()).collect();
+        let found = Found { digest: "sha256:ab".into(), platforms, revisions: vec![revision()] };
+        after(&[], Some(Answer::Found(found)), WAIT).record.remove(0)
+    };
+    let other = of(&["linux/arm64", "linux/s390x"]);
+    assert_eq!((other.state, other.reason.as_str()), (ImageState::Available, "OtherPlatform"));
+    assert_eq!(other.message, "acme/web:pr-42-3f9c2ab is for linux/arm64, linux/s390x, and the nodes are linux/amd64");
+    assert_eq!([of(&["linux/arm64", "linux/amd64"]).reason, of(&[]).reason], ["Found", "Found"]);
 }
 
 #[test]

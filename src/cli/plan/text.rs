@@ -1,0 +1,145 @@
+//! A plan as people read it: what they have to see to first, what differs next, and of the rest the counts. Pure.
+
+use super::fold::{self, counts, plural};
+use super::page::{Entry, Page, Style, Tone};
+use crate::plan::complete::{Finding, Report};
+use crate::plan::{ObjectName, Plan};
+
+/// What a page is about.
+#[derive(Clone, Copy, Debug)]
+pub enum About<'a> {
+    /// A namespace that is no baseline yet.
+    Namespace {
+        /// Its name.
+        name: &'a str,
+        /// The repository whose first pull request is planned.
+        first: &'a str,
+        /// Workloads that would start once the Secrets that they need are listed, and how many Secrets those are.
+        with_secrets: (usize, usize),
+        /// The Baseline as it might be.
+        draft: &'a str,
+    },
+    /// An environment, there or to be.
+    Environment {
+        /// Its name.
+        name: &'a str,
+        /// The namespace that it has or gets.
+        namespace: &'a str,
+        /// The namespace that it is a copy of.
+        baseline: &'a str,
+    },
+}
+
+/// A plan and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What it is about.
+    pub about: About<'a>,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// How complete it is.
+    pub report: &'a Report,
+    /// What could not be looked at.
+    pub unread: &'a [String],
+    /// What the reader should know of how it was made.
+    pub notes: &'a [String],
+    /// Whether every decision is shown.
+    pub all: bool,
+}
+
+impl Shown<'_> {
+    /// The page.
+    pub fn render(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        self.head(&mut page);
+        page.section("needs you", &self.report.missing.iter().map(|f| entry(f, Tone::Mend)).collect::<Vec<_>>());
+        page.section("worth knowing", &self.report.warnings.iter().map(|f| entry(f, Tone::Mend)).collect::<Vec<_>>());
+        if self.all {
+            page.section("every object", &fold::all(&self.plan.decisions));
+        } else {
+            page.section("changed", &fold::changed(&self.plan.decisions));
+            page.section("left out", &fold::left_out(&self.plan.decisions, |object| self.is_told(object)));
+        }
+        self.tail(&mut page);
+        page.finish()
+    }
+
+    fn head(&self, page: &mut Page) {
+        let (counts, report) = (counts(&self.plan.decisions), self.report);
+        let what = match self.about {
+            About::Namespace { name, .. } => name.to_owned(),
+            About::Environment { name, namespace, baseline } => format!("{name} in namespace {namespace}, a copy of {baseline}"),
+        };
+        let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
+        let objects = plural(counts.objects, "object");
+        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out."));
+        page.paragraph(if report.is_complete() { Tone::Good } else { Tone::Bad }, &self.verdict());
+        for url in &self.plan.urls {
+            match self.about {
+                About::Namespace { first, .. } => {
+                    page.paragraph(Tone::Plain, &format!("Pull request 1 of {first} would be reached at {}", url.url));
+                    break;
+                }
+                About::Environment { .. } => page.paragraph(Tone::Plain, &url.url),
+            }
+        }
+    }
+
+    fn verdict(&self) -> String {
+        let report = self.report;
+        let verdict = match report.workloads() {
+            0 => "It has no workloads.".to_owned(),
+            all if report.would_not_start.is_empty() => format!("All {} would start.", plural(all, "workload")),
+            _ => format!("{} workloads would start.", report.count()),
+        };
+        match self.about {
+            About::Namespace { with_secrets: (start, secrets), .. } if secrets > 0 && start > report.would_start.len() => {
+                let them =
+                    if secrets == 1 { "the Secret below is listed".to_owned() } else { format!("the {secrets} Secrets below are listed") };
+                format!("{verdict} {start} of {} once {them}.", report.workloads())
+            }
+            _ => verdict,
+        }
+    }
+
+    /// Whether an object that is left out is spoken of already.
+    fn is_told(&self, object: &ObjectName) -> bool {
+        let findings = self.report.missing.iter().chain(&self.report.warnings);
+        findings.map(|f| &f.object).any(|told| told.kind == object.kind && told.name == object.name)
+    }
+
+    fn tail(&self, page: &mut Page) {
+        let mut rest = Vec::new();
+        let kept = fold::kept(&self.plan.decisions);
+        if !kept.is_empty() && !self.all {
+            rest.push(Entry::new("as they are", kept));
+        }
+        if !self.unread.is_empty() {
+            rest.push(Entry::new("not looked at", format!("you may not list {}", self.unread.join(", "))));
+        }
+        page.section("the rest", &rest);
+        if let About::Namespace { draft, .. } = self.about {
+            page.gap();
+            page.paragraph(Tone::Strong, "a Baseline to begin with (--write-baseline FILE writes it)");
+            page.gap();
+            for line in draft.lines() {
+                page.raw(&crate::cli::output::clean(line));
+            }
+        }
+        if !self.notes.is_empty() {
+            page.gap();
+        }
+        for note in self.notes {
+            page.paragraph(Tone::Faint, note);
+        }
+    }
+}
+
+/// A finding with what mends it under it.
+fn entry(finding: &Finding, tone: Tone) -> Entry {
+    let entry = Entry::new(finding.object.to_string(), finding.what.clone());
+    match &finding.mend {
+        Some(mend) => entry.and(tone, format!("mend: {mend}")),
+        None => entry,
+    }
+}

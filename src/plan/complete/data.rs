@@ -1,0 +1,92 @@
+//! Databases that start empty, and what filled them in the baseline and does not run here.
+
+use serde_json::Value;
+
+use super::{Evidence, Finding, View};
+use crate::domain::ImageRef;
+use crate::plan::manifest::Manifest;
+use crate::plan::pods::{POD_SPEC, containers, text};
+
+/// Words in the last part of an image's name that say that it keeps data which somebody has to put there.
+const DATABASES: [&str; 20] = [
+    "postgres",
+    "postgresql",
+    "postgis",
+    "timescaledb",
+    "mysql",
+    "mariadb",
+    "percona",
+    "mongo",
+    "mongodb",
+    "cockroach",
+    "mssql",
+    "cassandra",
+    "scylla",
+    "couchdb",
+    "clickhouse",
+    "influxdb",
+    "neo4j",
+    "elasticsearch",
+    "opensearch",
+    "oracle",
+];
+/// Where the official images look for files to fill themselves from.
+const FILLS_ITSELF: &str = "/docker-entrypoint-initdb.d";
+/// Words in the name, command or arguments of a container that fills a database.
+const FILLERS: [&str; 8] = ["migrat", "seed", "flyway", "liquibase", "alembic", "db:setup", "schema", "fixture"];
+/// Annotations that make a Job part of a deployment, with the tool that runs it.
+const HOOKS: [(&str, &str); 2] =
+    [("/metadata/annotations/helm.sh~1hook", "Helm"), ("/metadata/annotations/argocd.argoproj.io~1hook", "Argo CD")];
+
+/// Warnings about data that the environment does not have.
+pub(super) fn empty(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
+    let hooks: Vec<Finding> = jobs(view, evidence).filter_map(hook).collect();
+    let filled = view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
+    let databases = view.running.iter().copied().filter(|_| !filled).filter(|w| is_database(w) && !fills_itself(w));
+    let databases = databases.filter(|w| starts_empty(view, w));
+    let databases =
+        databases.map(|w| Finding::new(w.name(), "starts empty: nothing in the plan fills it, unless a workload does so at its start"));
+    hooks.into_iter().chain(databases).collect()
+}
+
+fn jobs<'a>(view: &'a View<'_>, evidence: &'a Evidence) -> impl Iterator<Item = &'a Manifest> {
+    let in_snapshot = view.snapshot.objects.iter().filter(|o| o.kind() == "Job");
+    in_snapshot.chain(&evidence.jobs).filter(|job| view.find("Job", &job.name().name).is_none())
+}
+
+/// A Job that ran once, when the baseline was deployed.
+fn hook(job: &Manifest) -> Option<Finding> {
+    let (_, tool) = HOOKS.into_iter().find(|(annotation, _)| job.text(annotation).is_some())?;
+    Some(Finding::new(job.name(), format!("ran when {tool} deployed the baseline, and does not run in a preview")))
+}
+
+fn is_database(workload: &Manifest) -> bool {
+    containers(workload).filter_map(|(_, c)| text(c, "image")?.parse::<ImageRef>().ok()).any(|image| {
+        let mut words = image.short_name().split(|c: char| !c.is_ascii_alphanumeric());
+        words.any(|word| DATABASES.contains(&word))
+    })
+}
+
+/// Whether its data lie on a claim that nothing is copied into. Without a claim they are lost with every pod, so the image
+/// itself knows how to fill them.
+fn starts_empty(view: &View<'_>, workload: &Manifest) -> bool {
+    let is_empty = |claim: &Value| claim.pointer("/spec/dataSource").is_none() && claim.pointer("/spec/dataSourceRef").is_none();
+    let claims = workload.items(&format!("{POD_SPEC}/volumes")).filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
+    let mut mounted = claims.filter_map(|name| view.find("PersistentVolumeClaim", name)).map(Manifest::value);
+    workload.items("/spec/volumeClaimTemplates").any(is_empty) || mounted.any(is_empty)
+}
+
+fn fills_itself(workload: &Manifest) -> bool {
+    let mounts = |container: &Value| {
+        let mut all = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
+        all.any(|mount| text(mount, "mountPath").is_some_and(|path| path.starts_with(FILLS_ITSELF)))
+    };
+    containers(workload).any(|(_, container)| mounts(container))
+}
+
+fn fills(workload: &Manifest) -> bool {
+    let says = |value: &Value| value.as_str().is_some_and(|text| FILLERS.iter().any(|word| text.to_lowercase().contains(word)));
+    let list = |container: &Value, field: &str| container.get(field).and_then(Value::as_array).is_some_and(|all| all.iter().any(says));
+    let init = workload.items(&format!("{POD_SPEC}/initContainers")).any(|c| c.get("name").is_some_and(says));
+    init || containers(workload).any(|(_, container)| list(container, "args") || list(container, "command"))
+}

@@ -1,0 +1,89 @@
+//! Services that nothing answers behind: no planned workload has the labels that they select, or they lead outside.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Evidence, Finding, View, is_workload_name, listed, names};
+use crate::plan::manifest::{Manifest, ObjectName};
+use crate::plan::select::controller;
+
+/// Findings about planned Services whose pods no planned workload makes. One that has no endpoints in the baseline either
+/// is as it was.
+pub(super) fn unbacked(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
+    let services = view.planned.iter().copied().filter(|o| is_service(o));
+    let mut findings = Vec::new();
+    for service in services {
+        let name = service.name();
+        let behind = evidence.behind.as_ref().map(|all| all.get(&name.name).cloned().unwrap_or_default());
+        let idle = behind.as_ref().is_some_and(|b| b.endpoints == 0) || is_off(view, service);
+        let Some(labels) = selector(service).filter(|_| !idle) else { continue };
+        if view.planned.iter().any(|workload| selects(&labels, workload)) {
+            continue;
+        }
+        let makers: Vec<String> = behind.into_iter().flat_map(|b| b.makers).collect();
+        findings.push(finding(view, service, (&labels, &makers)));
+    }
+    findings
+}
+
+/// Whether an object is a Service of the core group.
+fn is_service(object: &Manifest) -> bool {
+    object.kind() == "Service" && object.group().is_empty()
+}
+
+/// Whether what it selects is switched off in the baseline.
+fn is_off(view: &View<'_>, service: &Manifest) -> bool {
+    let Some(labels) = selector(service) else { return false };
+    let mut selected = view.snapshot.objects.iter().filter(|o| selects(&labels, o)).peekable();
+    selected.peek().is_some() && selected.all(|o| o.get("/spec/replicas").and_then(Value::as_i64) == Some(0))
+}
+
+fn selector(service: &Manifest) -> Option<BTreeMap<&str, &str>> {
+    let labels = service.get("/spec/selector")?.as_object()?;
+    let labels: BTreeMap<_, _> = labels.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect();
+    (!labels.is_empty()).then_some(labels)
+}
+
+/// Whether the pods of a workload have all of the labels. A bare pod counts too.
+fn selects(labels: &BTreeMap<&str, &str>, workload: &Manifest) -> bool {
+    let template = if workload.kind() == "Pod" { "/metadata/labels" } else { "/spec/template/metadata/labels" };
+    workload.get(template).and_then(Value::as_object).is_some_and(|of_pod| matches(labels, of_pod))
+}
+
+/// Whether a pod's labels are all those that a selector asks for.
+pub fn matches(labels: &BTreeMap<&str, &str>, of_pod: &serde_json::Map<String, Value>) -> bool {
+    labels.iter().all(|(key, value)| of_pod.get(*key).and_then(Value::as_str) == Some(*value))
+}
+
+fn finding(view: &View<'_>, service: &Manifest, (labels, makers): (&BTreeMap<&str, &str>, &[String])) -> Finding {
+    let name = service.name();
+    let lost = view.snapshot.objects.iter().find(|o| selects(labels, o) && is_workload_name(&o.name()));
+    let original = view.snapshot.objects.iter().find(|o| o.name() == name);
+    let owner = original.and_then(controller).map(|o| o.to_string());
+    let maker = if makers.is_empty() { owner } else { Some(listed(makers.iter().map(String::as_str))) };
+    let why = match (lost, maker) {
+        (Some(workload), _) => format!("nothing behind it: {} is left out", workload.name()),
+        (None, Some(maker)) => format!("nothing behind it: its pods are made by {maker}, which is not cloned"),
+        (None, None) => "nothing behind it: no workload here has the labels that it selects".to_owned(),
+    };
+    Finding::new(name.clone(), with_users(view, &name, why))
+}
+
+/// Adds who names the Service.
+fn with_users(view: &View<'_>, service: &ObjectName, what: String) -> String {
+    let users = names::users(view, &service.name);
+    if users.is_empty() { what } else { format!("{what}; named by {}", listed(users.iter().map(String::as_str))) }
+}
+
+/// Services of the baseline that are left out: what named them reaches nothing.
+pub(super) fn outside(view: &View<'_>) -> Vec<Finding> {
+    let left_out = view.snapshot.objects.iter().filter(|o| is_service(o) && view.find("Service", &o.name().name).is_none());
+    let finding = |service: &Manifest| {
+        let name = service.name();
+        let reason = view.reason("Service", &name.name).filter(|reason| super::is_missing(reason))?;
+        let what = with_users(view, &name, format!("left out: {}", reason.sentence("Service")));
+        Some(Finding::new(name, what))
+    };
+    left_out.filter_map(finding).collect()
+}

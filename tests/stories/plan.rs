@@ -1,0 +1,128 @@
+//! `preview plan`: before anything is installed, and of what is there.
+
+use github_double::On;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::{Value, json};
+use test_world::{apply, read, root};
+
+use crate::developer::{Developer, Ran};
+use crate::shop::{Shop, story};
+
+/// Somebody who may view a namespace by Kubernetes' own rules, and knows nothing of our kinds.
+async fn onlooker(world: &'static test_world::World, namespace: &str) -> anyhow::Result<Developer> {
+    let rules = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": format!("look-at-{namespace}")},
+        "rules": [
+            {"apiGroups": [""], "resources": ["configmaps", "endpoints", "persistentvolumeclaims", "pods", "serviceaccounts", "services"],
+             "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["apps"], "resources": ["daemonsets", "deployments", "replicasets", "statefulsets"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["batch"], "resources": ["cronjobs", "jobs"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "networkpolicies"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]}]});
+    apply(&world.admin, &serde_json::from_value(rules)?, None).await?;
+    Developer::with_role(world, namespace, &format!("look-at-{namespace}")).await
+}
+
+fn code(ran: &Ran, code: i32) {
+    assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_namespace_is_explained_to_one_who_may_only_look() {
+    story(|world| async move {
+        let namespace = "plan-first";
+        world.namespace(namespace).await?;
+        for entry in std::fs::read_dir(root().join("examples/shop"))? {
+            let path = entry?.path();
+            let is_manifest = path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("baseline.yaml");
+            for mut object in if is_manifest { read(&std::fs::read_to_string(path)?)? } else { Vec::new() } {
+                object.metadata.namespace = None;
+                if object.types.as_ref().is_some_and(|t| t.kind != "Namespace") {
+                    apply(&world.admin, &object, Some(namespace)).await?;
+                }
+            }
+        }
+        let onlooker = onlooker(world, namespace).await?;
+        let ran = onlooker.run(&["plan", "--from-namespace", namespace, "--write-baseline", "drafted.yaml"]).await?;
+        code(&ran, 1);
+        for line in [
+            "8 of 12 workloads would start. 12 of 12 once the Secret below is listed.",
+            "  Secret/shop-db  used by api, catalog, orders and db; not copied unless listed",
+            "                  mend: clone.secrets: [{name: shop-db}]",
+            "not looked at",
+            "    - name: acme/web",
+        ] {
+            assert!(ran.stdout.contains(line), "{line:?} is not in\n{}", ran.stdout);
+        }
+        assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80 && !line.contains('\u{1b}')), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("may not list secrets"), "they are not asked for");
+
+        let drafted = std::fs::read_to_string(onlooker.home().join("drafted.yaml"))?;
+        assert!(ran.stdout.contains(drafted.trim_end()), "{drafted}");
+        let again = onlooker.run(&["plan", "--from-namespace", namespace, "--write-baseline", "drafted.yaml"]).await?;
+        again.fails(2);
+
+        let json: Value = serde_json::from_str(&onlooker.run(&["plan", "--from-namespace", namespace, "-o", "json"]).await?.stdout)?;
+        assert_eq!((&json["complete"], &json["workloads"]), (&json!(false), &json!(12)));
+        assert_eq!(json["secretsNeeded"][0]["name"], "shop-db");
+
+        let elsewhere = onlooker.run(&["plan", "--from-namespace", "default"]).await?.fails(2);
+        assert!(elsewhere.contains("you may not list anything in namespace default"), "{elsewhere}");
+        Ok(())
+    });
+}
+
+/// What runs of an environment, by kind and name.
+async fn live(shop: &Shop, namespace: &str, object: &Value) -> anyhow::Result<DynamicObject> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("/kind")));
+    let api: Api<DynamicObject> = Api::namespaced_with(shop.world.admin.clone(), namespace, &resource);
+    Ok(api.get(text("/metadata/name")).await?)
+}
+
+#[test]
+fn a_plan_is_what_the_service_applied_and_a_diff_is_what_it_would() {
+    story(|world| async move {
+        let shop = Shop::open(world, "plan-made").await?;
+        let developer = Developer::of(&shop).await?;
+        let pull = shop.pull_request("login").await?;
+        let status = pull.wait_until_ready().await?;
+        Developer::bind(world, &shop.namespace, &pull.namespace(), "edit").await?;
+
+        let ran = developer.run(&["plan", "web-pr-1", "-o", "yaml"]).await?;
+        assert!(ran.stderr.contains("digests"), "{}", ran.stderr);
+        let objects: Vec<Value> = ran.stdout.split("---\n").filter(|t| !t.is_empty()).map(serde_saphyr::from_str).collect::<Result<_, _>>()?;
+        assert_eq!(objects.len(), status.inventory.len());
+        for object in &objects {
+            let hash = &object["metadata"]["annotations"]["preview-env.dev/applied-hash"];
+            let entry = status.inventory.iter().find(|e| object["kind"] == e.kind.as_str() && object["metadata"]["name"] == e.name.as_str());
+            assert_eq!(hash.as_str(), entry.and_then(|e| e.hash.as_deref()), "{object}");
+            let there = live(&shop, &pull.namespace(), object).await?;
+            assert_eq!(there.metadata.annotations.as_ref().and_then(|a| a.get("preview-env.dev/applied-hash")).map(String::as_str), hash.as_str());
+        }
+        assert!(!ran.stdout.contains("of-the-baseline"));
+
+        let same = developer.run(&["plan", "web-pr-1", "--diff"]).await?;
+        assert_eq!((same.code, same.stdout.as_str()), (Some(0), ""), "{}", same.stderr);
+
+        let other = developer.run(&["plan", "--pull", "1", "--repo", &shop.repository, "--image", "web=debug-1", "--diff"]).await?;
+        code(&other, 1);
+        let changed: Vec<&str> = other.stdout.lines().filter(|l| l.starts_with(['+', '-'])).collect();
+        assert!(changed.len() == 4 && changed.iter().all(|l| l.contains("image: ")), "web and its init container: {}", other.stdout);
+
+        let before = pull.revision()?;
+        pull.act_later(On::push)?;
+        let after = pull.revision()?;
+        let pushed = developer.run(&["plan", "web-pr-1", "--revision", &after, "--diff"]).await?;
+        code(&pushed, 1);
+        assert!(pushed.stdout.contains(&format!("+        image: registry.example.com:5000/acme/web:pr-1-{}", &after[..7])), "{}", pushed.stdout);
+        assert_eq!(pushed.stdout.lines().filter(|l| l.starts_with(['+', '-'])).count(), 4, "{}", pushed.stdout);
+
+        let missing = developer.run(&["plan", "--pull", "77", "--repo", &shop.repository, "--diff"]).await?.fails(2);
+        assert!(missing.contains("web-pr-77 is not there"), "{missing}");
+        let new = developer.run(&["plan", "--pull", "77", "--repo", &shop.repository, "--revision", &before]).await?;
+        code(&new, 0);
+        assert!(new.stdout.contains(&format!("web:pr-77-{}", &before[..7])), "{}", new.stdout);
+        Ok(())
+    });
+}
