@@ -87,18 +87,25 @@ fn a_plan_is_what_the_service_applied_and_a_diff_is_what_it_would() {
         let developer = Developer::of(&shop).await?;
         let pull = shop.pull_request("login").await?;
         let status = pull.wait_until_ready().await?;
+        let plan = status.plan.clone().unwrap_or_default();
+        assert_eq!((plan.workloads, plan.would_start, status.missing.len()), (3, 3, 0));
         Developer::bind(world, &shop.namespace, &pull.namespace(), "edit").await?;
 
         let ran = developer.run(&["plan", "web-pr-1", "-o", "yaml"]).await?;
         assert!(ran.stderr.contains("digests"), "{}", ran.stderr);
-        let objects: Vec<Value> = ran.stdout.split("---\n").filter(|t| !t.is_empty()).map(serde_saphyr::from_str).collect::<Result<_, _>>()?;
+        let objects: Vec<Value> =
+            ran.stdout.split("---\n").filter(|t| !t.is_empty()).map(serde_saphyr::from_str).collect::<Result<_, _>>()?;
         assert_eq!(objects.len(), status.inventory.len());
         for object in &objects {
             let hash = &object["metadata"]["annotations"]["preview-env.dev/applied-hash"];
-            let entry = status.inventory.iter().find(|e| object["kind"] == e.kind.as_str() && object["metadata"]["name"] == e.name.as_str());
+            let entry =
+                status.inventory.iter().find(|e| object["kind"] == e.kind.as_str() && object["metadata"]["name"] == e.name.as_str());
             assert_eq!(hash.as_str(), entry.and_then(|e| e.hash.as_deref()), "{object}");
             let there = live(&shop, &pull.namespace(), object).await?;
-            assert_eq!(there.metadata.annotations.as_ref().and_then(|a| a.get("preview-env.dev/applied-hash")).map(String::as_str), hash.as_str());
+            assert_eq!(
+                there.metadata.annotations.as_ref().and_then(|a| a.get("preview-env.dev/applied-hash")).map(String::as_str),
+                hash.as_str()
+            );
         }
         assert!(!ran.stdout.contains("of-the-baseline"));
 
@@ -115,7 +122,11 @@ fn a_plan_is_what_the_service_applied_and_a_diff_is_what_it_would() {
         let after = pull.revision()?;
         let pushed = developer.run(&["plan", "web-pr-1", "--revision", &after, "--diff"]).await?;
         code(&pushed, 1);
-        assert!(pushed.stdout.contains(&format!("+        image: registry.example.com:5000/acme/web:pr-1-{}", &after[..7])), "{}", pushed.stdout);
+        assert!(
+            pushed.stdout.contains(&format!("+        image: registry.example.com:5000/acme/web:pr-1-{}", &after[..7])),
+            "{}",
+            pushed.stdout
+        );
         assert_eq!(pushed.stdout.lines().filter(|l| l.starts_with(['+', '-'])).count(), 4, "{}", pushed.stdout);
 
         let missing = developer.run(&["plan", "--pull", "77", "--repo", &shop.repository, "--diff"]).await?.fails(2);

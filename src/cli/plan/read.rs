@@ -13,16 +13,14 @@ use serde_json::Value;
 
 use crate::cli::cluster::Cluster;
 use crate::cli::errors::{Asked, Exit, Failure};
-use crate::controller::kinds::{KINDS, Kind, Reading as Known};
+use crate::kinds::{KINDS, Kind, Known, Reading as Treated};
 use crate::plan::complete::{Behind, Evidence, matches};
 use crate::plan::{Manifest, ObjectName, Snapshot};
 
 /// Requests at one time: a laptop's share of somebody else's API server.
 const IN_FLIGHT: usize = 8;
-/// Groups whose objects say nothing of a system: measurements, events and our own.
-const UNREAD_GROUPS: [&str; 5] = ["events.k8s.io", "metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io", "preview-env.dev"];
-/// Kinds that Kubernetes makes by itself.
-const UNREAD_KINDS: [&str; 7] = ["Event", "Endpoints", "Lease", "ControllerRevision", "PodTemplate", "Secret", "ReplicationController"];
+/// Groups that hold measurements, not objects.
+const UNREAD_GROUPS: [&str; 3] = ["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -52,10 +50,8 @@ struct Listed {
 enum How {
     /// All of it: it is cloned.
     Whole,
-    /// The names; of some kinds more, to tell what stands behind a Service and what a deploy hook ran.
+    /// The names; of some kinds more, to tell what stands behind a Service.
     Names,
-    /// Nothing that is told: it only shows what stands behind a Service.
-    Evidence,
 }
 
 /// Reads the namespace; of Secrets those names, one by one.
@@ -92,7 +88,8 @@ async fn check(cluster: &Cluster, namespace: &str) -> Result<(), Failure> {
 
 /// The kinds of namespaced objects that the cluster knows. Where it does not say, those that we know.
 async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
-    let known = KINDS.iter().filter_map(|kind| Some((kind.resource(), how(&kind.resource())?)));
+    let known = KINDS.iter().map(|known| known.kind.resource()).filter_map(|resource| Some((how(&resource)?, resource)));
+    let known = known.map(|(how, resource)| (resource, how));
     let discovery = match Discovery::new(cluster.client()).run_aggregated().await {
         Ok(discovery) => Ok(discovery),
         // Clusters before 1.30 may answer in the old way only.
@@ -121,20 +118,18 @@ async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
 }
 
 fn how(resource: &ApiResource) -> Option<How> {
-    let skipped = UNREAD_GROUPS.contains(&resource.group.as_str()) || UNREAD_KINDS.contains(&resource.kind.as_str());
-    let known = KINDS.iter().find(|k| k.kind == resource.kind && k.group() == resource.group);
-    match known.map(|k: &Kind| k.reading) {
-        _ if skipped => None,
-        _ if resource.kind == "EndpointSlice" => Some(How::Evidence),
-        Some(Known::Whole) => Some(How::Whole),
-        Some(Known::ByName | Known::Never) => None,
-        Some(Known::NameOnly) | None => Some(How::Names),
+    let known = Known::find(&resource.group, &resource.kind).map(|known| known.treatment.reading());
+    match known {
+        _ if UNREAD_GROUPS.contains(&resource.group.as_str()) => None,
+        Some(Treated::Whole) => Some(How::Whole),
+        Some(Treated::ByName | Treated::Never) => None,
+        Some(Treated::NameOnly) | None => Some(How::Names),
     }
 }
 
 /// Whether the names of a kind's objects are not enough.
 fn is_evidence(kind: &str) -> bool {
-    matches!(kind, "Pod" | "Job" | "EndpointSlice")
+    matches!(kind, "Pod" | "EndpointSlice")
 }
 
 async fn list(cluster: &Cluster, namespace: &str, (resource, how): (ApiResource, How)) -> Result<Listed, Failure> {
@@ -169,11 +164,9 @@ fn sorted(listed: &[Listed]) -> Reading {
         match how {
             How::Whole => reading.snapshot.objects.extend(objects.iter().cloned()),
             How::Names => reading.snapshot.others.extend(objects.iter().filter(|o| stands_alone(o)).map(Manifest::name)),
-            How::Evidence => {}
         }
     }
     let all = |kind: &str| listed.iter().find(|l| l.resource.kind == kind).and_then(|l| l.objects.as_deref());
-    reading.evidence.jobs = all("Job").unwrap_or_default().to_vec();
     let pods = Pods { pods: all("Pod"), slices: all("EndpointSlice"), replica_sets: all("ReplicaSet").unwrap_or_default() };
     reading.evidence.behind = pods.behind(&reading.snapshot.objects);
     reading

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::api::status::ImageOrigin;
 use crate::cli::plan::page::Style;
-use crate::controller::kinds::{Kind, Reading as Known};
+use crate::kinds::{Known, Reading as Treated};
 use crate::plan::complete::{Behind, Evidence};
 use crate::plan::{ImageSwap, Manifest};
 
@@ -31,8 +31,8 @@ fn reading(objects: Vec<Manifest>) -> Reading {
     let mut reading = Reading::default();
     for object in objects.into_iter().filter(|o| !matches!(o.kind(), "Namespace" | "Baseline" | "Secret")) {
         let name = object.name();
-        match Kind::find(&name.api_version, &name.kind).map(|k| k.reading) {
-            Some(Known::Whole) => reading.snapshot.objects.push(object),
+        match Known::find(object.group(), object.kind()).map(|known| known.treatment.reading()) {
+            Some(Treated::Whole) => reading.snapshot.objects.push(object),
             _ => reading.snapshot.others.push(name),
         }
     }
@@ -115,6 +115,11 @@ apiVersion: v1
 kind: ServiceAccount
 metadata: {name: payments}
 ---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}
+status: {conditions: [{type: Complete, status: "True"}]}
+---
 apiVersion: kafka.strimzi.io/v1
 kind: Kafka
 metadata: {name: events}
@@ -128,9 +133,7 @@ spec: {rules: [{host: shop.example.com, http: {paths: [{path: /, pathType: Prefi
 fn nasty() -> Copied {
     let mut reading = reading(manifests(NASTY));
     let behind = Behind { endpoints: 3, makers: BTreeSet::from(["StrimziPodSet/events-kafka".to_owned()]) };
-    let job =
-        r#"{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate", "annotations": {"helm.sh/hook": "pre-upgrade"}}}"#;
-    reading.evidence = Evidence { behind: Some(BTreeMap::from([("events".to_owned(), behind)])), jobs: manifests(job) };
+    reading.evidence = Evidence { behind: Some(BTreeMap::from([("events".to_owned(), behind)])) };
     reading.unread = vec!["rolebindings".to_owned(), "roles".to_owned()];
     Copied::of("shop", reading).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::references::of_pods;
-use super::{Evidence, Finding, View, has_pods, services};
+use super::{Evidence, Finding, View, is_on, services};
 use crate::domain::{Baseline, EnvironmentName};
 use crate::plan::kinds::is_workload;
 use crate::plan::select::select;
@@ -37,7 +37,7 @@ pub fn baseline_gaps(snapshot: &Snapshot, baseline: &Baseline, is_listed: impl F
     let plan = Plan { stages: vec![planned.collect()], decisions: selection.left_out, ..Plan::default() };
     let view = View::of(snapshot, &plan);
     let mut needed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for workload in view.planned.iter().filter(|w| is_workload(w) && has_pods(w)) {
+    for workload in view.planned.iter().filter(|w| is_workload(w) && is_on(w)) {
         for reference in of_pods(workload).iter().filter(|r| r.kind == "Secret" && !is_listed(r.name)) {
             needed.entry(reference.name).or_default().insert(workload.name().name);
         }

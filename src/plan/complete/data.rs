@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Evidence, Finding, View};
+use super::{Finding, View};
 use crate::domain::ImageRef;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{POD_SPEC, containers, text};
+use crate::plan::pods::{containers, pod_spec, text};
 
 /// Words in the last part of an image's name that say that it keeps data which somebody has to put there.
 const DATABASES: [&str; 20] = [
@@ -39,8 +39,8 @@ const HOOKS: [(&str, &str); 2] =
     [("/metadata/annotations/helm.sh~1hook", "Helm"), ("/metadata/annotations/argocd.argoproj.io~1hook", "Argo CD")];
 
 /// Warnings about data that the environment does not have.
-pub(super) fn empty(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
-    let hooks: Vec<Finding> = jobs(view, evidence).filter_map(hook).collect();
+pub(super) fn empty(view: &View<'_>) -> Vec<Finding> {
+    let hooks: Vec<Finding> = jobs(view).filter_map(hook).collect();
     let filled = view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
     let databases = view.running.iter().copied().filter(|_| !filled).filter(|w| is_database(w) && !fills_itself(w));
     let databases = databases.filter(|w| starts_empty(view, w));
@@ -49,9 +49,10 @@ pub(super) fn empty(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
     hooks.into_iter().chain(databases).collect()
 }
 
-fn jobs<'a>(view: &'a View<'_>, evidence: &'a Evidence) -> impl Iterator<Item = &'a Manifest> {
-    let in_snapshot = view.snapshot.objects.iter().filter(|o| o.kind() == "Job");
-    in_snapshot.chain(&evidence.jobs).filter(|job| view.find("Job", &job.name().name).is_none())
+/// Jobs that are not planned, since they ended.
+fn jobs<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Manifest> {
+    let jobs = view.snapshot.objects.iter().filter(|o| o.kind() == "Job");
+    jobs.filter(|job| view.find("Job", &job.name().name).is_none())
 }
 
 /// A Job that ran once, when the baseline was deployed.
@@ -71,7 +72,8 @@ fn is_database(workload: &Manifest) -> bool {
 /// itself knows how to fill them.
 fn starts_empty(view: &View<'_>, workload: &Manifest) -> bool {
     let is_empty = |claim: &Value| claim.pointer("/spec/dataSource").is_none() && claim.pointer("/spec/dataSourceRef").is_none();
-    let claims = workload.items(&format!("{POD_SPEC}/volumes")).filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
+    let claims =
+        workload.items(&format!("{}/volumes", pod_spec(workload))).filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
     let mut mounted = claims.filter_map(|name| view.find("PersistentVolumeClaim", name)).map(Manifest::value);
     workload.items("/spec/volumeClaimTemplates").any(is_empty) || mounted.any(is_empty)
 }
@@ -87,6 +89,6 @@ fn fills_itself(workload: &Manifest) -> bool {
 fn fills(workload: &Manifest) -> bool {
     let says = |value: &Value| value.as_str().is_some_and(|text| FILLERS.iter().any(|word| text.to_lowercase().contains(word)));
     let list = |container: &Value, field: &str| container.get(field).and_then(Value::as_array).is_some_and(|all| all.iter().any(says));
-    let init = workload.items(&format!("{POD_SPEC}/initContainers")).any(|c| c.get("name").is_some_and(says));
+    let init = workload.items(&format!("{}/initContainers", pod_spec(workload))).any(|c| c.get("name").is_some_and(says));
     init || containers(workload).any(|(_, container)| list(container, "args") || list(container, "command"))
 }

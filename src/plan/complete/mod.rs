@@ -32,8 +32,6 @@ pub use services::matches;
 pub struct Evidence {
     /// What stands behind each Service, by its name; absent where Pods or endpoints could not be read.
     pub behind: Option<BTreeMap<String, Behind>>,
-    /// The Jobs of the baseline, where they are not part of the snapshot.
-    pub jobs: Vec<Manifest>,
 }
 
 /// What stands behind a Service of the baseline.
@@ -134,7 +132,7 @@ pub fn report(snapshot: &Snapshot, plan: &Plan, evidence: &Evidence) -> Report {
     report.add(refused);
     report.add(references::missing(&view));
     report.add(services::unbacked(&view, evidence));
-    report.warnings = [services::outside(&view), data::empty(&view, evidence), operators::left_behind(&view)].concat();
+    report.warnings = [services::outside(&view), data::empty(&view), operators::left_behind(&view)].concat();
     report
 }
 
@@ -154,7 +152,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn of(snapshot: &'a Snapshot, plan: &'a Plan) -> Self {
         let planned: Vec<&Manifest> = plan.stages.iter().flatten().map(|p| &p.manifest).collect();
-        let running = planned.iter().copied().filter(|m| is_workload(m) && has_pods(m)).collect();
+        let running = planned.iter().copied().filter(|m| is_workload(m) && is_on(m)).collect();
         let left_out = plan.decisions.iter().filter_map(|decision| match decision {
             Decision::LeftOut { object, reason } => Some(((object.kind.as_str(), object.name.as_str()), reason)),
             _ => None,
@@ -174,7 +172,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn has_pods(workload: &Manifest) -> bool {
+fn is_on(workload: &Manifest) -> bool {
     workload.get("/spec/replicas").and_then(Value::as_i64) != Some(0)
 }
 

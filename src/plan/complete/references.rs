@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Finding, View, listed};
 use crate::plan::decision::LeftOutReason;
 use crate::plan::manifest::{Manifest, ObjectName};
-use crate::plan::pods::{POD_SPEC, containers, text};
+use crate::plan::pods::{containers, pod_spec, text};
 
 /// ConfigMaps that Kubernetes or a mesh makes in every namespace.
 const EVERYWHERE: [&str; 3] = ["kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"];
@@ -99,7 +99,7 @@ fn gap(view: &View<'_>, object: &ObjectName) -> (String, String) {
     let ObjectName { kind, name, .. } = object;
     let reason = view.reason(kind, name).filter(|reason| !matches!(reason, LeftOutReason::Because(_)) || kind != "Secret");
     match (kind.as_str(), reason) {
-        (_, Some(reason)) => (format!("left out: {}", reason.sentence(kind)), format!("name another {kind} in the workload")),
+        (_, Some(reason)) => (format!("left out: {}", reason.sentence()), format!("name another {kind} in the workload")),
         ("Secret", None) if view.snapshot.missing_secrets.contains(name) => {
             ("listed, and not in the baseline".to_owned(), "make it in the baseline, or have the reference say optional".to_owned())
         }
@@ -127,7 +127,8 @@ pub(super) fn all<'a>(view: &View<'a>, workload: &'a Manifest) -> Vec<Reference<
 
 /// What the pod template itself names.
 pub(super) fn of_pods(workload: &Manifest) -> Vec<Reference<'_>> {
-    let spec = |field: &str| format!("{POD_SPEC}/{field}");
+    let pods = pod_spec(workload);
+    let spec = |field: &str| format!("{pods}/{field}");
     let mut found: Vec<Reference<'_>> = workload.items(&spec("volumes")).flat_map(in_volume).collect();
     found.extend(containers(workload).flat_map(|(_, container)| in_container(container)));
     let account = workload.text(&spec("serviceAccountName")).or_else(|| workload.text(&spec("serviceAccount")));

@@ -82,7 +82,7 @@ pub(super) fn outside(view: &View<'_>) -> Vec<Finding> {
     let finding = |service: &Manifest| {
         let name = service.name();
         let reason = view.reason("Service", &name.name).filter(|reason| super::is_missing(reason))?;
-        let what = with_users(view, &name, format!("left out: {}", reason.sentence("Service")));
+        let what = with_users(view, &name, format!("left out: {}", reason.sentence()));
         Some(Finding::new(name, what))
     };
     left_out.filter_map(finding).collect()

@@ -134,7 +134,6 @@ fn a_service_that_nothing_stands_behind_is_named_with_who_names_it() {
     let (world, behind) = (World::of(objects), |endpoints, maker: &str| Behind { endpoints, makers: BTreeSet::from([maker.to_owned()]) });
     let evidence = |events: Behind| Evidence {
         behind: Some(BTreeMap::from([("events".to_owned(), events), ("web".to_owned(), behind(1, "Deployment/web"))])),
-        jobs: vec![],
     };
     let made = with(&world, &evidence(behind(3, "Kafka/events")));
     assert_eq!(
@@ -172,9 +171,8 @@ fn a_database_that_starts_empty_is_said_unless_something_fills_it() {
 
 #[test]
 fn a_job_that_only_a_deploy_hook_ran_is_said() {
-    let job = object("batch/v1", "Job", "migrate").annotation("helm.sh/hook", "pre-upgrade");
-    let evidence = Evidence { jobs: vec![job, object("batch/v1", "Job", "other")], ..Evidence::default() };
-    let report = with(&World::of([]), &evidence);
+    let done = |name: &str| object("batch/v1", "Job", name).with("/status/conditions", json!([{"type": "Complete", "status": "True"}]));
+    let report = of(&World::of([done("migrate").annotation("helm.sh/hook", "pre-upgrade"), done("other")]));
     assert_eq!(lines(&report.warnings), ["Job/migrate: ran when Helm deployed the baseline, and does not run in a preview"]);
 }
 
