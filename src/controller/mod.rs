@@ -50,8 +50,8 @@ use tokio::sync::Semaphore;
 use self::baselines::Baselines;
 use self::hosts::HostClaims;
 use self::images::{Around, Images};
-use self::pods::Pods;
 use self::index::{Index, WORKLOADS};
+use self::pods::Pods;
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
@@ -143,7 +143,7 @@ impl Controller {
         let (wake, wakeups) = Wake::channel();
         let permits = Semaphore::new(parts.config.in_flight);
         let context = Context {
-            client: parts.client,
+            client: parts.client.clone(),
             config: parts.config,
             identity: parts.identity,
             index: Arc::default(),
@@ -152,7 +152,7 @@ impl Controller {
             hosts: HostClaims::default(),
             retries: Retries::default(),
             permits,
-            images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client.clone()) })),
+            images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
             pods: Pods::default(),
             feedback: parts.feedback,
             environments: parts.environments.store(),

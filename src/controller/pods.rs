@@ -169,7 +169,10 @@ mod tests {
         let said = reasons(&[
             pod(&of("ReplicaSet", "web-6f7"), &waits("ContainerCreating", "")),
             pod(&of("ReplicaSet", "web-6f7"), &waits("ImagePullBackOff", "Back-off pulling image \"acme/web:1\"")),
-            pod(&of("StatefulSet", "db"), &json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]})),
+            pod(
+                &of("StatefulSet", "db"),
+                &json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}),
+            ),
             pod(&of("ReplicaSet", "api-6f7"), &waits("PodInitializing", "")),
         ]);
         let key = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());

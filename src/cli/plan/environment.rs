@@ -107,7 +107,8 @@ impl Wished {
             Environment::try_from(&object).map_err(|why| Failure::failed(format!("{} cannot be used: {why}", object.name_any())))?;
         let reading = read(cluster, &baseline.namespace, &baseline.secrets).await?;
         let status = object.status.clone().unwrap_or_default();
-        let resolved = resolve(&environment, &baseline, &status.images).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
+        let resolved =
+            resolve(&environment, &baseline, &status.images).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
         let namespace = status.namespace.unwrap_or_else(|| namespace_names(&baseline.namespace, &environment.name).preferred);
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
         let target = Target {
