@@ -74,7 +74,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let (driver, notifier) = feedback(&client, forge.clone(), &environments);
     let (sender, changes) = unbounded();
     let baselines = Arc::<Baselines>::default();
-    let lookups = Arc::new(lookup::Context::new(client.clone(), forge, baselines.clone()));
+    let lookups = Arc::new(lookup::Context::new(client.clone(), forge.clone(), baselines.clone()));
     environments.listen(tell(sender, lookups.clone(), notifier.clone()));
     let store = environments.store();
     let parts = Parts {
@@ -83,7 +83,8 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         identity,
         environments,
         baselines: baselines.clone(),
-        registry: Registry::new(options.registry),
+        registry: Registry::new(options.registry).with_metrics(metrics.clone()),
+        forge,
         feedback: Arc::new(notifier),
         metrics: metrics.clone(),
     };

@@ -157,6 +157,8 @@ pub enum ImageState {
     Missing,
     /// Nobody can say.
     Unknown,
+    /// The change touches nothing that it is built from, so the baseline's image runs.
+    Unchanged,
 }
 
 /// Where an image comes from.

@@ -15,11 +15,11 @@ pub fn observation(images: &[ImageStatus]) -> Option<Observation> {
     let of = |states: &[ImageState]| images.iter().filter(|i| states.contains(&i.state)).collect::<Vec<_>>();
     let (missing, unknown) = (of(&[ImageState::Missing]), of(&[ImageState::Unknown, ImageState::Looking]));
     let (status, named) = match (missing.as_slice(), unknown.as_slice()) {
-        ([], []) => (ConditionStatus::True, of(&[ImageState::Available])),
+        ([], []) => (ConditionStatus::True, of(&[ImageState::Available, ImageState::Unchanged])),
         ([], _) => (ConditionStatus::Unknown, unknown),
         _ => (ConditionStatus::False, missing),
     };
-    let first = named.iter().find(|i| !i.message.is_empty()).or(named.first())?;
+    let first = named.iter().find(|i| i.reason == "OtherPlatform").or(named.first())?;
     Some(Observation::new(IMAGES_AVAILABLE, status, known_reason(&first.reason), sentences(&named)))
 }
 
@@ -32,8 +32,9 @@ fn sentences(images: &[&ImageStatus]) -> String {
 
 /// A reason as it was recorded.
 fn known_reason(recorded: &str) -> &'static str {
-    const REASONS: [&str; 11] = [
+    const REASONS: [&str; 12] = [
         "Found",
+        "Unchanged",
         "OtherPlatform",
         "NotFound",
         "OtherRevision",

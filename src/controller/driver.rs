@@ -85,7 +85,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
 impl Pass<'_> {
     async fn run(&self, baseline: &Baseline) -> Step<Action> {
         let recorded = (baseline, self.recorded.status.images.as_slice());
-        let inquiry = match Inquiry::new(&self.context.images, &self.environment, recorded, self.now) {
+        let inquiry = match Inquiry::new((&self.context.images, &self.context.changes), &self.environment, recorded, self.now) {
             Ok(inquiry) => inquiry,
             Err(error) => return self.stall("Images", error.to_string()).await,
         };
@@ -190,11 +190,12 @@ impl Pass<'_> {
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
             // The registries have the time of both to answer.
-            let answers = async { Ok::<_, RequestError>(inquiry.answered().await) };
+            let answers = async { Ok::<_, RequestError>(inquiry.answered(&snapshot).await) };
             let (status, namespace, ()) = futures::try_join!(intent, self.own_namespace(&name, &recorded), answers)?;
             match namespace {
                 NamespaceOutcome::Ours => {
-                    let (plan, images) = self.plan_with_answers((plan, images), inquiry.resolution(), (&name, baseline, &snapshot));
+                    let (plan, images) =
+                        self.plan_with_answers((plan, images), inquiry.pinned(&self.context.client).await, (&name, baseline, &snapshot));
                     let digest = digest::of_inputs(&images.images, baseline);
                     let status = PreviewEnvironmentStatus { images: images.record, ..status };
                     return self.apply_plan(&plan, (&recorded, status), digest).await;

@@ -174,18 +174,14 @@ impl Images {
         Some(Unknown::NotAllowed(why))
     }
 
-    /// Waits until all questions are answered, and no longer than that.
-    pub async fn answered(&self, questions: &[Question], patience: Duration) {
+    /// Waits until all questions are answered. Give it a deadline.
+    pub async fn answered(&self, questions: &[Question]) {
         let mut answered = self.answered.subscribe();
-        let all = async {
-            while !questions.iter().all(|question| self.answer(question).is_some()) {
-                if answered.changed().await.is_err() {
-                    return;
-                }
+        while !questions.iter().all(|question| self.answer(question).is_some()) {
+            if answered.changed().await.is_err() {
+                return;
             }
-        };
-        // What is not answered by then wakes the environment later.
-        let _ = tokio::time::timeout(patience, all).await;
+        }
     }
 
     /// Forgets that an environment asked, but for these questions.
@@ -297,6 +293,7 @@ mod tests {
             from: crate::api::status::ImageOrigin::Branch,
             revision: None,
             revision_label: false,
+            built_from: None,
         }
     }
 

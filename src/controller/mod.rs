@@ -13,6 +13,7 @@ pub mod availability;
 pub mod baseline_cache;
 pub mod baseline_status;
 pub mod baselines;
+pub mod changes;
 pub mod clean_up;
 pub mod digest;
 pub mod driver;
@@ -48,6 +49,7 @@ use kube::runtime::{applier, reflector};
 use tokio::sync::Semaphore;
 
 use self::baselines::Baselines;
+use self::changes::Changes;
 use self::hosts::HostClaims;
 use self::images::{Around, Images};
 use self::index::{Index, WORKLOADS};
@@ -58,6 +60,7 @@ use self::retries::Retries;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
+use crate::forge::Forge;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -90,6 +93,8 @@ pub struct Context {
     pub permits: Semaphore,
     /// The registries and what they are asked.
     pub images: Arc<Images>,
+    /// What pull requests change.
+    pub changes: Arc<Changes>,
     /// What pods said that do not start.
     pub pods: Pods,
     /// What the pull requests show.
@@ -131,6 +136,8 @@ pub struct Parts {
     pub baselines: Arc<Baselines>,
     /// The registries.
     pub registry: Registry,
+    /// Says what pull requests change, if anybody does.
+    pub forge: Option<Arc<dyn Forge>>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
     /// What is counted.
@@ -153,6 +160,7 @@ impl Controller {
             retries: Retries::default(),
             permits,
             images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
+            changes: Arc::new(Changes::new(parts.forge, wake.clone())),
             pods: Pods::default(),
             feedback: parts.feedback,
             environments: parts.environments.store(),

@@ -17,6 +17,7 @@ use kube::{Api, Client, ResourceExt};
 use super::requests::{RequestError, within_deadline};
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::names::LABEL_ENVIRONMENT_UID;
+use crate::domain::ImageRef;
 
 /// How long a workload may take before its pods are looked at. Most images are pulled and started within it.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -107,6 +108,44 @@ async fn list(client: &Client, namespace: &str, uid: &str) -> Result<Vec<Pod>, R
     Ok(within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&pending)).await?.items)
 }
 
+/// The digests that a baseline's pods run, one for each repository on which all of them agree.
+pub struct Running {
+    digests: HashMap<(String, String), Option<String>>,
+}
+
+impl Running {
+    /// Lists the pods of a baseline's namespace. Who may not list them goes without.
+    pub async fn list(client: &Client, namespace: &str) -> Self {
+        let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let running = ListParams::default().fields("status.phase=Running");
+        let listed = within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&running)).await;
+        let pods =
+            listed.inspect_err(|error| tracing::debug!(namespace, %error, "images are not held to what runs")).map(|pods| pods.items);
+        Self::of(&pods.unwrap_or_default())
+    }
+
+    fn of(pods: &[Pod]) -> Self {
+        let mut digests: HashMap<(String, String), Option<String>> = HashMap::new();
+        let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()).flat_map(|s| s.container_statuses.iter().flatten());
+        for container in statuses {
+            // Of an image that was not pulled, the id is no digest of a repository.
+            let Some((name, digest)) = container.image_id.rsplit_once('@') else { continue };
+            let name = name.split_once("://").map_or(name, |(_, name)| name);
+            let Some(repository) = name.parse().ok().map(|image: ImageRef| image.registry_and_path()) else { continue };
+            let known = digests.entry(repository).or_insert_with(|| Some(digest.to_owned()));
+            if known.as_deref() != Some(digest) {
+                *known = None;
+            }
+        }
+        Self { digests }
+    }
+
+    /// The digest that all pods of that repository run.
+    pub fn digest(&self, repository: &ImageRef) -> Option<String> {
+        self.digests.get(&repository.registry_and_path()).cloned().flatten()
+    }
+}
+
 /// The first reason that the pods of each workload give.
 fn reasons(pods: &[Pod]) -> HashMap<Key, String> {
     let mut reasons = HashMap::new();
@@ -162,6 +201,26 @@ mod tests {
     fn waits(reason: &str, message: &str) -> Value {
         json!({"containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
             "state": {"waiting": {"reason": reason, "message": message}}}]})
+    }
+
+    #[test]
+    fn what_all_pods_run_is_what_the_baseline_runs() {
+        let runs = |id: &str| {
+            let container = json!({"name": "c", "image": "i", "imageID": id, "ready": true, "restartCount": 0});
+            pod(&of("StatefulSet", "x"), &json!({"containerStatuses": [container]}))
+        };
+        let running = Running::of(&[
+            runs("docker-pullable://nginx@sha256:aa"),
+            runs("docker.io/library/nginx@sha256:aa"),
+            runs("r.example.com:5000/acme/web@sha256:bb"),
+            runs("r.example.com:5000/acme/web@sha256:cc"),
+            runs("sha256:dd"),
+            runs(""),
+        ]);
+        let digest = |image: &str| running.digest(&image.parse().unwrap());
+        assert_eq!(digest("nginx").as_deref(), Some("sha256:aa"));
+        assert_eq!(digest("r.example.com:5000/acme/web"), None, "they do not agree");
+        assert_eq!(digest("acme/other"), None);
     }
 
     #[test]

@@ -3,12 +3,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::changes::Change;
 use crate::api::baseline::MissingImage;
 use crate::api::environment::SourceState;
 use crate::api::status::{ImageOrigin, ImageState, ImageStatus};
 use crate::domain::baseline::{ImagePolicy, ImageRule, Repository};
 use crate::domain::environment::Source;
 use crate::domain::names::Subject;
+use crate::domain::path_glob::PathGlob;
 use crate::domain::template::{TagValues, TemplateError};
 use crate::domain::{Baseline, Environment, ImageRef};
 use crate::plan::{ImageSwap, ResolvedImages};
@@ -27,6 +29,17 @@ pub struct Wanted {
     pub revision: Option<String>,
     /// Whether its label has to name that commit.
     pub revision_label: bool,
+    /// What it is built from, and the pull request that may change it; absent where every change counts.
+    pub built_from: Option<(Vec<PathGlob>, Change)>,
+}
+
+/// What is new of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// The change touches nothing that it is built from.
+    Unchanged,
+    /// Its registry answered.
+    Answered(Answer),
 }
 
 /// What runs, and what there is to say about it.
@@ -77,7 +90,7 @@ pub fn resolve(environment: &Environment, baseline: &Baseline, recorded: &[Image
 
 fn override_of(repository: &ImageRef, tag: &str) -> Wanted {
     let (repository, tag) = (repository.clone(), tag.to_owned());
-    Wanted { repository, tag, from: ImageOrigin::Override, revision: None, revision_label: false }
+    Wanted { repository, tag, from: ImageOrigin::Override, revision: None, revision_label: false, built_from: None }
 }
 
 fn built_by(repository: &Repository, source: &Source) -> Result<Vec<Wanted>, TemplateError> {
@@ -90,9 +103,14 @@ fn built_by(repository: &Repository, source: &Source) -> Result<Vec<Wanted>, Tem
             from: ImageOrigin::Branch,
             revision: Some(source.revision.to_string()),
             revision_label: rule.revision_label,
+            built_from: pull.filter(|_| !rule.paths.is_empty()).map(|pull| (rule.paths.clone(), change(source, pull))),
         })
     };
     repository.images.iter().map(wanted).collect()
+}
+
+fn change(source: &Source, pull: i64) -> Change {
+    Change { forge: source.forge, repository: source.repository.clone(), pull, revision: source.revision.to_string() }
 }
 
 impl Wanted {
@@ -138,22 +156,43 @@ fn is_short_for(short: &str, revision: &str) -> bool {
 
 /// Whether nothing more has to be asked of this image: what it is stays so.
 pub fn is_settled(record: &ImageStatus) -> bool {
-    matches!(record.state, ImageState::Available | ImageState::Unknown)
+    matches!(record.state, ImageState::Available | ImageState::Unknown | ImageState::Unchanged)
 }
 
 /// What follows from what is recorded and from the answers since.
-pub fn resolution(wanted: &[Wanted], known: &Known<'_>, answer: impl Fn(&Wanted) -> Option<Answer>) -> Resolution {
+pub fn resolution(wanted: &[Wanted], known: &Known<'_>, news: impl Fn(&Wanted) -> Option<News>) -> Resolution {
     let mut resolution = Resolution::default();
     for wanted in wanted {
         let before = wanted.recorded(known.recorded);
         let record = match before {
             Some(settled) if is_settled(settled) => settled.clone(),
-            _ => answered(wanted, before, answer(wanted), known),
+            _ => match news(wanted) {
+                Some(News::Unchanged) => unchanged(wanted, known.now),
+                Some(News::Answered(answer)) => answered(wanted, before, Some(answer), known),
+                None => answered(wanted, before, None, known),
+            },
         };
         resolution.images.swaps.extend(swap(wanted, &record));
         resolution.record.push(record);
     }
     resolution
+}
+
+impl Resolution {
+    /// Holds the images that a change does not touch to the digest that the baseline runs, where that is known.
+    pub fn pin(&mut self, wanted: &[Wanted], digest: impl Fn(&ImageRef) -> Option<String>) {
+        for (wanted, record) in wanted.iter().zip(&mut self.record).filter(|(_, record)| record.state == ImageState::Unchanged) {
+            if record.digest.is_none() {
+                record.digest = digest(&wanted.repository);
+                self.images.swaps.extend(swap(wanted, record));
+            }
+        }
+    }
+}
+
+fn unchanged(wanted: &Wanted, now: DateTime<Utc>) -> ImageStatus {
+    let why = format!("the change touches nothing that {} is built from", wanted.repository.repository());
+    wanted.record(ImageState::Unchanged, ("Unchanged", why), now)
 }
 
 /// What is so of an image now. One that is known to be missing stays so while its registry says nothing better: by its
@@ -233,6 +272,11 @@ fn moment(at: DateTime<Utc>) -> String {
 fn swap(wanted: &Wanted, record: &ImageStatus) -> Option<ImageSwap> {
     let awaited = match record.state {
         ImageState::Looking => true,
+        ImageState::Unchanged => {
+            let (repository, digest) = (wanted.repository.clone(), Some(record.digest.clone()?));
+            let by_tag = ImageSwap::by_tag(repository, wanted.tag.clone(), ImageOrigin::Baseline);
+            return Some(ImageSwap { digest, ..by_tag });
+        }
         ImageState::Missing if record.reason == "BaselineInstead" => return None,
         ImageState::Missing => true,
         ImageState::Available | ImageState::Unknown => false,

@@ -40,7 +40,7 @@ impl PathGlob {
         for name in path {
             let next = |at: usize| {
                 let by_name = at > 0 && reached[at - 1] && self.parts[at - 1] != "**" && is_name(&self.parts[at - 1], name);
-                let by_folders = at > 0 && reached[at] && self.parts[at - 1] == "**";
+                let by_folders = at > 0 && self.parts[at - 1] == "**" && (reached[at] || reached[at - 1]);
                 by_name || by_folders
             };
             reached = self.spread((0..=self.parts.len()).map(next).collect());
@@ -117,7 +117,7 @@ mod tests {
             assert!(text.parse::<PathGlob>().is_err(), "{text}");
         }
         let slow = "*a".repeat(90).parse::<PathGlob>().unwrap();
-        assert!(!slow.matches(&"a".repeat(4000).replace("aaa", "aab")) || slow.matches("a"));
+        assert!(slow.matches(&"a".repeat(4000)) && !slow.matches(&"ab".repeat(2000)));
         let folders = "**/a/".repeat(30) + "b";
         assert!(!folders.parse::<PathGlob>().unwrap().matches(&"a/".repeat(1000)));
     }

@@ -58,7 +58,12 @@ impl ImageSwap {
 
     /// What runs instead of an image of this repository, which stays as it is written.
     pub fn instead_of(&self, image: &ImageRef) -> ImageRef {
-        self.digest.as_ref().map_or_else(|| image.with_tag(&self.tag), |digest| image.with_digest(&self.tag, digest))
+        match &self.digest {
+            // The baseline's own, held to what runs there.
+            Some(digest) if self.from == ImageOrigin::Baseline => image.pinned_to(digest),
+            Some(digest) => image.with_digest(&self.tag, digest),
+            None => image.with_tag(&self.tag),
+        }
     }
 }
 

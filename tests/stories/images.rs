@@ -1,15 +1,17 @@
 //! Images that come late, never, from another commit, or out of a registry that shows nothing; against Debian's
 //! docker-registry.
 
-use github_double::On;
+use github_double::{On, Open};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{ConditionStatus, IMAGES_AVAILABLE, READY, STALLED, is_true};
 use preview_env::api::status::{ImageOrigin, ServiceStatus};
 use serde_json::{Value, json};
 use test_registry::Image;
-use test_world::World;
+use test_world::{DEVELOPER, World, wait_for};
 
 use crate::shop::{Pull, Registries, Shop, registries, story};
 
@@ -173,6 +175,70 @@ fn a_guarded_registry_is_asked_with_the_pods_own_login_or_not_at_all() {
         let digest = guarded.push("acme/front", &tag(&pull)?, &Image::new("listed")).await?;
         pull.wait_until_ready().await?;
         assert!(image_of_front(&pull).await?.is_some_and(|image| image.ends_with(&digest)));
+        Ok(())
+    });
+}
+
+/// The baseline's pod says which image it pulled, as a container runtime would; kwok's pods pull none.
+async fn pulled(shop: &Shop, id: &str) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(shop.world.admin.clone(), &shop.namespace);
+    let deployments: Api<Deployment> = Api::namespaced(shop.world.admin.clone(), &shop.namespace);
+    let ready = |d: Option<&Deployment>| d.and_then(|d| d.status.as_ref()?.ready_replicas) == Some(1);
+    wait_for(&deployments, "front", "ready", ready).await?;
+    let mut pod = pods.list(&ListParams::default().labels("app=front")).await?.items.remove(0);
+    let statuses = pod.status.as_mut().and_then(|s| s.container_statuses.as_mut());
+    statuses.into_iter().flatten().for_each(|c| c.image_id = id.to_owned());
+    let name = pod.metadata.name.clone().unwrap();
+    let status = json!({"status": {"containerStatuses": pod.status.unwrap().container_statuses}});
+    pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
+    Ok(())
+}
+
+#[test]
+fn only_what_the_change_touches_is_waited_for() {
+    story(|world| async move {
+        let Some(Registries { open, .. }) = registries().await else { return Ok(()) };
+        let paths = |spec: &mut Value| spec["repositories"][0]["images"][0]["paths"] = json!(["front/**"]);
+        let shop = shop(world, "paths", open.host(), paths).await?;
+        let digest = format!("sha256:{}", "12".repeat(32));
+        pulled(&shop, &format!("{}/acme/front@{digest}", open.host())).await?;
+        let pull = shop.opened(Open::new(&shop.repository, "other", DEVELOPER).files(&["back/main.rs"])).await?;
+        pull.wait_for_condition(IMAGES_AVAILABLE, ConditionStatus::True, "Unchanged").await?;
+        pull.wait_until_ready().await?;
+        assert_eq!(image_of_front(&pull).await?, Some(format!("{}/acme/front:1.0.0@{digest}", open.host())), "as the baseline runs it");
+
+        world.github.change_files(&shop.repository, pull.number, &[("back/main.rs", None), ("back/b", Some("front/b"))])?;
+        pull.perform(On::push).await?;
+        pull.wait_for_condition(IMAGES_AVAILABLE, ConditionStatus::False, "NotFound").await?;
+        let digest = open.push("acme/front", &tag(&pull)?, &Image::new("paths")).await?;
+        pull.wait_until_ready().await?;
+        assert!(image_of_front(&pull).await?.is_some_and(|image| image.ends_with(&digest)));
+        Ok(())
+    });
+}
+
+#[test]
+fn what_the_pods_say_is_the_service_s_reason() {
+    story(|world| async move {
+        let Some(Registries { guarded, .. }) = registries().await else { return Ok(()) };
+        // Nowhere to run, so that nobody but this story says how its pod is.
+        let nowhere = front(guarded.host()).replace("\"containers\"", "\"nodeSelector\":{\"no\":\"where\"},\"containers\"");
+        let image = json!([{"name": format!("{}/acme/front", guarded.host()), "tag": "pods-{{ pull }}"}]);
+        let shop = Shop::holding(world, "pods", &nowhere, |spec| spec["repositories"][0]["images"] = image).await?;
+        let pull = shop.pull_request("pods").await?;
+        let says = |what: &'static str| {
+            move |s: &PreviewEnvironmentStatus| service(s, "front").and_then(|s| s.reason.as_ref()).is_some_and(|r| r.contains(what))
+        };
+        pull.wait("said to fit nowhere", says("Unschedulable")).await?;
+
+        let pods: Api<Pod> = Api::namespaced(world.admin.clone(), &pull.namespace());
+        let pod = pods.list(&ListParams::default().labels("app=front")).await?.items.remove(0).metadata.name.unwrap();
+        let waiting = json!({"reason": "ErrImagePull", "message": "unauthorized"});
+        let container =
+            json!({"name": "front", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": {"waiting": waiting}});
+        let status = json!({"status": {"containerStatuses": [container]}});
+        pods.patch_status(&pod, &PatchParams::default(), &Patch::Merge(&status)).await?;
+        pull.wait("said to be refused its image", says("ErrImagePull: unauthorized")).await?;
         Ok(())
     });
 }

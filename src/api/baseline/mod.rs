@@ -110,6 +110,12 @@ pub struct Image {
     #[serde(default = "default_tag")]
     #[schemars(length(min = 1, max = 200))]
     pub tag: String,
+    /// What in the repository the image is built from, such as `services/web/**`: `*` stands for any part of a name, `**`
+    /// for any number of folders. A pull request that touches none of it runs the baseline's image. Default: everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 200)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub paths: Vec<String>,
     /// Whether the image counts as there only once its label `org.opencontainers.image.revision` names the commit: for
     /// tags that every build of a pull request moves on.
     #[serde(default)]

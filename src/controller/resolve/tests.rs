@@ -49,7 +49,7 @@ fn after(recorded: &[ImageStatus], answer: Option<Answer>, (minutes, missing): (
     let wanted = wanted(&environment, &baseline).unwrap();
     let policy = ImagePolicy { wait: Duration::from_secs(1800), missing };
     let now = DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
-    resolution(&wanted[..1], &Known { recorded, policy, nodes: vec!["linux/amd64".into()], now }, |_| answer.clone())
+    resolution(&wanted[..1], &Known { recorded, policy, nodes: vec!["linux/amd64".into()], now }, |_| answer.clone().map(News::Answered))
 }
 
 fn found(revision: &str) -> Option<Answer> {
@@ -117,6 +117,26 @@ fn what_nobody_can_say_runs_by_its_tag_unless_it_was_missing() {
     assert_eq!((swap.digest.as_deref(), swap.awaited, unknown.record[0].reason.as_str()), (None, false, "RegistryRefuses"));
     let missed = after(&[], Some(Answer::Absent), WAIT);
     assert_eq!(after(&missed.record, refused(), WAIT), missed);
+}
+
+#[test]
+fn an_image_that_the_change_does_not_touch_is_the_baseline_s() {
+    let (environment, mut baseline) = worlds(&json!([]), "acme/web");
+    assert_eq!(wanted(&environment, &baseline).unwrap()[0].built_from, None, "without paths everything counts");
+    baseline.repositories[0].images[0].paths = vec!["services/web/**".parse().unwrap()];
+    let wanted = wanted(&environment, &baseline).unwrap();
+    let (_, change) = wanted[0].built_from.as_ref().unwrap();
+    assert_eq!((change.repository.as_str(), change.pull, change.revision.as_str()), ("acme/web", 42, revision().as_str()));
+    let known = Known { recorded: &[], policy: ImagePolicy::default(), nodes: vec![], now: DateTime::UNIX_EPOCH };
+    let unchanged = resolution(&wanted[..1], &known, |_| Some(News::Unchanged));
+    assert!(unchanged.images.swaps.is_empty() && is_settled(&unchanged.record[0]));
+    let mut pinned = unchanged.clone();
+    pinned.pin(&wanted[..1], |_| Some("sha256:cd".into()));
+    let image: ImageRef = "acme/web:1.8".parse().unwrap();
+    assert_eq!(pinned.images.swaps[0].instead_of(&image).to_string(), "acme/web:1.8@sha256:cd");
+    let known = Known { recorded: &pinned.record, ..known };
+    assert_eq!(resolution(&wanted[..1], &known, |_| None), pinned, "what is recorded stays so");
+    assert_eq!(unchanged.record[0].message, "the change touches nothing that acme/web is built from");
 }
 
 #[test]

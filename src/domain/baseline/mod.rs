@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::lifetime::parse_ttl;
+use super::path_glob::PathGlob;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
@@ -75,6 +76,8 @@ pub struct ImageRule {
     pub image: ImageRef,
     /// Gives the tag.
     pub tag: TagTemplate,
+    /// What in the repository it is built from; everything, where this is empty.
+    pub paths: Vec<PathGlob>,
     /// Whether its label has to name the commit.
     pub revision_label: bool,
 }
@@ -175,7 +178,8 @@ fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, In
         return Err(invalid(format!("{path}.name"), &why));
     }
     let tag = TagTemplate::parse(&listed.tag).map_err(|e| invalid(format!("{path}.tag"), &e))?;
-    Ok(ImageRule { image, tag, revision_label: listed.revision_label })
+    let paths = listed.paths.iter().enumerate().map(|(i, text)| text.parse().map_err(|e| invalid(format!("{path}.paths[{i}]"), &e)));
+    Ok(ImageRule { image, tag, paths: paths.collect::<Result<_, _>>()?, revision_label: listed.revision_label })
 }
 
 fn images(listed: &api::baseline::Images) -> Result<ImagePolicy, InvalidBaseline> {

@@ -29,7 +29,7 @@ fn why(swap: &ImageSwap) -> &'static str {
     match swap.from {
         ImageOrigin::Branch => "the branch builds this image",
         ImageOrigin::Override => "a person asked for this image",
-        ImageOrigin::Baseline => "the baseline runs this image",
+        ImageOrigin::Baseline => "the baseline runs exactly this image",
     }
 }
 
