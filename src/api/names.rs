@@ -12,6 +12,8 @@ pub const LABEL_ENVIRONMENT: &str = "preview-env.dev/environment";
 pub const LABEL_ENVIRONMENT_UID: &str = "preview-env.dev/environment-uid";
 /// Namespace of the Baseline that an object was cloned from.
 pub const LABEL_BASELINE_NAMESPACE: &str = "preview-env.dev/baseline-namespace";
+/// Name of the hook that a Job of ours belongs to.
+pub const LABEL_HOOK: &str = "preview-env.dev/hook";
 /// The recommended label that says which tool made an object.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`LABEL_MANAGED_BY`] on everything that we make.
@@ -31,6 +33,8 @@ pub const MANAGER_FEEDBACK: &str = "preview-env/feedback";
 pub const MANAGER_LOOKUP: &str = "preview-env/lookup";
 /// Field manager of `spec.wish`.
 pub const MANAGER_WISH: &str = "preview-env/wish";
+/// Field manager of `spec.refresh`.
+pub const MANAGER_REFRESH: &str = "preview-env/refresh";
 /// Field manager of `spec.lifetime`.
 pub const MANAGER_LIFETIME: &str = "preview-env/lifetime";
 /// Field manager of `spec.images`.
@@ -38,6 +42,10 @@ pub const MANAGER_IMAGES: &str = "preview-env/images";
 
 /// ClusterRole whose rights the service holds inside an environment's namespace, by a RoleBinding made there.
 pub const CLUSTER_ROLE_ENVIRONMENT: &str = "preview-env:environment";
+/// Label of ClusterRoles whose rights the service gets inside environments, beside its own.
+pub const LABEL_AGGREGATE_ENVIRONMENT: &str = "preview-env.dev/aggregate-to-environment";
+/// Label of ClusterRoles whose rights the service gets inside baselines, beside its own.
+pub const LABEL_AGGREGATE_READER: &str = "preview-env.dev/aggregate-to-baseline-reader";
 /// Name of the RoleBinding that gives the service its rights in an environment's namespace.
 pub const ROLE_BINDING: &str = "preview-env";
 

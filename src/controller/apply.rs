@@ -11,12 +11,13 @@ use futures::stream;
 use tokio::time::Instant;
 
 use super::Context;
-use super::index::workload_key;
+use super::index::watched_key;
 use super::recorded::Recorded;
-use super::requests::{self, RequestError};
+use super::requests::{self, Place, RequestError};
+use crate::api::names::LABEL_AGGREGATE_ENVIRONMENT;
 use crate::api::status::InventoryEntry;
 use crate::domain::Environment;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Known, Treatment, group_of};
 use crate::plan::{ObjectName, Plan, Planned};
 
 /// RBAC follows a new RoleBinding with a lag of some milliseconds; until then the API server answers 403.
@@ -44,12 +45,17 @@ pub struct Destination<'a> {
     pub new: bool,
     /// Whether the watches had time to bring back what was written last.
     pub watch_is_current: bool,
+    /// Objects whose time has not come.
+    pub held: &'a HashSet<ObjectName>,
 }
 
 /// The objects of a plan that are not as planned, by what was recorded and what the watches saw.
 fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorded: &Recorded) -> Vec<Vec<&'a Planned>> {
     let is_current = |planned: &Planned| {
         let object = planned.manifest.name();
+        if to.held.contains(&object) {
+            return true;
+        }
         let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
@@ -57,7 +63,7 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
     plan.stages.iter().map(|stage| stage.iter().filter(is_due).collect()).collect()
 }
 
-/// Whether somebody else deleted or replaced a workload since it was applied.
+/// Whether somebody else deleted or replaced an object since it was applied, as far as watches see that.
 pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool {
     let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, namespace, &object_name(entry))) {
         (Some(applied), Some(seen)) => *applied != seen,
@@ -66,11 +72,11 @@ pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool 
     recorded.status.inventory.iter().any(differs)
 }
 
-/// The hash that a watch last saw on a workload: empty where the workload is gone. `None` for kinds that no watch
+/// The hash that a watch last saw on an object: empty where the object is gone. `None` for kinds that no watch
 /// follows, and before the first list.
 fn seen_as(context: &Context, namespace: &str, object: &ObjectName) -> Option<String> {
     // The group counts: others have a kind `Job` too.
-    let key = workload_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
+    let key = watched_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
     context.index.is_listed(key.0).then(|| context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default())
 }
 
@@ -109,53 +115,79 @@ fn send_one_ahead(stages: &mut Vec<Vec<&Planned>>) {
 }
 
 async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
+    let object = planned.manifest.name();
+    let Some(kind) = context.baselines.discovery.kind_of(&object) else {
+        let error = not_served(&object, namespace);
+        return (object, Err(error));
+    };
     loop {
         let result = {
             let _permit = context.permits.acquire().await;
-            requests::apply(&context.client, namespace, &planned.manifest).await
+            requests::apply(&context.client, Place { kind: &kind, namespace }, &planned.manifest).await
         };
         match result {
             Err(error) if error.code() == Some(403) && Instant::now() < deadline => tokio::time::sleep(RBAC_PAUSE).await,
-            other => return (planned.manifest.name(), other),
+            other => return (object, other.map_err(|error| advised(&kind, error))),
         }
     }
 }
 
+fn not_served(object: &ObjectName, namespace: &str) -> RequestError {
+    let message = format!("the API server serves no kind {} in {}", object.kind, object.api_version);
+    RequestError::Answered { what: format!("apply {object} in namespace {namespace}"), code: 404, message }
+}
+
+/// For a kind that we have no rights for by ourselves: who may grant them, and how.
+fn advised(kind: &Kind, error: RequestError) -> RequestError {
+    let by_opt_in = Known::find(kind.group(), &kind.kind).is_none_or(|known| matches!(known.treatment, Treatment::OptIn(..)));
+    match error {
+        RequestError::Answered { what, code: 403, message } if by_opt_in => {
+            let message = format!("{message}; a ClusterRole with the label {LABEL_AGGREGATE_ENVIRONMENT}: \"true\" grants it");
+            RequestError::Answered { what, code: 403, message }
+        }
+        other => other,
+    }
+}
+
 /// What is there now: planned objects with their hash where it was written or held before, without where it was not.
-/// What is held back and was never made is not there.
 fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
+        let before = recorded.entry(&object);
         let hash = match written.get(&object) {
             Some(true) => Some(planned.hash.clone()),
             Some(false) => None,
-            None => recorded.hash_of(&object).map(str::to_owned),
+            None => before.and_then(|entry| entry.hash.clone()),
         };
-        if hash.is_none() && plan.holds_back(&object) && !recorded.knows(&object) {
-            return None;
-        }
-        Some(InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash })
+        let is_as_planned = hash.as_ref() == Some(&planned.hash);
+        let source = if is_as_planned { planned.source.clone() } else { before.and_then(|entry| entry.source.clone()) };
+        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source }
     };
-    plan.stages.iter().flatten().filter_map(entry).collect()
+    plan.stages.iter().flatten().map(entry).collect()
 }
 
+/// What was applied and is not planned. An object that is planned in another version of its group is the same object.
 fn leftovers<'a>(plan: &'a Plan, recorded: &'a Recorded) -> impl Iterator<Item = &'a InventoryEntry> {
-    let planned: HashSet<ObjectName> = plan.stages.iter().flatten().map(|p| p.manifest.name()).collect();
-    recorded.status.inventory.iter().filter(move |entry| !planned.contains(&object_name(entry)))
+    let same = |name: &ObjectName| (group_of(&name.api_version).to_owned(), name.kind.clone(), name.name.clone());
+    let planned: HashSet<_> = plan.stages.iter().flatten().map(|p| same(&p.manifest.name())).collect();
+    recorded.status.inventory.iter().filter(move |entry| !planned.contains(&same(&object_name(entry))))
 }
 
 fn object_name(entry: &InventoryEntry) -> ObjectName {
     ObjectName { api_version: entry.api_version.clone(), kind: entry.kind.clone(), name: entry.name.clone() }
 }
 
-/// Deletes what the plan no longer has, once everything that it has is there.
+/// Deletes what the plan no longer has, once everything that it has is there. Of a kind that is not served any more
+/// nothing is left.
 async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
-    if !applied.failures.is_empty() {
+    if !applied.failures.is_empty() || !to.held.is_empty() {
         applied.inventory.extend(leftovers(plan, recorded).cloned());
         return;
     }
     for entry in leftovers(plan, recorded) {
-        if let Err(error) = requests::delete_ours(&context.client, to.namespace, &object_name(entry), &to.environment.uid).await {
+        let Some(kind) = context.baselines.discovery.kind_of(&object_name(entry)) else { continue };
+        let place = Place { kind: &kind, namespace: to.namespace };
+        if let Err(error) = requests::delete_ours(&context.client, place, &entry.name, &to.environment.uid).await {
             applied.inventory.push(entry.clone());
             applied.failures.push(error);
         }

@@ -8,7 +8,7 @@
 use super::Context;
 use super::index::NamespaceState;
 use super::namespace::candidates;
-use super::requests::{self, RequestError};
+use super::requests::{self, Place, RequestError};
 use crate::api::PreviewEnvironment;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
 use crate::domain::Environment;
@@ -72,10 +72,18 @@ async fn namespaces(
     Ok(ours)
 }
 
+/// Deletes the workloads and volumes of an environment, and says whether no volume is left. Called again until it is so.
+/// Claims go after the pods that use them, which Kubernetes sees to.
+pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
+    stop_workloads(context, environment, namespace).await?;
+    let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
+    Ok(requests::count(&context.client, Place { kind: claims, namespace }, &environment.uid).await? == 0)
+}
+
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
     for stage in STAGES {
         let kinds = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind));
-        let deletes = kinds.map(|kind| requests::delete_collection(&context.client, namespace, kind, &environment.uid));
+        let deletes = kinds.map(|kind| requests::delete_collection(&context.client, Place { kind, namespace }, &environment.uid));
         for result in futures::future::join_all(deletes).await {
             match result {
                 // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.

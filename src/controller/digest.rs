@@ -23,7 +23,7 @@ fn of_image(swap: &ImageSwap) -> String {
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid", "ImageMissing"]
+    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid", "HookFailed", "ImageMissing"]
         .into_iter()
         .find(|r| *r == recorded)
         .unwrap_or("Stalled")

@@ -110,6 +110,8 @@ impl Environments {
         context.retries.forget(&uid);
         context.images.keep_only(&uid, &[]);
         context.pods.forget(&uid);
+        context.healing.forget(&uid);
+        context.behind.forget(&uid);
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }

@@ -1,6 +1,6 @@
 //! What we know of an environment from before: its status, as we last wrote it. No client, no clock, no logging.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -21,14 +21,14 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// The hash that an object was last applied with.
-    pub fn hash_of(&self, object: &ObjectName) -> Option<&str> {
-        self.status.inventory.iter().find(|entry| names(entry, object))?.hash.as_deref()
+    /// What the inventory says of an object.
+    pub fn entry(&self, object: &ObjectName) -> Option<&InventoryEntry> {
+        self.status.inventory.iter().find(|entry| names(entry, object))
     }
 
-    /// Whether an object was, or was about to be, applied.
-    pub fn knows(&self, object: &ObjectName) -> bool {
-        self.status.inventory.iter().any(|entry| names(entry, object))
+    /// The hash that an object was last applied with.
+    pub fn hash_of(&self, object: &ObjectName) -> Option<&str> {
+        self.entry(object)?.hash.as_deref()
     }
 
     /// The status once nothing of what was applied is there: all of it is to be applied again.
@@ -38,16 +38,28 @@ impl Recorded {
         status
     }
 
+    /// The status once nothing of it is there, volumes and what hooks did to them included.
+    pub fn emptied(&self) -> PreviewEnvironmentStatus {
+        PreviewEnvironmentStatus { hooks: Vec::new(), ready_revision: None, ..self.without_objects() }
+    }
+
     /// Whether the rights in the namespace may not be there: nothing was completely applied yet, or something is missing,
     /// and the rights may be what it is missing for.
     pub fn needs_rights(&self) -> bool {
-        self.status.plan_digest.is_none() || self.status.inventory.iter().any(|entry| entry.hash.is_none())
+        self.status.plan_digest.is_none() || self.is_incomplete()
+    }
+
+    /// Whether an object is not there that should be. A workload that waits for its image should not.
+    pub fn is_incomplete(&self) -> bool {
+        let waiting = self.status.services.iter().filter(|s| s.waits_for.is_some()).map(|s| (s.kind.as_str(), s.name.as_str()));
+        let waiting: HashSet<_> = waiting.collect();
+        self.status.inventory.iter().any(|e| e.hash.is_none() && !waiting.contains(&(e.kind.as_str(), e.name.as_str())))
     }
 
     /// What is known for that namespace: nothing of what was applied to another one counts there.
     pub fn in_namespace(&self, name: &str) -> Self {
         let same = self.status.namespace.as_deref().is_none_or(|recorded| recorded == name);
-        let status = if same { self.status.clone() } else { self.without_objects() };
+        let status = if same { self.status.clone() } else { self.emptied() };
         Self { status, written_at: self.written_at }
     }
 
@@ -55,15 +67,15 @@ impl Recorded {
     /// leaves nothing that nobody knows of. Objects that the plan changes lose their hash.
     pub fn inventory_with(&self, plan: &Plan) -> Vec<InventoryEntry> {
         let mut inventory = self.status.inventory.clone();
-        let due = plan.stages.iter().flatten().filter(|planned| !plan.holds_back(&planned.manifest.name()));
-        for planned in due {
+        for planned in plan.stages.iter().flatten() {
             let object = planned.manifest.name();
             match inventory.iter_mut().find(|entry| names(entry, &object)) {
                 Some(entry) if entry.hash.as_deref() == Some(&planned.hash) => {}
+                Some(_) if plan.holds_back(&object) => {}
                 Some(entry) => entry.hash = None,
                 None => {
                     let ObjectName { api_version, kind, name } = object;
-                    inventory.push(InventoryEntry { api_version, kind, name, hash: None });
+                    inventory.push(InventoryEntry { api_version, kind, name, hash: None, source: None });
                 }
             }
         }
@@ -131,7 +143,8 @@ mod tests {
     use crate::api::status::Feedback;
 
     fn object(status: PreviewEnvironmentStatus) -> PreviewEnvironment {
-        let spec = PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, lifetime: None, images: vec![] };
+        let spec =
+            PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, refresh: None, lifetime: None, images: vec![] };
         let mut object = PreviewEnvironment::new("web-pr-42", spec);
         object.metadata.uid = Some("u-1".into());
         object.status = Some(status);

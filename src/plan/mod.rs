@@ -6,10 +6,12 @@
 //! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+mod chosen;
 pub mod complete;
 mod context;
 mod decision;
 mod hash;
+mod hooks;
 mod hosts;
 mod kinds;
 mod manifest;
@@ -20,6 +22,7 @@ mod rules;
 mod sample;
 mod secrets;
 mod select;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -29,7 +32,8 @@ pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use pods::{images_of, pull_secrets_of, service_account_of};
-pub use types::{ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
+pub use source::Sources;
+pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
 use context::Context;
 use kinds::{STAGES, stage};
@@ -43,12 +47,15 @@ pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -
     let selection = select::select(snapshot, target);
     let context = Context::new(&selection.cloned, target, images);
     let (stages, changes) = clone_all(&selection.cloned, &context);
-    let stalled = workloads::stalled(snapshot, &selection.left_out, images);
+    let hooks = hooks::plan(snapshot, &stages, &context);
+    let stalled = [workloads::stalled(snapshot, &selection.left_out, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, &selection.cloned);
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        decisions: sorted([selection.left_out, changes, missing].concat()),
+        decisions: sorted([selection.left_out, changes, missing, hooks.decisions].concat()),
+        awaits_images: workloads::awaits(stages.iter().flatten().chain(hooks.planned.iter().map(|h| &h.job)), images),
+        hooks: hooks.planned,
         stages,
         stalled,
     }
@@ -61,8 +68,8 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
     for object in cloned {
         let (manifest, made) = rules::apply_all(object, context);
         decisions.extend(made);
-        if let Some(stage) = stage(object).and_then(|index| stages.get_mut(index)) {
-            stage.push(sealed(manifest));
+        if let Some(stage) = stages.get_mut(stage(object)) {
+            stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
     stages.retain(|stage| !stage.is_empty());
@@ -73,7 +80,7 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
 fn sealed(mut manifest: Manifest) -> Planned {
     let hash = hash(manifest.value());
     manifest.set(&["metadata", "annotations"], ANNOTATION_APPLIED_HASH, Value::String(hash.clone()));
-    Planned { manifest, hash }
+    Planned { manifest, hash, source: None }
 }
 
 fn sorted(mut decisions: Vec<Decision>) -> Vec<Decision> {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::manifest::Manifest;
-use super::pods::{containers, dotted, pod_spec, text};
+use super::pods::{containers, spec_path, spec_pointer, text};
 
 const POD_FIELDS: [(&str, &str); 3] =
     [("hostNetwork", "the node's network"), ("hostPID", "the node's processes"), ("hostIPC", "the node's shared memory")];
@@ -15,17 +15,16 @@ pub(super) fn refusal(workload: &Manifest) -> Option<(String, &'static str)> {
 }
 
 fn host_namespace(workload: &Manifest) -> Option<(String, &'static str)> {
-    let spec = pod_spec(workload);
-    let is_on = |field: &str| workload.get(&format!("{spec}/{field}")) == Some(&Value::Bool(true));
+    let is_on = |field: &str| workload.get(&format!("{}/{field}", spec_pointer(workload))) == Some(&Value::Bool(true));
     let (field, what) = POD_FIELDS.into_iter().find(|(field, _)| is_on(field))?;
-    Some((format!("{}.{field}", dotted(&spec)), what))
+    Some((format!("{}.{field}", spec_path(workload)), what))
 }
 
 fn host_path(workload: &Manifest) -> Option<(String, &'static str)> {
-    let volumes = format!("{}/volumes", pod_spec(workload));
+    let volumes = format!("{}/volumes", spec_pointer(workload));
     let volume = workload.items(&volumes).find(|v| v.get("hostPath").is_some_and(|p| !p.is_null()))?;
     let name = text(volume, "name").unwrap_or("?");
-    Some((format!("{}[{name}].hostPath", dotted(&volumes)), "a folder of the node"))
+    Some((format!("{}.volumes[{name}].hostPath", spec_path(workload)), "a folder of the node"))
 }
 
 fn privileged(workload: &Manifest) -> Option<(String, &'static str)> {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
-use crate::domain::baseline::Hosts;
+use crate::domain::baseline::{Hosts, Selection};
 use crate::domain::{Baseline, EnvironmentName};
 
 /// An object with nothing but its name.
@@ -130,7 +131,10 @@ impl World {
             hosts: Some(hosts),
             secrets: vec![],
             images: crate::domain::baseline::ImagePolicy::default(),
+            selection: Selection::default(),
             ttl: std::time::Duration::from_secs(86_400),
+            follow: Follow::OnPush,
+            hooks: vec![],
         };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },
@@ -144,6 +148,14 @@ impl World {
     /// And an object of another kind.
     pub fn other(mut self, object: ObjectName) -> Self {
         self.snapshot.others.push(object);
+        self
+    }
+
+    /// And an object of another kind that `owner` controls, which is a kind and a name.
+    pub fn made(mut self, object: ObjectName, api_version: &str, owner: &str) -> Self {
+        let (kind, name) = owner.split_once('/').unwrap();
+        let owner = ObjectName { api_version: api_version.into(), kind: kind.into(), name: name.into() };
+        self.snapshot.controlled.push(Controlled { object, owner });
         self
     }
 
@@ -210,6 +222,11 @@ impl World {
 
     /// The plan for it.
     pub fn plan(&self) -> Made {
+        self.with_target(|target| Made { plan: plan(&self.snapshot, target, &self.images) })
+    }
+
+    /// Something that is asked of its environment.
+    pub fn with_target<T>(&self, ask: impl FnOnce(&Target<'_>) -> T) -> T {
         let environment = EnvironmentName::recorded("web-pr-42");
         let target = Target {
             environment: &environment,
@@ -218,8 +235,9 @@ impl World {
             baseline: &self.baseline,
             held_hosts: &self.held,
             recorded_hosts: &self.recorded,
+            run: "revision",
         };
-        Made { plan: plan(&self.snapshot, &target, &self.images) }
+        ask(&target)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::decision::Decision;
 use super::manifest::{Manifest, ObjectName};
 use crate::api::status::{ImageOrigin, Url};
+use crate::domain::baseline::Hook;
 use crate::domain::{Baseline, EnvironmentName, ImageRef};
 
 /// What the baseline's namespace held at one moment.
@@ -12,10 +13,21 @@ use crate::domain::{Baseline, EnvironmentName, ImageRef};
 pub struct Snapshot {
     /// Objects of the kinds that are cloned, and the Secrets that are listed.
     pub objects: Vec<Manifest>,
-    /// Objects of other kinds, by name alone.
+    /// Objects of other kinds that nothing controls, by name alone.
     pub others: Vec<ObjectName>,
+    /// Objects of other kinds that another one controls, by name alone.
+    pub controlled: Vec<Controlled>,
     /// Listed Secrets that are not there.
     pub missing_secrets: Vec<String>,
+}
+
+/// An object that another one controls.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Controlled {
+    /// What it is called.
+    pub object: ObjectName,
+    /// What makes it, and makes it anew when it is gone.
+    pub owner: ObjectName,
 }
 
 /// The environment that a plan is made for.
@@ -33,6 +45,8 @@ pub struct Target<'a> {
     pub held_hosts: &'a HashSet<String>,
     /// Hosts that this environment was given before, which it keeps.
     pub recorded_hosts: &'a HashSet<String>,
+    /// What tells one run of the hooks from another: the revision, and when somebody last asked for a refresh.
+    pub run: &'a str,
 }
 
 /// One image to run instead of the baseline's.
@@ -85,6 +99,10 @@ pub struct Plan {
     pub urls: Vec<Url>,
     /// The workloads among the objects.
     pub workloads: Vec<Workload>,
+    /// Whether something in it runs an image that is not there yet.
+    pub awaits_images: bool,
+    /// The Baseline's hooks, each with the Job that it runs as.
+    pub hooks: Vec<PlannedHook>,
     /// Workloads that the branch builds and that cannot be made, with the reason: the environment is Stalled.
     pub stalled: Vec<String>,
 }
@@ -103,6 +121,17 @@ pub struct Planned {
     pub manifest: Manifest,
     /// Hash of the object without the annotation that carries it.
     pub hash: String,
+    /// Hash of the baseline's object that it was made from; absent where there is none that is watched.
+    pub source: Option<String>,
+}
+
+/// A hook and its Job.
+#[derive(Clone, Debug)]
+pub struct PlannedHook {
+    /// The hook.
+    pub hook: Hook,
+    /// Its Job, named after this run.
+    pub job: Planned,
 }
 
 /// A workload of the plan, whose readiness is the environment's.

@@ -21,6 +21,11 @@ fn workload(manifest: &Manifest, images: &ResolvedImages) -> Workload {
     Workload { object: manifest.name(), image: image.to_owned(), from, replicas, waits_for: waits_for(manifest, images) }
 }
 
+/// Whether any of these objects runs an image that is not there yet.
+pub(super) fn awaits<'a>(mut planned: impl Iterator<Item = &'a Planned>, images: &ResolvedImages) -> bool {
+    planned.any(|planned| waits_for(&planned.manifest, images).is_some())
+}
+
 fn waits_for(manifest: &Manifest, images: &ResolvedImages) -> Option<String> {
     let all = containers(manifest).filter_map(|(_, container)| text(container, "image"));
     let mut awaited = all.filter(|image| images.find(image).is_some_and(|(_, swap)| swap.awaited));

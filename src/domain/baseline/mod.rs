@@ -1,5 +1,8 @@
 //! A Baseline whose every field was understood.
 
+mod hooks;
+mod selection;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +14,11 @@ use super::path_glob::PathGlob;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
-use crate::api::baseline::{ForgeKind, MissingImage};
+use crate::api::baseline::{Follow, ForgeKind, MissingImage};
+
+pub use hooks::{Hook, JobSource};
+
+pub use selection::{GroupKind, ObjectMatch, Selection};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -37,8 +44,14 @@ pub struct Baseline {
     pub secrets: Vec<String>,
     /// What happens while an image is not there.
     pub images: ImagePolicy,
+    /// Which objects are cloned.
+    pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// When environments move on with the baseline.
+    pub follow: Follow,
+    /// Jobs that run in each environment, in their order.
+    pub hooks: Vec<Hook>,
 }
 
 /// What happens while an image is not there.
@@ -145,7 +158,10 @@ impl TryFrom<&api::Baseline> for Baseline {
             hosts: spec.hosts.as_ref().map(hosts),
             images: images(&spec.images)?,
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
+            selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            follow: spec.lifetime.follow,
+            hooks: hooks::read(&spec.hooks)?,
         })
     }
 }

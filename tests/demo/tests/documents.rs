@@ -33,7 +33,12 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 13] = [
+const OF_KUBERNETES: [&str; 18] = [
+    "BackoffLimitExceeded",
+    "Complete",
+    "DeadlineExceeded",
+    "Failed",
+    "Never",
     "BaselineStatus",
     "ClusterRole",
     "ExternalName",
@@ -132,9 +137,15 @@ fn the_flags_of_the_service_are_as_documented() -> Result<()> {
 
 #[test]
 fn links_between_documents_lead_somewhere() -> Result<()> {
-    for path in
-        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/commands.md", "docs/operations.md", "docs/troubleshooting.md"]
-    {
+    for path in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/configuration.md",
+        "docs/commands.md",
+        "docs/operations.md",
+        "docs/troubleshooting.md",
+    ] {
         let text = document(path)?;
         let folder = root().join(path).parent().context("a file is in a folder")?.to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
