@@ -8,8 +8,10 @@ pub mod names;
 pub mod path_glob;
 pub mod repo_name;
 pub mod revision;
+pub mod seed;
 pub mod slug;
 pub mod template;
+pub mod value_template;
 
 pub use baseline::{Baseline, InvalidBaseline};
 pub use environment::{Environment, InvalidEnvironment};
@@ -17,5 +19,7 @@ pub use image_ref::ImageRef;
 pub use names::EnvironmentName;
 pub use repo_name::RepoName;
 pub use revision::Revision;
+pub use seed::Seed;
 pub use slug::Slug;
 pub use template::TagTemplate;
+pub use value_template::ValueTemplate;

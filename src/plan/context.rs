@@ -6,7 +6,11 @@ use serde_json::Value;
 
 use super::hosts::HostMap;
 use super::manifest::Manifest;
+use super::naming;
+use super::rewrite::Names;
+use super::select::Selection;
 use super::types::{ResolvedImages, Target};
+use crate::domain::value_template::Values;
 
 /// Facts about the environment and about all objects that are cloned.
 pub(super) struct Context<'a> {
@@ -22,6 +26,10 @@ pub(super) struct Context<'a> {
     pub target_ports: HashSet<String>,
     /// New hosts, where the Baseline has a domain.
     pub hosts: Option<HostMap>,
+    /// Names that are rewritten.
+    pub names: Names,
+    /// What templates are filled from.
+    pub values: Values,
 }
 
 impl<'a> Context<'a> {
@@ -36,7 +44,16 @@ impl<'a> Context<'a> {
             selected_labels: selected_labels(cloned),
             target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
             hosts: HostMap::of(cloned, target),
+            names: Names::default(),
+            values: Values::default(),
         }
+    }
+
+    /// With what names stand for.
+    pub fn named(mut self, selection: &Selection<'_>) -> Self {
+        self.names = naming::names(selection, self.hosts.as_ref(), self.target);
+        self.values = naming::values(self.hosts.as_ref(), self.target);
+        self
     }
 }
 

@@ -10,28 +10,38 @@ mod chosen;
 pub mod complete;
 mod context;
 mod decision;
+mod externals;
 mod hash;
 mod hooks;
 mod hosts;
 mod kinds;
 mod manifest;
+mod naming;
+mod overrides;
+mod places;
 mod pods;
 mod refuse;
+pub mod rewrite;
 mod rules;
 #[cfg(test)]
 mod sample;
+mod secret_values;
 mod secrets;
 mod select;
 mod source;
+mod strategic;
 #[cfg(test)]
 mod tests;
 mod types;
 mod workloads;
 
 pub use decision::{ABSENT, Decision, LeftOutReason};
+pub use externals::{External, ExternalUse, Inside, externals};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
+pub use overrides::unused_rules;
 pub use pods::{images_of, pull_secrets_of, service_account_of};
+pub use secret_values::{HIDDEN, Listed, listed, sources};
 pub use source::Sources;
 pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
@@ -45,35 +55,63 @@ use crate::api::names::ANNOTATION_APPLIED_HASH;
 /// order the snapshot is in.
 pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -> Plan {
     let selection = select::select(snapshot, target);
-    let context = Context::new(&selection.cloned, target, images);
-    let (stages, changes) = clone_all(&selection.cloned, &context);
+    let context = Context::new(&selection.cloned, target, images).named(&selection);
+    let Copies { stages, decisions, mut warnings, invalid } = clone_all(&selection.cloned, &context);
+    let left_out = [selection.left_out, decisions].concat();
     let hooks = hooks::plan(snapshot, &stages, &context);
-    let stalled = [workloads::stalled(snapshot, &selection.left_out, images), hooks.stalled].concat();
+    let stalled = [workloads::stalled(snapshot, &left_out, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, &selection.cloned);
+    warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
+    warnings.extend(overrides::unused_images(&selection.cloned, images));
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        decisions: sorted([selection.left_out, changes, missing, hooks.decisions].concat()),
+        externals: outside(&stages, target),
+        decisions: sorted([left_out, missing, hooks.decisions].concat()),
         awaits_images: workloads::awaits(stages.iter().flatten().chain(hooks.planned.iter().map(|h| &h.job)), images),
-        hooks: hooks.planned,
         stages,
+        hooks: hooks.planned,
+        warnings,
+        invalid,
         stalled,
     }
 }
 
+/// The objects as an environment gets them, and what there is to say about them.
+#[derive(Default)]
+struct Copies {
+    stages: Vec<Vec<Planned>>,
+    decisions: Vec<Decision>,
+    warnings: Vec<String>,
+    invalid: Vec<String>,
+}
+
 /// Every object as the environment gets it, by stages, and what was decided on each.
-fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>, Vec<Decision>) {
-    let mut stages: Vec<Vec<Planned>> = (0..STAGES).map(|_| Vec::new()).collect();
-    let mut decisions = Vec::new();
+fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> Copies {
+    let mut copies = Copies { stages: (0..STAGES).map(|_| Vec::new()).collect(), ..Copies::default() };
     for object in cloned {
-        let (manifest, made) = rules::apply_all(object, context);
-        decisions.extend(made);
-        if let Some(stage) = stages.get_mut(stage(object)) {
+        let (manifest, notes) = rules::apply_all(object, context);
+        copies.warnings.extend(notes.warnings);
+        copies.invalid.extend(notes.failures);
+        if let Some(reason) = select::refused(&manifest).filter(|_| kinds::runs_pods(&manifest)) {
+            copies.decisions.push(Decision::LeftOut { object: manifest.name(), reason });
+            continue;
+        }
+        copies.decisions.extend(notes.decisions);
+        if let Some(stage) = copies.stages.get_mut(stage(object)) {
             stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
-    stages.retain(|stage| !stage.is_empty());
-    (stages, decisions)
+    copies.stages.retain(|stage| !stage.is_empty());
+    copies.invalid.dedup();
+    copies
+}
+
+/// What the objects name outside the environment.
+fn outside(stages: &[Vec<Planned>], target: &Target<'_>) -> Vec<External> {
+    let objects = || stages.iter().flatten().map(|planned| &planned.manifest);
+    let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects());
+    externals(objects(), &inside)
 }
 
 /// The object with its own hash as an annotation.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::chosen::{excluded, is_included};
 use super::decision::{Decision, LeftOutReason};
 use super::hosts::{named_hosts, rule_host};
-use super::kinds::{is_cloned, is_route, not_cloned, treatment};
+use super::kinds::{is_cloned, is_route, not_cloned, runs_pods, treatment};
 use super::manifest::{Manifest, ObjectName};
 use super::pods::text;
 use super::refuse::refusal;
@@ -29,7 +29,10 @@ pub(super) struct Selection<'a> {
 /// Decides on every object of the snapshot.
 pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selection<'a> {
     let facts = Facts::of(snapshot, target);
-    let (able, mut left_out) = split(snapshot.objects.iter().collect(), |object| facts.reason(object));
+    // A patch can mend what is refused, so that is judged again afterwards.
+    let unmendable = |object: &Manifest, reason: &LeftOutReason| !is_mendable(object, reason, target);
+    let reason = |object: &Manifest| facts.reason(object).filter(|reason| unmendable(object, reason));
+    let (able, mut left_out) = split(snapshot.objects.iter().collect(), reason);
     // Only now, since the copy of an object whose owner is not cloned stands alone.
     let owners: HashSet<_> = able.iter().map(|o| family(&o.name())).collect();
     let (mut cloned, owned) = split(able, |object| made_by(object, &owners));
@@ -38,6 +41,13 @@ pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selecti
     left_out.extend(snapshot.others.iter().map(other));
     left_out.extend(made_by_strangers(snapshot));
     Selection { cloned, left_out }
+}
+
+/// Whether a patch is for an object whose pods are refused.
+fn is_mendable(object: &Manifest, reason: &LeftOutReason, target: &Target<'_>) -> bool {
+    let name = object.text("/metadata/name").unwrap_or_default();
+    let is_patched = || target.baseline.patches.iter().any(|patch| patch.is_for(object.group(), object.kind(), name));
+    matches!(reason, LeftOutReason::Refused { .. }) && runs_pods(object) && is_patched()
 }
 
 /// What is only known by its name is left out by its kind.
@@ -190,7 +200,8 @@ fn service_account(object: &Manifest) -> Option<LeftOutReason> {
     (object.name().name == "default" && is_plain).then_some(LeftOutReason::MadeByKubernetes)
 }
 
-fn refused(object: &Manifest) -> Option<LeftOutReason> {
+/// Why an object may not run, where it asks for what a preview must not have.
+pub(super) fn refused(object: &Manifest) -> Option<LeftOutReason> {
     refusal(object).map(|(path, what)| LeftOutReason::Refused { path, what })
 }
 

@@ -23,3 +23,4 @@ mod requests;
 mod shop;
 mod trust;
 mod upkeep;
+mod values;

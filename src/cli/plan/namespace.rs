@@ -127,6 +127,8 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         uid: super::environment::NO_UID,
         namespace: &namespace,
         baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
         run: "",

@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use crate::cli::cluster::Cluster;
 use crate::cli::errors::{Asked, Exit, Failure};
+use crate::domain::baseline::SecretRule;
 use crate::kinds::{KINDS, Kind, Known, Reading as Treated};
 use crate::plan::complete::{Behind, Evidence, matches};
-use crate::plan::{Manifest, ObjectName, Snapshot};
+use crate::plan::{Manifest, ObjectName, Snapshot, listed, sources};
 
 /// Requests at one time: a laptop's share of somebody else's API server.
 const IN_FLIGHT: usize = 8;
@@ -54,8 +55,8 @@ enum How {
     Names,
 }
 
-/// Reads the namespace; of Secrets those names, one by one.
-pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[String]) -> Result<Reading, Failure> {
+/// Reads the namespace; of Secrets those that the rules copy, one by one.
+pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[SecretRule]) -> Result<Reading, Failure> {
     check(cluster, namespace).await?;
     let kinds = kinds(cluster).await?;
     let resources = kinds.iter().map(|(resource, _)| resource.clone()).collect();
@@ -226,18 +227,17 @@ impl Pods<'_> {
     }
 }
 
-async fn read_secrets(cluster: &Cluster, namespace: &str, names: &[String], reading: &mut Reading) -> Result<(), Failure> {
+async fn read_secrets(cluster: &Cluster, namespace: &str, rules: &[SecretRule], reading: &mut Reading) -> Result<(), Failure> {
     let api: Api<Secret> = Api::namespaced(cluster.client(), namespace);
-    for name in names {
+    let mut read = BTreeMap::new();
+    for name in sources(rules) {
         let asked = Asked { verb: "get", resource: "secrets", namespace: Some(namespace) };
         let value = match cluster.may_ask(asked, api.get_opt(name)).await? {
             Some(Some(secret)) => serde_json::to_value(secret).unwrap_or_default(),
-            Some(None) => {
-                reading.snapshot.missing_secrets.push(name.clone());
-                continue;
-            }
+            Some(None) => continue,
             None => {
-                reading.closed_secrets.push(name.clone());
+                let closed = rules.iter().filter(|rule| rule.source.as_deref() == Some(name)).map(|rule| rule.name.clone());
+                reading.closed_secrets.extend(closed);
                 stand_in(name).value().clone()
             }
         };
@@ -245,8 +245,11 @@ async fn read_secrets(cluster: &Cluster, namespace: &str, names: &[String], read
         secret.set(&[], "apiVersion", "v1".into());
         secret.set(&[], "kind", "Secret".into());
         secret.remove("/metadata", "managedFields");
-        reading.snapshot.objects.push(secret);
+        read.insert(name.to_owned(), secret);
     }
+    let listed = listed(rules, &read);
+    reading.snapshot.objects.extend(listed.objects);
+    reading.snapshot.missing_secrets.extend(listed.missing);
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub struct ServiceOptions {
     pub kubeconfig: PathBuf,
     /// Address of the double's API.
     pub github_url: String,
-    /// Folder with `webhook-secret` and `github-token`, and for the log.
+    /// Folder with `webhook-secret`, `github-token` and `seed`, and for the log.
     pub folder: PathBuf,
     /// The registries that may be asked, by address and port and without TLS. Without any, none is.
     pub registries: Vec<String>,
@@ -62,6 +62,8 @@ impl Service {
             options.github_url.clone().into(),
             "--github-token-file".into(),
             file("github-token"),
+            "--seed-file".into(),
+            file("seed"),
         ];
         let registries = if options.registries.is_empty() { "none".to_owned() } else { options.registries.join(",") };
         let of_registries = ["--registry", &registries, "--registry-plain-http", &registries, "--registry-allow-private", "127.0.0.0/8"];

@@ -78,6 +78,7 @@ impl World {
         github.add_token(BOT, TOKEN)?;
         let folder = tempfile::tempdir().context("no folder for the service")?;
         std::fs::write(folder.path().join("webhook-secret"), format!("{SECRET}\n"))?;
+        std::fs::write(folder.path().join("seed"), "5".repeat(32))?;
         std::fs::write(folder.path().join("github-token"), format!("{TOKEN}\n"))?;
         let options = ServiceOptions {
             preview: preview.to_owned(),
