@@ -3,7 +3,7 @@
 //!
 //! No watch follows the pods of all environments, which would cost memory and events for what is right almost always. One
 //! list of the pods that are pending is asked for where a workload is not ready some seconds after it was applied, and
-//! again after twice the time.
+//! again after half as much time more.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -84,7 +84,8 @@ impl Pods {
                 HashMap::new()
             }
         };
-        let next = now + (now - applied_at).to_std().unwrap_or(FIRST_LOOK).clamp(FIRST_LOOK, LAST_PAUSE);
+        let half = (now - applied_at).to_std().unwrap_or_default() / 2;
+        let next = now + half.clamp(FIRST_LOOK, LAST_PAUSE);
         self.lock(|looks| looks.insert(uid.to_owned(), Look { applied_at, next, reasons }));
         self.put_reasons(uid, applied_at, status);
         Some(next)

@@ -45,7 +45,9 @@ reads!(waiting_for_its_next_image, {
 reads!(ready_without_its_own_code, {
     let why = "registry.example.com/acme/web:pr-42-3f9c2ab is not in the registry yet; the baseline's image runs instead, which is \
         not the code of this change";
-    ready().condition(conditions::IMAGES_AVAILABLE, ConditionStatus::False, "BaselineInstead", why)
+    let mut object = ready().condition(conditions::IMAGES_AVAILABLE, ConditionStatus::False, "BaselineInstead", why);
+    object.status().services[0].from = ImageOrigin::Baseline;
+    object
 });
 reads!(creating_without_services, started());
 reads!(creating, {
