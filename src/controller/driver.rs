@@ -339,7 +339,7 @@ impl Pass<'_> {
     async fn take_down(&self) -> Step<Action> {
         self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
-        match clean_up::take_down(self.context, &self.environment, status.namespace.as_deref()).await? {
+        match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {
                 let why = format!("{}: namespace {} is going", self.settled.wanted.message, names.join(", "));
                 self.finish(Progress::Removing(why), status.clone()).await

@@ -42,6 +42,7 @@ pub use manifest::{Manifest, ObjectName};
 pub use overrides::unused_rules;
 pub use pods::{images_of, pull_secrets_of, service_account_of};
 pub use secret_values::{HIDDEN, Listed, listed, sources};
+pub use select::controller;
 pub use source::Sources;
 pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 

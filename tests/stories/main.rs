@@ -21,6 +21,8 @@ mod plan;
 mod refused;
 mod requests;
 mod shop;
+mod table;
 mod trust;
 mod upkeep;
 mod values;
+mod whole;

@@ -105,7 +105,7 @@ impl Wished {
         let Self { baseline, object, is_there, held_hosts, notes } = self;
         let environment =
             Environment::try_from(&object).map_err(|why| Failure::failed(format!("{} cannot be used: {why}", object.name_any())))?;
-        let reading = read(cluster, &baseline.namespace, &baseline.secrets).await?;
+        let reading = read(cluster, &baseline.namespace, &baseline.secrets, &baseline.selection.custom_resources).await?;
         let status = object.status.clone().unwrap_or_default();
         let resolved =
             resolve(&environment, &baseline, &status.images).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::cli::cluster::Cluster;
 use crate::cli::errors::{Asked, Exit, Failure};
-use crate::domain::baseline::SecretRule;
+use crate::domain::baseline::{GroupKind, SecretRule};
 use crate::kinds::{KINDS, Kind, Known, Reading as Treated};
 use crate::plan::complete::{Behind, Evidence, matches};
-use crate::plan::{Manifest, ObjectName, Snapshot, listed, sources};
+use crate::plan::{Controlled, Manifest, ObjectName, Snapshot, controller, listed, sources};
 
 /// Requests at one time: a laptop's share of somebody else's API server.
 const IN_FLIGHT: usize = 8;
@@ -55,10 +55,10 @@ enum How {
     Names,
 }
 
-/// Reads the namespace; of Secrets those that the rules copy, one by one.
-pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[SecretRule]) -> Result<Reading, Failure> {
+/// Reads the namespace; of Secrets those that the rules copy, one by one, and custom resources of those kinds whole.
+pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[SecretRule], custom: &[GroupKind]) -> Result<Reading, Failure> {
     check(cluster, namespace).await?;
-    let kinds = kinds(cluster).await?;
+    let kinds = kinds(cluster, custom).await?;
     let resources = kinds.iter().map(|(resource, _)| resource.clone()).collect();
     let lists = kinds.into_iter().map(|(resource, how)| list(cluster, namespace, (resource, how)));
     let mut listed: Vec<Listed> = futures::stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
@@ -88,8 +88,8 @@ async fn check(cluster: &Cluster, namespace: &str) -> Result<(), Failure> {
 }
 
 /// The kinds of namespaced objects that the cluster knows. Where it does not say, those that we know.
-async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
-    let known = KINDS.iter().map(|known| known.kind.resource()).filter_map(|resource| Some((how(&resource)?, resource)));
+async fn kinds(cluster: &Cluster, custom: &[GroupKind]) -> Result<Vec<(ApiResource, How)>, Failure> {
+    let known = KINDS.iter().map(|known| known.kind.resource()).filter_map(|resource| Some((how(&resource, custom)?, resource)));
     let known = known.map(|(how, resource)| (resource, how));
     let discovery = match Discovery::new(cluster.client()).run_aggregated().await {
         Ok(discovery) => Ok(discovery),
@@ -107,7 +107,7 @@ async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
     let mut kinds: BTreeMap<(String, String), (ApiResource, How)> = BTreeMap::new();
     for (resource, capabilities) in discovery.groups().flat_map(|group| group.recommended_resources()) {
         let listable = capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST);
-        if let Some(how) = how(&resource).filter(|_| listable) {
+        if let Some(how) = how(&resource, custom).filter(|_| listable) {
             kinds.insert((resource.group.clone(), resource.kind.clone()), (resource, how));
         }
     }
@@ -118,11 +118,12 @@ async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
     Ok(kinds.into_values().collect())
 }
 
-fn how(resource: &ApiResource) -> Option<How> {
+fn how(resource: &ApiResource, custom: &[GroupKind]) -> Option<How> {
     let known = Known::find(&resource.group, &resource.kind).map(|known| known.treatment.reading());
     match known {
         _ if UNREAD_GROUPS.contains(&resource.group.as_str()) => None,
         Some(Treated::Whole) => Some(How::Whole),
+        None if custom.iter().any(|c| c.group == resource.group && c.kind == resource.kind) => Some(How::Whole),
         Some(Treated::ByName | Treated::Never) => None,
         Some(Treated::NameOnly) | None => Some(How::Names),
     }
@@ -163,8 +164,8 @@ fn sorted(listed: &[Listed]) -> Reading {
             continue;
         };
         match how {
-            How::Whole => reading.snapshot.objects.extend(objects.iter().cloned()),
-            How::Names => reading.snapshot.others.extend(objects.iter().filter(|o| stands_alone(o)).map(Manifest::name)),
+            How::Whole => reading.snapshot.objects.extend(objects.iter().filter(|o| !grants_us(o)).cloned()),
+            How::Names => objects.iter().filter(|o| !grants_us(o)).for_each(|o| add_name(o, &mut reading.snapshot)),
         }
     }
     let all = |kind: &str| listed.iter().find(|l| l.resource.kind == kind).and_then(|l| l.objects.as_deref());
@@ -173,10 +174,17 @@ fn sorted(listed: &[Listed]) -> Reading {
     reading
 }
 
-/// What another object controls is that object's affair.
-fn stands_alone(object: &Manifest) -> bool {
-    let grants_us = object.text("/metadata/name").is_some_and(|name| name.starts_with("preview-env:baseline-"));
-    !grants_us && owner(object).is_none()
+/// What lets the service read a baseline is no part of the system in it.
+fn grants_us(object: &Manifest) -> bool {
+    object.text("/metadata/name").is_some_and(|name| name.starts_with("preview-env:baseline-"))
+}
+
+/// What another object controls is told apart: it is that object's affair.
+fn add_name(object: &Manifest, snapshot: &mut Snapshot) {
+    match controller(object) {
+        Some(owner) => snapshot.controlled.push(Controlled { object: object.name(), owner }),
+        None => snapshot.others.push(object.name()),
+    }
 }
 
 fn owner(object: &Manifest) -> Option<String> {

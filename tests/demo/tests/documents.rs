@@ -33,7 +33,7 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 18] = [
+const OF_KUBERNETES: [&str; 20] = [
     "BackoffLimitExceeded",
     "Complete",
     "DeadlineExceeded",
@@ -44,12 +44,14 @@ const OF_KUBERNETES: [&str; 18] = [
     "ExternalName",
     "GitHub",
     "Namespace",
+    "Namespaced",
     "OnDelete",
     "PartialEq",
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
     "ReplicaFailure",
     "RollingUpdate",
+    "Stale",
     "Baseline",
     "None",
 ];
@@ -141,8 +143,9 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "README.md",
         "CONTRIBUTING.md",
         "docs/architecture.md",
-        "docs/configuration.md",
         "docs/commands.md",
+        "docs/configuration.md",
+        "docs/kinds.md",
         "docs/operations.md",
         "docs/troubleshooting.md",
     ] {
