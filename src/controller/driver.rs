@@ -12,6 +12,7 @@ use kube::runtime::controller::Action;
 
 use super::apply::{self, Applied, Destination};
 use super::clean_up::{self, CleanUp};
+use super::explain::explained;
 use super::hosts::Taken;
 use super::inquiry::Inquiry;
 use super::namespace::{self, NamespaceOutcome};
@@ -219,12 +220,12 @@ impl Pass<'_> {
                     let (plan, images) =
                         self.plan_with_answers((plan, images), inquiry.pinned(&self.context.client).await, (&name, baseline, &snapshot));
                     let digest = digest::of_inputs(&self.environment, &images.images, baseline);
-                    let status = PreviewEnvironmentStatus { images: images.record, ..status };
+                    let status = PreviewEnvironmentStatus { images: images.record, ..explained(status, &snapshot, &plan) };
                     return self.apply_plan(&plan, (&recorded, status), digest).await;
                 }
                 NamespaceOutcome::Terminating => {
                     let why = format!("namespace {name} is still being deleted");
-                    return Ok((Progress::Waiting("NamespaceTerminating", why), status));
+                    return Ok((Progress::Waiting("NamespaceTerminating", why), explained(status, &snapshot, &plan)));
                 }
                 NamespaceOutcome::Foreign => taken.push(name),
             }

@@ -11,7 +11,7 @@ use preview_env::controller::status::PHASES;
 use test_world::root;
 
 /// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
-const OTHER_WORDS: [&str; 19] = [
+const OTHER_WORDS: [&str; 23] = [
     "Age",
     "Commands",
     "Domain",
@@ -20,22 +20,27 @@ const OTHER_WORDS: [&str; 19] = [
     "Expires",
     "False",
     "Helm",
+    "Labels",
     "List",
     "Metrics",
     "New",
+    "Open",
     "Phase",
     "Prefix",
     "Reason",
     "Recorded",
+    "Registries",
+    "Registry",
     "Revision",
     "Source",
     "True",
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 20] = [
+const OF_KUBERNETES: [&str; 25] = [
     "BackoffLimitExceeded",
     "Complete",
+    "ContainerCreating",
     "DeadlineExceeded",
     "Failed",
     "Never",
@@ -46,6 +51,10 @@ const OF_KUBERNETES: [&str; 20] = [
     "Namespace",
     "Namespaced",
     "OnDelete",
+    "Opaque",
+    "PodInitializing",
+    "PodScheduled",
+    "ReplicaSet",
     "PartialEq",
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
