@@ -26,6 +26,7 @@ use crate::intent::Existing;
 use crate::lookup;
 use crate::metrics::Metrics;
 use crate::record::Coalescing;
+use crate::registry::{Registry, RegistryConfig};
 use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
 
 /// Everything that the service is told at its start.
@@ -36,6 +37,8 @@ pub struct Options {
     pub server: ServerConfig,
     /// The controller.
     pub controller: ControllerConfig,
+    /// The registries.
+    pub registry: RegistryConfig,
     /// What generated values of Secrets follow from, where one is given.
     pub seed: Option<Seed>,
     /// GitHub; without a token no pull request is read and no comment is written.
@@ -74,7 +77,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let (driver, notifier) = feedback(&client, forge.clone(), &environments);
     let (sender, changes) = unbounded();
     let baselines = Arc::<Baselines>::default();
-    let lookups = Arc::new(lookup::Context::new(client.clone(), forge, baselines.clone()));
+    let lookups = Arc::new(lookup::Context::new(client.clone(), forge.clone(), baselines.clone()));
     environments.listen(tell(sender, lookups.clone(), notifier.clone()));
     let store = environments.store();
     let parts = Parts {
@@ -84,6 +87,8 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         identity,
         environments,
         baselines: baselines.clone(),
+        registry: Registry::new(options.registry).with_metrics(metrics.clone()),
+        forge,
         feedback: Arc::new(notifier),
         metrics: metrics.clone(),
     };

@@ -16,7 +16,7 @@ use preview_env::api::environment::SourceState;
 use preview_env::config::GithubConfig;
 use preview_env::domain::{Baseline, RepoName};
 use preview_env::forge::github::GitHub;
-use preview_env::forge::{Forge, ForgeError, PullRequest};
+use preview_env::forge::{ChangedFiles, Forge, ForgeError, PullRequest};
 use preview_env::intent::Fact;
 use preview_env::metrics::Metrics;
 use preview_env::record::{RecordError, Recorded, Recorder};
@@ -89,6 +89,25 @@ async fn a_comment_behind_many_others_is_found() {
     let github = client(&double, &folder);
     let id = github.create_comment(&web, 1, "<!-- m -->").await.unwrap();
     assert_eq!(github.find_comment(&web, 1, "<!-- m -->").await.unwrap().unwrap().id, id);
+    fits_what_github_publishes(&double);
+}
+
+#[tokio::test]
+async fn the_files_of_a_pull_request_are_named_or_too_many() {
+    let (double, folder, web) = (double(), tempfile::tempdir().unwrap(), "acme/web".parse::<RepoName>().unwrap());
+    double.act(Open::new("acme/web", "x", "ann").files(&["a", "docs/b"])).unwrap();
+    let github = client(&double, &folder);
+    let named = |names: &[&str]| ChangedFiles::Named(names.iter().map(|&n| n.to_owned()).collect());
+    assert_eq!(github.changed_files(&web, 1).await.unwrap(), named(&["a", "docs/b"]));
+    double.change_files("acme/web", 1, &[("new", Some("old"))]).unwrap();
+    assert_eq!(github.changed_files(&web, 1).await.unwrap(), named(&["new", "old"]));
+    let many: Vec<String> = (0..301).map(|n| format!("f{n}")).collect();
+    let many: Vec<(&str, Option<&str>)> = many.iter().map(|f| (f.as_str(), None)).collect();
+    double.change_files("acme/web", 1, &many[..250]).unwrap();
+    assert!(matches!(github.changed_files(&web, 1).await.unwrap(), ChangedFiles::Named(files) if files.len() == 250));
+    double.change_files("acme/web", 1, &many).unwrap();
+    assert_eq!(github.changed_files(&web, 1).await.unwrap(), ChangedFiles::TooMany);
+    assert_eq!(github.changed_files(&web, 9).await.unwrap_err(), ForgeError::NotFound("acme/web#9".into()));
     fits_what_github_publishes(&double);
 }
 

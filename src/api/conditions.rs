@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const WANTED: &str = "Wanted";
 /// May the revision run here? False for a pull request from a fork.
 pub const APPROVED: &str = "Approved";
+/// Are the images there that run instead of the baseline's?
+pub const IMAGES_AVAILABLE: &str = "ImagesAvailable";
 /// Is the cluster being changed towards what is wanted?
 pub const PROGRESSING: &str = "Progressing";
 /// For an environment: are its workloads ready? For a Baseline: can environments be made from it?

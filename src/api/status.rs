@@ -38,6 +38,10 @@ pub struct PreviewEnvironmentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub services: Vec<ServiceStatus>,
+    /// The images that run instead of the baseline's, as their registries know them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub images: Vec<ImageStatus>,
     /// The Baseline's hooks, each with its last Job.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -79,7 +83,8 @@ pub struct PreviewEnvironmentStatus {
     /// What the pull request shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,
-    /// `Wanted`, `Approved`, `Progressing`, `Ready`, `Stalled`, `HooksSucceeded`, `LookedUp` and `FeedbackDelivered`.
+    /// `Wanted`, `Approved`, `ImagesAvailable`, `Progressing`, `Ready`, `Stalled`, `HooksSucceeded`, `LookedUp` and
+    /// `FeedbackDelivered`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -128,6 +133,52 @@ pub struct ServiceStatus {
     /// Why not, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The image that is not there yet. Until it is, the workload stays as it is: not made, or as it was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+}
+
+/// An image that is to run instead of the baseline's, as its registry knows it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageStatus {
+    /// Its repository, as the Baseline or the environment spells it.
+    pub name: String,
+    /// The tag.
+    pub tag: String,
+    /// The commit that it is to be built from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// What the registry says.
+    pub state: ImageState,
+    /// Why, as one word: the reason of the condition `ImagesAvailable`.
+    pub reason: String,
+    /// Why, as a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// What the tag pointed to when it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Since when it is so; of a missing image, when it was first missed.
+    pub since: DateTime<Utc>,
+    /// Until when a missing image is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// What a registry says of an image.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ImageState {
+    /// It is being asked.
+    Looking,
+    /// It has it.
+    Available,
+    /// It does not have it yet.
+    Missing,
+    /// Nobody can say.
+    Unknown,
+    /// The change touches nothing that it is built from, so the baseline's image runs.
+    Unchanged,
 }
 
 /// How the last Job of a hook is.

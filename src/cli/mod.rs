@@ -16,6 +16,7 @@ pub mod list;
 pub mod output;
 pub mod plan;
 pub mod refresh;
+pub mod registry;
 pub mod serve;
 pub mod target;
 pub mod version;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
+use super::registry::RegistryArgs;
 use crate::config::{ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, ServerConfig};
 use crate::domain::Seed;
 use crate::server::{SecretsError, WebhookSecrets};
@@ -39,6 +40,9 @@ pub struct ServeArgs {
     /// Requests to the API server at one time
     #[arg(long, env = "PREVIEW_IN_FLIGHT", value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub in_flight: u16,
+    /// The registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 impl ServeArgs {
@@ -53,6 +57,7 @@ impl ServeArgs {
             server: ServerConfig { listen: self.listen, body_limit: self.body_limit },
             seed: self.seed_file.as_deref().filter(|path| !path.as_os_str().is_empty()).map(seed).transpose()?,
             controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
+            registry: self.registry.config(),
             github: token_file.map(github).transpose()?,
         })
     }

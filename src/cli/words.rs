@@ -168,6 +168,7 @@ fn question(type_: &str) -> &str {
     match type_ {
         conditions::WANTED => "wanted",
         conditions::APPROVED => "may run",
+        conditions::IMAGES_AVAILABLE => "images there",
         conditions::PROGRESSING => "being changed",
         conditions::READY => "ready",
         conditions::FEEDBACK_DELIVERED => "shown on the pull request",

@@ -64,7 +64,8 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
         }
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
-    plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
+    let is_due = |planned: &&Planned| !is_current(planned) && !plan.holds_back(&planned.manifest.name());
+    plan.stages.iter().map(|stage| stage.iter().filter(is_due).collect()).collect()
 }
 
 /// Whether somebody else deleted or replaced an object since it was applied, as far as watches see that.

@@ -3,14 +3,15 @@
 
 use crate::domain::slug::hash8;
 use crate::domain::{Baseline, Environment};
-use crate::plan::ResolvedImages;
+use crate::plan::{ImageSwap, ResolvedImages};
 
 /// Raised with every change of the rules that is to reach environments which exist already.
 const PLAN_VERSION: &str = "1";
 
-/// The digest of a plan's inputs: the commit where a value names it, the images, the Baseline's own spec, and the version of the rules.
+/// The digest of a plan's inputs: the commit where a value names it, the images, the Baseline's own spec, and the version
+/// of the rules.
 pub fn of_inputs(environment: &Environment, images: &ResolvedImages, baseline: &Baseline) -> String {
-    let mut parts: Vec<String> = images.swaps.iter().map(|s| format!("{} {:?}", s.repository.with_tag(&s.tag), s.from)).collect();
+    let mut parts: Vec<String> = images.swaps.iter().map(of_image).collect();
     parts.sort();
     // Only where a value names the commit: a push of another image alone is nothing to plan anew.
     let revision = environment.main_source().filter(|_| baseline.names_a_revision()).map(|source| source.revision.to_string());
@@ -19,9 +20,14 @@ pub fn of_inputs(environment: &Environment, images: &ResolvedImages, baseline: &
     hash8(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+fn of_image(swap: &ImageSwap) -> String {
+    let awaited = if swap.awaited { " awaited" } else { "" };
+    format!("{} {:?}{awaited}", swap.instead_of(&swap.repository), swap.from)
+}
+
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid", "HookFailed"]
+    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid", "HookFailed", "ImageMissing"]
         .into_iter()
         .find(|r| *r == recorded)
         .unwrap_or("Stalled")

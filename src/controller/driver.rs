@@ -14,12 +14,13 @@ use super::apply::{self, Applied, Destination};
 use super::clean_up::{self, CleanUp};
 use super::explain::explained;
 use super::hosts::Taken;
+use super::inquiry::Inquiry;
 use super::namespace::{self, NamespaceOutcome};
 use super::observe::{Observed, observe};
 use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
-use super::resolve::resolve;
+use super::resolve::Resolution;
 use super::settle::{Course, Settled, settle};
 use super::status::{self, Progress};
 use super::{Context, digest, hooks};
@@ -93,19 +94,24 @@ impl Pass<'_> {
         if let Some(waiting) = self.refresh().await? {
             return self.finish(waiting, self.recorded.emptied()).await;
         }
-        let images = match resolve(&self.environment, baseline) {
-            Ok(images) => images,
+        let (context, recorded) = (self.context, self.recorded.status.images.clone());
+        let inquiry = match Inquiry::new((&context.images, &context.changes), &self.environment, (baseline, &recorded), self.now) {
+            Ok(inquiry) => inquiry,
             Err(error) => return self.stall("Images", error.to_string()).await,
         };
-        let digest = digest::of_inputs(&self.environment, &images, baseline);
+        let images = inquiry.resolution();
+        let digest = digest::of_inputs(&self.environment, &images.images, baseline);
         if self.has_lost_its_namespace().await? {
             let why = "its namespace was deleted and is made again".to_owned();
             return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.emptied()).await;
         }
-        let need = self.need(&digest, baseline);
+        let need = match self.need(&digest, baseline) {
+            Need::Nothing if !inquiry.is_under_way() => Need::Plan,
+            need => need,
+        };
         self.mending = need == Need::Mend;
         if need == Need::Nothing {
-            let mut status = self.recorded.status.clone();
+            let mut status = PreviewEnvironmentStatus { images: images.record, ..self.recorded.status.clone() };
             let hook = self.look_at_hooks(baseline, &mut status).await;
             if !matches!(hook, hooks::Next::Start(_)) {
                 if self.watch_is_current() && !self.is_held() {
@@ -115,7 +121,7 @@ impl Pass<'_> {
             }
             self.recorded.status = status;
         }
-        let (progress, status) = self.make_so(baseline, &images, digest).await?;
+        let (progress, status) = self.make_so(baseline, &inquiry).await?;
         self.finish(progress, status).await
     }
 
@@ -142,7 +148,7 @@ impl Pass<'_> {
     /// What is to be done, by what was applied last and what the watches saw since.
     fn need(&self, digest: &str, baseline: &Baseline) -> Need {
         let status = &self.recorded.status;
-        let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
+        let incomplete = self.recorded.is_incomplete();
         let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
         let worth_a_try = incomplete && (due || !self.was_stalled());
         if status.plan_digest.as_deref() != Some(digest) || worth_a_try || self.follows(baseline) || self.is_misplaced() {
@@ -173,27 +179,29 @@ impl Pass<'_> {
     /// What a pass that changes nothing has to say: something that stalled stays so.
     fn recorded_progress(&self) -> Progress {
         match find(&self.recorded.status.conditions, STALLED) {
-            Some(stalled) if self.was_stalled() && stalled.reason != "HookFailed" => {
+            Some(stalled) if self.was_stalled() && !matches!(stalled.reason.as_str(), "HookFailed" | "ImageMissing") => {
                 Progress::Stalled(digest::stalled_reason(&stalled.reason), stalled.message.clone())
             }
             _ => Progress::Applied,
         }
     }
 
-    async fn make_so(&self, baseline: &Baseline, images: &ResolvedImages, digest: String) -> Step<(Progress, PreviewEnvironmentStatus)> {
+    async fn make_so(&self, baseline: &Baseline, inquiry: &Inquiry<'_>) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let hold = async { if self.is_held() { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
         let (observed, ()) = futures::try_join!(observe(self.context, baseline), hold)?;
         let snapshot = match observed {
             Observed::Snapshot(snapshot) => snapshot,
             Observed::NotYet(why) => return Ok((Progress::Waiting("BaselineNotRead", why), self.recorded.status.clone())),
         };
+        inquiry.begin(&snapshot);
         let mut taken = Vec::new();
         for name in namespace::candidates(&self.environment, self.recorded.status.namespace.as_deref()) {
             if self.was_taken() && namespace::is_foreign(self.context, &self.environment, &name).await? {
                 taken.push(name);
                 continue;
             }
-            let plan = match self.plan_for(&name, baseline, &snapshot, images) {
+            let images = inquiry.resolution();
+            let plan = match self.plan_for(&name, (baseline, &snapshot), &images.images) {
                 Ok(plan) => plan,
                 Err(taken) => return Ok((Progress::Waiting("HostTaken", taken.to_string()), self.recorded.status.clone())),
             };
@@ -204,13 +212,20 @@ impl Pass<'_> {
             let recorded = self.recorded.in_namespace(&name);
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
-            let (status, namespace) = futures::try_join!(intent, self.own_namespace(&name, &recorded))?;
-            let status = explained(status, &snapshot, &plan);
+            // The registries have the time of both to answer.
+            let answers = async { Ok::<_, RequestError>(inquiry.answered(&snapshot).await) };
+            let (status, namespace, ()) = futures::try_join!(intent, self.own_namespace(&name, &recorded), answers)?;
             match namespace {
-                NamespaceOutcome::Ours => return self.apply_plan(&plan, (&recorded, status), digest).await,
+                NamespaceOutcome::Ours => {
+                    let (plan, images) =
+                        self.plan_with_answers((plan, images), inquiry.pinned(&self.context.client).await, (&name, baseline, &snapshot));
+                    let digest = digest::of_inputs(&self.environment, &images.images, baseline);
+                    let status = PreviewEnvironmentStatus { images: images.record, ..explained(status, &snapshot, &plan) };
+                    return self.apply_plan(&plan, (&recorded, status), digest).await;
+                }
                 NamespaceOutcome::Terminating => {
                     let why = format!("namespace {name} is still being deleted");
-                    return Ok((Progress::Waiting("NamespaceTerminating", why), status));
+                    return Ok((Progress::Waiting("NamespaceTerminating", why), explained(status, &snapshot, &plan)));
                 }
                 NamespaceOutcome::Foreign => taken.push(name),
             }
@@ -225,7 +240,7 @@ impl Pass<'_> {
     }
 
     /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
-    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Result<Plan, Taken> {
+    fn plan_for(&self, name: &str, (baseline, snapshot): (&Baseline, &Snapshot), images: &ResolvedImages) -> Result<Plan, Taken> {
         let run = self.environment.hook_run();
         let domain = baseline.hosts.as_ref().map(|h| h.domain.as_str()).unwrap_or_default();
         let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
@@ -250,6 +265,22 @@ impl Pass<'_> {
                 Err(taken) if tries.next().is_none() => return Err(taken),
                 Err(_) => {}
             }
+        }
+    }
+
+    /// The plan, with what the registries said since it was made.
+    fn plan_with_answers(
+        &self,
+        (plan, images): (Plan, Resolution),
+        answered: Resolution,
+        (name, baseline, snapshot): (&str, &Baseline, &Snapshot),
+    ) -> (Plan, Resolution) {
+        if answered.images == images.images {
+            return (plan, answered);
+        }
+        match self.plan_for(name, (baseline, snapshot), &answered.images) {
+            Ok(plan) => (plan, answered),
+            Err(_) => (plan, images),
         }
     }
 
@@ -287,6 +318,8 @@ impl Pass<'_> {
         let Applied { inventory, written, failures } = applied;
         tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
         let complete = held.is_empty() && !failures.iter().any(RequestError::is_transient);
+        // What waits for a hook or for its image still runs what was there before.
+        let is_whole = held.is_empty() && !plan.awaits_images;
         self.context.behind.set(&self.environment.uid, 0);
         let mut status = PreviewEnvironmentStatus {
             inventory,
@@ -295,17 +328,17 @@ impl Pass<'_> {
             services: status::services_of(plan),
             left_out: status::left_out_of(plan),
             urls: plan.urls.clone(),
-            // What waits for a hook still runs what was there before.
-            revision: if held.is_empty() { self.environment.main_source().map(|s| s.revision.to_string()) } else { status.revision },
+            revision: if is_whole { self.environment.main_source().map(|s| s.revision.to_string()) } else { status.revision },
             plan_digest: complete.then_some(digest),
             applied_at: if written > 0 { Some(Utc::now()) } else { status.applied_at },
             ..status
         };
-        let hook = if progress == Progress::Applied { self.run_hooks(plan, &mut status).await? } else { None };
+        let hook = if progress == Progress::Applied && !plan.awaits_images { self.run_hooks(plan, &mut status).await? } else { None };
         Ok((hook.unwrap_or(progress), status))
     }
 
     async fn take_down(&self) -> Step<Action> {
+        self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
         match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {

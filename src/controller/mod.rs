@@ -1,7 +1,7 @@
 //! The controller: one level-triggered loop that makes every environment what it should be.
 //!
 //! ```text
-//! settle > observe (IO) > resolve > plan > apply (IO) > status          driver.rs calls them in this order
+//! settle > observe (IO) > resolve (images.rs: IO) > plan > apply (IO) > status          driver.rs calls them in this order
 //! ```
 //!
 //! The watches feed three in-memory views, so that a reconcile asks the API server nothing that it was told already:
@@ -9,6 +9,7 @@
 //! ([`baseline_cache`]).
 
 pub mod apply;
+pub mod availability;
 pub mod baseline_cache;
 pub mod baseline_externals;
 pub mod baseline_reader;
@@ -16,6 +17,7 @@ pub mod baseline_status;
 pub mod baselines;
 pub mod behind;
 pub mod catalogue;
+pub mod changes;
 pub mod clean_up;
 pub mod digest;
 pub mod discovery;
@@ -27,10 +29,14 @@ pub mod hook_jobs;
 mod hook_runs;
 mod hooks;
 pub mod hosts;
+pub mod images;
 pub mod index;
+pub mod inquiry;
 pub mod namespace;
+pub mod nodes;
 pub mod observe;
 mod outcome;
+pub mod pods;
 pub mod recorded;
 pub mod requests;
 pub mod resolve;
@@ -58,10 +64,13 @@ use tokio::sync::Semaphore;
 
 use self::baselines::Baselines;
 use self::behind::Behind;
+use self::changes::Changes;
 use self::healing::Healing;
 use self::hook_jobs::HookJobs;
 use self::hosts::HostClaims;
+use self::images::{Around, Images};
 use self::index::{Index, WORKLOADS};
+use self::pods::Pods;
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
@@ -69,8 +78,10 @@ use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
 use crate::domain::Seed;
+use crate::forge::Forge;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
+use crate::registry::Registry;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -106,6 +117,12 @@ pub struct Context {
     pub retries: Retries,
     /// One permit for each apply in flight, over all environments.
     pub permits: Semaphore,
+    /// The registries and what they are asked.
+    pub images: Arc<Images>,
+    /// What pull requests change.
+    pub changes: Arc<Changes>,
+    /// What pods said that do not start.
+    pub pods: Pods,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
     /// Every environment, as the watch brings them.
@@ -145,6 +162,10 @@ pub struct Parts {
     pub environments: environments::Environments,
     /// The Baselines, shared with whoever must know them.
     pub baselines: Arc<Baselines>,
+    /// The registries.
+    pub registry: Registry,
+    /// Says what pull requests change, if anybody does.
+    pub forge: Option<Arc<dyn Forge>>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
     /// What is counted.
@@ -157,7 +178,7 @@ impl Controller {
         let (wake, wakeups) = Wake::channel();
         let permits = Semaphore::new(parts.config.in_flight);
         let context = Context {
-            client: parts.client,
+            client: parts.client.clone(),
             config: parts.config,
             seed: parts.seed,
             identity: parts.identity,
@@ -170,6 +191,9 @@ impl Controller {
             healing: Healing::default(),
             retries: Retries::default(),
             permits,
+            images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
+            changes: Arc::new(Changes::new(parts.forge, wake.clone())),
+            pods: Pods::default(),
             feedback: parts.feedback,
             environments: parts.environments.store(),
             metrics: parts.metrics,

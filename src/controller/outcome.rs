@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use kube::runtime::controller::Action;
 
 use super::apply::Applied;
+use super::availability;
 use super::driver::{Pass, Step};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
@@ -53,6 +54,8 @@ impl Pass<'_> {
         if let Some(count) = self.context.behind.of(&self.environment.uid) {
             before.behind = count;
         }
+        let progress = availability::progress(progress, &before);
+        let look = self.look_at_pods(&progress, &mut before).await;
         self.context.metrics.reconcile(progress.label(), self.started.elapsed());
         if !matches!(progress, Progress::Failing(_)) {
             self.context.retries.forget(&self.environment.uid);
@@ -63,7 +66,8 @@ impl Pass<'_> {
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
         // What this pass wrote on its way counts too.
         let known = status::derived(&self.context.memory.recall(self.object).status);
-        let mut pause = self.pause(&progress);
+        let next = [look, self.settled.expires_at, availability::next_end(&before.images, self.now)];
+        let mut pause = self.pause(&progress, next.into_iter().flatten().min());
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
             pause = pause.min(status_pause);
         } else if after != known {
@@ -74,6 +78,16 @@ impl Pass<'_> {
             }
         }
         Ok(Action::requeue(pause))
+    }
+
+    /// What the pods of workloads say that are not ready for some time, and when to look at them again.
+    async fn look_at_pods(&self, progress: &Progress, status: &mut PreviewEnvironmentStatus) -> Option<DateTime<Utc>> {
+        match progress {
+            Progress::Applied | Progress::Waiting("ImageMissing", _) | Progress::Stalled("ImageMissing", _) => {
+                self.context.pods.explain(&self.context.client, &self.environment.uid, status, self.now).await
+            }
+            _ => None,
+        }
     }
 
     pub(super) async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {
@@ -101,8 +115,9 @@ impl Pass<'_> {
         status.applied_at.map_or(STATUS_PAUSE, |at| age(at, self.now)).clamp(STATUS_PAUSE, LONGEST_STATUS_PAUSE)
     }
 
-    fn pause(&self, progress: &Progress) -> Duration {
-        let until_expiry = self.settled.expires_at.and_then(|at| (at - self.now).to_std().ok());
+    /// When to come back, and in any case at the next moment at which something changes.
+    fn pause(&self, progress: &Progress, next: Option<DateTime<Utc>>) -> Duration {
+        let until_next = next.and_then(|at| (at - self.now).to_std().ok());
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
             Progress::Stalled(..) => STALLED_PAUSE,
@@ -115,7 +130,7 @@ impl Pass<'_> {
             Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
         };
         // A second more than the exact moment, so that the next pass finds it past.
-        until_expiry.map_or(own, |expiry| own.min(expiry + Duration::from_secs(1)))
+        until_next.map_or(own, |next| own.min(next + Duration::from_secs(1)))
     }
 }
 

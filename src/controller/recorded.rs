@@ -1,6 +1,6 @@
 //! What we know of an environment from before: its status, as we last wrote it. No client, no clock, no logging.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -46,7 +46,14 @@ impl Recorded {
     /// Whether the rights in the namespace may not be there: nothing was completely applied yet, or something is missing,
     /// and the rights may be what it is missing for.
     pub fn needs_rights(&self) -> bool {
-        self.status.plan_digest.is_none() || self.status.inventory.iter().any(|entry| entry.hash.is_none())
+        self.status.plan_digest.is_none() || self.is_incomplete()
+    }
+
+    /// Whether an object is not there that should be. A workload that waits for its image should not.
+    pub fn is_incomplete(&self) -> bool {
+        let waiting = self.status.services.iter().filter(|s| s.waits_for.is_some()).map(|s| (s.kind.as_str(), s.name.as_str()));
+        let waiting: HashSet<_> = waiting.collect();
+        self.status.inventory.iter().any(|e| e.hash.is_none() && !waiting.contains(&(e.kind.as_str(), e.name.as_str())))
     }
 
     /// What is known for that namespace: nothing of what was applied to another one counts there.
@@ -64,6 +71,7 @@ impl Recorded {
             let object = planned.manifest.name();
             match inventory.iter_mut().find(|entry| names(entry, &object)) {
                 Some(entry) if entry.hash.as_deref() == Some(&planned.hash) => {}
+                Some(_) if plan.holds_back(&object) => {}
                 Some(entry) => entry.hash = None,
                 None => {
                     let ObjectName { api_version, kind, name } = object;

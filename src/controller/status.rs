@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::availability;
 use super::hooks;
 use super::index::{Index, workload_key};
 use super::settle::{Course, Settled};
@@ -77,6 +78,7 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
     let Findings { environment, settled, progress, before } = findings;
     let mut observations = vec![settled.wanted.clone(), ready(progress, before), progressing(progress, before), stalled(progress)];
     observations.extend(settled.approved.clone());
+    observations.extend(availability::observation(&before.images));
     observations.extend(hooks_succeeded(&before.hooks));
     let conditions = observations.into_iter().map(|o| o.dated(&before.conditions, environment.generation, now)).collect();
     let ready = matches!(progress, Progress::Applied) && unready(before).is_empty();
@@ -188,6 +190,7 @@ pub fn services_of(plan: &Plan) -> Vec<ServiceStatus> {
         from: w.from,
         ready: false,
         reason: None,
+        waits_for: w.waits_for.clone(),
     };
     plan.workloads.iter().map(service).collect()
 }
@@ -199,6 +202,8 @@ pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
         let applied = status.inventory.iter().find(|e| e.kind == service.kind && e.name == service.name).and_then(|e| e.hash.as_ref());
         let seen = workload_key(&service.kind, &service.name).and_then(|key| index.workload(&namespace, &key));
         (service.ready, service.reason) = match seen {
+            // Whatever runs there is not what it is to run.
+            _ if service.waits_for.is_some() => (false, Some("waits for its image".to_owned())),
             Some(seen) if applied.is_some() && seen.applied_hash.as_ref() == applied => (seen.ready, seen.reason),
             _ => (false, Some("being applied".to_owned())),
         };
@@ -275,6 +280,7 @@ mod tests {
             from: ImageOrigin::Branch,
             ready,
             reason: (!ready).then(|| "0 of 1 replicas are ready".into()),
+            waits_for: None,
         };
         PreviewEnvironmentStatus { services: vec![service], revision: Some("new".into()), ..Default::default() }
     }

@@ -27,6 +27,8 @@ impl Pass<'_> {
         let Some(refresh) = self.open_refresh() else { return Ok(None) };
         if !refresh.reset {
             self.recorded.status = self.recorded.without_objects();
+            // A tag may have moved on since it was looked for.
+            self.recorded.status.images.clear();
             return Ok(None);
         }
         if !self.is_emptied().await? {
@@ -34,6 +36,7 @@ impl Pass<'_> {
             return Ok(Some(Progress::Waiting("Resetting", why)));
         }
         self.recorded.status = self.recorded.emptied();
+        self.recorded.status.images.clear();
         Ok(None)
     }
 

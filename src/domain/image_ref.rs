@@ -55,6 +55,11 @@ impl ImageRef {
         Self { digest: Some(digest.to_owned()), ..self.with_tag(tag) }
     }
 
+    /// The same image by that digest, its tag kept for people.
+    pub fn pinned_to(&self, digest: &str) -> Self {
+        Self { digest: Some(digest.to_owned()), ..self.clone() }
+    }
+
     /// The registry and the repository in it, with Docker's defaults written out: `docker.io` and `library/nginx`.
     pub fn registry_and_path(&self) -> (String, String) {
         let (registry, path) = match self.repository.split_once('/') {

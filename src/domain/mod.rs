@@ -5,6 +5,7 @@ pub mod environment;
 pub mod image_ref;
 pub mod lifetime;
 pub mod names;
+pub mod path_glob;
 pub mod repo_name;
 pub mod revision;
 pub mod seed;

@@ -87,6 +87,7 @@ impl Facts<'_> {
             State::Updating if served_before(self.environment).is_some() => format!("Updating the preview to {revision}"),
             State::Updating => format!("Updating the preview to {revision}: {count}"),
             State::NotReady => format!("Preview of {revision} is not ready: {count}"),
+            State::Instead(_) => format!("Preview without the code of {revision}"),
             State::Ready => format!("Preview of {revision} is ready"),
             State::Removing(why) => format!("Removing the preview: {}", self.reason(why)),
             State::Gone(why) if self.ever_ran() => format!("Preview removed: {}", self.reason(why)),
@@ -99,7 +100,8 @@ impl Facts<'_> {
         match &self.state {
             State::Undecided | State::Prepared => "Its address comes here as soon as there is one.\n".to_owned(),
             State::Fork => self.fork(),
-            State::Waiting(message) => format!("{}{}", quote(message), self.address("is where it will answer.")),
+            State::Waiting(message) => format!("{}{}{}", quote(message), self.meanwhile(), self.so_far()),
+            State::Instead(message) => format!("{}{}", quote(message), self.address("")),
             State::Stalled(message) => self.stalled(message),
             State::Creating => self.address("is where it will answer."),
             State::Updating => self.updating(),
@@ -172,6 +174,19 @@ impl Facts<'_> {
             serves.unwrap_or_default(),
             code(&self.baseline)
         )
+    }
+
+    /// What the addresses are, while something has to happen first.
+    fn meanwhile(&self) -> String {
+        match served_before(self.environment) {
+            Some(served) => self.address(&format!("still serves {}.", code(short(served)))),
+            None => self.address("is where it will answer."),
+        }
+    }
+
+    /// What is up already.
+    fn so_far(&self) -> String {
+        if self.status.services.is_empty() { String::new() } else { format!("\n{}.\n", services::count(&self.status.services)) }
     }
 
     fn updating(&self) -> String {

@@ -25,6 +25,8 @@ pub(super) enum State {
     Updating,
     /// It was made, and something in it is not up.
     NotReady,
+    /// Everything is up, and some of it is the baseline's where it should be the change's, in words.
+    Instead(String),
     /// Everything is up.
     Ready,
     /// It is being taken down.
@@ -78,6 +80,10 @@ impl State {
             _ => {}
         }
         if conditions::is_true(&status.conditions, conditions::READY) {
+            let instead = find(conditions::IMAGES_AVAILABLE).filter(|c| c.status == ConditionStatus::False);
+            if let Some(instead) = instead {
+                return Self::Instead(instead.message.clone());
+            }
             return if served_before(environment).is_some() { Self::Updating } else { Self::Ready };
         }
         match phase {

@@ -1,5 +1,6 @@
 //! The port to a forge. Types of a forge's own library stop inside its module.
 
+mod changes;
 pub mod event;
 pub mod github;
 
@@ -10,6 +11,8 @@ use crate::api;
 use crate::api::baseline::ForgeKind;
 use crate::api::environment::SourceState;
 use crate::domain::{RepoName, Revision};
+
+pub use changes::ChangedFiles;
 
 /// A pull request as the forge describes it, by an event or an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,6 +188,8 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 pub trait Forge: Send + Sync {
     /// One pull request.
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest>;
+    /// The files that a pull request changes.
+    fn changed_files<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, ChangedFiles>;
     /// One branch.
     fn branch<'a>(&'a self, repository: &'a RepoName, name: &'a str) -> Answer<'a, Branch>;
     /// Our own comment that contains the marker: written by our own login, the oldest if there are several.

@@ -48,6 +48,7 @@ pub use externals::{External, ExternalUse, Inside, externals};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use overrides::unused_rules;
+pub use pods::{images_of, pull_secrets_of, service_account_of};
 pub use secret_values::{HIDDEN, Listed, listed, sources};
 pub use select::controller;
 pub use source::Sources;
@@ -89,6 +90,7 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
         externals: outside(&stages, target),
         decisions: sorted([left_out, missing, hooks.decisions].concat()),
+        awaits_images: workloads::awaits(stages.iter().flatten().chain(hooks.planned.iter().map(|h| &h.job)), images),
         stages,
         hooks: hooks.planned,
         warnings,

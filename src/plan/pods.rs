@@ -48,6 +48,23 @@ pub(super) fn for_each_container(workload: &mut Manifest, mut change: impl FnMut
     }
 }
 
+/// The images of an object's pods, as they are written.
+pub fn images_of(object: &Manifest) -> impl Iterator<Item = &str> {
+    containers(object).filter_map(|(_, container)| text(container, "image"))
+}
+
+/// The Secrets that an object's pods, or a ServiceAccount's, pull their images with.
+pub fn pull_secrets_of(object: &Manifest) -> impl Iterator<Item = &str> {
+    let parent = if object.kind() == "ServiceAccount" { "" } else { spec_pointer(object) };
+    object.items(&format!("{parent}/imagePullSecrets")).filter_map(|entry| text(entry, "name"))
+}
+
+/// The ServiceAccount that an object's pods run as.
+pub fn service_account_of(object: &Manifest) -> &str {
+    let named = |field: &str| object.text(&format!("{}/{field}", spec_pointer(object)));
+    named("serviceAccountName").or_else(|| named("serviceAccount")).unwrap_or("default")
+}
+
 fn container_path(spec: &str, list: &str, container: &Value) -> String {
     format!("{spec}.{list}[{}]", text(container, "name").unwrap_or("?"))
 }

@@ -157,6 +157,7 @@ impl World {
             drafts: false,
             hosts: Some(hosts),
             secrets: vec![],
+            images: crate::domain::baseline::ImagePolicy::default(),
             env: vec![],
             patches: vec![],
             rewrite: Rewrite::default(),
@@ -207,7 +208,7 @@ impl World {
     }
 
     fn swap(mut self, repository: &str, tag: &str, from: ImageOrigin) -> Self {
-        self.images.swaps.push(ImageSwap { repository: repository.parse().unwrap(), tag: tag.to_owned(), from });
+        self.images.swaps.push(ImageSwap::by_tag(repository.parse().unwrap(), tag.to_owned(), from));
         self
     }
 

@@ -10,7 +10,7 @@ use super::kinds::has_replicas;
 use super::manifest::{Manifest, ObjectName};
 use super::types::{ResolvedImages, Snapshot, Target};
 use super::{pods, rules};
-use crate::api::status::InventoryEntry;
+use crate::api::status::{ImageOrigin, InventoryEntry};
 use crate::domain::ImageRef;
 
 /// Hexadecimal digits that are kept: 32 bits tell the versions of one object apart, and there are many objects.
@@ -27,10 +27,15 @@ pub(super) fn source_hash(object: &Manifest, images: &ResolvedImages) -> Option<
     if object.kind() == "Secret" && object.group().is_empty() {
         return None;
     }
-    let swapped = |container: &Value| container.get("image").and_then(Value::as_str).is_some_and(|i| images.find(i).is_some());
+    let swapped = |container: &Value| container.get("image").and_then(Value::as_str).is_some_and(|i| runs_another(i, images));
     let all = pods::containers(object).take(CONTAINERS_MAX as usize).enumerate();
     let masked = all.filter(|(_, (_, container))| swapped(container)).fold(0_u64, |mask, (index, _)| mask | (1 << index));
     Some(hash_without(object, masked))
+}
+
+/// Whether the environment runs another image than this one of the baseline's.
+fn runs_another(image: &str, images: &ResolvedImages) -> bool {
+    images.find(image).is_some_and(|(_, swap)| swap.from != ImageOrigin::Baseline)
 }
 
 fn hash_without(object: &Manifest, masked: u64) -> String {

@@ -63,8 +63,29 @@ pub struct ImageSwap {
     pub repository: ImageRef,
     /// The tag to run.
     pub tag: String,
+    /// The digest that the tag had when the registry was asked; without it the tag alone is run.
+    pub digest: Option<String>,
+    /// Whether it is not there yet: a workload that needs it stays as it is until then.
+    pub awaited: bool,
     /// Whose wish it is.
     pub from: ImageOrigin,
+}
+
+impl ImageSwap {
+    /// The image by its tag, before a registry was asked.
+    pub fn by_tag(repository: ImageRef, tag: String, from: ImageOrigin) -> Self {
+        Self { repository, tag, digest: None, awaited: false, from }
+    }
+
+    /// What runs instead of an image of this repository, which stays as it is written.
+    pub fn instead_of(&self, image: &ImageRef) -> ImageRef {
+        match &self.digest {
+            // The baseline's own, held to what runs there.
+            Some(digest) if self.from == ImageOrigin::Baseline => image.pinned_to(digest),
+            Some(digest) => image.with_digest(&self.tag, digest),
+            None => image.with_tag(&self.tag),
+        }
+    }
 }
 
 /// The images that differ from the baseline's.
@@ -85,6 +106,8 @@ pub struct Plan {
     pub urls: Vec<Url>,
     /// The workloads among the objects.
     pub workloads: Vec<Workload>,
+    /// Whether something in it runs an image that is not there yet.
+    pub awaits_images: bool,
     /// What it would reach outside its namespace, as far as its configuration says.
     pub externals: Vec<External>,
     /// What works and is probably not meant.
@@ -95,6 +118,13 @@ pub struct Plan {
     pub hooks: Vec<PlannedHook>,
     /// Workloads that the branch builds and that cannot be made, with the reason: the environment is Stalled.
     pub stalled: Vec<String>,
+}
+
+impl Plan {
+    /// Whether an object is a workload that is left as it is until its image is there.
+    pub fn holds_back(&self, object: &ObjectName) -> bool {
+        self.workloads.iter().any(|w| w.waits_for.is_some() && w.object == *object)
+    }
 }
 
 /// One object to apply.
@@ -128,4 +158,6 @@ pub struct Workload {
     pub from: ImageOrigin,
     /// Replicas that it is to have.
     pub replicas: i64,
+    /// The image that is not there yet, and without which the workload is left as it is.
+    pub waits_for: Option<String>,
 }

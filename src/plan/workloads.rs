@@ -18,7 +18,18 @@ pub(super) fn workloads(stages: &[Vec<Planned>], images: &ResolvedImages) -> Vec
 fn workload(manifest: &Manifest, images: &ResolvedImages) -> Workload {
     let (image, from) = main_image(manifest, images);
     let replicas = manifest.get("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
-    Workload { object: manifest.name(), image: image.to_owned(), from, replicas }
+    Workload { object: manifest.name(), image: image.to_owned(), from, replicas, waits_for: waits_for(manifest, images) }
+}
+
+/// Whether any of these objects runs an image that is not there yet.
+pub(super) fn awaits<'a>(mut planned: impl Iterator<Item = &'a Planned>, images: &ResolvedImages) -> bool {
+    planned.any(|planned| waits_for(&planned.manifest, images).is_some())
+}
+
+fn waits_for(manifest: &Manifest, images: &ResolvedImages) -> Option<String> {
+    let all = containers(manifest).filter_map(|(_, container)| text(container, "image"));
+    let mut awaited = all.filter(|image| images.find(image).is_some_and(|(_, swap)| swap.awaited));
+    awaited.next().map(str::to_owned)
 }
 
 /// The image that the branch builds, else one that a person asked for, else that of the first container.
@@ -69,6 +80,20 @@ mod tests {
                 ("StatefulSet/db".into(), "postgres:17", ImageOrigin::Baseline, 1),
             ]
         );
+    }
+
+    #[test]
+    fn only_a_workload_whose_image_is_not_there_is_held_back() {
+        let init = json!([{"name": "migrate", "image": "acme/web:1"}]);
+        let objects =
+            [deployment("api").with("/spec/template/spec/initContainers", init), deployment("db"), deployment("web").image("acme/web:1")];
+        let mut world = World::of(objects).branch("acme/web", "2");
+        world.images.swaps[0].awaited = true;
+        let plan = world.plan().plan;
+        let waiting: Vec<_> = plan.workloads.iter().map(|w| (w.object.name.as_str(), w.waits_for.as_deref())).collect();
+        assert_eq!(waiting, [("api", Some("acme/web:2")), ("db", None), ("web", Some("acme/web:2"))]);
+        let held: Vec<bool> = plan.workloads.iter().map(|w| plan.holds_back(&w.object)).collect();
+        assert_eq!(held, [true, false, true]);
     }
 
     #[test]

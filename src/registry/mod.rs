@@ -30,6 +30,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use self::exchange::Http;
 use crate::domain::ImageRef;
+use crate::metrics::Metrics;
 
 /// Longest time for one look-up with all its requests. Ours: a healthy registry answers in well under a second.
 const TOTAL: Duration = Duration::from_secs(20);
@@ -68,6 +69,20 @@ pub enum Answer {
     Absent,
     /// Nobody can say.
     Unknown(Unknown),
+}
+
+impl Answer {
+    /// One word for metrics.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Found(_) => "found",
+            Self::Absent => "absent",
+            Self::Unknown(Unknown::NotAllowed(_)) => "not_allowed",
+            Self::Unknown(Unknown::Refused(_)) => "refused",
+            Self::Unknown(Unknown::Unreachable(_)) => "unreachable",
+            Self::Unknown(Unknown::Failed(_)) => "failed",
+        }
+    }
 }
 
 /// An image that is there.
@@ -116,12 +131,18 @@ pub struct Registry {
     http: OnceCell<Result<Http, String>>,
     down: Mutex<HashMap<String, (Instant, Unknown)>>,
     turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    metrics: Metrics,
 }
 
 impl Registry {
     /// Nothing is sent and no certificate is read until the first look-up.
     pub fn new(config: RegistryConfig) -> Self {
-        Self { config, http: OnceCell::new(), down: Mutex::default(), turns: Mutex::default() }
+        Self { config, http: OnceCell::new(), down: Mutex::default(), turns: Mutex::default(), metrics: Metrics::new() }
+    }
+
+    /// Counts the look-ups there.
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The limits that it keeps.
@@ -151,6 +172,7 @@ impl Registry {
             Answer::Unknown(Unknown::Unreachable(why))
         });
         self.note(&query.registry, &answer);
+        self.metrics.image_look_up(answer.label());
         answer
     }
 

@@ -10,6 +10,7 @@ mod forks;
 mod github_fails;
 mod harm;
 mod hooks;
+mod images;
 mod kinds;
 mod lifecycle;
 mod lifetimes;

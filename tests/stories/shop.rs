@@ -11,6 +11,7 @@ use kube::api::Api;
 use preview_env::api::conditions::{ConditionStatus, READY, find, is_true};
 use preview_env::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use serde_json::json;
+use test_registry::Registry;
 use test_world::{Baseline, DEVELOPER, World, read, wait_for};
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, RwLock};
@@ -25,9 +26,32 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Runtime::new().expect("a runtime"))
 }
 
+/// The registries that the service may ask.
+pub struct Registries {
+    /// Everybody may read it.
+    pub open: Registry,
+    /// It asks for a login.
+    pub guarded: Registry,
+}
+
+/// The registries of the world; none where docker-registry is not installed.
+pub async fn registries() -> Option<&'static Registries> {
+    static REGISTRIES: OnceCell<Option<Registries>> = OnceCell::const_new();
+    let start = async || {
+        let open = Registry::start().await.expect("a registry")?;
+        let guarded = Registry::start_guarded().await.expect("a registry with a login")?;
+        Some(Registries { open, guarded })
+    };
+    REGISTRIES.get_or_init(start).await.as_ref()
+}
+
 async fn world() -> &'static World {
     static WORLD: OnceCell<World> = OnceCell::const_new();
-    let start = async || World::start(Path::new(env!("CARGO_BIN_EXE_preview"))).await.expect("the world starts");
+    let start = async || {
+        let hosts = registries().await.map(|r| vec![r.open.host().to_owned(), r.guarded.host().to_owned()]).unwrap_or_default();
+        let preview = Path::new(env!("CARGO_BIN_EXE_preview"));
+        World::start_with(preview, test_cluster::Options::default(), hosts).await.expect("the world starts")
+    };
     WORLD.get_or_init(start).await
 }
 
@@ -110,10 +134,13 @@ impl Shop {
             "clone": {"secrets": [{"name": "listed"}]},
         });
         change(&mut spec);
+        let secrets: Vec<String> =
+            spec["clone"]["secrets"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str().map(str::to_owned)).collect();
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         let objects = read(&format!("{}\n---\n{more}", SMALL.replace("HOST", &format!("{name}.example.com"))))?;
         let baseline = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "Baseline", "metadata": {"name": name}, "spec": spec});
         world
-            .new_baseline(Baseline { namespace: name, repositories: &[&repository], objects: &objects, secrets: &["listed"], baseline })
+            .new_baseline(Baseline { namespace: name, repositories: &[&repository], objects: &objects, secrets: &secrets, baseline })
             .await?;
         Ok(Self { world, namespace: name.to_owned(), repository })
     }

@@ -51,7 +51,8 @@ impl Raw {
         let baselines: Api<api::Baseline> = Api::namespaced(world.admin.clone(), &shop.namespace);
         let baseline = Baseline::try_from(&baselines.get(&shop.namespace).await?)?;
         let environment = Environment::try_from(&like.object)?;
-        let images = resolve::resolve(&environment, &baseline)?;
+        let recorded = like.object.status.as_ref().map(|s| s.images.as_slice()).unwrap_or_default();
+        let images = resolve::resolve(&environment, &baseline, recorded)?;
         let client = world.cluster.service_account_client("preview-env", "preview-env").await?;
         let snapshot = snapshot(&world.admin, &baseline).await?;
         Ok(Self { client, environment, baseline, snapshot, images, expected: like.course.objects.iter().cloned().collect() })

@@ -4,6 +4,7 @@ mod choices;
 mod clone;
 mod externals;
 mod hooks;
+mod images;
 mod overrides;
 mod selection;
 
@@ -20,6 +21,7 @@ pub use choices::{Autoscalers, CronJobs, Rbac, Replicas, Volumes};
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
 pub use hooks::{Hook, HookMoment, OnFailure};
+pub use images::{Images, MissingImage};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
 
@@ -60,6 +62,9 @@ pub struct BaselineSpec {
     /// What is cloned beyond the kinds that always are.
     #[serde(default)]
     pub clone: CloneRules,
+    /// What happens while the image of a change is not in its registry yet.
+    #[serde(default)]
+    pub images: Images,
     /// Which names are rewritten in what the environments read.
     #[serde(default)]
     pub rewrite: Rewrite,
@@ -124,6 +129,16 @@ pub struct Image {
     #[serde(default = "default_tag")]
     #[schemars(length(min = 1, max = 200))]
     pub tag: String,
+    /// What in the repository the image is built from, such as `services/web/**`: `*` stands for any part of a name, `**`
+    /// for any number of folders. A pull request that touches none of it runs the baseline's image. Default: everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 200)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub paths: Vec<String>,
+    /// Whether the image counts as there only once its label `org.opencontainers.image.revision` names the commit: for
+    /// tags that every build of a pull request moves on.
+    #[serde(default)]
+    pub revision_label: bool,
 }
 
 fn default_tag() -> String {

@@ -106,8 +106,9 @@ impl Wished {
         let environment =
             Environment::try_from(&object).map_err(|why| Failure::failed(format!("{} cannot be used: {why}", object.name_any())))?;
         let reading = read(cluster, &baseline.namespace, &baseline.secrets, &baseline.selection.custom_resources).await?;
-        let resolved = resolve(&environment, &baseline).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
         let status = object.status.clone().unwrap_or_default();
+        let resolved =
+            resolve(&environment, &baseline, &status.images).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
         let namespace = status.namespace.unwrap_or_else(|| namespace_names(&baseline.namespace, &environment.name).preferred);
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
         // The service has a seed of its own, which nobody else sees: what it generates is another text.

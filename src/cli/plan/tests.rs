@@ -190,7 +190,7 @@ fn an_environment_is_told_with_its_images_first() {
         run: "",
     };
     let repository = "registry.example.com/acme/web".parse().unwrap();
-    let images = ResolvedImages { swaps: vec![ImageSwap { repository, tag: "77aa120".into(), from: ImageOrigin::Branch }] };
+    let images = ResolvedImages { swaps: vec![ImageSwap::by_tag(repository, "77aa120".into(), ImageOrigin::Branch)] };
     let plan = plan(&snapshot, &target, &images);
     let report = report(&snapshot, &plan, &Evidence::default());
     let about = About::Environment { name: "web-pr-42", namespace: "shop-web-pr-42", baseline: "shop" };

@@ -12,10 +12,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::lifetime::parse_ttl;
+use super::path_glob::PathGlob;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
-use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, Follow, ForgeKind, Gateway, Rbac, Replicas, Volumes};
+use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, Follow, ForgeKind, Gateway, MissingImage, Rbac, Replicas, Volumes};
 
 pub use hooks::{Hook, JobSource};
 
@@ -43,6 +44,8 @@ pub struct Baseline {
     pub drafts: bool,
     /// Where environments are reached.
     pub hosts: Option<Hosts>,
+    /// What happens while an image is not there.
+    pub images: ImagePolicy,
     /// The Secrets that environments get.
     pub secrets: Vec<SecretRule>,
     /// Variables that differ.
@@ -78,6 +81,21 @@ pub struct Choices {
     pub rbac: Rbac,
 }
 
+/// What happens while an image is not there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ImagePolicy {
+    /// How long it is waited for.
+    pub wait: Duration,
+    /// What happens then.
+    pub missing: MissingImage,
+}
+
+impl Default for ImagePolicy {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(1800), missing: MissingImage::Wait }
+    }
+}
+
 /// One repository and the images that it builds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repository {
@@ -98,6 +116,10 @@ pub struct ImageRule {
     pub image: ImageRef,
     /// Gives the tag.
     pub tag: TagTemplate,
+    /// What in the repository it is built from; everything, where this is empty.
+    pub paths: Vec<PathGlob>,
+    /// Whether its label has to name the commit.
+    pub revision_label: bool,
 }
 
 /// Where environments are reached.
@@ -144,9 +166,12 @@ impl Baseline {
     /// What works and is probably not meant.
     pub fn warnings(&self) -> Vec<String> {
         let images = self.repositories.iter().flat_map(|r| &r.images);
-        let fixed = images.filter(|i| !i.tag.names_a_revision());
+        let fixed = images.filter(|i| !i.tag.names_a_revision() && !i.revision_label);
         let mut warnings: Vec<String> = fixed
-            .map(|i| format!("the tag of image {} names no revision, so a push does not change what runs", i.image.repository()))
+            .map(|i| {
+                let name = i.image.repository();
+                format!("the tag of image {name} names no revision, so a push may run the build before it; set revisionLabel")
+            })
             .collect();
         let unlisted = self.rewrite.secrets.keys().filter(|name| !self.secrets.iter().any(|s| s.name == **name));
         warnings.extend(unlisted.map(|name| format!("rewrite.secrets names {name}, which is not in clone.secrets")));
@@ -170,6 +195,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             repositories: repositories(&spec.repositories)?,
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
+            images: images(&spec.images)?,
             secrets: secrets::secrets(&spec.clone.secrets)?,
             env: overrides::env(&spec.clone.env)?,
             patches: overrides::patches(&spec.clone.patches)?,
@@ -211,7 +237,13 @@ fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, In
         return Err(invalid(format!("{path}.name"), &why));
     }
     let tag = TagTemplate::parse(&listed.tag).map_err(|e| invalid(format!("{path}.tag"), &e))?;
-    Ok(ImageRule { image, tag })
+    let paths = listed.paths.iter().enumerate().map(|(i, text)| text.parse().map_err(|e| invalid(format!("{path}.paths[{i}]"), &e)));
+    Ok(ImageRule { image, tag, paths: paths.collect::<Result<_, _>>()?, revision_label: listed.revision_label })
+}
+
+fn images(listed: &api::baseline::Images) -> Result<ImagePolicy, InvalidBaseline> {
+    let wait = parse_ttl(&listed.wait).map_err(|e| invalid("spec.images.wait", &e))?;
+    Ok(ImagePolicy { wait, missing: listed.missing })
 }
 
 fn hosts(listed: &api::baseline::Hosts) -> Hosts {
@@ -269,6 +301,7 @@ mod tests {
             (clone(serde_json::json!({"secrets": [{"name": "s", "set": {"A": "{{ generated.B }}"}}]})), "spec.clone.secrets[0].set[A]"),
             (clone(serde_json::json!({"secrets": [{"name": "s", "set": {"A": ""}, "generate": ["A"]}]})), "spec.clone.secrets[0].generate"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"ttl": "0s"}}), "spec.lifetime.ttl"),
+            (serde_json::json!({"repositories": [{"name": "acme/web"}], "images": {"wait": "0s"}}), "spec.images.wait"),
         ] {
             assert_eq!(read(spec).unwrap_err().field, field);
         }
@@ -303,6 +336,9 @@ mod tests {
     #[test]
     fn a_tag_without_a_revision_warns() {
         let spec = serde_json::json!({"repositories": [{"name": "acme/web", "images": [{"name": "acme/web", "tag": "pr-{{ pull }}"}]}]});
-        assert!(read(spec).unwrap().warnings()[0].contains("acme/web"));
+        assert!(read(spec.clone()).unwrap().warnings()[0].contains("acme/web"));
+        let mut labelled = spec;
+        labelled["repositories"][0]["images"][0]["revisionLabel"] = true.into();
+        assert!(read(labelled).unwrap().warnings().is_empty());
     }
 }

@@ -11,7 +11,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::status::Feedback;
 use crate::domain::RepoName;
 use crate::feedback::status::{Report, StatusError, Statuses, patch};
-use crate::forge::{Answer, Branch, Comment, Forge, ForgeError, PullRequest};
+use crate::forge::{Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, PullRequest};
 
 /// How the next call to the forge goes wrong.
 #[derive(Clone)]
@@ -102,6 +102,10 @@ impl Double {
 impl Forge for Double {
     fn pull_request<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, PullRequest> {
         Box::pin(async { Err(ForgeError::NotFound("the pull request".into())) })
+    }
+
+    fn changed_files<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, ChangedFiles> {
+        Box::pin(async { Ok(ChangedFiles::TooMany) })
     }
 
     fn branch<'a>(&'a self, _: &'a RepoName, _: &'a str) -> Answer<'a, Branch> {

@@ -29,6 +29,26 @@ reads!(waiting, {
         "namespace shop-web-pr-42 is still going away",
     )
 });
+reads!(waiting_for_its_image, {
+    let why = "registry.example.com/acme/web:pr-42-3f9c2ab is not in the registry yet; it is waited for until 27 Nov, 09:41 UTC";
+    let object = started().service("web", ImageOrigin::Branch, Some("waits for its image")).service("db", ImageOrigin::Baseline, None);
+    object.phase("Waiting").condition(conditions::PROGRESSING, ConditionStatus::Unknown, "ImageMissing", why)
+});
+reads!(waiting_for_its_next_image, {
+    let why = "registry.example.com/acme/web:pr-42-91bd001 is not in the registry yet; it is waited for until 27 Nov, 09:41 UTC";
+    let mut object = ready().phase("Waiting").condition(conditions::READY, ConditionStatus::False, "ImageMissing", why);
+    object.spec.sources[0].revision = NEXT.into();
+    let web = &mut object.status().services[0];
+    (web.ready, web.reason) = (false, Some("waits for its image".into()));
+    object
+});
+reads!(ready_without_its_own_code, {
+    let why = "registry.example.com/acme/web:pr-42-3f9c2ab is not in the registry yet; the baseline's image runs instead, which is \
+        not the code of this change";
+    let mut object = ready().condition(conditions::IMAGES_AVAILABLE, ConditionStatus::False, "BaselineInstead", why);
+    object.status().services[0].from = ImageOrigin::Baseline;
+    object
+});
 reads!(creating_without_services, started());
 reads!(creating, {
     let object = started().service("web", ImageOrigin::Branch, Some("ImagePullBackOff: acme/web:pr-42-3f9c2ab: not found"));

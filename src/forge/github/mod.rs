@@ -20,8 +20,8 @@ pub use session::GithubError;
 
 use self::exchange::{Reply, Request};
 use self::session::{Session, Sessions};
-use self::wire::{IssueComment, NamedRepository, Pull, User};
-use super::{Answer, Branch, Comment, Forge, ForgeError, PullRequest};
+use self::wire::{ChangedFile, IssueComment, NamedRepository, Pull, User};
+use super::{Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, PullRequest};
 use crate::config::GithubConfig;
 use crate::domain::RepoName;
 use crate::metrics::Metrics;
@@ -30,6 +30,10 @@ use crate::metrics::Metrics;
 const PER_PAGE: usize = 100;
 /// Pages of comments that we go through. GitHub shows at most 2,500 comments on a pull request.
 const PAGES_MAX: usize = 100;
+
+/// Pages of changed files that we go through: 300 files, as many as GitHub itself looks at for the `paths` of a workflow.
+/// Whoever changes more probably changes everything.
+const FILE_PAGES_MAX: usize = 3;
 
 /// A client of GitHub with one token.
 pub struct GitHub {
@@ -64,6 +68,21 @@ impl GitHub {
         let path = format!("/repos/{repository}/pulls/{number}");
         let reply: Reply<Pull> = self.send(&Request::get("pull_request", format!("{repository}#{number}"), path)).await?;
         Ok(reply.content.into())
+    }
+
+    async fn read_files(&self, repository: &RepoName, number: i64) -> Result<ChangedFiles, ForgeError> {
+        let mut files = Vec::new();
+        for page in 1..=FILE_PAGES_MAX {
+            let path = format!("/repos/{repository}/pulls/{number}/files?per_page={PER_PAGE}&page={page}");
+            let request = Request { verb: "list the files of", ..Request::get("changed_files", format!("{repository}#{number}"), path) };
+            let reply: Reply<Vec<ChangedFile>> = self.send(&request).await?;
+            let more = reply.content.len() >= PER_PAGE || has_next(&reply.headers);
+            files.extend(reply.content.into_iter().flat_map(|file| [Some(file.filename), file.previous_filename]).flatten());
+            if !more {
+                return Ok(ChangedFiles::Named(files));
+            }
+        }
+        Ok(ChangedFiles::TooMany)
     }
 
     /// Two requests, since a branch does not tell its repository's number.
@@ -143,6 +162,10 @@ impl GitHub {
 impl Forge for GitHub {
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest> {
         self.read_pull(repository, number).boxed()
+    }
+
+    fn changed_files<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, ChangedFiles> {
+        self.read_files(repository, number).boxed()
     }
 
     fn branch<'a>(&'a self, repository: &'a RepoName, name: &'a str) -> Answer<'a, Branch> {

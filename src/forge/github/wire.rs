@@ -71,6 +71,14 @@ pub(super) struct User {
     pub(super) login: String,
 }
 
+/// A file that a pull request changes.
+#[derive(Debug, Deserialize)]
+pub(super) struct ChangedFile {
+    pub(super) filename: String,
+    /// What it was called before, where it was renamed.
+    pub(super) previous_filename: Option<String>,
+}
+
 /// A branch.
 #[derive(Debug, Deserialize)]
 pub(super) struct Branch {

@@ -1,5 +1,5 @@
-//! The branch's images: wherever a container runs an image of a repository that is swapped, its tag changes and a digest
-//! goes. The repository stays as it is written.
+//! The branch's images: wherever a container runs an image of a repository that is swapped, it runs the tag of the swap,
+//! by the digest that the registry has for it where that is known. The repository stays as it is written.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut 
 fn swap(path: &str, container: &mut Value, (context, notes): (&Context<'_>, &mut Notes)) {
     let Some(image) = container.get_mut("image") else { return };
     let Some((before, swap)) = image.as_str().and_then(|text| context.images.find(text)) else { return };
-    let after = before.with_tag(&swap.tag);
+    let after = swap.instead_of(&before);
     if before != after {
         notes.changed(format!("{path}.image"), (&before.to_string(), &after.to_string()), why(swap));
         *image = json!(after.to_string());
@@ -29,7 +29,7 @@ fn why(swap: &ImageSwap) -> &'static str {
     match swap.from {
         ImageOrigin::Branch => "the branch builds this image",
         ImageOrigin::Override => "a person asked for this image",
-        ImageOrigin::Baseline => "the baseline runs this image",
+        ImageOrigin::Baseline => "the baseline runs exactly this image",
     }
 }
 
@@ -85,6 +85,17 @@ mod tests {
             let jobs = plan.find("CronJob/nightly").text("/spec/jobTemplate/spec/template/spec/containers/0/image");
             assert_eq!(jobs, expected, "{image}");
         }
+    }
+
+    #[test]
+    fn what_the_registry_has_runs_by_its_digest() {
+        let digest = format!("sha256:{}", "0b".repeat(32));
+        let before = format!("r.example.com:5000/acme/web:1@sha256:{}", "0a".repeat(32));
+        let mut world = World::of([deployment("web").image(&before)]).branch("r.example.com:5000/acme/web", "pr-42");
+        world.images.swaps[0].digest = Some(digest.clone());
+        let plan = world.plan();
+        let image = plan.find("Deployment/web").text("/spec/template/spec/containers/0/image").unwrap();
+        assert_eq!(image, format!("r.example.com:5000/acme/web:pr-42@{digest}"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ const OPERATIONS = [
   [REPOSITORY, ['get']],
   [`${REPOSITORY}/pulls`, ['get']],
   [`${REPOSITORY}/pulls/{pull_number}`, ['get']],
+  [`${REPOSITORY}/pulls/{pull_number}/files`, ['get']],
   [`${REPOSITORY}/branches/{branch}`, ['get']],
   [`${REPOSITORY}/git/ref/{ref}`, ['get']],
   [`${REPOSITORY}/issues/{issue_number}/comments`, ['get', 'post']],

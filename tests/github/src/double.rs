@@ -259,6 +259,13 @@ impl Double {
         repository.map(|repository| repository.comments_on(number).into_iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// From now on a pull request changes those files; of a renamed one both names are given.
+    pub fn change_files(&self, repo: &str, number: u64, files: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
+        let files = files.iter().map(|(name, before)| ((*name).to_owned(), before.map(str::to_owned))).collect();
+        self.shared.lock().model.pull_mut(repo, number)?.files = files;
+        Ok(())
+    }
+
     /// A pull request as it stands.
     pub fn pull(&self, repo: &str, number: u64) -> Result<PullRequest, Refusal> {
         self.shared.lock().model.pull(repo, number).cloned()

@@ -24,6 +24,8 @@ pub struct ServiceOptions {
     pub github_url: String,
     /// Folder with `webhook-secret`, `github-token` and `seed`, and for the log.
     pub folder: PathBuf,
+    /// The registries that may be asked, by address and port and without TLS. Without any, none is.
+    pub registries: Vec<String>,
 }
 
 /// A running service. Dropped, it ends as by `kill -9`.
@@ -63,10 +65,13 @@ impl Service {
             "--seed-file".into(),
             file("seed"),
         ];
+        let registries = if options.registries.is_empty() { "none".to_owned() } else { options.registries.join(",") };
+        let of_registries = ["--registry", &registries, "--registry-plain-http", &registries, "--registry-allow-private", "127.0.0.0/8"];
+        let arguments = arguments.into_iter().chain(of_registries.map(Into::into));
         let launch = Launch {
             name: "preview",
             program: options.preview.clone(),
-            arguments: arguments.into(),
+            arguments: arguments.collect(),
             log: self.log(),
             home: options.folder.clone(),
         };

@@ -64,6 +64,11 @@ impl World {
 
     /// The same in such a cluster.
     pub async fn start_in(preview: &Path, cluster: test_cluster::Options) -> Result<Self> {
+        Self::start_with(preview, cluster, Vec::new()).await
+    }
+
+    /// The same with registries that the service may ask, each by address and port.
+    pub async fn start_with(preview: &Path, cluster: test_cluster::Options, registries: Vec<String>) -> Result<Self> {
         let cluster = Arc::new(Cluster::start(cluster).await?);
         let admin = cluster.admin_client().await?;
         install::once(&admin).await?;
@@ -80,6 +85,7 @@ impl World {
             kubeconfig: cluster.service_account_kubeconfig("preview-env", "preview-env").await?,
             github_url: github.base_url().to_owned(),
             folder: folder.path().to_owned(),
+            registries,
         };
         let service = Service::start(options).await?;
         github.add_webhook(Hook::to(&service.url("/webhooks/github")).secret(SECRET))?;

@@ -131,6 +131,7 @@ fn endpoint(scope: &mut Scope<'_>, route: &Route) -> Result<Answer, Answer> {
         ("GET", Route::Permission(login)) => repositories::permission(scope, login),
         ("GET", Route::Pulls) => pulls::list(scope),
         ("GET", Route::Pull(number)) => pulls::get(scope, number),
+        ("GET", Route::Files(number)) => pulls::files(scope, number),
         ("GET", Route::RepositoryComments) => comments::list_all(scope),
         ("GET", Route::Comments(number)) => comments::list(scope, number),
         ("POST", Route::Comments(number)) => comments::create(scope, number),

@@ -20,6 +20,13 @@ pub(super) fn list(scope: &Scope<'_>) -> Result<Answer, Answer> {
     Ok(paging::page(scope, repository.id, "pulls", &items))
 }
 
+pub(super) fn files(scope: &Scope<'_>, number: &str) -> Result<Answer, Answer> {
+    let repository = scope.caller.readable(scope.model, &scope.repo)?;
+    let pull = number.parse().ok().and_then(|number: u64| repository.pulls.get(&number)).ok_or_else(Answer::not_found)?;
+    let items: Vec<_> = pull.files.iter().map(|file| scope.render().file(repository, pull, file)).collect();
+    Ok(paging::page(scope, repository.id, &format!("pulls/{number}/files"), &items))
+}
+
 /// Whether the filters `state`, `head` and `base` let a pull request through.
 fn wanted(scope: &Scope<'_>, _repository: &Repository, pull: &PullRequest) -> bool {
     let state = scope.request.query("state").unwrap_or("open");

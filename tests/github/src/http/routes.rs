@@ -11,6 +11,7 @@ pub(super) enum Route {
     Repository,
     Pulls,
     Pull(String),
+    Files(String),
     Branch(String),
     Ref(String),
     Comments(String),
@@ -55,6 +56,7 @@ fn below_repository(rest: &[&str]) -> Option<Route> {
         [] => Route::Repository,
         ["pulls"] => Route::Pulls,
         ["pulls", number] => Route::Pull((*number).to_owned()),
+        ["pulls", number, "files"] => Route::Files((*number).to_owned()),
         ["branches", name @ ..] if !name.is_empty() => Route::Branch(name.join("/")),
         ["git", "ref", name @ ..] if !name.is_empty() => Route::Ref(name.join("/")),
         ["issues", "comments"] => Route::RepositoryComments,
@@ -74,6 +76,7 @@ impl Routed {
             Route::Repository => "/repos/{owner}/{repo}",
             Route::Pulls => "/repos/{owner}/{repo}/pulls",
             Route::Pull(_) => "/repos/{owner}/{repo}/pulls/{pull_number}",
+            Route::Files(_) => "/repos/{owner}/{repo}/pulls/{pull_number}/files",
             Route::Branch(_) => "/repos/{owner}/{repo}/branches/{branch}",
             Route::Ref(_) => "/repos/{owner}/{repo}/git/ref/{ref}",
             Route::Comments(_) => "/repos/{owner}/{repo}/issues/{issue_number}/comments",
@@ -91,7 +94,7 @@ impl Routed {
             parameters.push(("repo", name.to_owned()));
         }
         match &self.route {
-            Route::Pull(number) => parameters.push(("pull_number", number.clone())),
+            Route::Pull(number) | Route::Files(number) => parameters.push(("pull_number", number.clone())),
             Route::Branch(name) => parameters.push(("branch", name.clone())),
             Route::Ref(name) => parameters.push(("ref", name.clone())),
             Route::Comments(number) => parameters.push(("issue_number", number.clone())),

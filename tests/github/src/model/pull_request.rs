@@ -34,6 +34,8 @@ pub struct PullRequest {
     pub locked: bool,
     /// Names of its labels.
     pub labels: Vec<String>,
+    /// The files that it changes, each with the name before where it was renamed.
+    pub files: Vec<(String, Option<String>)>,
     /// How many commits it holds.
     pub commits: u64,
     /// When it was opened.

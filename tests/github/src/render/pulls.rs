@@ -134,6 +134,26 @@ impl Render<'_> {
         value
     }
 
+    /// An item of GET .../pulls/{number}/files.
+    pub fn file(&self, repository: &Repository, pull: &PullRequest, (name, before): &(String, Option<String>)) -> Value {
+        let (repo, sha) = (&repository.full_name, &pull.head_sha);
+        let mut file = json!({
+            "sha": sha,
+            "filename": name,
+            "status": if before.is_some() { "renamed" } else { "modified" },
+            "additions": 1,
+            "deletions": 1,
+            "changes": 2,
+            "blob_url": format!("https://github.com/{repo}/blob/{sha}/{name}"),
+            "raw_url": format!("https://github.com/{repo}/raw/{sha}/{name}"),
+            "contents_url": format!("{}/repos/{repo}/contents/{name}?ref={sha}", self.api),
+        });
+        if let Some(before) = before {
+            file["previous_filename"] = json!(before);
+        }
+        file
+    }
+
     /// A label; its id and colour follow from its name.
     pub fn label(&self, repository: &Repository, name: &str) -> Value {
         let id = name.bytes().fold(repository.id, |id, byte| id.wrapping_mul(31).wrapping_add(byte.into()) % 1_000_000_007);

@@ -31,6 +31,9 @@ pub struct Open {
     /// Opened as a draft.
     #[serde(default)]
     pub draft: bool,
+    /// The files that it changes; by default one.
+    #[serde(default)]
+    pub files: Vec<String>,
 }
 
 impl Open {
@@ -45,7 +48,15 @@ impl Open {
             body: None,
             base: None,
             draft: false,
+            files: Vec::new(),
         }
+    }
+
+    /// That changes those files.
+    #[must_use]
+    pub fn files(mut self, files: &[&str]) -> Self {
+        self.files = files.iter().map(|&file| file.to_owned()).collect();
+        self
     }
 
     /// From a fork.
@@ -145,6 +156,11 @@ impl Model {
             draft: open.draft,
             locked: false,
             labels: Vec::new(),
+            files: if open.files.is_empty() {
+                vec![("README.md".to_owned(), None)]
+            } else {
+                open.files.iter().map(|f| (f.clone(), None)).collect()
+            },
             commits: 1,
             created_at: now,
             updated_at: now,

@@ -1,0 +1,243 @@
+//! Why a workload does not start, as its pods say: an image that cannot be pulled, a Secret that is not there, no node
+//! that fits. The client is used here.
+//!
+//! No watch follows the pods of all environments, which would cost memory and events for what is right almost always. One
+//! list of the pods that are pending is asked for where a workload is not ready some seconds after it was applied, and
+//! again after half as much time more.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+
+use super::requests::{RequestError, within_deadline};
+use crate::api::PreviewEnvironmentStatus;
+use crate::api::names::LABEL_ENVIRONMENT_UID;
+use crate::domain::ImageRef;
+
+/// How long a workload may take before its pods are looked at. Most images are pulled and started within it.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// The longest time between two looks.
+const LAST_PAUSE: Duration = Duration::from_secs(300);
+/// Pods that are looked at; more have the same reason.
+const PODS: u32 = 100;
+/// Longest reason, in characters.
+const REASON_MAX: usize = 240;
+/// What a container waits for on its way: no reason why it does not start.
+const ON_ITS_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// Kind and name of a workload.
+type Key = (String, String);
+
+/// What the pods said when they were last looked at, by the environment's UID.
+#[derive(Debug, Default)]
+pub struct Pods {
+    looks: Mutex<HashMap<String, Look>>,
+}
+
+#[derive(Debug)]
+struct Look {
+    /// When what was looked at was applied.
+    applied_at: DateTime<Utc>,
+    next: DateTime<Utc>,
+    reasons: HashMap<Key, String>,
+}
+
+impl Pods {
+    fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, Look>) -> T) -> T {
+        work(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Forgets an environment that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock(|looks| looks.remove(uid));
+    }
+
+    /// Puts what the pods say into the reasons of services that are not ready, and says when to look again.
+    pub async fn explain(
+        &self,
+        client: &Client,
+        uid: &str,
+        status: &mut PreviewEnvironmentStatus,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let stuck = status.services.iter().any(|s| !s.ready && s.waits_for.is_none());
+        let (Some(applied_at), Some(namespace), true) = (status.applied_at, status.namespace.clone(), stuck) else {
+            self.forget(uid);
+            return None;
+        };
+        let next = self.lock(|looks| looks.get(uid).filter(|look| look.applied_at == applied_at).map(|look| look.next));
+        let next = next.unwrap_or(applied_at + FIRST_LOOK);
+        if now < next {
+            self.put_reasons(uid, applied_at, status);
+            return Some(next);
+        }
+        let reasons = match list(client, &namespace, uid).await {
+            Ok(pods) => reasons(&pods),
+            // The environment does not need them, only its reader does.
+            Err(error) => {
+                tracing::debug!(namespace, %error, "the pods cannot be looked at");
+                HashMap::new()
+            }
+        };
+        let half = (now - applied_at).to_std().unwrap_or_default() / 2;
+        let next = now + half.clamp(FIRST_LOOK, LAST_PAUSE);
+        self.lock(|looks| looks.insert(uid.to_owned(), Look { applied_at, next, reasons }));
+        self.put_reasons(uid, applied_at, status);
+        Some(next)
+    }
+
+    fn put_reasons(&self, uid: &str, applied_at: DateTime<Utc>, status: &mut PreviewEnvironmentStatus) {
+        self.lock(|looks| {
+            let Some(look) = looks.get(uid).filter(|look| look.applied_at == applied_at) else { return };
+            for service in status.services.iter_mut().filter(|s| !s.ready && s.waits_for.is_none()) {
+                if let Some(reason) = look.reasons.get(&(service.kind.clone(), service.name.clone())) {
+                    service.reason = Some(reason.clone());
+                }
+            }
+        });
+    }
+}
+
+async fn list(client: &Client, namespace: &str, uid: &str) -> Result<Vec<Pod>, RequestError> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pending = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={uid}")).fields("status.phase=Pending").limit(PODS);
+    Ok(within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&pending)).await?.items)
+}
+
+/// The digests that a baseline's pods run, one for each repository on which all of them agree.
+pub struct Running {
+    digests: HashMap<(String, String), Option<String>>,
+}
+
+impl Running {
+    /// Lists the pods of a baseline's namespace. Who may not list them goes without.
+    pub async fn list(client: &Client, namespace: &str) -> Self {
+        let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let running = ListParams::default().fields("status.phase=Running");
+        let listed = within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&running)).await;
+        let pods =
+            listed.inspect_err(|error| tracing::debug!(namespace, %error, "images are not held to what runs")).map(|pods| pods.items);
+        Self::of(&pods.unwrap_or_default())
+    }
+
+    fn of(pods: &[Pod]) -> Self {
+        let mut digests: HashMap<(String, String), Option<String>> = HashMap::new();
+        let statuses = pods.iter().filter_map(|pod| pod.status.as_ref()).flat_map(|s| s.container_statuses.iter().flatten());
+        for container in statuses {
+            // Of an image that was not pulled, the id is no digest of a repository.
+            let Some((name, digest)) = container.image_id.rsplit_once('@') else { continue };
+            let name = name.split_once("://").map_or(name, |(_, name)| name);
+            let Some(repository) = name.parse().ok().map(|image: ImageRef| image.registry_and_path()) else { continue };
+            let known = digests.entry(repository).or_insert_with(|| Some(digest.to_owned()));
+            if known.as_deref() != Some(digest) {
+                *known = None;
+            }
+        }
+        Self { digests }
+    }
+
+    /// The digest that all pods of that repository run.
+    pub fn digest(&self, repository: &ImageRef) -> Option<String> {
+        self.digests.get(&repository.registry_and_path()).cloned().flatten()
+    }
+}
+
+/// The first reason that the pods of each workload give.
+fn reasons(pods: &[Pod]) -> HashMap<Key, String> {
+    let mut reasons = HashMap::new();
+    for pod in pods {
+        if let (Some(owner), Some(reason)) = (owner(pod), reason(pod)) {
+            reasons.entry(owner).or_insert(reason);
+        }
+    }
+    reasons
+}
+
+/// The workload that a pod is of. A Deployment's pods are a ReplicaSet's, which is called after it and the template's hash.
+fn owner(pod: &Pod) -> Option<Key> {
+    let owner = pod.owner_references().iter().find(|o| o.controller == Some(true))?;
+    if owner.kind != "ReplicaSet" {
+        return Some((owner.kind.clone(), owner.name.clone()));
+    }
+    let hash = pod.labels().get("pod-template-hash")?;
+    Some(("Deployment".to_owned(), owner.name.strip_suffix(&format!("-{hash}"))?.to_owned()))
+}
+
+fn reason(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let mut waiting = containers.filter_map(|c| c.state.as_ref()?.waiting.as_ref());
+    let stuck = waiting.find_map(|w| {
+        let reason = w.reason.as_deref().filter(|r| !ON_ITS_WAY.contains(r))?;
+        Some((reason.to_owned(), w.message.clone()))
+    });
+    let unscheduled = || {
+        let condition = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+        Some((condition.reason.clone()?, condition.message.clone()))
+    };
+    let (reason, message) = stuck.or_else(unscheduled)?;
+    let text = message.map_or(reason.clone(), |message| format!("{reason}: {message}"));
+    Some(text.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn pod(owner: &Value, status: &Value) -> Pod {
+        let metadata = json!({"name": "p", "labels": {"pod-template-hash": "6f7"}, "ownerReferences": [owner]});
+        serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap()
+    }
+
+    fn of(kind: &str, name: &str) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "u", "controller": true})
+    }
+
+    fn waits(reason: &str, message: &str) -> Value {
+        json!({"containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": reason, "message": message}}}]})
+    }
+
+    #[test]
+    fn what_all_pods_run_is_what_the_baseline_runs() {
+        let runs = |id: &str| {
+            let container = json!({"name": "c", "image": "i", "imageID": id, "ready": true, "restartCount": 0});
+            pod(&of("StatefulSet", "x"), &json!({"containerStatuses": [container]}))
+        };
+        let running = Running::of(&[
+            runs("docker-pullable://nginx@sha256:aa"),
+            runs("docker.io/library/nginx@sha256:aa"),
+            runs("r.example.com:5000/acme/web@sha256:bb"),
+            runs("r.example.com:5000/acme/web@sha256:cc"),
+            runs("sha256:dd"),
+            runs(""),
+        ]);
+        let digest = |image: &str| running.digest(&image.parse().unwrap());
+        assert_eq!(digest("nginx").as_deref(), Some("sha256:aa"));
+        assert_eq!(digest("r.example.com:5000/acme/web"), None, "they do not agree");
+        assert_eq!(digest("acme/other"), None);
+    }
+
+    #[test]
+    fn a_pod_s_reason_is_its_workload_s() {
+        let said = reasons(&[
+            pod(&of("ReplicaSet", "web-6f7"), &waits("ContainerCreating", "")),
+            pod(&of("ReplicaSet", "web-6f7"), &waits("ImagePullBackOff", "Back-off pulling image \"acme/web:1\"")),
+            pod(
+                &of("StatefulSet", "db"),
+                &json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}),
+            ),
+            pod(&of("ReplicaSet", "api-6f7"), &waits("PodInitializing", "")),
+        ]);
+        let key = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());
+        assert_eq!(said[&key("Deployment", "web")], "ImagePullBackOff: Back-off pulling image \"acme/web:1\"");
+        assert_eq!(said[&key("StatefulSet", "db")], "Unschedulable: 0/3 nodes are available");
+        assert_eq!(said.len(), 2);
+    }
+}
