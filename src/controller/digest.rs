@@ -6,7 +6,7 @@ use crate::domain::slug::hash8;
 use crate::plan::ResolvedImages;
 
 /// Raised with every change of the rules that is to reach environments which exist already.
-const PLAN_VERSION: &str = "1";
+const PLAN_VERSION: &str = "2";
 
 /// The digest of a plan's inputs: the images, the Baseline's own spec, and the version of the rules.
 pub fn of_inputs(images: &ResolvedImages, baseline: &Baseline) -> String {

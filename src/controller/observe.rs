@@ -19,7 +19,12 @@ pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed,
     let Some(contents) = context.baselines.contents(&baseline.namespace) else {
         return Ok(Observed::NotYet(format!("reading namespace {} for the first time", baseline.namespace)));
     };
-    let mut snapshot = Snapshot { objects: contents.objects, others: contents.others, missing_secrets: Vec::new() };
+    let mut snapshot = Snapshot {
+        objects: contents.objects,
+        others: contents.others,
+        missing_secrets: Vec::new(),
+        pod_security: context.baselines.pod_security(&baseline.namespace),
+    };
     let secrets = baseline.secrets.iter().map(|name| requests::get_secret(&context.client, &baseline.namespace, name));
     for (name, secret) in baseline.secrets.iter().zip(futures::future::try_join_all(secrets).await?) {
         match secret {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::hosts::HostMap;
+use super::isolation::bound_accounts;
 use super::manifest::Manifest;
 use super::types::{ResolvedImages, Target};
 
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub target_ports: HashSet<String>,
     /// New hosts, where the Baseline has a domain.
     pub hosts: Option<HostMap>,
+    /// Names of the ServiceAccounts that hold rights by a RoleBinding which is cloned.
+    pub bound_accounts: HashSet<String>,
 }
 
 impl<'a> Context<'a> {
@@ -36,6 +39,7 @@ impl<'a> Context<'a> {
             selected_labels: selected_labels(cloned),
             target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
             hosts: HostMap::of(cloned, target),
+            bound_accounts: bound_accounts(cloned, &target.baseline.namespace),
         }
     }
 }

@@ -25,6 +25,13 @@ pub enum Decision {
         /// The rule that says so.
         why: &'static str,
     },
+    /// It is in the environment alone: no baseline has it.
+    Added {
+        /// The object.
+        object: ObjectName,
+        /// What it is for.
+        why: String,
+    },
     /// It is not in the environment.
     LeftOut {
         /// The object.
@@ -50,6 +57,13 @@ pub enum LeftOutReason {
         /// What it asks for.
         what: &'static str,
     },
+    /// The API server would refuse it or its pods.
+    NotAdmitted {
+        /// Why, with the path of the field.
+        why: String,
+        /// What mends it.
+        mend: String,
+    },
     /// Anything else, as a sentence.
     Because(String),
 }
@@ -58,7 +72,7 @@ impl Decision {
     /// The object that was decided on.
     pub fn object(&self) -> &ObjectName {
         match self {
-            Self::Kept(object) | Self::Changed { object, .. } | Self::LeftOut { object, .. } => object,
+            Self::Kept(object) | Self::Changed { object, .. } | Self::Added { object, .. } | Self::LeftOut { object, .. } => object,
         }
     }
 
@@ -67,6 +81,7 @@ impl Decision {
         match self {
             Self::Kept(_) => "as in the baseline".to_owned(),
             Self::Changed { why, .. } => (*why).to_owned(),
+            Self::Added { why, .. } => why.clone(),
             Self::LeftOut { reason, .. } => reason.sentence(),
         }
     }
@@ -82,6 +97,7 @@ impl fmt::Display for Decision {
         match self {
             Self::Kept(object) => write!(f, "{object} kept"),
             Self::Changed { object, path, before, after, why } => write!(f, "{object} {path}: {before} -> {after} ({why})"),
+            Self::Added { object, why } => write!(f, "{object} added: {why}"),
             Self::LeftOut { object, .. } => write!(f, "{object} left out: {}", self.why()),
         }
     }
@@ -95,6 +111,7 @@ impl LeftOutReason {
             Self::MadeByKubernetes => "is there in every namespace anyway".to_owned(),
             Self::MadeBy(owner) => format!("is made anew by {owner}"),
             Self::Refused { path, what } => format!("asks for {what} ({path})"),
+            Self::NotAdmitted { why, .. } => why.clone(),
             Self::Because(sentence) => sentence.clone(),
         }
     }

@@ -3,18 +3,20 @@
 //!
 //! [`plan()`] is a function of three values: what the baseline holds, what the environment is, and which images it runs.
 //! It decides first *which* objects are cloned (`select`), then *how* each changes (`rules`), and gives a [`Decision`]
-//! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
+//! for everything that it meets. Then `admission` takes out what the API server would refuse, and `isolation` adds what
+//! stands around the copies. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+pub mod admission;
 pub mod complete;
 mod context;
 mod decision;
 mod hash;
 mod hosts;
+mod isolation;
 mod kinds;
 mod manifest;
 mod pods;
-mod refuse;
 mod rules;
 #[cfg(test)]
 mod sample;
@@ -30,6 +32,8 @@ pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
 pub use types::{ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
 
+use std::collections::HashSet;
+
 use context::Context;
 use kinds::{STAGES, stage};
 use serde_json::Value;
@@ -41,13 +45,17 @@ use crate::api::names::ANNOTATION_APPLIED_HASH;
 pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -> Plan {
     let selection = select::select(snapshot, target);
     let context = Context::new(&selection.cloned, target, images);
-    let (stages, changes) = clone_all(&selection.cloned, &context);
-    let stalled = workloads::stalled(snapshot, &selection.left_out, images);
-    let missing = secrets::missing(snapshot, &selection.cloned);
+    let (mut stages, mut changes) = clone_all(&selection.cloned, &context);
+    let level = admission::level(snapshot.pod_security.as_deref(), &target.baseline.isolation);
+    admission::admit(&mut stages, &mut changes, (level, &context));
+    let added = isolation::surround(&mut stages, &context);
+    stages.retain(|stage| !stage.is_empty());
+    let stalled = workloads::stalled(snapshot, &changes, images);
+    let missing = secrets::missing(snapshot, &planned(&selection.cloned, &changes));
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        decisions: sorted([selection.left_out, changes, missing].concat()),
+        decisions: sorted([selection.left_out, changes, missing, added].concat()),
         stages,
         stalled,
     }
@@ -64,8 +72,13 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
             stage.push(sealed(manifest));
         }
     }
-    stages.retain(|stage| !stage.is_empty());
     (stages, decisions)
+}
+
+/// Those of the objects that are not left out after all.
+fn planned<'a>(cloned: &[&'a Manifest], decisions: &[Decision]) -> Vec<&'a Manifest> {
+    let left_out: HashSet<&ObjectName> = decisions.iter().filter(|d| d.is_left_out()).map(Decision::object).collect();
+    cloned.iter().copied().filter(|object| !left_out.contains(&object.name())).collect()
 }
 
 /// The object with its own hash as an annotation.

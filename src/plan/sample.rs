@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
 use crate::api::status::ImageOrigin;
 use crate::domain::baseline::Hosts;
+use crate::domain::baseline::isolation::Isolation;
 use crate::domain::{Baseline, EnvironmentName};
 
 /// An object with nothing but its name.
@@ -102,6 +103,22 @@ impl Manifest {
     }
 }
 
+/// What is made around a copy where the Baseline's `isolation` says this.
+pub fn isolated(isolation: Value) -> Isolation {
+    isolation_of(json!({"isolation": isolation}))
+}
+
+/// The same where the Baseline's spec says this.
+pub fn isolation_of(more: Value) -> Isolation {
+    let mut spec = json!({"repositories": [{"name": "acme/web"}]});
+    if let (Some(spec), Value::Object(mut more)) = (spec.as_object_mut(), more) {
+        spec.append(&mut more);
+    }
+    let mut object = crate::api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
+    object.metadata.namespace = Some("shop".into());
+    Baseline::try_from(&object).unwrap().isolation
+}
+
 /// Everything that a plan follows from: namespace `shop`, environment `web-pr-42`, domain `preview.example.com`.
 pub struct World {
     pub snapshot: Snapshot,
@@ -130,6 +147,7 @@ impl World {
             hosts: Some(hosts),
             secrets: vec![],
             ttl: std::time::Duration::from_secs(86_400),
+            isolation: Isolation::default(),
         };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::decision::{Decision, LeftOutReason};
 use super::hosts::{named_hosts, rule_host};
+use super::isolation::is_taken;
 use super::kinds::{not_cloned, stage};
 use super::manifest::{Manifest, ObjectName};
 use super::pods::text;
-use super::refuse::refusal;
 use super::types::{Snapshot, Target};
 use crate::kinds::group_of;
 
@@ -106,6 +106,9 @@ impl Facts {
         if is_being_deleted(object) {
             return Some(because("is being deleted"));
         }
+        if is_taken(&object.name()) {
+            return Some(because("has a name that an environment's own objects have"));
+        }
         match object.kind() {
             "ConfigMap" => EVERYWHERE.contains(&object.name().name.as_str()).then_some(LeftOutReason::MadeByKubernetes),
             "ServiceAccount" => service_account(object),
@@ -113,9 +116,9 @@ impl Facts {
             "Service" => service(object),
             "Ingress" => self.ingress(object),
             "HTTPRoute" | "GRPCRoute" => self.route(),
-            "Job" => finished(object).or_else(|| refused(object)),
+            "Job" => finished(object),
             "PersistentVolumeClaim" => self.claim(object),
-            _ => refused(object),
+            _ => None,
         }
     }
 
@@ -161,10 +164,6 @@ fn claims_of(set: &Manifest) -> impl Iterator<Item = (String, String)> {
 fn service_account(object: &Manifest) -> Option<LeftOutReason> {
     let is_plain = object.items("/imagePullSecrets").next().is_none() && object.get("/automountServiceAccountToken").is_none();
     (object.name().name == "default" && is_plain).then_some(LeftOutReason::MadeByKubernetes)
-}
-
-fn refused(object: &Manifest) -> Option<LeftOutReason> {
-    refusal(object).map(|(path, what)| LeftOutReason::Refused { path, what })
 }
 
 /// A Job that is done would be done again: a migration of an empty database, a mail to every customer.

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub others: Vec<ObjectName>,
     /// Listed Secrets that are not there.
     pub missing_secrets: Vec<String>,
+    /// The Pod Security level that the namespace enforces, if it enforces one.
+    pub pod_security: Option<String>,
 }
 
 /// The environment that a plan is made for.

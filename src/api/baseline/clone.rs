@@ -13,6 +13,9 @@ pub struct CloneRules {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub secrets: Vec<SecretRule>,
+    /// What containers ask for.
+    #[serde(default)]
+    pub resources: super::isolation::Resources,
 }
 
 /// One Secret that is copied.

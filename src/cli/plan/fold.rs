@@ -24,14 +24,23 @@ pub struct Counts {
     pub changed: usize,
     /// Not copied.
     pub left_out: usize,
+    /// In the environment alone; none of the objects above.
+    pub added: usize,
 }
 
 /// Counts each object once.
 pub fn counts(decisions: &[Decision]) -> Counts {
     let names = |fits: fn(&Decision) -> bool| decisions.iter().filter(|d| fits(d)).map(Decision::object).collect::<BTreeSet<_>>();
-    let (all, left_out) = (names(|_| true), names(Decision::is_left_out));
+    let added = names(|d| matches!(d, Decision::Added { .. }));
+    let (all, left_out) = (names(|d| !matches!(d, Decision::Added { .. })), names(Decision::is_left_out));
     let changed = names(|d| matches!(d, Decision::Changed { .. }));
-    Counts { objects: all.len(), kept: all.len() - left_out.len() - changed.len(), changed: changed.len(), left_out: left_out.len() }
+    Counts {
+        objects: all.len(),
+        kept: all.len() - left_out.len() - changed.len(),
+        changed: changed.len(),
+        left_out: left_out.len(),
+        added: added.len(),
+    }
 }
 
 /// One change of one object.
@@ -214,6 +223,12 @@ pub fn kept(decisions: &[Decision]) -> String {
     by_kind.into_iter().map(|(kind, count)| plural(count, kind)).collect::<Vec<_>>().join(", ")
 }
 
+/// What is made beside the copies, and what for.
+pub fn added(decisions: &[Decision]) -> Vec<Entry> {
+    let added = decisions.iter().filter(|decision| matches!(decision, Decision::Added { .. }));
+    added.map(|decision| Entry::new(decision.object().to_string(), decision.why())).collect()
+}
+
 /// Every decision, a paragraph each.
 pub fn all(decisions: &[Decision]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
@@ -223,6 +238,7 @@ pub fn all(decisions: &[Decision]) -> Vec<Entry> {
             Decision::Changed { path, before, after, why, .. } => (format!("{path}: {before} -> {after}"), (*why).to_owned()),
             Decision::LeftOut { .. } => (format!("left out: {}", decision.why()), String::new()),
             Decision::Kept(_) => ("as it is".to_owned(), String::new()),
+            Decision::Added { .. } => (format!("added: {}", decision.why()), String::new()),
         };
         let before = entries.pop_if(|entry| entry.label == label);
         entries.push(before.unwrap_or_else(|| Entry::of(label)).because(says, why));

@@ -62,7 +62,7 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
         "complete": report.is_complete(),
         "workloads": report.workloads(),
         "report": report,
-        "counts": {"objects": counts.objects, "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out},
+        "counts": {"objects": counts.objects, "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out, "added": counts.added},
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),
         "objects": plan.stages.iter().flatten().map(|p| shown(&p.manifest)).collect::<Vec<_>>(),
@@ -79,6 +79,7 @@ fn decision(decision: &Decision) -> Value {
         Decision::Kept(_) => ("kept", None),
         Decision::Changed { path, before, after, .. } => ("changed", Some((path, before, after))),
         Decision::LeftOut { .. } => ("leftOut", None),
+        Decision::Added { .. } => ("added", None),
     };
     value["is"] = is.into();
     if let Some((path, before, after)) = change {

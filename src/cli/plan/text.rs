@@ -59,6 +59,7 @@ impl Shown<'_> {
         } else {
             page.section("changed", &fold::changed(&self.plan.decisions));
             page.section("left out", &fold::left_out(&self.plan.decisions, |object| self.is_told(object)));
+            page.section("added", &fold::added(&self.plan.decisions));
         }
         self.tail(&mut page);
         page.finish()
@@ -72,7 +73,8 @@ impl Shown<'_> {
         };
         let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
         let objects = plural(counts.objects, "object");
-        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out."));
+        let added = if counts.added == 0 { String::new() } else { format!(" {} added.", counts.added) };
+        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out.{added}"));
         page.paragraph(if report.is_complete() { Tone::Good } else { Tone::Bad }, &self.verdict());
         for url in &self.plan.urls {
             match self.about {

@@ -1,11 +1,14 @@
 //! A Baseline whose every field was understood.
 
+pub mod isolation;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use kube::ResourceExt;
 
+use self::isolation::Isolation;
 use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
@@ -36,6 +39,8 @@ pub struct Baseline {
     pub secrets: Vec<String>,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// What is made around the copies.
+    pub isolation: Isolation,
 }
 
 /// One repository and the images that it builds.
@@ -120,6 +125,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             hosts: spec.hosts.as_ref().map(hosts),
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            isolation: Isolation::read(spec)?,
         })
     }
 }

@@ -14,10 +14,13 @@ mod marks;
 mod owners;
 mod pods;
 mod replicas;
+mod resources;
 mod rollout;
+mod scheduling;
 mod server_fields;
 mod service_accounts;
 mod services;
+mod tokens;
 
 use serde_json::Value;
 
@@ -28,12 +31,13 @@ use super::manifest::{Manifest, ObjectName};
 type Rule = fn(&mut Manifest, &Context<'_>, &mut Notes);
 
 /// What owners leave behind is read before the server's fields go, and our own labels come last.
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 18] = [
     owners::apply,
     claims::apply,
     server_fields::apply,
     marks::apply,
     service_accounts::apply,
+    tokens::apply,
     immutability::apply,
     services::apply,
     host_names::apply,
@@ -43,8 +47,16 @@ const RULES: [Rule; 15] = [
     replicas::apply,
     rollout::apply,
     pods::apply,
+    resources::apply,
+    scheduling::apply,
     labels::apply,
 ];
+
+/// Gives an object that is no copy our labels.
+pub(super) fn mark(manifest: &mut Manifest, context: &Context<'_>) {
+    let mut notes = Notes { object: manifest.name(), decisions: Vec::new() };
+    labels::apply(manifest, context, &mut notes);
+}
 
 /// The object as the environment gets it, and every decision about it: at least one.
 pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
