@@ -50,6 +50,10 @@ pub const MANAGER_IMAGES: &str = "preview-env/images";
 
 /// ClusterRole whose rights the service holds inside an environment's namespace, by a RoleBinding made there.
 pub const CLUSTER_ROLE_ENVIRONMENT: &str = "preview-env:environment";
+/// Label of ClusterRoles whose rights the service gets inside environments, beside its own.
+pub const LABEL_AGGREGATE_ENVIRONMENT: &str = "preview-env.dev/aggregate-to-environment";
+/// Label of ClusterRoles whose rights the service gets inside baselines, beside its own.
+pub const LABEL_AGGREGATE_READER: &str = "preview-env.dev/aggregate-to-baseline-reader";
 /// Name of the RoleBinding that gives the service its rights in an environment's namespace.
 pub const ROLE_BINDING: &str = "preview-env";
 

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use super::Context;
 use super::index::workload_key;
 use super::recorded::Recorded;
-use super::requests::{self, RequestError};
+use super::requests::{self, Place, RequestError};
+use crate::api::names::LABEL_AGGREGATE_ENVIRONMENT;
 use crate::api::status::InventoryEntry;
 use crate::domain::Environment;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Known, Treatment, group_of};
 use crate::plan::{ObjectName, Plan, Planned};
 
 /// RBAC follows a new RoleBinding with a lag of some milliseconds; until then the API server answers 403.
@@ -108,15 +109,37 @@ fn send_one_ahead(stages: &mut Vec<Vec<&Planned>>) {
 }
 
 async fn apply_one(context: &Context, namespace: &str, planned: &Planned, deadline: Instant) -> (ObjectName, Result<(), RequestError>) {
+    let object = planned.manifest.name();
+    let Some(kind) = context.baselines.discovery.kind_of(&object) else {
+        let error = not_served(&object, namespace);
+        return (object, Err(error));
+    };
     loop {
         let result = {
             let _permit = context.permits.acquire().await;
-            requests::apply(&context.client, namespace, &planned.manifest).await
+            requests::apply(&context.client, Place { kind: &kind, namespace }, &planned.manifest).await
         };
         match result {
             Err(error) if error.code() == Some(403) && Instant::now() < deadline => tokio::time::sleep(RBAC_PAUSE).await,
-            other => return (planned.manifest.name(), other),
+            other => return (object, other.map_err(|error| advised(&kind, error))),
         }
+    }
+}
+
+fn not_served(object: &ObjectName, namespace: &str) -> RequestError {
+    let message = format!("the API server serves no kind {} in {}", object.kind, object.api_version);
+    RequestError::Answered { what: format!("apply {object} in namespace {namespace}"), code: 404, message }
+}
+
+/// For a kind that we have no rights for by ourselves: who may grant them, and how.
+fn advised(kind: &Kind, error: RequestError) -> RequestError {
+    let by_opt_in = Known::find(kind.group(), &kind.kind).is_none_or(|known| matches!(known.treatment, Treatment::OptIn(..)));
+    match error {
+        RequestError::Answered { what, code: 403, message } if by_opt_in => {
+            let message = format!("{message}; a ClusterRole with the label {LABEL_AGGREGATE_ENVIRONMENT}: \"true\" grants it");
+            RequestError::Answered { what, code: 403, message }
+        }
+        other => other,
     }
 }
 
@@ -134,23 +157,28 @@ fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, boo
     plan.stages.iter().flatten().map(entry).collect()
 }
 
+/// What was applied and is not planned. An object that is planned in another version of its group is the same object.
 fn leftovers<'a>(plan: &'a Plan, recorded: &'a Recorded) -> impl Iterator<Item = &'a InventoryEntry> {
-    let planned: HashSet<ObjectName> = plan.stages.iter().flatten().map(|p| p.manifest.name()).collect();
-    recorded.status.inventory.iter().filter(move |entry| !planned.contains(&object_name(entry)))
+    let same = |name: &ObjectName| (group_of(&name.api_version).to_owned(), name.kind.clone(), name.name.clone());
+    let planned: HashSet<_> = plan.stages.iter().flatten().map(|p| same(&p.manifest.name())).collect();
+    recorded.status.inventory.iter().filter(move |entry| !planned.contains(&same(&object_name(entry))))
 }
 
 fn object_name(entry: &InventoryEntry) -> ObjectName {
     ObjectName { api_version: entry.api_version.clone(), kind: entry.kind.clone(), name: entry.name.clone() }
 }
 
-/// Deletes what the plan no longer has, once everything that it has is there.
+/// Deletes what the plan no longer has, once everything that it has is there. Of a kind that is not served any more
+/// nothing is left.
 async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
     if !applied.failures.is_empty() {
         applied.inventory.extend(leftovers(plan, recorded).cloned());
         return;
     }
     for entry in leftovers(plan, recorded) {
-        if let Err(error) = requests::delete_ours(&context.client, to.namespace, &object_name(entry), &to.environment.uid).await {
+        let Some(kind) = context.baselines.discovery.kind_of(&object_name(entry)) else { continue };
+        let place = Place { kind: &kind, namespace: to.namespace };
+        if let Err(error) = requests::delete_ours(&context.client, place, &entry.name, &to.environment.uid).await {
             applied.inventory.push(entry.clone());
             applied.failures.push(error);
         }

@@ -1,20 +1,16 @@
-//! What the namespace of one Baseline holds, kept by watches in that namespace alone.
+//! What the namespace of one Baseline holds. No client, no logging: the watches of `baseline_reader` fill it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{DynamicObject, PartialObjectMeta};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
-use crate::api::names::LABEL_POD_SECURITY;
-use crate::kinds::{KINDS, Kind, Known, Reading};
-use crate::plan::{Manifest, ObjectName};
+use super::scope::{Scope, Watch};
+use crate::api::names::LABEL_AGGREGATE_READER;
+use crate::domain::baseline::GroupKind;
+use crate::kinds::{Kind, Known};
+use crate::plan::{Controlled, Manifest, ObjectName};
 
 /// A watch that fails is tried again at least twice a minute. One that says nothing for longer has got through: a watch
 /// that goes on where it was interrupted gives no sign of it.
@@ -29,21 +25,27 @@ pub struct BaselineCache {
 
 #[derive(Debug, Default)]
 struct Inner {
-    whole: HashMap<&'static Kind, BTreeMap<String, Manifest>>,
-    names: HashMap<&'static Kind, HashSet<String>>,
-    listed: HashSet<&'static Kind>,
+    scope: Option<Scope>,
+    whole: HashMap<Kind, BTreeMap<String, Manifest>>,
+    names: HashMap<Kind, Names>,
+    listed: HashSet<Kind>,
+    errors: BTreeMap<Kind, (String, Instant)>,
     namespace_listed: bool,
-    errors: BTreeMap<&'static Kind, (String, Instant)>,
     pod_security: Option<String>,
 }
+
+/// Names of objects of one kind, each with what controls it.
+pub type Names = BTreeMap<String, Option<ObjectName>>;
 
 /// What a cache holds at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// Objects of the kinds that are cloned.
+    /// Objects of the kinds that can be cloned.
     pub objects: Vec<Manifest>,
     /// Objects of other kinds that nothing else controls.
     pub others: Vec<ObjectName>,
+    /// Objects of other kinds that another one controls.
+    pub controlled: Vec<Controlled>,
 }
 
 impl BaselineCache {
@@ -56,15 +58,9 @@ impl BaselineCache {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Everything, once every kind was listed.
-    pub fn contents(&self) -> Option<Contents> {
-        self.lock(|i| {
-            let complete = i.namespace_listed && watched().all(|kind| i.listed.contains(kind));
-            complete.then(|| Contents {
-                objects: i.whole.values().flat_map(BTreeMap::values).cloned().collect(),
-                others: other_names(&i.names),
-            })
-        })
+    /// Everything, once every kind was listed and where exactly these custom resources are among what is read.
+    pub fn contents(&self, custom: &[GroupKind]) -> Option<Contents> {
+        self.lock(|i| i.is_complete(custom).then(|| i.contents()))
     }
 
     /// The Pod Security level that the namespace enforces, if it enforces one.
@@ -74,141 +70,198 @@ impl BaselineCache {
 
     /// The kinds that cannot be watched, with the API server's reason.
     pub fn errors(&self) -> Vec<String> {
-        let recent =
-            |(kind, (error, at)): (&&Kind, &(String, Instant))| (at.elapsed() < ERROR_LIFE).then(|| format!("{}: {error}", kind.kind));
-        self.lock(|i| i.errors.iter().filter_map(recent).collect())
+        self.lock(|i| {
+            i.errors.iter().filter(|(_, (_, at))| at.elapsed() < ERROR_LIFE).map(|(kind, (why, _))| sentence(kind, why)).collect()
+        })
     }
 
-    fn listed(&self, kind: &'static Kind) {
+    /// Custom resources that were asked for and cannot be cloned, and why.
+    pub fn problems(&self) -> Vec<String> {
+        self.lock(|i| i.scope.as_ref().map(|s| s.problems.clone()).unwrap_or_default())
+    }
+
+    /// How many kinds of custom resources there are whose objects may not be listed.
+    pub fn unlisted(&self) -> usize {
+        self.lock(|i| i.scope.as_ref().map(|s| s.unlisted).unwrap_or_default())
+    }
+
+    /// From now on exactly this is read. What is known of other kinds is forgotten.
+    pub(super) fn read_only(&self, scope: Scope) {
         self.lock(|i| {
-            i.listed.insert(kind);
-            i.errors.remove(kind);
+            let stay: HashSet<Kind> = match &i.scope {
+                Some(before) => scope.watches.iter().filter(|w| before.watches.contains(w)).map(|w| w.kind.clone()).collect(),
+                None => HashSet::new(),
+            };
+            i.whole.retain(|kind, _| stay.contains(kind));
+            i.names.retain(|kind, _| stay.contains(kind));
+            i.listed.retain(|kind| stay.contains(kind));
+            i.errors.retain(|kind, _| stay.contains(kind));
+            i.scope = Some(scope);
         });
         self.changed.notify_one();
     }
 
-    fn failed(&self, kind: &'static Kind, error: &watcher::Error) {
-        let text = error.to_string();
-        let before = self.lock(|i| i.errors.insert(kind, (text.clone(), Instant::now())));
-        let news = before.is_none_or(|(known, _)| known != text);
+    /// A list is complete.
+    pub(super) fn put_all(&self, watch: &Watch, objects: BTreeMap<String, Manifest>) {
+        self.lock(|i| i.reads(watch).then(|| i.whole.insert(watch.kind.clone(), objects)));
+        self.listed(watch);
+    }
+
+    /// An object is new or changed.
+    pub(super) fn put(&self, watch: &Watch, name: String, object: Manifest) {
+        self.lock(|i| i.reads(watch).then(|| i.whole.entry(watch.kind.clone()).or_default().insert(name, object)));
+    }
+
+    /// A list of names is complete.
+    pub(super) fn put_names(&self, watch: &Watch, names: Names) {
+        self.lock(|i| i.reads(watch).then(|| i.names.insert(watch.kind.clone(), names)));
+        self.listed(watch);
+    }
+
+    /// A name is new.
+    pub(super) fn put_name(&self, watch: &Watch, name: String, owner: Option<ObjectName>) {
+        self.lock(|i| i.reads(watch).then(|| i.names.entry(watch.kind.clone()).or_default().insert(name, owner)));
+    }
+
+    /// An object is gone.
+    pub(super) fn remove(&self, watch: &Watch, name: &str) {
+        self.lock(|i| {
+            i.whole.get_mut(&watch.kind).and_then(|objects| objects.remove(name));
+            i.names.get_mut(&watch.kind).and_then(|names| names.remove(name));
+        });
+    }
+
+    /// The namespace itself was read.
+    pub(super) fn put_namespace(&self, pod_security: Option<String>) {
+        self.lock(|i| i.pod_security = pod_security);
+    }
+
+    /// A first look at the namespace itself is complete.
+    pub(super) fn namespace_listed(&self) {
+        self.lock(|i| i.namespace_listed = true);
+        self.changed.notify_one();
+    }
+
+    fn listed(&self, watch: &Watch) {
+        self.lock(|i| {
+            if i.reads(watch) {
+                i.listed.insert(watch.kind.clone());
+                i.errors.remove(&watch.kind);
+            }
+        });
+        self.changed.notify_one();
+    }
+
+    /// A watch failed. What is only named where it may be listed fails in silence.
+    pub(super) fn failed(&self, watch: &Watch, why: &str) {
+        let news = self.lock(|i| {
+            let said = watch.required && i.reads(watch);
+            let before = said.then(|| i.errors.insert(watch.kind.clone(), (why.to_owned(), Instant::now())));
+            before.is_some_and(|before| before.is_none_or(|(known, _)| known != why))
+        });
         if news {
             self.changed.notify_one();
         }
     }
 }
 
-fn watched() -> impl Iterator<Item = &'static Kind> {
-    let is_read = |known: &&Known| matches!(known.treatment.reading(), Reading::Whole | Reading::NameOnly) && !known.installed;
-    KINDS.iter().filter(is_read).map(|known| &known.kind)
-}
-
-fn other_names(names: &HashMap<&'static Kind, HashSet<String>>) -> Vec<ObjectName> {
-    let of_kind = |kind: &'static Kind| {
-        let names = names.get(kind).into_iter().flatten();
-        names.map(|name| ObjectName { api_version: kind.api_version.to_string(), kind: kind.kind.to_string(), name: name.clone() })
-    };
-    let mut others: Vec<_> = watched().flat_map(of_kind).collect();
-    others.sort();
-    others
-}
-
-/// Keeps the cache of a namespace up to date until it is dropped.
-pub async fn follow(client: Client, namespace: String, cache: Arc<BaselineCache>) {
-    let watches = watched().map(|kind| follow_kind(client.clone(), namespace.clone(), kind, cache.clone()));
-    let follow_label = follow_label(Api::all(client.clone()), &namespace, &cache);
-    futures::join!(futures::future::join_all(watches), follow_label);
-}
-
-/// The namespace itself, for the one label of it that its copies share.
-async fn follow_label(api: Api<PartialObjectMeta<Namespace>>, namespace: &str, cache: &BaselineCache) {
-    let one = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
-    let mut events = std::pin::pin!(watcher(api, one).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
-                cache.lock(|i| i.pod_security = object.labels().get(LABEL_POD_SECURITY).cloned());
-            }
-            Ok(watcher::Event::InitDone) => {
-                cache.lock(|i| i.namespace_listed = true);
-                cache.changed.notify_one();
-            }
-            Ok(watcher::Event::Init | watcher::Event::Delete(_)) => {}
-            Err(error) => tracing::warn!(namespace, %error, "a watch was interrupted and goes on"),
-        }
+impl Inner {
+    /// Whether a watch is still one of those that fill the cache: one that ends may have one more thing to say.
+    fn reads(&self, watch: &Watch) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.watches.contains(watch))
     }
-}
 
-async fn follow_kind(client: Client, namespace: String, kind: &'static Kind, cache: Arc<BaselineCache>) {
-    match Known::find(kind.group(), &kind.kind).map(|known| known.treatment.reading()) {
-        Some(Reading::Whole) => follow_whole(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
-        _ => follow_names(Api::namespaced_with(client, &namespace, &kind.resource()), kind, &cache).await,
+    fn is_complete(&self, custom: &[GroupKind]) -> bool {
+        let Some(scope) = &self.scope else { return false };
+        let mut required = scope.watches.iter().filter(|watch| watch.required);
+        let as_asked_for = scope.custom == custom && scope.problems.is_empty();
+        as_asked_for && self.namespace_listed && required.all(|watch| self.listed.contains(&watch.kind))
     }
-}
 
-async fn follow_whole(api: Api<DynamicObject>, kind: &'static Kind, cache: &BaselineCache) {
-    let mut fresh = BTreeMap::new();
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::Init) => fresh = BTreeMap::new(),
-            Ok(watcher::Event::InitApply(object)) => drop(fresh.insert(object.name_any(), manifest(kind, object))),
-            Ok(watcher::Event::InitDone) => {
-                let objects = std::mem::take(&mut fresh);
-                cache.lock(|i| i.whole.insert(kind, objects));
-                cache.listed(kind);
-            }
-            Ok(watcher::Event::Apply(object)) => {
-                let (name, manifest) = (object.name_any(), manifest(kind, object));
-                cache.lock(|i| i.whole.entry(kind).or_default().insert(name, manifest));
-            }
-            Ok(watcher::Event::Delete(object)) => cache.lock(|i| drop(i.whole.entry(kind).or_default().remove(&object.name_any()))),
-            Err(error) => cache.failed(kind, &error),
-        }
-    }
-}
-
-/// Lists leave out what each item is, so it is put back; who wrote which field is of no use to anybody here.
-fn manifest(kind: &Kind, mut object: DynamicObject) -> Manifest {
-    object.metadata.managed_fields = None;
-    let mut value = serde_json::to_value(object).unwrap_or_default();
-    value["apiVersion"] = kind.api_version.as_ref().into();
-    value["kind"] = kind.kind.as_ref().into();
-    Manifest::new(value)
-}
-
-async fn follow_names(api: Api<PartialObjectMeta<DynamicObject>>, kind: &'static Kind, cache: &BaselineCache) {
-    let mut fresh = HashSet::new();
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::Init) => fresh = HashSet::new(),
-            Ok(watcher::Event::InitApply(object)) => {
-                if stands_alone(&object.metadata) {
-                    fresh.insert(object.name_any());
+    fn contents(&self) -> Contents {
+        let mut contents = Contents { objects: self.whole.values().flat_map(BTreeMap::values).cloned().collect(), ..Contents::default() };
+        for (kind, names) in &self.names {
+            for (name, owner) in names {
+                let object = ObjectName { api_version: kind.api_version.to_string(), kind: kind.kind.to_string(), name: name.clone() };
+                match owner.clone() {
+                    Some(owner) => contents.controlled.push(Controlled { object, owner }),
+                    None => contents.others.push(object),
                 }
             }
-            Ok(watcher::Event::InitDone) => {
-                let names = std::mem::take(&mut fresh);
-                cache.lock(|i| i.names.insert(kind, names));
-                cache.listed(kind);
-            }
-            Ok(watcher::Event::Apply(object)) => {
-                if stands_alone(&object.metadata) {
-                    cache.lock(|i| i.names.entry(kind).or_default().insert(object.name_any()));
-                }
-            }
-            Ok(watcher::Event::Delete(object)) => {
-                cache.lock(|i| i.names.entry(kind).or_default().remove(&object.name_any()));
-            }
-            Err(error) => cache.failed(kind, &error),
         }
+        contents.others.sort();
+        contents.controlled.sort();
+        contents
     }
 }
 
-/// What another object controls is that object's affair: the Pods of a Deployment are not left out one by one. Nor are
-/// the Roles and RoleBindings that let us read the namespace.
-fn stands_alone(metadata: &ObjectMeta) -> bool {
-    let controlled = metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
-    let grants_us = metadata.name.as_ref().is_some_and(|name| name.starts_with("preview-env:baseline-"));
-    !controlled && !grants_us
+/// What is wrong with a kind, and for custom resources what grants the right that is probably missing.
+fn sentence(kind: &Kind, why: &str) -> String {
+    match Known::find(kind.group(), &kind.kind) {
+        Some(_) => format!("{}: {why}", kind.kind),
+        None => format!("{}: {why}; a ClusterRole with the label {LABEL_AGGREGATE_READER}: \"true\" grants it", kind.kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Reading;
+
+    fn watch(kind: Kind, reading: Reading, required: bool) -> Watch {
+        Watch { kind, reading, required }
+    }
+
+    fn scope(watches: &[&Watch]) -> Scope {
+        Scope { watches: watches.iter().map(|w| (*w).clone()).collect(), ..Scope::default() }
+    }
+
+    #[test]
+    fn contents_are_complete_when_everything_that_is_required_was_listed() {
+        let (cache, custom) = (BaselineCache::default(), []);
+        let maps = watch(Kind::new("v1", "ConfigMap", "configmaps"), Reading::Whole, true);
+        let other = watch(Kind::new("db.example.com/v1", "Database", "databases"), Reading::NameOnly, false);
+        assert!(cache.contents(&custom).is_none());
+        cache.read_only(scope(&[&maps, &other]));
+        cache.namespace_listed();
+        cache.failed(&other, "forbidden");
+        assert!(cache.contents(&custom).is_none() && cache.errors().is_empty());
+        cache.put_all(&maps, BTreeMap::new());
+        assert!(cache.contents(&custom).is_some());
+        let asked = [GroupKind { group: "db.example.com".into(), kind: "Database".into() }];
+        assert!(cache.contents(&asked).is_none(), "another scope was asked for");
+    }
+
+    #[test]
+    fn a_kind_that_is_read_otherwise_is_read_anew() {
+        let cache = BaselineCache::default();
+        let kind = || Kind::new("db.example.com/v1", "Database", "databases");
+        let (named, whole) = (watch(kind(), Reading::NameOnly, false), watch(kind(), Reading::Whole, true));
+        cache.read_only(scope(&[&named]));
+        cache.namespace_listed();
+        cache.put_names(&named, Names::from([("main".into(), None)]));
+        assert_eq!(cache.contents(&[]).unwrap().others[0].name, "main");
+        cache.read_only(scope(&[&whole]));
+        cache.put_names(&named, Names::new());
+        assert!(cache.contents(&[]).is_none(), "what an ended watch still says counts for nothing");
+        cache.failed(&whole, "forbidden");
+        assert!(cache.errors()[0].contains("preview-env.dev/aggregate-to-baseline-reader"), "{:?}", cache.errors());
+        cache.put_all(&whole, BTreeMap::new());
+        assert!(cache.contents(&[]).unwrap().others.is_empty() && cache.errors().is_empty());
+    }
+
+    #[test]
+    fn what_another_object_controls_is_told_apart() {
+        let cache = BaselineCache::default();
+        let pods = watch(Kind::new("v1", "Pod", "pods"), Reading::NameOnly, true);
+        cache.read_only(scope(&[&pods]));
+        cache.namespace_listed();
+        let owner = ObjectName { api_version: "apps/v1".into(), kind: "ReplicaSet".into(), name: "web".into() };
+        cache.put_names(&pods, Names::from([("debug".into(), None)]));
+        cache.put_name(&pods, "web-1".into(), Some(owner.clone()));
+        let contents = cache.contents(&[]).unwrap();
+        assert_eq!((contents.others[0].name.as_str(), &contents.controlled[0].owner), ("debug", &owner));
+        cache.remove(&pods, "web-1");
+        assert!(cache.contents(&[]).unwrap().controlled.is_empty());
+    }
 }

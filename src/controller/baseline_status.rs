@@ -49,10 +49,22 @@ fn ready(seen: &Seen) -> Observation {
             format!("cannot read this namespace ({} kinds), grant it as in deploy/baseline-access.yaml; {first}", seen.errors.len());
         return Observation::new(READY, false, "CannotRead", message);
     }
+    if !seen.problems.is_empty() {
+        return Observation::new(READY, false, "CustomResources", seen.problems.join("; "));
+    }
     match &seen.contents {
         None => Observation::new(READY, ConditionStatus::Unknown, "Reading", "reading this namespace for the first time"),
-        Some(contents) => Observation::new(READY, true, "Ready", format!("{} objects can be cloned", contents.objects.len())),
+        Some(contents) => Observation::new(READY, true, "Ready", can_be_cloned(contents.objects.len(), seen.unlisted)),
     }
+}
+
+fn can_be_cloned(objects: usize, unlisted: usize) -> String {
+    let unknown = match unlisted {
+        0 => String::new(),
+        1 => "; there may be custom resources of 1 kind that may not be listed".to_owned(),
+        more => format!("; there may be custom resources of {more} kinds that may not be listed"),
+    };
+    format!("{objects} objects can be cloned{unknown}")
 }
 
 fn warning(baseline: Option<&Arc<Baseline>>) -> Observation {

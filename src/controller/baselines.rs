@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::{Client, ResourceExt};
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, watch};
 
-use super::baseline_cache::{BaselineCache, Contents, follow};
+use super::baseline_cache::{BaselineCache, Contents};
+use super::baseline_reader::{Reader, Task, follow};
+use super::discovery::Discovery;
 use crate::api;
+use crate::domain::baseline::GroupKind;
 use crate::domain::{Baseline, InvalidBaseline};
 
 /// Every Baseline of the cluster.
@@ -18,6 +20,8 @@ pub struct Baselines {
     inner: Mutex<Inner>,
     /// Told whenever a status may have to be written.
     pub changed: Arc<Notify>,
+    /// Which kinds there are.
+    pub discovery: Arc<Discovery>,
     listed: Notify,
 }
 
@@ -30,19 +34,15 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Namespace {
     objects: BTreeMap<String, Arc<api::Baseline>>,
-    reader: Option<Reader>,
+    reader: Option<Reading>,
 }
 
+/// The namespace as it is being read.
 #[derive(Debug)]
-struct Reader {
+struct Reading {
     cache: Arc<BaselineCache>,
-    task: AbortHandle,
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    custom: watch::Sender<Vec<GroupKind>>,
+    _task: Task,
 }
 
 /// One Baseline with everything that its status follows from.
@@ -57,6 +57,10 @@ pub struct Seen {
     pub contents: Option<Contents>,
     /// Kinds that cannot be read.
     pub errors: Vec<String>,
+    /// Custom resources that are asked for and cannot be cloned.
+    pub problems: Vec<String>,
+    /// How many kinds of custom resources there are whose objects may not be listed.
+    pub unlisted: usize,
 }
 
 impl Namespace {
@@ -68,6 +72,24 @@ impl Namespace {
 
     fn parsed(&self) -> Option<Arc<Baseline>> {
         Baseline::try_from(self.speaker()?.as_ref()).ok().map(Arc::new)
+    }
+
+    /// What was read, where that is what the Baseline asks for.
+    fn contents(&self) -> Option<Contents> {
+        let cache = &self.reader.as_ref()?.cache;
+        cache.contents(&self.parsed()?.selection.custom_resources)
+    }
+
+    /// Tells the reader what is asked for. A Baseline that cannot be used asks for nothing new.
+    fn ask(&self) {
+        if let (Some(reader), Some(baseline)) = (&self.reader, self.parsed()) {
+            let custom = &baseline.selection.custom_resources;
+            reader.custom.send_if_modified(|asked| {
+                let is_new = asked != custom;
+                asked.clone_from(custom);
+                is_new
+            });
+        }
     }
 }
 
@@ -88,8 +110,7 @@ impl Baselines {
 
     /// What a Baseline's namespace holds, once it was read completely.
     pub fn contents(&self, namespace: &str) -> Option<Contents> {
-        let cache = self.lock(|i| Some(i.namespaces.get(namespace)?.reader.as_ref()?.cache.clone()));
-        cache?.contents()
+        self.lock(|i| i.namespaces.get(namespace)?.contents())
     }
 
     /// The Pod Security level that a Baseline's namespace enforces, if it enforces one.
@@ -109,7 +130,8 @@ impl Baselines {
         self.lock(|i| {
             let entry = i.namespaces.entry(namespace.clone()).or_default();
             entry.objects.insert(object.name_any(), Arc::new(object));
-            entry.reader.get_or_insert_with(|| start_reader(client, namespace, self.changed.clone()));
+            entry.reader.get_or_insert_with(|| self.start_reading(client, namespace));
+            entry.ask();
         });
         self.changed.notify_one();
     }
@@ -119,6 +141,7 @@ impl Baselines {
         self.lock(|i| {
             if let Some(entry) = i.namespaces.get_mut(namespace) {
                 entry.objects.remove(name);
+                entry.ask();
                 if entry.objects.is_empty() {
                     i.namespaces.remove(namespace);
                 }
@@ -143,6 +166,14 @@ impl Baselines {
         self.changed.notify_one();
     }
 
+    fn start_reading(&self, client: &Client, namespace: String) -> Reading {
+        let cache = Arc::new(BaselineCache::new(self.changed.clone()));
+        let (custom, asked) = watch::channel(Vec::new());
+        let (client, discovery) = (client.clone(), self.discovery.clone());
+        let reader = Reader { client, namespace, cache: cache.clone(), discovery, custom: asked };
+        Reading { cache, custom, _task: Task::spawn(follow(reader)) }
+    }
+
     /// Waits until the first list is complete.
     pub async fn wait_until_listed(&self) {
         loop {
@@ -155,12 +186,6 @@ impl Baselines {
     }
 }
 
-fn start_reader(client: &Client, namespace: String, changed: Arc<Notify>) -> Reader {
-    let cache = Arc::new(BaselineCache::new(changed));
-    let task = tokio::spawn(follow(client.clone(), namespace, cache.clone())).abort_handle();
-    Reader { cache, task }
-}
-
 fn seen_in(namespace: &Namespace) -> Vec<Seen> {
     let speaker = namespace.speaker().map(|s| s.name_any());
     let cache = namespace.reader.as_ref().map(|r| &r.cache);
@@ -168,8 +193,10 @@ fn seen_in(namespace: &Namespace) -> Vec<Seen> {
         object: object.clone(),
         parsed: Baseline::try_from(object.as_ref()).map(Arc::new),
         other: speaker.clone().filter(|name| *name != object.name_any()),
-        contents: cache.and_then(|c| c.contents()),
+        contents: namespace.contents(),
         errors: cache.map(|c| c.errors()).unwrap_or_default(),
+        problems: cache.map(|c| c.problems()).unwrap_or_default(),
+        unlisted: cache.map(|c| c.unlisted()).unwrap_or_default(),
     };
     namespace.objects.values().map(seen).collect()
 }

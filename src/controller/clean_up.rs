@@ -8,7 +8,7 @@
 use super::Context;
 use super::index::NamespaceState;
 use super::namespace::candidates;
-use super::requests::{self, RequestError};
+use super::requests::{self, Place, RequestError};
 use crate::api::PreviewEnvironment;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
 use crate::domain::Environment;
@@ -75,7 +75,7 @@ async fn namespaces(
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
     for stage in STAGES {
         let kinds = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind));
-        let deletes = kinds.map(|kind| requests::delete_collection(&context.client, namespace, kind, &environment.uid));
+        let deletes = kinds.map(|kind| requests::delete_collection(&context.client, Place { kind, namespace }, &environment.uid));
         for result in futures::future::join_all(deletes).await {
             match result {
                 // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.

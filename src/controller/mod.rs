@@ -10,10 +10,13 @@
 
 pub mod apply;
 pub mod baseline_cache;
+pub mod baseline_reader;
 pub mod baseline_status;
 pub mod baselines;
+pub mod catalogue;
 pub mod clean_up;
 pub mod digest;
+pub mod discovery;
 pub mod driver;
 pub mod environments;
 pub mod hosts;
@@ -24,6 +27,7 @@ pub mod recorded;
 pub mod requests;
 pub mod resolve;
 pub mod retries;
+pub mod scope;
 pub mod settle;
 pub mod status;
 pub mod wake;
@@ -159,6 +163,7 @@ impl Controller {
         futures::join!(
             environments.follow(context.clone()),
             environments::baselines(context.clone()),
+            discovery::run(context.client.clone(), context.baselines.discovery.clone()),
             watches(&context),
             baseline_status::run(context.clone()),
             work

@@ -22,6 +22,7 @@ pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed,
     let mut snapshot = Snapshot {
         objects: contents.objects,
         others: contents.others,
+        controlled: contents.controlled,
         missing_secrets: Vec::new(),
         pod_security: context.baselines.pod_security(&baseline.namespace),
     };

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_CONTROLLER, MANAGER_STATUS};
 use crate::api::{GROUP, PreviewEnvironment};
 use crate::kinds::Kind;
-use crate::plan::{Manifest, ObjectName};
+use crate::plan::Manifest;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
@@ -86,30 +86,43 @@ pub fn found<T>(result: Result<T, RequestError>) -> Result<Option<T>, RequestErr
 /// Metadata of an answer; the rest of it is not read.
 pub type Metadata = PartialObjectMeta<Namespace>;
 
+/// Where the objects of a kind are.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The kind.
+    pub kind: &'a Kind,
+    /// The namespace.
+    pub namespace: &'a str,
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        self.kind.path(self.namespace)
+    }
+}
+
 /// One server-side apply of a whole object, taking over fields that others hold.
-pub async fn apply(client: &Client, namespace: &str, manifest: &Manifest) -> Result<(), RequestError> {
+pub async fn apply(client: &Client, place: Place<'_>, manifest: &Manifest) -> Result<(), RequestError> {
     let object = manifest.name();
-    let what = format!("apply {object} in namespace {namespace}");
-    let kind = known_kind(&object, &what)?;
+    let what = format!("apply {object} in namespace {}", place.namespace);
     let params = PatchParams::apply(MANAGER_CONTROLLER).force();
-    let request = Request::new(kind.path(namespace)).patch_metadata(&object.name, &params, &Patch::Apply(manifest.value()));
+    let request = Request::new(place.path()).patch_metadata(&object.name, &params, &Patch::Apply(manifest.value()));
     send::<Metadata>(client, &what, request).await.map(drop)
 }
 
 /// Deletes one object if it is ours, in one request: the collection delete selects it by name and by the environment's
 /// UID label.
-pub async fn delete_ours(client: &Client, namespace: &str, object: &ObjectName, environment_uid: &str) -> Result<(), RequestError> {
-    let what = format!("delete {object} in namespace {namespace}");
-    let kind = known_kind(object, &what)?;
-    let selected = ours(environment_uid).fields(&format!("metadata.name={}", object.name));
-    delete_selected(client, &what, &kind.path(namespace), &selected).await
+pub async fn delete_ours(client: &Client, place: Place<'_>, name: &str, environment_uid: &str) -> Result<(), RequestError> {
+    let what = format!("delete {}/{name} in namespace {}", place.kind.kind, place.namespace);
+    let selected = ours(environment_uid).fields(&format!("metadata.name={name}"));
+    delete_selected(client, &what, &place.path(), &selected).await
 }
 
 /// Deletes all objects of a kind that carry the environment's UID. A collection delete cannot carry preconditions,
 /// so it selects by that label.
-pub async fn delete_collection(client: &Client, namespace: &str, kind: &Kind, environment_uid: &str) -> Result<(), RequestError> {
-    let what = format!("delete the {} of namespace {namespace}", kind.plural);
-    delete_selected(client, &what, &kind.path(namespace), &ours(environment_uid)).await
+pub async fn delete_collection(client: &Client, place: Place<'_>, environment_uid: &str) -> Result<(), RequestError> {
+    let what = format!("delete the {} of namespace {}", place.kind.plural, place.namespace);
+    delete_selected(client, &what, &place.path(), &ours(environment_uid)).await
 }
 
 fn ours(environment_uid: &str) -> ListParams {
@@ -120,12 +133,6 @@ async fn delete_selected(client: &Client, what: &str, path: &str, selected: &Lis
     let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
     let request = Request::new(path).delete_collection(&params, selected);
     found(send::<Value>(client, what, request).await).map(drop)
-}
-
-fn known_kind(object: &ObjectName, what: &str) -> Result<&'static Kind, RequestError> {
-    let unknown =
-        || RequestError::Answered { what: what.to_owned(), code: 422, message: format!("the kind {} is not known", object.api_version) };
-    Kind::find(&object.api_version, &object.kind).ok_or_else(unknown)
 }
 
 type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;

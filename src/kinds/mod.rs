@@ -66,7 +66,7 @@ pub enum Stage {
 pub const STAGES: usize = 3;
 
 /// How objects of a kind in a baseline are read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reading {
     /// Watched whole: they are cloned.
     Whole,

@@ -24,7 +24,10 @@ pub static KINDS: &[Known] = &[
     built_in(Kind::new("apps/v1", "Deployment", "deployments"), Cloned(Workloads)),
     built_in(Kind::new("apps/v1", "StatefulSet", "statefulsets"), Cloned(Workloads)),
     built_in(Kind::new("apps/v1", "DaemonSet", "daemonsets"), Cloned(Workloads)),
-    built_in(Kind::new("batch/v1", "Job", "jobs"), Cloned(Workloads)),
+    built_in(
+        Kind::new("batch/v1", "Job", "jobs"),
+        OptIn(Workloads, "ran for the baseline, and is not run once more unless clone.include names it"),
+    ),
     built_in(Kind::new("batch/v1", "CronJob", "cronjobs"), Cloned(Workloads)),
     built_in(Kind::new("apps/v1", "ReplicaSet", "replicasets"), LeftOut("is no Deployment, and only through one are its pods cloned")),
     built_in(
@@ -54,7 +57,7 @@ pub static KINDS: &[Known] = &[
     built_in(Kind::new("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"), OptIn(Workloads, OWN_RIGHTS)),
     built_in(
         Kind::new("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-        OptIn(Workloads, "would add pods, and clone.autoscalers does not say Clone"),
+        OptIn(Workloads, "would add pods, and clone.include does not name it"),
     ),
     built_in(
         Kind::new("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),

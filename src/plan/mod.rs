@@ -8,6 +8,7 @@
 //! up, so all three say the same.
 
 pub mod admission;
+mod chosen;
 pub mod complete;
 mod context;
 mod decision;
@@ -30,7 +31,7 @@ mod workloads;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
-pub use types::{ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
+pub use types::{Controlled, ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
 
 use std::collections::HashSet;
 
@@ -68,7 +69,7 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
     for object in cloned {
         let (manifest, made) = rules::apply_all(object, context);
         decisions.extend(made);
-        if let Some(stage) = stage(object).and_then(|index| stages.get_mut(index)) {
+        if let Some(stage) = stages.get_mut(stage(object)) {
             stage.push(sealed(manifest));
         }
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
 use crate::api::status::ImageOrigin;
-use crate::domain::baseline::Hosts;
 use crate::domain::baseline::isolation::Isolation;
+use crate::domain::baseline::{Hosts, Selection};
 use crate::domain::{Baseline, EnvironmentName};
 
 /// An object with nothing but its name.
@@ -146,6 +146,7 @@ impl World {
             drafts: false,
             hosts: Some(hosts),
             secrets: vec![],
+            selection: Selection::default(),
             ttl: std::time::Duration::from_secs(86_400),
             isolation: Isolation::default(),
         };
@@ -161,6 +162,14 @@ impl World {
     /// And an object of another kind.
     pub fn other(mut self, object: ObjectName) -> Self {
         self.snapshot.others.push(object);
+        self
+    }
+
+    /// And an object of another kind that `owner` controls, which is a kind and a name.
+    pub fn made(mut self, object: ObjectName, api_version: &str, owner: &str) -> Self {
+        let (kind, name) = owner.split_once('/').unwrap();
+        let owner = ObjectName { api_version: api_version.into(), kind: kind.into(), name: name.into() };
+        self.snapshot.controlled.push(Controlled { object, owner });
         self
     }
 

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::decision::{Decision, LeftOutReason};
-use super::kinds::has_pods;
+use super::kinds::runs_pods;
 use super::manifest::{Manifest, ObjectName};
-use super::pods::{containers, pod_spec, text};
+use super::pods::{containers, list, spec_pointer, text};
 use super::types::Snapshot;
 
 /// What an object needs a Secret for.
@@ -63,7 +63,7 @@ fn clause(need: Need, users: &[&str]) -> Option<String> {
 
 fn needs(object: &Manifest) -> Vec<(&str, Need)> {
     match object.kind() {
-        _ if has_pods(object) => workload_needs(object),
+        _ if runs_pods(object) => workload_needs(object),
         "ServiceAccount" => pull_secrets(object, "/imagePullSecrets").collect(),
         "Ingress" => guard_secret(object).map(|name| (name, Need::Guard)).into_iter().collect(),
         _ => Vec::new(),
@@ -71,7 +71,7 @@ fn needs(object: &Manifest) -> Vec<(&str, Need)> {
 }
 
 fn workload_needs(workload: &Manifest) -> Vec<(&str, Need)> {
-    let spec = pod_spec(workload);
+    let spec = spec_pointer(workload);
     let mounted = workload.items(&format!("{spec}/volumes")).flat_map(volume_secrets);
     let read = containers(workload).flat_map(|(_, container)| container_secrets(container));
     let started = mounted.chain(read).map(|name| (name, Need::Start));
@@ -83,9 +83,8 @@ fn pull_secrets<'a>(object: &'a Manifest, pointer: &str) -> impl Iterator<Item =
 }
 
 fn container_secrets(container: &Value) -> Vec<&str> {
-    let items = |list: &str| container.get(list).and_then(Value::as_array).into_iter().flatten();
-    let one = items("env").filter_map(|e| required(e.pointer("/valueFrom/secretKeyRef")?, "name"));
-    one.chain(items("envFrom").filter_map(|e| required(e.get("secretRef")?, "name"))).collect()
+    let one = list(container, "env").filter_map(|e| required(e.pointer("/valueFrom/secretKeyRef")?, "name"));
+    one.chain(list(container, "envFrom").filter_map(|e| required(e.get("secretRef")?, "name"))).collect()
 }
 
 fn volume_secrets(volume: &Value) -> Vec<&str> {

@@ -4,14 +4,16 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::chosen::{excluded, is_included};
 use super::decision::{Decision, LeftOutReason};
 use super::hosts::{named_hosts, rule_host};
 use super::isolation::is_taken;
-use super::kinds::{not_cloned, stage};
+use super::kinds::{is_cloned, is_route, not_cloned, treatment};
 use super::manifest::{Manifest, ObjectName};
 use super::pods::text;
 use super::types::{Snapshot, Target};
-use crate::kinds::group_of;
+use crate::domain::Baseline;
+use crate::kinds::{Treatment, group_of};
 
 /// ConfigMaps that a controller makes in every namespace.
 const EVERYWHERE: [&str; 3] = ["kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"];
@@ -34,6 +36,7 @@ pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selecti
     cloned.sort_by_key(|o| sort_key(&o.name()));
     left_out.extend(owned);
     left_out.extend(snapshot.others.iter().map(other));
+    left_out.extend(made_by_strangers(snapshot));
     Selection { cloned, left_out }
 }
 
@@ -41,6 +44,19 @@ pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selecti
 fn other(object: &ObjectName) -> Decision {
     let reason = LeftOutReason::KindNotCloned(not_cloned(group_of(&object.api_version), &object.kind));
     Decision::LeftOut { object: object.clone(), reason }
+}
+
+/// What is made by something that is not looked at, such as a custom resource: nothing makes it in the environment. What
+/// is made by an object that is looked at is that object's affair, as the Pods of a Deployment are.
+fn made_by_strangers(snapshot: &Snapshot) -> impl Iterator<Item = Decision> {
+    let whole = snapshot.objects.iter().map(Manifest::name);
+    let named = snapshot.others.iter().chain(snapshot.controlled.iter().map(|c| &c.object)).cloned();
+    let seen: HashSet<_> = whole.chain(named).map(|name| family(&name)).collect();
+    let strange = snapshot.controlled.iter().filter(move |c| !seen.contains(&family(&c.owner)));
+    strange.map(|c| {
+        let reason = because(format!("is made by {}, which is not cloned", c.owner));
+        Decision::LeftOut { object: c.object.clone(), reason }
+    })
 }
 
 /// The order of plans and decisions: by kind, then name.
@@ -82,25 +98,25 @@ fn because(sentence: impl Into<String>) -> LeftOutReason {
 }
 
 /// What must be known about the whole to decide on one.
-struct Facts {
-    has_domain: bool,
+struct Facts<'a> {
+    baseline: &'a Baseline,
     names_a_host: bool,
     /// Beginnings of the names of claims that StatefulSets make, with the StatefulSet.
-    claims: Vec<(String, String)>,
+    claims: Vec<(String, &'a Manifest)>,
 }
 
-impl Facts {
-    fn of(snapshot: &Snapshot, target: &Target<'_>) -> Self {
+impl<'a> Facts<'a> {
+    fn of(snapshot: &'a Snapshot, target: &Target<'a>) -> Self {
         let of_kind = |kind: &'static str| snapshot.objects.iter().filter(move |o| o.kind() == kind && !is_being_deleted(o));
         // Sorted, since two StatefulSets can lay claim to one name.
         let mut claims: Vec<_> = of_kind("StatefulSet").flat_map(claims_of).collect();
-        claims.sort_unstable();
+        claims.sort_unstable_by_key(|(prefix, set)| (prefix.clone(), set.name()));
         let names_a_host = of_kind("Ingress").any(|i| named_hosts(i).next().is_some());
-        Self { has_domain: target.baseline.hosts.is_some(), names_a_host, claims }
+        Self { baseline: target.baseline, names_a_host, claims }
     }
 
     fn reason(&self, object: &Manifest) -> Option<LeftOutReason> {
-        if stage(object).is_none() {
+        if !is_cloned(object, self.baseline) {
             return Some(LeftOutReason::KindNotCloned(not_cloned(object.group(), object.kind())));
         }
         if is_being_deleted(object) {
@@ -109,21 +125,30 @@ impl Facts {
         if is_taken(&object.name()) {
             return Some(because("has a name that an environment's own objects have"));
         }
-        match object.kind() {
-            "ConfigMap" => EVERYWHERE.contains(&object.name().name.as_str()).then_some(LeftOutReason::MadeByKubernetes),
-            "ServiceAccount" => service_account(object),
-            "Secret" => secret(object),
-            "Service" => service(object),
-            "Ingress" => self.ingress(object),
-            "HTTPRoute" | "GRPCRoute" => self.route(),
-            "Job" => finished(object),
-            "PersistentVolumeClaim" => self.claim(object),
+        if let Some(reason) = excluded(object, self.baseline).or_else(|| self.not_asked_for(object)) {
+            return Some(reason);
+        }
+        match (object.group(), object.kind()) {
+            ("", "ConfigMap") => EVERYWHERE.contains(&object.name().name.as_str()).then_some(LeftOutReason::MadeByKubernetes),
+            ("", "ServiceAccount") => service_account(object),
+            ("", "Secret") => secret(object),
+            ("", "Service") => service(object),
+            ("networking.k8s.io", "Ingress") => self.ingress(object),
+            _ if is_route(object) => self.route(),
+            ("", "PersistentVolumeClaim") => self.claim(object),
+            _ => None,
+        }
+    }
+
+    fn not_asked_for(&self, object: &Manifest) -> Option<LeftOutReason> {
+        match treatment(object) {
+            Some(Treatment::OptIn(_, why)) if !is_included(object, self.baseline) => Some(LeftOutReason::KindNotCloned(why)),
             _ => None,
         }
     }
 
     fn route(&self) -> Option<LeftOutReason> {
-        (!self.has_domain).then(|| because("the Baseline has no hosts.domain"))
+        self.baseline.hosts.is_none().then(|| because("the Baseline has no hosts.domain"))
     }
 
     fn ingress(&self, object: &Manifest) -> Option<LeftOutReason> {
@@ -144,8 +169,10 @@ impl Facts {
     fn claim(&self, object: &Manifest) -> Option<LeftOutReason> {
         let name = object.name().name;
         let is_ordinal = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
-        let owner = self.claims.iter().find(|(prefix, _)| name.strip_prefix(prefix.as_str()).is_some_and(is_ordinal));
-        owner.map(|(_, set)| LeftOutReason::MadeBy(set.clone()))
+        let (_, set) = self.claims.iter().find(|(prefix, _)| name.strip_prefix(prefix.as_str()).is_some_and(is_ordinal))?;
+        let is_left_out = self.reason(set).is_some();
+        let set = set.name().to_string();
+        Some(if is_left_out { because(format!("belongs to {set}, which is left out")) } else { LeftOutReason::MadeBy(set) })
     }
 }
 
@@ -154,22 +181,16 @@ fn is_being_deleted(object: &Manifest) -> bool {
 }
 
 /// A StatefulSet names its claims `<template>-<set>-<ordinal>`.
-fn claims_of(set: &Manifest) -> impl Iterator<Item = (String, String)> {
-    let name = set.name();
+fn claims_of(set: &Manifest) -> impl Iterator<Item = (String, &Manifest)> {
+    let name = set.name().name;
     let templates = set.items("/spec/volumeClaimTemplates").filter_map(|t| t.pointer("/metadata/name")?.as_str());
-    templates.map(move |template| (format!("{template}-{}-", name.name), name.to_string()))
+    templates.map(move |template| (format!("{template}-{name}-"), set))
 }
 
 /// The account `default` is made with the namespace; what people add to it is worth copying.
 fn service_account(object: &Manifest) -> Option<LeftOutReason> {
     let is_plain = object.items("/imagePullSecrets").next().is_none() && object.get("/automountServiceAccountToken").is_none();
     (object.name().name == "default" && is_plain).then_some(LeftOutReason::MadeByKubernetes)
-}
-
-/// A Job that is done would be done again: a migration of an empty database, a mail to every customer.
-fn finished(job: &Manifest) -> Option<LeftOutReason> {
-    let is_done = |c: &Value| matches!(text(c, "type"), Some("Complete" | "Failed")) && text(c, "status") == Some("True");
-    job.items("/status/conditions").any(is_done).then(|| because("has ended in the baseline, and is not run once more"))
 }
 
 fn secret(object: &Manifest) -> Option<LeftOutReason> {
@@ -192,6 +213,7 @@ fn service(object: &Manifest) -> Option<LeftOutReason> {
 mod tests {
     use serde_json::json;
 
+    use crate::domain::baseline::GroupKind;
     use crate::plan::sample::{World, controlled_by, deployment, object, service, stateful_set};
     use crate::plan::{Manifest, ObjectName};
 
@@ -241,7 +263,7 @@ mod tests {
                 "Deployment/web kept",
                 "PersistentVolumeClaim/data-db-0 left out: is made anew by StatefulSet/db",
                 "PersistentVolumeClaim/data-db-x kept",
-                "Secret/sealed metadata.ownerReferences: SealedSecret/sealed -> (none) (its owner is not cloned)",
+                "Secret/sealed metadata.ownerReferences: SealedSecret/sealed -> (none) (its operator is not cloned)",
                 "StatefulSet/db kept",
             ]
         );
@@ -260,18 +282,67 @@ mod tests {
     #[test]
     fn rights_and_autoscalers_are_left_out_unless_asked_for() {
         let lines = said([object("rbac.authorization.k8s.io/v1", "Role", "r"), object("autoscaling/v2", "HorizontalPodAutoscaler", "h")]);
-        assert!(lines[0].contains("clone.autoscalers") && lines[1].contains("clone.include"), "{lines:#?}");
+        assert!(lines.iter().all(|line| line.contains("clone.include")), "{lines:#?}");
     }
 
     #[test]
-    fn a_job_that_has_ended_is_not_run_once_more() {
-        let job = |name: &str, type_: &str| {
-            object("batch/v1", "Job", name).with("/status", json!({"conditions": [{"type": type_, "status": "True"}]}))
+    fn a_job_is_not_run_once_more_unless_it_is_included() {
+        let lines = said([object("batch/v1", "Job", "migrate")]);
+        assert_eq!(lines, ["Job/migrate left out: ran for the baseline, and is not run once more unless clone.include names it"]);
+    }
+
+    fn database() -> GroupKind {
+        GroupKind { group: "db.example.com".into(), kind: "Database".into() }
+    }
+
+    #[test]
+    fn custom_resources_are_cloned_by_opt_in_and_what_they_make_is_not() {
+        let objects = || {
+            let set = controlled_by(stateful_set("main"), "db.example.com/v1", "Database/main");
+            let settings = controlled_by(object("v1", "ConfigMap", "main"), "apps/v1", "StatefulSet/main");
+            [object("db.example.com/v1", "Database", "main"), set, settings]
         };
-        let lines = said([job("a", "Complete"), job("b", "Failed"), job("c", "Suspended")]);
-        let left_out = |name: &str| format!("Job/{name} left out: has ended in the baseline, and is not run once more");
-        assert_eq!(lines[..2], [left_out("a"), left_out("b")]);
-        assert!(!lines[2].contains("left out"), "{lines:#?}");
+        let lines = said(objects());
+        assert_eq!(
+            lines,
+            [
+                "ConfigMap/main left out: is made anew by StatefulSet/main",
+                "Database/main left out: is a custom resource, and clone.customResources does not name its kind",
+                "StatefulSet/main metadata.ownerReferences: Database/main -> (none) (its operator is not cloned)",
+            ]
+        );
+        let asked = World::of(objects()).baseline(|b| b.selection.custom_resources = vec![database()]).plan();
+        assert_eq!(
+            asked.said(),
+            [
+                "ConfigMap/main left out: is made anew by StatefulSet/main",
+                "Database/main kept",
+                "StatefulSet/main left out: is made anew by Database/main",
+            ]
+        );
+        assert_eq!(asked.plan.stages.len(), 1);
+    }
+
+    #[test]
+    fn custom_resources_are_made_last() {
+        let world = World::of([object("db.example.com/v1", "Database", "main"), deployment("web"), object("v1", "ConfigMap", "c")]);
+        let plan = world.baseline(|b| b.selection.custom_resources = vec![database()]).plan().plan;
+        assert_eq!(plan.stages.last().unwrap()[0].manifest.kind(), "Database");
+        assert_eq!(plan.stages.len(), 3);
+    }
+
+    #[test]
+    fn what_a_stranger_makes_is_named_and_what_a_deployment_makes_is_not() {
+        let name = |api_version: &str, kind: &str, name: &str| ObjectName {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            name: name.into(),
+        };
+        let world = World::of([deployment("web")])
+            .made(name("apps/v1", "ReplicaSet", "web-1"), "apps/v1", "Deployment/web")
+            .made(name("v1", "Pod", "web-1-a"), "apps/v1", "ReplicaSet/web-1")
+            .made(name("v1", "Pod", "main-1"), "postgresql.cnpg.io/v1", "Cluster/main");
+        assert_eq!(world.plan().said(), ["Deployment/web kept", "Pod/main-1 left out: is made by Cluster/main, which is not cloned"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::kinds::stage;
+use super::kinds::is_cloned;
 use super::sample::{Made, World, controlled_by, deployment, object, service, stateful_set};
 use super::{Decision, Manifest, ObjectName};
 use crate::domain::Baseline;
@@ -198,7 +198,7 @@ fn shop_world() -> World {
     let baseline = baseline("shop/baseline.yaml");
     let ours = |o: &Manifest| matches!(o.kind(), "Namespace" | "Baseline");
     let unlisted = |o: &Manifest| o.kind() == "Secret" && !baseline.secrets.contains(&o.name().name);
-    let (cloned, others): (Vec<_>, Vec<_>) = shop().into_iter().filter(|o| !ours(o) && !unlisted(o)).partition(|o| stage(o).is_some());
+    let (cloned, others): (Vec<_>, Vec<_>) = shop().into_iter().filter(|o| !ours(o) && !unlisted(o)).partition(|o| is_cloned(o, &baseline));
     let world = others.iter().map(Manifest::name).fold(World::of(cloned), World::other);
     let web = baseline.repositories.into_iter().find(|r| r.alias == "web").unwrap();
     web.images.iter().fold(world, |world, rule| world.branch(rule.image.repository(), "pr-42-3f9c2ab"))

@@ -12,12 +12,23 @@ use crate::domain::{Baseline, EnvironmentName, ImageRef};
 pub struct Snapshot {
     /// Objects of the kinds that are cloned, and the Secrets that are listed.
     pub objects: Vec<Manifest>,
-    /// Objects of other kinds, by name alone.
+    /// Objects of other kinds that nothing controls, by name alone.
     pub others: Vec<ObjectName>,
+    /// Objects of other kinds that another one controls, by name alone.
+    pub controlled: Vec<Controlled>,
     /// Listed Secrets that are not there.
     pub missing_secrets: Vec<String>,
     /// The Pod Security level that the namespace enforces, if it enforces one.
     pub pod_security: Option<String>,
+}
+
+/// An object that another one controls.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Controlled {
+    /// What it is called.
+    pub object: ObjectName,
+    /// What makes it, and makes it anew when it is gone.
+    pub owner: ObjectName,
 }
 
 /// The environment that a plan is made for.

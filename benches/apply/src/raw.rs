@@ -16,7 +16,8 @@ use preview_env::api::names::{
     CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
     ROLE_BINDING,
 };
-use preview_env::controller::{requests, resolve};
+use preview_env::controller::requests::{self, Place};
+use preview_env::controller::resolve;
 use preview_env::domain::names::namespace_names;
 use preview_env::domain::{Baseline, Environment, EnvironmentName};
 use preview_env::kinds::{KINDS, Kind, Known, Reading};
@@ -100,9 +101,10 @@ impl Raw {
     }
 
     async fn write_one(&self, namespace: &str, manifest: &Manifest) -> Result<()> {
-        let begun = Instant::now();
+        let (begun, name) = (Instant::now(), manifest.name());
+        let kind = Kind::find(&name.api_version, &name.kind).with_context(|| format!("{name} is of a kind that is not known"))?;
         loop {
-            match requests::apply(&self.client, namespace, manifest).await {
+            match requests::apply(&self.client, Place { kind, namespace }, manifest).await {
                 Err(error) if error.code() == Some(403) && begun.elapsed() < RBAC_LAG => tokio::time::sleep(RBAC_PAUSE).await,
                 done => return Ok(done?),
             }

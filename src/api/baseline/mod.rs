@@ -2,6 +2,7 @@
 
 mod clone;
 pub mod isolation;
+mod selection;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::conditions::Condition;
 
 pub use clone::{CloneRules, SecretRule};
+pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]

@@ -1,6 +1,7 @@
 //! A Baseline whose every field was understood.
 
 pub mod isolation;
+mod selection;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,8 @@ use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
 use crate::api::baseline::ForgeKind;
+
+pub use selection::{GroupKind, ObjectMatch, Selection};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -37,6 +40,8 @@ pub struct Baseline {
     pub hosts: Option<Hosts>,
     /// Names of the Secrets that are copied.
     pub secrets: Vec<String>,
+    /// Which objects are cloned.
+    pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
     /// What is made around the copies.
@@ -124,6 +129,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
+            selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
             isolation: Isolation::read(spec)?,
         })

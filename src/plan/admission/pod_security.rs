@@ -95,7 +95,7 @@ impl Check {
 
     fn fields<'a>(&self, pod: &Template<'a>) -> Vec<Field<'a>> {
         if self.place == Place::Pod {
-            return look_up(pod.spec, self.field, &pod.path);
+            return look_up(pod.spec, self.field, pod.path);
         }
         let mut fields = Vec::new();
         for (list, container) in pod.containers() {
@@ -103,7 +103,7 @@ impl Check {
             fields.extend(look_up(container, self.field, &path));
         }
         if self.place == Place::Inherited {
-            let of_pod = look_up(pod.spec, self.field, &pod.path).into_iter().next().and_then(|f| f.value);
+            let of_pod = look_up(pod.spec, self.field, pod.path).into_iter().next().and_then(|f| f.value);
             fields.iter_mut().for_each(|field| field.value = field.value.or(of_pod));
         }
         fields

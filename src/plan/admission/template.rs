@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use crate::plan::kinds::has_pods;
+use crate::plan::kinds::{is_kind, runs_pods};
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{CONTAINER_LISTS, dotted, template};
+use crate::plan::pods::{CONTAINER_LISTS, spec_path, spec_pointer, template_pointer};
 
 /// The pod template inside an object, or the pod that the object is.
 #[derive(Clone, Debug)]
 pub struct Template<'a> {
     /// Path of its spec as people read it: `spec.template.spec`.
-    pub path: String,
+    pub path: &'static str,
     /// Its annotations.
     pub annotations: Option<&'a Value>,
     /// Its spec.
@@ -20,13 +20,8 @@ pub struct Template<'a> {
 impl<'a> Template<'a> {
     /// The template of an object, if its kind makes pods.
     pub fn of(object: &'a Manifest) -> Option<Self> {
-        let place = place(object)?;
-        let pointer = format!("{place}/spec");
-        Some(Self {
-            path: dotted(&pointer),
-            annotations: object.get(&format!("{place}/metadata/annotations")),
-            spec: object.get(&pointer)?,
-        })
+        let [template, spec, path] = place(object)?;
+        Some(Self { path, annotations: object.get(&format!("{template}/metadata/annotations")), spec: object.get(spec)? })
     }
 
     /// The containers of all kinds, each with the name of its list.
@@ -39,12 +34,11 @@ impl<'a> Template<'a> {
     }
 }
 
-fn place(object: &Manifest) -> Option<&'static str> {
-    let is_pod = object.group().is_empty() && object.kind() == "Pod";
-    let is_set = object.group() == "apps" && object.kind() == "ReplicaSet";
-    match () {
-        () if is_pod => Some(""),
-        () if is_set || has_pods(object) => Some(template(object)),
-        () => None,
+/// Pointers of the template and of its spec, and the path of its spec.
+fn place(object: &Manifest) -> Option<[&'static str; 3]> {
+    if is_kind(object, "", "Pod") {
+        return Some(["", "/spec", "spec"]);
     }
+    let has_template = runs_pods(object) || is_kind(object, "apps", "ReplicaSet");
+    has_template.then(|| [template_pointer(object), spec_pointer(object), spec_path(object)])
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Finding, View};
 use crate::domain::ImageRef;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{containers, pod_spec, text};
+use crate::plan::pods::{containers, spec_pointer, text};
 
 /// Words in the last part of an image's name that say that it keeps data which somebody has to put there.
 const DATABASES: [&str; 20] = [
@@ -72,8 +72,9 @@ fn is_database(workload: &Manifest) -> bool {
 /// itself knows how to fill them.
 fn starts_empty(view: &View<'_>, workload: &Manifest) -> bool {
     let is_empty = |claim: &Value| claim.pointer("/spec/dataSource").is_none() && claim.pointer("/spec/dataSourceRef").is_none();
-    let claims =
-        workload.items(&format!("{}/volumes", pod_spec(workload))).filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
+    let claims = workload
+        .items(&format!("{}/volumes", spec_pointer(workload)))
+        .filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
     let mut mounted = claims.filter_map(|name| view.find("PersistentVolumeClaim", name)).map(Manifest::value);
     workload.items("/spec/volumeClaimTemplates").any(is_empty) || mounted.any(is_empty)
 }
@@ -89,6 +90,6 @@ fn fills_itself(workload: &Manifest) -> bool {
 fn fills(workload: &Manifest) -> bool {
     let says = |value: &Value| value.as_str().is_some_and(|text| FILLERS.iter().any(|word| text.to_lowercase().contains(word)));
     let list = |container: &Value, field: &str| container.get(field).and_then(Value::as_array).is_some_and(|all| all.iter().any(says));
-    let init = workload.items(&format!("{}/initContainers", pod_spec(workload))).any(|c| c.get("name").is_some_and(says));
+    let init = workload.items(&format!("{}/initContainers", spec_pointer(workload))).any(|c| c.get("name").is_some_and(says));
     init || containers(workload).any(|(_, container)| list(container, "args") || list(container, "command"))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Finding, View, listed};
 use crate::plan::decision::LeftOutReason;
 use crate::plan::manifest::{Manifest, ObjectName};
-use crate::plan::pods::{containers, pod_spec, text};
+use crate::plan::pods::{containers, spec_pointer, text};
 
 /// ConfigMaps that Kubernetes or a mesh makes in every namespace.
 const EVERYWHERE: [&str; 3] = ["kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"];
@@ -127,7 +127,7 @@ pub(super) fn all<'a>(view: &View<'a>, workload: &'a Manifest) -> Vec<Reference<
 
 /// What the pod template itself names.
 pub(super) fn of_pods(workload: &Manifest) -> Vec<Reference<'_>> {
-    let pods = pod_spec(workload);
+    let pods = spec_pointer(workload);
     let spec = |field: &str| format!("{pods}/{field}");
     let mut found: Vec<Reference<'_>> = workload.items(&spec("volumes")).flat_map(in_volume).collect();
     found.extend(containers(workload).flat_map(|(_, container)| in_container(container)));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Notes;
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{dotted, for_each_container, pod_spec, text};
+use crate::plan::pods::{for_each_container, spec_path, spec_pointer, text};
 
 /// A list whose entries are told apart by fields, each with what stands for it where it is absent. An entry that has
 /// none of them is never a duplicate.
@@ -32,8 +32,8 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut 
     if manifest.group().is_empty() && manifest.kind() == "Service" {
         keep_last_in(manifest.get_mut("/spec"), "spec", &IN_SERVICES, &HashSet::new(), notes);
     }
-    let spec = pod_spec(manifest);
-    keep_last_in(manifest.get_mut(&spec), &dotted(&spec), &IN_PODS, &HashSet::new(), notes);
+    let (pointer, path) = (spec_pointer(manifest), spec_path(manifest));
+    keep_last_in(manifest.get_mut(pointer), path, &IN_PODS, &HashSet::new(), notes);
     for_each_container(manifest, |path, container| {
         let mut used = context.target_ports.clone();
         collect_port_names(container, &mut used);

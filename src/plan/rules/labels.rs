@@ -6,9 +6,9 @@ use serde_json::json;
 use super::Notes;
 use crate::api::names::{LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY};
 use crate::plan::context::Context;
-use crate::plan::kinds::has_pods;
+use crate::plan::kinds::runs_pods;
 use crate::plan::manifest::{Manifest, set_in};
-use crate::plan::pods::template;
+use crate::plan::pods::template_pointer;
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Notes) {
     let target = context.target;
@@ -17,11 +17,12 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Note
     for (key, value) in mark.into_iter().chain(more) {
         manifest.set(&["metadata", "labels"], key, json!(value));
     }
-    if !has_pods(manifest) {
+    if !runs_pods(manifest) {
         return;
     }
     // What a CronJob makes are Jobs, and those make the pods.
-    let made = if manifest.kind() == "CronJob" { &["/spec/jobTemplate", template(manifest)][..] } else { &[template(manifest)] };
+    let made =
+        if manifest.kind() == "CronJob" { &["/spec/jobTemplate", template_pointer(manifest)][..] } else { &[template_pointer(manifest)] };
     for (path, (key, value)) in made.iter().flat_map(|path| mark.map(|label| (path, label))) {
         let path: Vec<&str> = path.split('/').skip(1).chain(["metadata", "labels"]).collect();
         manifest.set(&path, key, json!(value));

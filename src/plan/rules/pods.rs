@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::Notes;
 use crate::plan::context::Context;
-use crate::plan::kinds::has_pods;
+use crate::plan::kinds::runs_pods;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{dotted, for_each_container, pod_spec};
+use crate::plan::pods::{for_each_container, spec_path, spec_pointer};
 
 /// Longest time from the word to stop to the end of a pod, in seconds. Ours: long enough for a clean stop of most
 /// programs, short enough that taking down an environment does not wait for those that ignore the word.
@@ -16,7 +16,7 @@ const DEFAULT_GRACE_SECONDS: i64 = 30;
 const QUICK: &str = "environments stop quickly";
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
-    if !has_pods(manifest) {
+    if !runs_pods(manifest) {
         return;
     }
     cap_grace(manifest, notes);
@@ -24,23 +24,27 @@ pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes)
         cap_sleep(path, container, notes);
         drop_host_ports(path, container, notes);
     });
-    let spec = pod_spec(manifest);
-    notes.take(manifest, &spec, "priorityClassName", "a preview must not preempt other pods");
+    let spec = spec_pointer(manifest);
+    notes.take(manifest, spec, "priorityClassName", "a preview must not preempt other pods");
     // Both follow from the class, and the API server refuses them without it.
-    manifest.remove(&spec, "priority");
-    manifest.remove(&spec, "preemptionPolicy");
-    notes.take(manifest, &spec, "nodeName", "the scheduler picks the node");
+    manifest.remove(spec, "priority");
+    manifest.remove(spec, "preemptionPolicy");
+    notes.take(manifest, spec, "nodeName", "the scheduler picks the node");
 }
 
 fn cap_grace(manifest: &mut Manifest, notes: &mut Notes) {
-    let spec = pod_spec(manifest);
+    let spec = spec_pointer(manifest);
     let field = format!("{spec}/terminationGracePeriodSeconds");
     let before = manifest.get(&field).and_then(Value::as_i64);
     let seconds = before.unwrap_or(DEFAULT_GRACE_SECONDS);
     if seconds <= GRACE_SECONDS {
         return;
     }
-    notes.changed(dotted(&field), (&seconds.to_string(), &GRACE_SECONDS.to_string()), QUICK);
+    notes.changed(
+        format!("{}.terminationGracePeriodSeconds", spec_path(manifest)),
+        (&seconds.to_string(), &GRACE_SECONDS.to_string()),
+        QUICK,
+    );
     let path: Vec<&str> = spec.split('/').skip(1).collect();
     manifest.set(&path, "terminationGracePeriodSeconds", json!(GRACE_SECONDS));
 }

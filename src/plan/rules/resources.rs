@@ -9,9 +9,9 @@ use crate::domain::baseline::isolation::{Amounts, Isolation, ResourceRules};
 use crate::domain::quantity::Quantity;
 use crate::plan::context::Context;
 use crate::plan::isolation::amounts;
-use crate::plan::kinds::has_pods;
+use crate::plan::kinds::runs_pods;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{CONTAINER_LISTS, dotted, pod_spec, text};
+use crate::plan::pods::{CONTAINER_LISTS, spec_path, spec_pointer, text};
 
 /// The resources that a preview can do with less of. Others (GPUs, huge pages) are needed or they are not.
 const COMMON: [&str; 2] = ["cpu", "memory"];
@@ -19,12 +19,11 @@ const WHY: &str = "clone.resources";
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
     let isolation = &context.target.baseline.isolation;
-    if isolation.resources == ResourceRules::default() || !has_pods(manifest) {
+    if isolation.resources == ResourceRules::default() || !runs_pods(manifest) {
         return;
     }
-    let pointer = pod_spec(manifest);
-    let path = dotted(&pointer);
-    let Some(spec) = manifest.get_mut(&pointer) else { return };
+    let path = spec_path(manifest);
+    let Some(spec) = manifest.get_mut(spec_pointer(manifest)) else { return };
     for list in CONTAINER_LISTS {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let path = format!("{path}.{list}[{}].resources", text(container, "name").unwrap_or("?"));

@@ -5,25 +5,24 @@ use serde_json::{Value, json};
 use super::{Notes, shown};
 use crate::api::baseline::isolation::{Scheduling, Toleration};
 use crate::plan::context::Context;
-use crate::plan::kinds::has_pods;
+use crate::plan::kinds::runs_pods;
 use crate::plan::manifest::Manifest;
-use crate::plan::pods::{dotted, pod_spec};
+use crate::plan::pods::{spec_path, spec_pointer};
 
 const WHY: &str = "scheduling";
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut Notes) {
     let scheduling = &context.target.baseline.isolation.scheduling;
-    if *scheduling == Scheduling::default() || !has_pods(manifest) {
+    if *scheduling == Scheduling::default() || !runs_pods(manifest) {
         return;
     }
-    let pointer = pod_spec(manifest);
-    let path = dotted(&pointer);
-    let Some(spec) = manifest.get_mut(&pointer) else { return };
-    select_nodes(spec, &path, scheduling, notes);
-    tolerate(spec, &path, &scheduling.tolerations, notes);
+    let path = spec_path(manifest);
+    let Some(spec) = manifest.get_mut(spec_pointer(manifest)) else { return };
+    select_nodes(spec, path, scheduling, notes);
+    tolerate(spec, path, &scheduling.tolerations, notes);
     for (field, wanted) in [("runtimeClassName", &scheduling.runtime_class_name), ("priorityClassName", &scheduling.priority_class_name)] {
         if let Some(wanted) = wanted {
-            put(spec, &path, (field, json!(wanted)), notes);
+            put(spec, path, (field, json!(wanted)), notes);
         }
     }
 }

@@ -33,7 +33,7 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 13] = [
+const OF_KUBERNETES: [&str; 22] = [
     "BaselineStatus",
     "ClusterRole",
     "ExternalName",
@@ -47,6 +47,15 @@ const OF_KUBERNETES: [&str; 13] = [
     "RollingUpdate",
     "Baseline",
     "None",
+    "Always",
+    "Container",
+    "Default",
+    "Egress",
+    "Group",
+    "Localhost",
+    "Recreate",
+    "Route",
+    "RuntimeDefault",
 ];
 
 fn document(path: &str) -> Result<String> {
@@ -132,9 +141,16 @@ fn the_flags_of_the_service_are_as_documented() -> Result<()> {
 
 #[test]
 fn links_between_documents_lead_somewhere() -> Result<()> {
-    for path in
-        ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/commands.md", "docs/operations.md", "docs/troubleshooting.md"]
-    {
+    for path in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/commands.md",
+        "docs/isolation.md",
+        "docs/operations.md",
+        "docs/security.md",
+        "docs/troubleshooting.md",
+    ] {
         let text = document(path)?;
         let folder = root().join(path).parent().context("a file is in a folder")?.to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

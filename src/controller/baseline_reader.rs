@@ -1,0 +1,218 @@
+//! Reads the namespace of one Baseline, by watches in that namespace alone, one for each kind that is served there. The
+//! client is used here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::authorization::v1::{ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::baseline_cache::{BaselineCache, Names};
+use super::catalogue::Catalogue;
+use super::discovery::Discovery;
+use super::requests::within_deadline;
+use super::scope::{Scope, Watch, allow_reading};
+use crate::api::names::LABEL_POD_SECURITY;
+use crate::domain::baseline::GroupKind;
+use crate::kinds::{Kind, Reading};
+use crate::plan::{Manifest, ObjectName};
+
+/// How often a kind that a Baseline names and nobody serves is looked for.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
+/// How often it is asked whether more kinds of custom resources may be listed.
+const LOOK_FOR_RIGHTS: Duration = Duration::from_secs(600);
+
+/// What a reader works with.
+pub struct Reader {
+    /// The client.
+    pub client: Client,
+    /// The namespace.
+    pub namespace: String,
+    /// What it fills.
+    pub cache: Arc<BaselineCache>,
+    /// Which kinds there are.
+    pub discovery: Arc<Discovery>,
+    /// The custom resources that the Baseline asks for.
+    pub custom: watch::Receiver<Vec<GroupKind>>,
+}
+
+/// A task that ends when this is dropped.
+#[derive(Debug)]
+pub struct Task(AbortHandle);
+
+impl Task {
+    /// Starts it.
+    pub fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work).abort_handle())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Keeps the cache of a namespace up to date until it is dropped.
+pub async fn follow(reader: Reader) {
+    let (client, namespace, cache) = (reader.client.clone(), reader.namespace.clone(), reader.cache.clone());
+    futures::join!(follow_scope(reader), follow_label(Api::all(client), &namespace, &cache));
+}
+
+/// Reads what is to be read, and goes over it again whenever other kinds are served or asked for.
+async fn follow_scope(mut reader: Reader) {
+    let mut tasks: HashMap<Watch, Task> = HashMap::new();
+    let mut served = reader.discovery.subscribe();
+    loop {
+        let catalogue = served.borrow_and_update().clone();
+        let mut pause = LOOK_FOR_RIGHTS;
+        if let Some(catalogue) = catalogue {
+            let scope = scope(&mut reader, &catalogue).await;
+            if !scope.problems.is_empty() {
+                pause = LOOK_FOR_MISSING;
+            }
+            tasks.retain(|watch, _| scope.watches.contains(watch));
+            reader.cache.read_only(scope.clone());
+            for watch in scope.watches {
+                tasks.entry(watch).or_insert_with_key(|watch| Task::spawn(reader.follow_kind(watch.clone())));
+            }
+        }
+        tokio::select! {
+            _ = served.changed() => {}
+            _ = reader.custom.changed() => reader.discovery.look_again(),
+            () = tokio::time::sleep(pause) => reader.discovery.look_again(),
+        }
+    }
+}
+
+async fn scope(reader: &mut Reader, catalogue: &Catalogue) -> Scope {
+    let custom = reader.custom.borrow_and_update().clone();
+    // Most often nothing but the table is served, and then nobody has to be asked.
+    let rules = if catalogue.custom().next().is_some() { rights(&reader.client, &reader.namespace).await } else { Vec::new() };
+    Scope::of(catalogue, &custom, |kind| allow_reading(&rules, kind))
+}
+
+/// What we may do in the namespace. Without an answer nothing is taken for granted.
+async fn rights(client: &Client, namespace: &str) -> Vec<ResourceRule> {
+    let spec = SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) };
+    let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
+    let (api, post): (Api<SelfSubjectRulesReview>, _) = (Api::all(client.clone()), PostParams::default());
+    let what = format!("ask what may be read in namespace {namespace}");
+    match within_deadline(&what, api.create(&post, &review)).await {
+        Ok(answer) => answer.status.map(|status| status.resource_rules).unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(namespace, %error, "custom resources are not named");
+            Vec::new()
+        }
+    }
+}
+
+/// The namespace itself, for the one label of it that its copies share.
+async fn follow_label(api: Api<PartialObjectMeta<Namespace>>, namespace: &str, cache: &BaselineCache) {
+    let one = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
+    let mut events = std::pin::pin!(watcher(api, one).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
+                cache.put_namespace(object.labels().get(LABEL_POD_SECURITY).cloned());
+            }
+            Ok(watcher::Event::InitDone) => cache.namespace_listed(),
+            Ok(watcher::Event::Init | watcher::Event::Delete(_)) => {}
+            Err(error) => tracing::warn!(namespace, %error, "a watch was interrupted and goes on"),
+        }
+    }
+}
+
+impl Reader {
+    fn follow_kind(&self, watch: Watch) -> impl Future<Output = ()> + Send + 'static {
+        let (client, namespace) = (self.client.clone(), self.namespace.clone());
+        let kind = OfKind { watch, cache: self.cache.clone(), discovery: self.discovery.clone() };
+        async move {
+            let resource = kind.watch.kind.resource();
+            match kind.watch.reading {
+                Reading::Whole => kind.follow_whole(Api::namespaced_with(client, &namespace, &resource)).await,
+                _ => kind.follow_names(Api::namespaced_with(client, &namespace, &resource)).await,
+            }
+        }
+    }
+}
+
+/// One watch and what it fills.
+struct OfKind {
+    watch: Watch,
+    cache: Arc<BaselineCache>,
+    discovery: Arc<Discovery>,
+}
+
+impl OfKind {
+    async fn follow_whole(self, api: Api<DynamicObject>) {
+        let mut fresh = BTreeMap::new();
+        let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => fresh = BTreeMap::new(),
+                Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) if grants_us(&object) => {}
+                Ok(watcher::Event::InitApply(object)) => drop(fresh.insert(object.name_any(), manifest(&self.watch.kind, object))),
+                Ok(watcher::Event::InitDone) => self.cache.put_all(&self.watch, std::mem::take(&mut fresh)),
+                Ok(watcher::Event::Apply(object)) => {
+                    self.cache.put(&self.watch, object.name_any(), manifest(&self.watch.kind, object));
+                }
+                Ok(watcher::Event::Delete(object)) => self.cache.remove(&self.watch, &object.name_any()),
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    async fn follow_names(self, api: Api<PartialObjectMeta<DynamicObject>>) {
+        let mut fresh = Names::new();
+        let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => fresh = Names::new(),
+                Ok(watcher::Event::InitApply(object)) => drop(fresh.insert(object.name_any(), controller(&object.metadata))),
+                Ok(watcher::Event::InitDone) => self.cache.put_names(&self.watch, std::mem::take(&mut fresh)),
+                Ok(watcher::Event::Apply(object)) => {
+                    self.cache.put_name(&self.watch, object.name_any(), controller(&object.metadata));
+                }
+                Ok(watcher::Event::Delete(object)) => self.cache.remove(&self.watch, &object.name_any()),
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    /// A kind that is not served any more answers 404.
+    fn failed(&self, error: &watcher::Error) {
+        if matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404) {
+            self.discovery.look_again();
+        }
+        self.cache.failed(&self.watch, &error.to_string());
+    }
+}
+
+/// The Roles and RoleBindings that let us read the namespace are no part of the system in it.
+fn grants_us(object: &DynamicObject) -> bool {
+    object.metadata.name.as_ref().is_some_and(|name| name.starts_with("preview-env:baseline-"))
+}
+
+/// Lists leave out what each item is, so it is put back; who wrote which field is of no use to anybody here.
+fn manifest(kind: &Kind, mut object: DynamicObject) -> Manifest {
+    object.metadata.managed_fields = None;
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    value["apiVersion"] = kind.api_version.as_ref().into();
+    value["kind"] = kind.kind.as_ref().into();
+    Manifest::new(value)
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<ObjectName> {
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    Some(ObjectName { api_version: owner.api_version.clone(), kind: owner.kind.clone(), name: owner.name.clone() })
+}
