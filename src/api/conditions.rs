@@ -18,6 +18,8 @@ pub const FEEDBACK_DELIVERED: &str = "FeedbackDelivered";
 pub const LOOKED_UP: &str = "LookedUp";
 /// Does something need a person before it can go on?
 pub const STALLED: &str = "Stalled";
+/// Did the Baseline's hooks run well for this revision?
+pub const HOOKS_SUCCEEDED: &str = "HooksSucceeded";
 /// Something in a Baseline that works and is probably not meant.
 pub const WARNING: &str = "Warning";
 

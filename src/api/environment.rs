@@ -45,6 +45,9 @@ pub struct PreviewEnvironmentSpec {
     /// What a person last asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<Wish>,
+    /// When a person last asked for the environment to be brought up to its baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refresh>,
     /// How long this one lives, where it differs from the Baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<EnvironmentLifetime>,
@@ -139,6 +142,21 @@ pub struct Wish {
     /// The pull request or branch that is asked for. The service looks it up; nothing else is believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+}
+
+/// A wish for the environment to be brought up to its baseline now.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("self.at >= oldSelf.at").message("refresh.at: older than the wish that is recorded"))]
+pub struct Refresh {
+    /// When they asked.
+    pub at: DateTime<Utc>,
+    /// Who asked, as the cluster knows them.
+    #[schemars(length(max = 253))]
+    pub actor: String,
+    /// Whether volumes are emptied, and all hooks run again.
+    #[serde(default)]
+    pub reset: bool,
 }
 
 /// What a wish can ask for.

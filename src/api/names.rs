@@ -12,6 +12,8 @@ pub const LABEL_ENVIRONMENT: &str = "preview-env.dev/environment";
 pub const LABEL_ENVIRONMENT_UID: &str = "preview-env.dev/environment-uid";
 /// Namespace of the Baseline that an object was cloned from.
 pub const LABEL_BASELINE_NAMESPACE: &str = "preview-env.dev/baseline-namespace";
+/// Name of the hook that a Job of ours belongs to.
+pub const LABEL_HOOK: &str = "preview-env.dev/hook";
 /// The recommended label that says which tool made an object.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`LABEL_MANAGED_BY`] on everything that we make.
@@ -43,6 +45,8 @@ pub const MANAGER_FEEDBACK: &str = "preview-env/feedback";
 pub const MANAGER_LOOKUP: &str = "preview-env/lookup";
 /// Field manager of `spec.wish`.
 pub const MANAGER_WISH: &str = "preview-env/wish";
+/// Field manager of `spec.refresh`.
+pub const MANAGER_REFRESH: &str = "preview-env/refresh";
 /// Field manager of `spec.lifetime`.
 pub const MANAGER_LIFETIME: &str = "preview-env/lifetime";
 /// Field manager of `spec.images`.

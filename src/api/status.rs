@@ -37,6 +37,10 @@ pub struct PreviewEnvironmentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub services: Vec<ServiceStatus>,
+    /// The Baseline's hooks, each with its last Job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub hooks: Vec<HookStatus>,
     /// What of the baseline is not in the environment, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -48,6 +52,13 @@ pub struct PreviewEnvironmentStatus {
     /// Digest of everything that the last complete apply followed from; while it stays, nothing is planned again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_digest: Option<String>,
+    /// How many objects of the baseline are new, different or gone since they were cloned here. Secrets, which nobody
+    /// watches, do not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind: i32,
+    /// The last wish for a refresh that was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshed_at: Option<DateTime<Utc>>,
     /// When the environment is taken down unless something happens before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
@@ -60,7 +71,7 @@ pub struct PreviewEnvironmentStatus {
     /// What the pull request shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,
-    /// `Wanted`, `Approved`, `Progressing`, `Ready`, `Stalled`, `LookedUp` and `FeedbackDelivered`.
+    /// `Wanted`, `Approved`, `Progressing`, `Ready`, `Stalled`, `HooksSucceeded`, `LookedUp` and `FeedbackDelivered`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -111,6 +122,39 @@ pub struct ServiceStatus {
     pub reason: Option<String>,
 }
 
+/// How the last Job of a hook is.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HookStatus {
+    /// The hook.
+    pub name: String,
+    /// The Job's name.
+    pub job: String,
+    /// How far it came.
+    pub state: HookState,
+    /// Why it failed, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The last lines that a failed one logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+/// How far a hook came.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum HookState {
+    /// Its time has not come yet.
+    Waiting,
+    /// Its Job runs, or is about to.
+    Running,
+    /// Its Job is complete.
+    Succeeded,
+    /// Its Job failed for good.
+    Failed,
+    /// There is nothing for it to do: the environment is new, and the hook is for updates.
+    NotNeeded,
+}
+
 /// Where an image comes from.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum ImageOrigin {
@@ -147,6 +191,14 @@ pub struct InventoryEntry {
     /// Hash of it as we applied it; absent until the apply was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// Hash of the baseline's object that it was made from; absent where there is none that is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &i32) -> bool {
+    *count == 0
 }
 
 /// What is known of the forge's answers.

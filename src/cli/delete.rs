@@ -51,7 +51,7 @@ pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
         note(&format!("{} is being removed already", before.name_any()));
         before
     } else {
-        confirm(&before, args.yes)?;
+        confirm(&question(&before), args.yes)?;
         unwish(&cluster, &before).await?
     };
     if args.wait {
@@ -61,11 +61,11 @@ pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
 }
 
 /// Asks where there is somebody to ask.
-fn confirm(environment: &PreviewEnvironment, yes: bool) -> Result<(), Failure> {
+pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
-    let _ = write!(io::stderr(), "{} [y/N] ", clean(&question(environment)));
+    let _ = write!(io::stderr(), "{} [y/N] ", clean(question));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::failed(format!("cannot read the answer: {e}")))?;
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {

@@ -58,6 +58,7 @@ impl Description<'_> {
         for (title, table) in [
             ("state", self.conditions()),
             (&*self.services_title(), self.services()),
+            ("hooks", self.hooks()),
             ("left out", self.left_out()),
             ("last events", self.events()),
             ("next", self.next()),
@@ -87,6 +88,7 @@ impl Description<'_> {
             fact("url", Some(url.to_owned()));
         }
         fact("expires", self.expiry());
+        fact("behind", words::behind(self.environment));
         let wish = if words::unwished(self.environment) { "taken down by" } else { "asked for by" };
         fact(wish, spec.wish.as_ref().map(|w| format!("{}, {} ago", w.actor, self.ago(w.at))));
         for image in &spec.images {
@@ -135,6 +137,18 @@ impl Description<'_> {
         for service in services {
             let state = words::service_state(service);
             table.row([service.name.clone(), state, words::origin(service).to_owned(), service.image.clone()]);
+        }
+        table
+    }
+
+    /// Each hook, and under one that failed what it logged last.
+    fn hooks(&self) -> Table {
+        let mut table = Table::plain(2);
+        for hook in self.environment.status.iter().flat_map(|s| &s.hooks) {
+            table.row([hook.name.clone(), words::hook_state(hook), hook.job.clone()]);
+            for line in hook.log.iter().flat_map(|log| log.lines()) {
+                table.row(["|".to_owned(), line.to_owned()]);
+            }
         }
         table
     }
@@ -189,6 +203,10 @@ mod tests {
                     {"kind": "Deployment", "name": "api", "from": "Baseline", "ready": true, "image": "acme/api:1.2"},
                     {"kind": "Deployment", "name": "web", "from": "Override", "ready": false, "image": "acme/web:debug",
                      "reason": "crashes: exit 1, 3 restarts\u{1b}[2J"}],
+                "behind": 2,
+                "hooks": [{"name": "migrate", "job": "migrate-abcdefgh", "state": "Succeeded"},
+                    {"name": "seed", "job": "seed-hgfedcba", "state": "Failed", "message": "every try of its Job failed",
+                     "log": "connecting\nno route to host"}],
                 "leftOut": [{"kind": "Secret", "name": "stripe-live", "why": "not in clone.secrets"}],
                 "conditions": [condition("Wanted", "True", "Triggered", ""), condition("Ready", "False", "Starting", "1 of 2 services ready")]}
         });
@@ -208,6 +226,7 @@ mod tests {
           runs in       shop-web-pr-42
           url           https://web-pr-42.preview.example.com
           expires       5 Jan 2026, 12:05 UTC, in 2d12h
+          behind        2 objects changed in the baseline; preview refresh web-pr-42 brings it up
           asked for by  ann@example.com, 120m ago
           image         acme/web:debug, as asked for
 
@@ -218,6 +237,12 @@ mod tests {
         services, 1 of 2 ready
           web  crashes: exit 1, 3 restarts[2J  --image   acme/web:debug
           api  ready                           baseline  acme/api:1.2
+
+        hooks
+          migrate  done                                 migrate-abcdefgh
+          seed     failed: every try of its Job failed  seed-hgfedcba
+          |        connecting
+          |        no route to host
 
         left out
           Secret/stripe-live  not in clone.secrets

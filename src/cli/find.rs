@@ -1,4 +1,4 @@
-//! Which environment a command is about: by name, or by its pull request.
+//! Which environment a command is about: by name, or by its pull request or branch.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -14,13 +14,16 @@ use crate::domain::RepoName;
 #[group(skip)]
 pub struct Which {
     /// Name of the environment
-    #[arg(value_name = "NAME", required_unless_present = "pull", conflicts_with = "pull")]
+    #[arg(value_name = "NAME", required_unless_present_any = ["pull", "branch"], conflicts_with_all = ["pull", "branch"])]
     pub name: Option<String>,
     /// Number of its pull request
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..))]
     pub pull: Option<i64>,
-    /// The repository of the pull request, where several have that number
-    #[arg(long, value_name = "OWNER/NAME", requires = "pull")]
+    /// Name of its branch, of one that is for a branch
+    #[arg(long, value_name = "BRANCH", conflicts_with = "pull")]
+    pub branch: Option<String>,
+    /// The repository of the pull request or branch, where several have that number or name
+    #[arg(long, value_name = "OWNER/NAME", conflicts_with = "name")]
     pub repo: Option<RepoName>,
 }
 
@@ -53,21 +56,25 @@ impl Which {
         if let Some(name) = self.bare_name() {
             return environment.name_any() == name;
         }
-        let wanted = |repository: &str, pull: Option<i64>| {
+        let wanted = |repository: &str, pull: Option<i64>, branch: Option<&str>| {
             let named = |repo: &RepoName| repository.parse::<RepoName>().is_ok_and(|r| r == *repo);
-            pull == self.pull && self.repo.as_ref().is_none_or(named)
+            let same = if self.branch.is_some() { branch == self.branch.as_deref() } else { pull == self.pull };
+            same && self.repo.as_ref().is_none_or(named)
         };
         let target = environment.spec.wish.as_ref().and_then(|w| w.target.as_ref());
         let mut sources = environment.spec.sources.iter();
-        sources.any(|s| wanted(&s.repository, s.pull)) || target.is_some_and(|t| wanted(&t.repository, t.pull))
+        sources.any(|s| wanted(&s.repository, s.pull, s.branch.as_deref()))
+            || target.is_some_and(|t| wanted(&t.repository, t.pull, t.branch.as_deref()))
     }
 
     fn display(&self) -> String {
         let number = self.pull.unwrap_or_default();
-        match (self.bare_name(), &self.repo) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(repo)) => format!("{repo}#{number}"),
-            (None, None) => format!("pull request {number}"),
+        match (self.bare_name(), &self.repo, &self.branch) {
+            (Some(name), ..) => name.to_owned(),
+            (None, Some(repo), Some(branch)) => format!("{repo}@{branch}"),
+            (None, None, Some(branch)) => format!("branch {branch}"),
+            (None, Some(repo), None) => format!("{repo}#{number}"),
+            (None, None, None) => format!("pull request {number}"),
         }
     }
 
@@ -95,7 +102,7 @@ mod tests {
     }
 
     fn find(name: Option<&str>, pull: Option<i64>, repo: Option<&str>) -> Result<String, Failure> {
-        let which = Which { name: name.map(str::to_owned), pull, repo: repo.map(|r| r.parse().unwrap()) };
+        let which = Which { name: name.map(str::to_owned), pull, branch: None, repo: repo.map(|r| r.parse().unwrap()) };
         let all =
             vec![environment("api-pr-7", "acme/api", 7), environment("web-pr-42", "acme/web", 42), environment("web-pr-7", "acme/web", 7)];
         which.among("shop", all).map(|e| e.name_any())
@@ -107,6 +114,18 @@ mod tests {
         assert_eq!(find(Some("previewenvironment.preview-env.dev/web-pr-42"), None, None).unwrap(), "web-pr-42");
         assert_eq!(find(None, Some(42), None).unwrap(), "web-pr-42");
         assert_eq!(find(None, Some(7), Some("Acme/API")).unwrap(), "api-pr-7");
+    }
+
+    #[test]
+    fn an_environment_is_found_by_its_branch() {
+        let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-01T00:00:00Z", "target": {"repository": "acme/web", "branch": "login"}});
+        let login = PreviewEnvironment::new("web-login-x", serde_json::from_value(json!({"baseline": "shop", "wish": wish})).unwrap());
+        let of = |branch: &str| {
+            let which = Which { name: None, pull: None, branch: Some(branch.into()), repo: None };
+            which.among("shop", vec![environment("web-pr-42", "acme/web", 42), login.clone()]).map(|e| e.name_any())
+        };
+        assert_eq!(of("login").unwrap(), "web-login-x");
+        assert!(of("other").unwrap_err().to_string().contains("no environment for branch other"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod git;
 pub mod list;
 pub mod output;
 pub mod plan;
+pub mod refresh;
 pub mod serve;
 pub mod target;
 pub mod version;
@@ -82,6 +83,8 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Take an environment down
     Delete(delete::DeleteArgs),
+    /// Bring an environment up to its baseline now
+    Refresh(refresh::RefreshArgs),
     /// Run the service: webhook server and controller
     Serve(Box<serve::ServeArgs>),
     /// Print the definitions of the kinds, for kubectl apply --server-side -f -
@@ -120,6 +123,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Describe(args) => describe::run(&global, args).await,
         Command::Plan(args) => return plan::run(&global, *args).await,
         Command::Delete(args) => delete::run(&global, args).await,
+        Command::Refresh(args) => refresh::run(&global, args).await,
         Command::Serve(args) => serve::run(&global, *args).await,
         Command::Crd => crd::run(),
         Command::Version => version::run(global.output),

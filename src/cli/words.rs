@@ -7,7 +7,7 @@ use super::errors::{Exit, Failure};
 use super::output::span;
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::environment::{SourceState, WishState};
-use crate::api::status::{ImageOrigin, ServiceStatus};
+use crate::api::status::{HookState, HookStatus, ImageOrigin, ServiceStatus};
 use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use crate::domain::Environment;
 
@@ -172,6 +172,7 @@ fn question(type_: &str) -> &str {
         conditions::FEEDBACK_DELIVERED => "shown on the pull request",
         conditions::LOOKED_UP => "looked up",
         conditions::STALLED => "needs a person",
+        conditions::HOOKS_SUCCEEDED => "hooks ran well",
         other => other,
     }
 }
@@ -218,6 +219,24 @@ pub fn service_state(service: &ServiceStatus) -> String {
         Some(reason) => reason.clone(),
         None => "not ready yet".to_owned(),
     }
+}
+
+/// How the last Job of a hook is.
+pub fn hook_state(hook: &HookStatus) -> String {
+    match hook.state {
+        HookState::Waiting => "has yet to run".to_owned(),
+        HookState::Running => "running".to_owned(),
+        HookState::Succeeded => "done".to_owned(),
+        HookState::Failed => format!("failed: {}", hook.message.as_deref().unwrap_or("its Job failed")),
+        HookState::NotNeeded => "not needed in a new environment".to_owned(),
+    }
+}
+
+/// How far an environment is behind its baseline, if it is.
+pub fn behind(environment: &PreviewEnvironment) -> Option<String> {
+    let count = environment.status.as_ref()?.behind;
+    let objects = if count == 1 { "object" } else { "objects" };
+    (count > 0).then(|| format!("{count} {objects} changed in the baseline; preview refresh {} brings it up", environment.name_any()))
 }
 
 /// What the reader can do about an environment, one line each, the most likely first.

@@ -11,7 +11,7 @@ use futures::stream;
 use tokio::time::Instant;
 
 use super::Context;
-use super::index::workload_key;
+use super::index::watched_key;
 use super::recorded::Recorded;
 use super::requests::{self, Place, RequestError};
 use crate::api::names::LABEL_AGGREGATE_ENVIRONMENT;
@@ -45,19 +45,24 @@ pub struct Destination<'a> {
     pub new: bool,
     /// Whether the watches had time to bring back what was written last.
     pub watch_is_current: bool,
+    /// Objects whose time has not come.
+    pub held: &'a HashSet<ObjectName>,
 }
 
 /// The objects of a plan that are not as planned, by what was recorded and what the watches saw.
 fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorded: &Recorded) -> Vec<Vec<&'a Planned>> {
     let is_current = |planned: &Planned| {
         let object = planned.manifest.name();
+        if to.held.contains(&object) {
+            return true;
+        }
         let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
     plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
 }
 
-/// Whether somebody else deleted or replaced a workload since it was applied.
+/// Whether somebody else deleted or replaced an object since it was applied, as far as watches see that.
 pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool {
     let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, namespace, &object_name(entry))) {
         (Some(applied), Some(seen)) => *applied != seen,
@@ -66,11 +71,11 @@ pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool 
     recorded.status.inventory.iter().any(differs)
 }
 
-/// The hash that a watch last saw on a workload: empty where the workload is gone. `None` for kinds that no watch
+/// The hash that a watch last saw on an object: empty where the object is gone. `None` for kinds that no watch
 /// follows, and before the first list.
 fn seen_as(context: &Context, namespace: &str, object: &ObjectName) -> Option<String> {
     // The group counts: others have a kind `Job` too.
-    let key = workload_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
+    let key = watched_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
     context.index.is_listed(key.0).then(|| context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default())
 }
 
@@ -147,12 +152,15 @@ fn advised(kind: &Kind, error: RequestError) -> RequestError {
 fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
+        let before = recorded.entry(&object);
         let hash = match written.get(&object) {
             Some(true) => Some(planned.hash.clone()),
             Some(false) => None,
-            None => recorded.hash_of(&object).map(str::to_owned),
+            None => before.and_then(|entry| entry.hash.clone()),
         };
-        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash }
+        let is_as_planned = hash.as_ref() == Some(&planned.hash);
+        let source = if is_as_planned { planned.source.clone() } else { before.and_then(|entry| entry.source.clone()) };
+        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source }
     };
     plan.stages.iter().flatten().map(entry).collect()
 }
@@ -171,7 +179,7 @@ fn object_name(entry: &InventoryEntry) -> ObjectName {
 /// Deletes what the plan no longer has, once everything that it has is there. Of a kind that is not served any more
 /// nothing is left.
 async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
-    if !applied.failures.is_empty() {
+    if !applied.failures.is_empty() || !to.held.is_empty() {
         applied.inventory.extend(leftovers(plan, recorded).cloned());
         return;
     }

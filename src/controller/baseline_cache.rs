@@ -32,6 +32,8 @@ struct Inner {
     errors: BTreeMap<Kind, (String, Instant)>,
     namespace_listed: bool,
     pod_security: Option<String>,
+    /// Counts the changes of what is cloned.
+    version: u64,
 }
 
 /// Names of objects of one kind, each with what controls it.
@@ -61,6 +63,11 @@ impl BaselineCache {
     /// Everything, once every kind was listed and where exactly these custom resources are among what is read.
     pub fn contents(&self, custom: &[GroupKind]) -> Option<Contents> {
         self.lock(|i| i.is_complete(custom).then(|| i.contents()))
+    }
+
+    /// A number that changes with everything that is cloned; absent before all of it was listed.
+    pub fn version(&self) -> Option<u64> {
+        self.lock(|i| i.is_listed().then_some(i.version))
     }
 
     /// The Pod Security level that the namespace enforces, if it enforces one.
@@ -97,19 +104,20 @@ impl BaselineCache {
             i.listed.retain(|kind| stay.contains(kind));
             i.errors.retain(|kind, _| stay.contains(kind));
             i.scope = Some(scope);
+            i.version += 1;
         });
         self.changed.notify_one();
     }
 
     /// A list is complete.
     pub(super) fn put_all(&self, watch: &Watch, objects: BTreeMap<String, Manifest>) {
-        self.lock(|i| i.reads(watch).then(|| i.whole.insert(watch.kind.clone(), objects)));
+        self.lock(|i| i.reads(watch).then(|| *i.moving(&watch.kind) = objects));
         self.listed(watch);
     }
 
     /// An object is new or changed.
     pub(super) fn put(&self, watch: &Watch, name: String, object: Manifest) {
-        self.lock(|i| i.reads(watch).then(|| i.whole.entry(watch.kind.clone()).or_default().insert(name, object)));
+        self.lock(|i| i.reads(watch).then(|| i.moving(&watch.kind).insert(name, object)));
     }
 
     /// A list of names is complete.
@@ -126,7 +134,9 @@ impl BaselineCache {
     /// An object is gone.
     pub(super) fn remove(&self, watch: &Watch, name: &str) {
         self.lock(|i| {
-            i.whole.get_mut(&watch.kind).and_then(|objects| objects.remove(name));
+            if i.whole.get_mut(&watch.kind).and_then(|objects| objects.remove(name)).is_some() {
+                i.version += 1;
+            }
             i.names.get_mut(&watch.kind).and_then(|names| names.remove(name));
         });
     }
@@ -172,10 +182,20 @@ impl Inner {
     }
 
     fn is_complete(&self, custom: &[GroupKind]) -> bool {
-        let Some(scope) = &self.scope else { return false };
-        let mut required = scope.watches.iter().filter(|watch| watch.required);
-        let as_asked_for = scope.custom == custom && scope.problems.is_empty();
-        as_asked_for && self.namespace_listed && required.all(|watch| self.listed.contains(&watch.kind))
+        let as_asked_for = self.scope.as_ref().is_some_and(|scope| scope.custom == custom && scope.problems.is_empty());
+        as_asked_for && self.is_listed()
+    }
+
+    /// Whether everything was listed that is to be read.
+    fn is_listed(&self) -> bool {
+        let mut required = self.scope.iter().flat_map(|scope| &scope.watches).filter(|watch| watch.required);
+        self.scope.is_some() && self.namespace_listed && required.all(|watch| self.listed.contains(&watch.kind))
+    }
+
+    /// The objects of a kind, which are about to change.
+    fn moving(&mut self, kind: &Kind) -> &mut BTreeMap<String, Manifest> {
+        self.version += 1;
+        self.whole.entry(kind.clone()).or_default()
     }
 
     fn contents(&self) -> Contents {

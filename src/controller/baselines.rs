@@ -113,6 +113,12 @@ impl Baselines {
         self.lock(|i| i.namespaces.get(namespace)?.contents())
     }
 
+    /// Of every namespace that was read completely, a number that changes with what is cloned of it.
+    pub fn versions(&self) -> HashMap<String, u64> {
+        let version = |(name, entry): (&String, &Namespace)| Some((name.clone(), entry.reader.as_ref()?.cache.version()?));
+        self.lock(|i| i.namespaces.iter().filter_map(version).collect())
+    }
+
     /// The Pod Security level that a Baseline's namespace enforces, if it enforces one.
     pub fn pod_security(&self, namespace: &str) -> Option<String> {
         let cache = self.lock(|i| Some(i.namespaces.get(namespace)?.reader.as_ref()?.cache.clone()));

@@ -72,6 +72,14 @@ async fn namespaces(
     Ok(ours)
 }
 
+/// Deletes the workloads and volumes of an environment, and says whether no volume is left. Called again until it is so.
+/// Claims go after the pods that use them, which Kubernetes sees to.
+pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
+    stop_workloads(context, environment, namespace).await?;
+    let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
+    Ok(requests::count(&context.client, Place { kind: claims, namespace }, &environment.uid).await? == 0)
+}
+
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
     for stage in STAGES {
         let kinds = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind));

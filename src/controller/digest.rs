@@ -18,5 +18,8 @@ pub fn of_inputs(images: &ResolvedImages, baseline: &Baseline) -> String {
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid"].into_iter().find(|r| *r == recorded).unwrap_or("Stalled")
+    ["ApplyRefused", "NamespaceTaken", "Images", "Refused", "Invalid", "HookFailed"]
+        .into_iter()
+        .find(|r| *r == recorded)
+        .unwrap_or("Stalled")
 }

@@ -12,14 +12,16 @@ use kube::runtime::controller::Action;
 
 use super::apply::{self, Applied, Destination};
 use super::clean_up::{self, CleanUp};
+use super::hosts::Taken;
 use super::namespace::{self, NamespaceOutcome};
 use super::observe::{Observed, observe};
+use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use super::resolve::resolve;
 use super::settle::{Course, Settled, settle};
-use super::status::{self, Findings, Progress};
-use super::{Context, digest};
+use super::status::{self, Progress};
+use super::{Context, digest, hooks};
 use crate::api::PreviewEnvironment;
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{STALLED, find, is_true};
@@ -27,31 +29,23 @@ use crate::api::names::FINALIZER;
 use crate::domain::{Baseline, Environment};
 use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 
-/// How long a watch may take to bring back what was just written; until then it is no proof of drift.
-const WATCH_LAG: Duration = Duration::from_secs(5);
-/// How long counts alone wait at most until they are written to status.
-const LONGEST_STATUS_PAUSE: Duration = Duration::from_secs(30);
-/// How long they wait at least.
-const STATUS_PAUSE: Duration = Duration::from_secs(1);
-/// How long something that needs a person is left alone before it is tried again.
-const STALLED_PAUSE: Duration = Duration::from_secs(60);
 /// How often hosts are chosen anew when others take them in between.
 const HOST_TRIES: usize = 5;
 /// How long `kubectl delete` waits for the forge to hear of it.
 const DELETE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One pass over one environment.
-struct Pass<'a> {
-    started: Instant,
-    context: &'a Context,
-    object: &'a PreviewEnvironment,
-    environment: Environment,
-    settled: Settled,
-    recorded: Recorded,
-    now: DateTime<Utc>,
+pub(super) struct Pass<'a> {
+    pub(super) started: Instant,
+    pub(super) context: &'a Context,
+    pub(super) object: &'a PreviewEnvironment,
+    pub(super) environment: Environment,
+    pub(super) settled: Settled,
+    pub(super) recorded: Recorded,
+    pub(super) now: DateTime<Utc>,
 }
 
-type Step<T> = Result<T, RequestError>;
+pub(super) type Step<T> = Result<T, RequestError>;
 
 /// Brings one environment closer to what is wanted of it.
 pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Step<Action> {
@@ -66,7 +60,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
     let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
-    let pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
+    let mut pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
     let result = match (pass.settled.course, baseline, invalid) {
         (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
         (_, _, Some(invalid)) => pass.stall("Invalid", invalid.to_string()).await,
@@ -75,13 +69,16 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     };
     match result {
         // Trying again helps only after somebody changed something, and they have to be told what.
-        Err(error) if !error.is_transient() => pass.stall("Refused", error.to_string()).await,
+        Err(error) if !error.is_transient() && !pass.has_patience(&error) => pass.stall("Refused", error.to_string()).await,
         other => other,
     }
 }
 
 impl Pass<'_> {
-    async fn run(&self, baseline: &Baseline) -> Step<Action> {
+    async fn run(&mut self, baseline: &Baseline) -> Step<Action> {
+        if let Some(waiting) = self.refresh().await? {
+            return self.finish(waiting, self.recorded.emptied()).await;
+        }
         let images = match resolve(&self.environment, baseline) {
             Ok(images) => images,
             Err(error) => return self.stall("Images", error.to_string()).await,
@@ -89,13 +86,18 @@ impl Pass<'_> {
         let digest = digest::of_inputs(&images, baseline);
         if self.has_lost_its_namespace().await? {
             let why = "its namespace was deleted and is made again".to_owned();
-            return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.without_objects()).await;
+            return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.emptied()).await;
         }
-        if self.is_current(&digest) {
-            if self.watch_is_current() && !self.is_held() {
-                requests::hold(&self.context.client, self.object).await?;
+        if self.is_current(&digest, baseline) {
+            let mut status = self.recorded.status.clone();
+            let hook = self.look_at_hooks(baseline, &mut status).await;
+            if !matches!(hook, hooks::Next::Start(_)) {
+                if self.watch_is_current() && !self.is_held() {
+                    requests::hold(&self.context.client, self.object).await?;
+                }
+                return self.finish(hook.progress().unwrap_or_else(|| self.recorded_progress()), status).await;
             }
-            return self.finish(self.recorded_progress(), self.recorded.status.clone()).await;
+            self.recorded.status = status;
         }
         let (progress, status) = self.make_so(baseline, &images, digest).await?;
         self.finish(progress, status).await
@@ -113,7 +115,7 @@ impl Pass<'_> {
         self.finish(Progress::Stalled(reason, message), self.recorded.status.clone()).await
     }
 
-    fn was_stalled(&self) -> bool {
+    pub(super) fn was_stalled(&self) -> bool {
         is_true(&self.recorded.status.conditions, STALLED)
     }
 
@@ -122,12 +124,12 @@ impl Pass<'_> {
     }
 
     /// Whether everything was applied that follows from the same inputs, and nobody changed it since.
-    fn is_current(&self, digest: &str) -> bool {
+    fn is_current(&self, digest: &str, baseline: &Baseline) -> bool {
         let status = &self.recorded.status;
         let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
         let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
         let worth_a_try = incomplete && (due || !self.was_stalled());
-        status.plan_digest.as_deref() == Some(digest) && !worth_a_try && !self.drifted()
+        status.plan_digest.as_deref() == Some(digest) && !worth_a_try && !self.follows(baseline) && !self.needs_mending()
     }
 
     /// Whether nothing of what was applied is there any more. This has to be recorded before the namespace is made again:
@@ -142,20 +144,14 @@ impl Pass<'_> {
         }
     }
 
-    fn drifted(&self) -> bool {
-        let Some(namespace) = &self.recorded.status.namespace else { return true };
-        let ours = self.context.index.namespace(namespace).is_some_and(|n| n.environment_uid == self.environment.uid && !n.terminating);
-        self.watch_is_current() && (!ours || apply::drifted(self.context, &self.recorded, namespace))
-    }
-
-    fn watch_is_current(&self) -> bool {
+    pub(super) fn watch_is_current(&self) -> bool {
         self.recorded.written_at.is_none_or(|at| age(at, self.now) >= WATCH_LAG)
     }
 
     /// What a pass that changes nothing has to say: something that stalled stays so.
     fn recorded_progress(&self) -> Progress {
         match find(&self.recorded.status.conditions, STALLED) {
-            Some(stalled) if is_true(&self.recorded.status.conditions, STALLED) => {
+            Some(stalled) if self.was_stalled() && stalled.reason != "HookFailed" => {
                 Progress::Stalled(digest::stalled_reason(&stalled.reason), stalled.message.clone())
             }
             _ => Progress::Applied,
@@ -175,9 +171,9 @@ impl Pass<'_> {
                 taken.push(name);
                 continue;
             }
-            let Some(plan) = self.plan_for(&name, baseline, &snapshot, images) else {
-                let why = "another environment holds its host names".to_owned();
-                return Ok((Progress::Waiting("HostTaken", why), self.recorded.status.clone()));
+            let plan = match self.plan_for(&name, baseline, &snapshot, images) {
+                Ok(plan) => plan,
+                Err(taken) => return Ok((Progress::Waiting("HostTaken", taken.to_string()), self.recorded.status.clone())),
             };
             let recorded = self.recorded.in_namespace(&name);
             let intent = self.record_intent(&name, &plan, &recorded);
@@ -202,10 +198,13 @@ impl Pass<'_> {
     }
 
     /// The plan, with hosts that nobody else holds. Another pass can take one in between; then it is planned again.
-    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Option<Plan> {
+    fn plan_for(&self, name: &str, baseline: &Baseline, snapshot: &Snapshot, images: &ResolvedImages) -> Result<Plan, Taken> {
+        let run = self.environment.hook_run();
+        let domain = baseline.hosts.as_ref().map(|h| h.domain.as_str()).unwrap_or_default();
         let recorded_hosts: HashSet<String> = self.recorded.status.urls.iter().map(|u| u.host.clone()).collect();
-        for _ in 0..HOST_TRIES {
-            let held_hosts = self.context.hosts.held_by_others(&self.environment.uid);
+        let mut tries = 1..HOST_TRIES;
+        loop {
+            let held_hosts = self.context.hosts.held_by_others(&self.environment.uid, domain);
             let target = Target {
                 environment: &self.environment.name,
                 uid: &self.environment.uid,
@@ -213,14 +212,16 @@ impl Pass<'_> {
                 baseline,
                 held_hosts: &held_hosts,
                 recorded_hosts: &recorded_hosts,
+                run: &run,
             };
             let plan = plan(snapshot, &target, images);
             let hosts: Vec<&str> = plan.urls.iter().map(|u| u.host.as_str()).collect();
-            if self.context.hosts.claim(&self.environment.uid, &hosts) {
-                return Some(plan);
+            match self.context.hosts.claim(&self.environment.uid, &hosts) {
+                Ok(()) => return Ok(plan),
+                Err(taken) if tries.next().is_none() => return Err(taken),
+                Err(_) => {}
             }
         }
-        None
     }
 
     /// The namespace, and where it is ours the rights in it.
@@ -232,26 +233,6 @@ impl Pass<'_> {
         Ok(outcome)
     }
 
-    /// Writes down what is about to be applied, before anything is: a crash in between leaves nothing that nobody knows
-    /// of. Costs nothing where the plan adds nothing.
-    async fn record_intent(&self, namespace: &str, plan: &Plan, recorded: &Recorded) -> Step<PreviewEnvironmentStatus> {
-        let before = &recorded.status;
-        let status = PreviewEnvironmentStatus {
-            namespace: Some(namespace.to_owned()),
-            inventory: recorded.inventory_with(plan),
-            // None of them is up, so that nobody takes what is only meant for what is Ready.
-            services: status::services_of(plan),
-            ..before.clone()
-        };
-        let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
-        if adds {
-            let findings =
-                Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
-            self.write(&status::status(&findings, self.now)).await?;
-        }
-        Ok(status)
-    }
-
     async fn apply_plan(
         &self,
         plan: &Plan,
@@ -259,24 +240,36 @@ impl Pass<'_> {
         digest: String,
     ) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let namespace = status.namespace.clone().unwrap_or_default();
-        let new = recorded.needs_rights();
-        let to = Destination { environment: &self.environment, namespace: &namespace, new, watch_is_current: self.watch_is_current() };
+        let records = self.record_hooks(plan, &status, &namespace).await?;
+        let held = self.held_back(plan, &records);
+        let to = Destination {
+            environment: &self.environment,
+            namespace: &namespace,
+            new: recorded.needs_rights(),
+            watch_is_current: self.watch_is_current(),
+            held: &held,
+        };
         let applied = apply::apply(self.context, &to, plan, recorded).await;
-        let progress = progress_of(plan, &applied);
+        let progress = self.with_patience(progress_of(plan, &applied), &applied);
         let Applied { inventory, written, failures } = applied;
         tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
-        let complete = !failures.iter().any(RequestError::is_transient);
-        let status = PreviewEnvironmentStatus {
+        let complete = held.is_empty() && !failures.iter().any(RequestError::is_transient);
+        self.context.behind.set(&self.environment.uid, 0);
+        let mut status = PreviewEnvironmentStatus {
             inventory,
+            hooks: records,
+            refreshed_at: self.environment.refresh.as_ref().map(|r| r.at).or(status.refreshed_at),
             services: status::services_of(plan),
             left_out: status::left_out_of(plan),
             urls: plan.urls.clone(),
-            revision: self.environment.main_source().map(|s| s.revision.to_string()),
+            // What waits for a hook still runs what was there before.
+            revision: if held.is_empty() { self.environment.main_source().map(|s| s.revision.to_string()) } else { status.revision },
             plan_digest: complete.then_some(digest),
             applied_at: if written > 0 { Some(Utc::now()) } else { status.applied_at },
             ..status
         };
-        Ok((progress, status))
+        let hook = if progress == Progress::Applied { self.run_hooks(plan, &mut status).await? } else { None };
+        Ok((hook.unwrap_or(progress), status))
     }
 
     async fn take_down(&self) -> Step<Action> {
@@ -292,6 +285,7 @@ impl Pass<'_> {
 
     async fn gone(&self) -> Step<Action> {
         self.context.hosts.release(&self.environment.uid);
+        self.context.behind.forget(&self.environment.uid);
         let revision = self.recorded.status.revision.clone();
         let empty = PreviewEnvironmentStatus {
             revision,
@@ -317,80 +311,4 @@ impl Pass<'_> {
         let since = self.object.metadata.deletion_timestamp.as_ref().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0));
         since.is_some_and(|at| age(at, self.now) >= DELETE_PATIENCE) || self.context.feedback.is_told(self.object)
     }
-
-    /// Writes the status that follows, if it is new, and says when to come back.
-    async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
-        status::look_at_services(&mut before, &self.context.index);
-        self.context.metrics.reconcile(progress.label(), self.started.elapsed());
-        if !matches!(progress, Progress::Failing(_)) {
-            self.context.retries.forget(&self.environment.uid);
-        }
-        let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
-        let after = status::status(&findings, self.now);
-        let status_pause = self.status_pause(&before);
-        let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
-        // What this pass wrote on its way counts too.
-        let known = status::derived(&self.context.memory.recall(self.object).status);
-        let mut pause = self.pause(&progress);
-        if after != known && recent && !status::is_worth_a_write(&known, &after) {
-            pause = pause.min(status_pause);
-        } else if after != known {
-            match self.write(&after).await {
-                // The object is gone, and its status with it.
-                Err(error) if error.code() == Some(404) => {}
-                other => other?,
-            }
-        }
-        Ok(Action::requeue(pause))
-    }
-
-    async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {
-        requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await?;
-        self.context.memory.remember(&self.environment.uid, status, Utc::now());
-        Ok(())
-    }
-
-    /// Counts move fast at first and slowly later, and are written in step with that.
-    fn status_pause(&self, status: &PreviewEnvironmentStatus) -> Duration {
-        status.applied_at.map_or(STATUS_PAUSE, |at| age(at, self.now)).clamp(STATUS_PAUSE, LONGEST_STATUS_PAUSE)
-    }
-
-    fn pause(&self, progress: &Progress) -> Duration {
-        let until_expiry = self.settled.expires_at.and_then(|at| (at - self.now).to_std().ok());
-        let own = match progress {
-            Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
-            Progress::Stalled(..) => STALLED_PAUSE,
-            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone" | "HostTaken", _) => WATCH_LAG,
-            Progress::Removing(_) => WATCH_LAG * 2,
-            Progress::Applied if !self.watch_is_current() => WATCH_LAG,
-            Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,
-            Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
-        };
-        // A second more than the exact moment, so that the next pass finds it past.
-        until_expiry.map_or(own, |expiry| own.min(expiry + Duration::from_secs(1)))
-    }
-}
-
-fn progress_of(plan: &Plan, applied: &Applied) -> Progress {
-    let (transient, terminal): (Vec<_>, Vec<_>) = applied.failures.iter().partition(|f| f.is_transient());
-    // In an order of their own, so that the same failures are the same text.
-    let text = |failures: &[&RequestError]| {
-        let mut texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        texts.sort();
-        texts.truncate(3);
-        texts.join("; ")
-    };
-    if !transient.is_empty() {
-        Progress::Failing(text(&transient))
-    } else if !terminal.is_empty() {
-        Progress::Stalled("ApplyRefused", text(&terminal))
-    } else if plan.stalled.is_empty() {
-        Progress::Applied
-    } else {
-        Progress::Stalled("Refused", plan.stalled.join("; "))
-    }
-}
-
-fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
-    (now - since).to_std().unwrap_or_default()
 }

@@ -108,6 +108,8 @@ impl Environments {
         context.memory.forget(&uid);
         context.hosts.release(&uid);
         context.retries.forget(&uid);
+        context.healing.forget(&uid);
+        context.behind.forget(&uid);
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }

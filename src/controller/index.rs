@@ -32,12 +32,21 @@ pub struct NamespaceState {
 pub const WORKLOADS: [(&str, &str); 4] =
     [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")];
 
+/// Kinds that are followed beside them, so that what somebody deletes comes back. The last is not in every cluster.
+pub const OTHERS: [&str; 4] = ["Service", "PersistentVolumeClaim", "Ingress", "HTTPRoute"];
+
 /// The key of a workload of that kind and name, if the kind is one.
 pub fn workload_key(kind: &str, name: &str) -> Option<WorkloadKey> {
     WORKLOADS.into_iter().find(|(_, workload)| *workload == kind).map(|(_, workload)| (workload, name.to_owned()))
 }
 
-/// Kind and name of a workload.
+/// The key of an object of that kind and name, if watches follow the kind.
+pub fn watched_key(kind: &str, name: &str) -> Option<WorkloadKey> {
+    let other = || OTHERS.into_iter().find(|other| *other == kind).map(|other| (other, name.to_owned()));
+    workload_key(kind, name).or_else(other)
+}
+
+/// Kind and name of a workload, or of another object that is watched; those are always ready.
 pub type WorkloadKey = (&'static str, String);
 
 /// The index that every reconcile reads instead of asking the API server.
@@ -120,7 +129,8 @@ impl Index {
     pub async fn wait_until_listed(&self) {
         loop {
             let listed = self.listed.notified();
-            if WORKLOADS.into_iter().map(|(_, kind)| kind).chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
+            let others = OTHERS.into_iter().filter(|kind| *kind != "HTTPRoute");
+            if WORKLOADS.into_iter().map(|(_, kind)| kind).chain(others).chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
                 return;
             }
             listed.await;

@@ -13,23 +13,31 @@ pub mod baseline_cache;
 pub mod baseline_reader;
 pub mod baseline_status;
 pub mod baselines;
+pub mod behind;
 pub mod catalogue;
 pub mod clean_up;
 pub mod digest;
 pub mod discovery;
 pub mod driver;
 pub mod environments;
+pub mod healing;
+pub mod hook_jobs;
+mod hook_runs;
+mod hooks;
 pub mod hosts;
 pub mod index;
 pub mod namespace;
 pub mod observe;
+mod outcome;
 pub mod recorded;
 pub mod requests;
 pub mod resolve;
 pub mod retries;
+mod routes;
 pub mod scope;
 pub mod settle;
 pub mod status;
+mod upkeep;
 pub mod wake;
 pub mod watch;
 pub mod workload;
@@ -47,6 +55,9 @@ use kube::runtime::{applier, reflector};
 use tokio::sync::Semaphore;
 
 use self::baselines::Baselines;
+use self::behind::Behind;
+use self::healing::Healing;
+use self::hook_jobs::HookJobs;
 use self::hosts::HostClaims;
 use self::index::{Index, WORKLOADS};
 use self::recorded::Memory;
@@ -79,7 +90,13 @@ pub struct Context {
     /// Statuses that the watch did not bring back yet.
     pub memory: Memory,
     /// Host names that are given away.
-    pub hosts: HostClaims,
+    pub hosts: Arc<HostClaims>,
+    /// How far each environment is behind its baseline.
+    pub behind: Behind,
+    /// The Jobs of hooks.
+    pub hook_jobs: Arc<HookJobs>,
+    /// When environments were last mended.
+    pub healing: Healing,
     /// Pauses after failures.
     pub retries: Retries,
     /// One permit for each apply in flight, over all environments.
@@ -139,7 +156,10 @@ impl Controller {
             index: Arc::default(),
             baselines: parts.baselines,
             memory: Memory::default(),
-            hosts: HostClaims::default(),
+            hosts: Arc::default(),
+            behind: Behind::default(),
+            hook_jobs: Arc::default(),
+            healing: Healing::default(),
             retries: Retries::default(),
             permits,
             feedback: parts.feedback,
@@ -158,7 +178,7 @@ impl Controller {
             wait_for_lists(&context, &store).await;
             claim_recorded_hosts(&context, &store);
             listed();
-            reconcile_all(context.clone(), store.clone(), wakeups).await;
+            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), behind::run(context.clone()));
         };
         futures::join!(
             environments.follow(context.clone()),
@@ -174,14 +194,19 @@ impl Controller {
 async fn watches(context: &Context) {
     let workloads = WORKLOADS.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let workloads = workloads.map(|kind| watch::workloads(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
+    let objects = ["Service", "PersistentVolumeClaim"].into_iter().filter_map(|kind| Kind::find("v1", kind));
+    let objects = objects.map(|kind| watch::objects(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
     let namespaces = watch::namespaces(context.client.clone(), context.index.clone(), context.wake.clone());
-    futures::join!(futures::future::join_all(workloads), namespaces);
+    let jobs = hook_jobs::follow(context.client.clone(), context.hook_jobs.clone(), context.wake.clone());
+    let (workloads, objects) = (futures::future::join_all(workloads), futures::future::join_all(objects));
+    futures::join!(workloads, objects, routes::follow(context), namespaces, jobs);
 }
 
 /// A reconcile that ran on half a view would make again what is there.
 async fn wait_for_lists(context: &Context, environments: &Store<PreviewEnvironment>) {
     let _ = environments.wait_until_ready().await;
     context.index.wait_until_listed().await;
+    context.hook_jobs.wait_until_listed().await;
     context.baselines.wait_until_listed().await;
 }
 
@@ -191,7 +216,7 @@ fn claim_recorded_hosts(context: &Context, environments: &Store<PreviewEnvironme
         let urls = environment.status.as_ref().map(|s| s.urls.as_slice()).unwrap_or_default();
         let hosts: Vec<&str> = urls.iter().map(|u| u.host.as_str()).collect();
         let uid = environment.metadata.uid.as_deref().unwrap_or_default();
-        if !context.hosts.claim(uid, &hosts) {
+        if !context.hosts.restore(uid, &hosts) {
             tracing::warn!(env = environment.metadata.name, "a host of this environment is recorded for another one too");
         }
     }

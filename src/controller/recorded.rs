@@ -21,9 +21,14 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// What the inventory says of an object.
+    pub fn entry(&self, object: &ObjectName) -> Option<&InventoryEntry> {
+        self.status.inventory.iter().find(|entry| names(entry, object))
+    }
+
     /// The hash that an object was last applied with.
     pub fn hash_of(&self, object: &ObjectName) -> Option<&str> {
-        self.status.inventory.iter().find(|entry| names(entry, object))?.hash.as_deref()
+        self.entry(object)?.hash.as_deref()
     }
 
     /// The status once nothing of what was applied is there: all of it is to be applied again.
@@ -31,6 +36,11 @@ impl Recorded {
         let mut status = PreviewEnvironmentStatus { plan_digest: None, ..self.status.clone() };
         status.inventory.iter_mut().for_each(|entry| entry.hash = None);
         status
+    }
+
+    /// The status once nothing of it is there, volumes and what hooks did to them included.
+    pub fn emptied(&self) -> PreviewEnvironmentStatus {
+        PreviewEnvironmentStatus { hooks: Vec::new(), ready_revision: None, ..self.without_objects() }
     }
 
     /// Whether the rights in the namespace may not be there: nothing was completely applied yet, or something is missing,
@@ -42,7 +52,7 @@ impl Recorded {
     /// What is known for that namespace: nothing of what was applied to another one counts there.
     pub fn in_namespace(&self, name: &str) -> Self {
         let same = self.status.namespace.as_deref().is_none_or(|recorded| recorded == name);
-        let status = if same { self.status.clone() } else { self.without_objects() };
+        let status = if same { self.status.clone() } else { self.emptied() };
         Self { status, written_at: self.written_at }
     }
 
@@ -57,7 +67,7 @@ impl Recorded {
                 Some(entry) => entry.hash = None,
                 None => {
                     let ObjectName { api_version, kind, name } = object;
-                    inventory.push(InventoryEntry { api_version, kind, name, hash: None });
+                    inventory.push(InventoryEntry { api_version, kind, name, hash: None, source: None });
                 }
             }
         }
@@ -125,7 +135,8 @@ mod tests {
     use crate::api::status::Feedback;
 
     fn object(status: PreviewEnvironmentStatus) -> PreviewEnvironment {
-        let spec = PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, lifetime: None, images: vec![] };
+        let spec =
+            PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, refresh: None, lifetime: None, images: vec![] };
         let mut object = PreviewEnvironment::new("web-pr-42", spec);
         object.metadata.uid = Some("u-1".into());
         object.status = Some(status);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
-use kube::core::{PartialObjectMeta, Request};
+use kube::core::{ObjectList, PartialObjectMeta, Request};
 use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -54,6 +54,11 @@ impl RequestError {
     /// Whether the same request can succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         self.code().is_none_or(|code| matches!(code, 409 | 429) || code >= 500)
+    }
+
+    /// Whether the API server knows no role that allows it. Quotas and policies answer 403 too, in other words.
+    pub fn lacks_rights(&self) -> bool {
+        matches!(self, Self::Answered { code: 403, message, .. } if message.contains(": User \""))
     }
 
     /// From kube's error. The texts of kube's errors hold no request bodies.
@@ -108,6 +113,24 @@ pub async fn apply(client: &Client, place: Place<'_>, manifest: &Manifest) -> Re
     let params = PatchParams::apply(MANAGER_CONTROLLER).force();
     let request = Request::new(place.path()).patch_metadata(&object.name, &params, &Patch::Apply(manifest.value()));
     send::<Metadata>(client, &what, request).await.map(drop)
+}
+
+/// Makes an object that nothing changes afterwards; one of that name that is there already is left as it is.
+pub async fn create(client: &Client, place: Place<'_>, manifest: &Manifest) -> Result<(), RequestError> {
+    let what = format!("create {} in namespace {}", manifest.name(), place.namespace);
+    let body = manifest.value().to_string().into_bytes();
+    let request = Request::new(place.path()).create(&PostParams::default(), body);
+    match send::<Metadata>(client, &what, request).await {
+        Err(error) if error.code() == Some(409) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// How many objects of a kind carry the environment's UID, by their metadata.
+pub async fn count(client: &Client, place: Place<'_>, environment_uid: &str) -> Result<usize, RequestError> {
+    let what = format!("list the {} of namespace {}", place.kind.plural, place.namespace);
+    let request = Request::new(place.path()).list_metadata(&ours(environment_uid));
+    send::<ObjectList<Metadata>>(client, &what, request).await.map(|list| list.items.len())
 }
 
 /// Deletes one object if it is ours, in one request: the collection delete selects it by name and by the environment's
@@ -231,4 +254,18 @@ pub async fn delete_environment(client: &Client, object: &PreviewEnvironment) ->
 
 fn names_of(object: &PreviewEnvironment) -> (String, String) {
     (object.metadata.namespace.clone().unwrap_or_default(), object.metadata.name.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_rights_is_told_from_other_refusals() {
+        let answered = |code, message: &str| RequestError::Answered { what: "apply".into(), code, message: message.into() };
+        let rights = r#"services "web" is forbidden: User "system:serviceaccount:p:p" cannot patch resource "services""#;
+        assert!(answered(403, rights).lacks_rights());
+        assert!(!answered(403, r#"pods "web" is forbidden: exceeded quota: q"#).lacks_rights());
+        assert!(!answered(422, rights).lacks_rights());
+    }
 }

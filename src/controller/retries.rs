@@ -28,6 +28,11 @@ impl Retries {
         FIRST.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST)
     }
 
+    /// How often an environment failed in a row.
+    pub fn failures(&self, uid: &str) -> u32 {
+        self.lock(|all| all.get(uid).copied().unwrap_or_default())
+    }
+
     /// Forgets the failures of an environment that got through.
     pub fn forget(&self, uid: &str) {
         self.lock(|all| all.remove(uid));
@@ -44,7 +49,9 @@ mod tests {
         let pauses: Vec<u128> = (0..20).map(|_| retries.next("u").as_millis()).collect();
         assert_eq!(pauses[..3], [250, 500, 1000]);
         assert_eq!(pauses[19], 300_000);
+        assert_eq!(retries.failures("u"), 20);
         retries.forget("u");
+        assert_eq!(retries.failures("u"), 0);
         assert_eq!(retries.next("u"), FIRST);
     }
 }

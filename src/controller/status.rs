@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::hooks;
 use super::index::{Index, workload_key};
 use super::settle::{Course, Settled};
 use crate::api::PreviewEnvironmentStatus;
-use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
-use crate::api::status::{LeftOut, ServiceStatus, Summary};
+use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
+use crate::api::status::{HookState, HookStatus, LeftOut, ServiceStatus, Summary};
 use crate::domain::Environment;
 use crate::plan::{Decision, LeftOutReason, Plan, Workload};
 
@@ -76,6 +77,7 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
     let Findings { environment, settled, progress, before } = findings;
     let mut observations = vec![settled.wanted.clone(), ready(progress, before), progressing(progress, before), stalled(progress)];
     observations.extend(settled.approved.clone());
+    observations.extend(hooks_succeeded(&before.hooks));
     let conditions = observations.into_iter().map(|o| o.dated(&before.conditions, environment.generation, now)).collect();
     let ready = matches!(progress, Progress::Applied) && unready(before).is_empty();
     PreviewEnvironmentStatus {
@@ -141,6 +143,24 @@ fn stalled(progress: &Progress) -> Observation {
     match progress {
         Progress::Stalled(reason, message) => Observation::new(STALLED, true, reason, message.clone()),
         _ => Observation::new(STALLED, false, "GoingOn", ""),
+    }
+}
+
+/// What became of the hooks, where there are any.
+fn hooks_succeeded(records: &[HookStatus]) -> Option<Observation> {
+    let first = |state| records.iter().find(|r| r.state == state).map(|r| r.name.as_str());
+    let failed: Vec<String> = records.iter().filter(|r| r.state == HookState::Failed).map(hooks::failure).collect();
+    let observation = |status: ConditionStatus, reason, message| Some(Observation::new(HOOKS_SUCCEEDED, status, reason, message));
+    if records.is_empty() {
+        None
+    } else if !failed.is_empty() {
+        observation(ConditionStatus::False, "HookFailed", failed.join("; "))
+    } else if let Some(name) = first(HookState::Running) {
+        observation(ConditionStatus::Unknown, "HookRunning", format!("hook {name} is running"))
+    } else if let Some(name) = first(HookState::Waiting) {
+        observation(ConditionStatus::Unknown, "HookWaiting", format!("hook {name} has yet to run"))
+    } else {
+        observation(ConditionStatus::True, "Succeeded", "every hook that had to run did".to_owned())
     }
 }
 
@@ -237,6 +257,7 @@ mod tests {
             deleted: false,
             sources: vec![],
             wish: None,
+            refresh: None,
             ttl: None,
             images: vec![],
         }
@@ -291,6 +312,7 @@ mod tests {
             kind: "Deployment".into(),
             name: "web".into(),
             hash: Some(hash.into()),
+            source: None,
         };
         status.inventory = vec![entry("new")];
         index.put_workload("ns", ("Deployment", "web".into()), state("old"));

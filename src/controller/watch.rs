@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::PartialObjectMeta;
+use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use super::index::{Index, NamespaceState, WorkloadKey, workload_key};
+use super::index::{Index, NamespaceState, WorkloadKey, watched_key, workload_key};
+use super::routes::put_object;
 use super::wake::Wake;
 use super::workload::Workload;
-use crate::api::names::LABEL_ENVIRONMENT_UID;
+use crate::api::names::{ANNOTATION_APPLIED_HASH, LABEL_ENVIRONMENT_UID};
 use crate::kinds::Kind;
 
 fn ours() -> watcher::Config {
@@ -42,6 +43,38 @@ pub async fn workloads(client: Client, kind: &'static Kind, index: Arc<Index>, w
                 wake.owner_of(workload.meta());
             }
         }
+    }
+}
+
+/// Follows the metadata of all objects of one kind that carry our label and that we applied ourselves: the claims that a
+/// StatefulSet makes are its own affair.
+pub async fn objects(client: Client, kind: &'static Kind, index: Arc<Index>, wake: Wake) {
+    let Some((name, _)) = watched_key(&kind.kind, "") else { return };
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &kind.resource());
+    let mut listed = HashSet::new();
+    let mut events = log_errors(watcher(api, ours()).default_backoff(), name);
+    while let Some(event) = events.next().await {
+        match event {
+            watcher::Event::Init => listed.clear(),
+            watcher::Event::InitApply(object) => {
+                listed.insert((object.namespace().unwrap_or_default(), object.name_any()));
+                put_applied(&index, name, &object, &wake);
+            }
+            watcher::Event::InitDone => index.keep_workloads(name, &std::mem::take(&mut listed)),
+            watcher::Event::Apply(object) => put_applied(&index, name, &object, &wake),
+            watcher::Event::Delete(object) => {
+                index.drop_workload(&object.namespace().unwrap_or_default(), &(name, object.name_any()));
+                wake.owner_of(&object.metadata);
+            }
+        }
+    }
+}
+
+fn put_applied(index: &Index, kind: &'static str, object: &PartialObjectMeta<DynamicObject>, wake: &Wake) {
+    let namespace = object.namespace().unwrap_or_default();
+    let is_known = index.workload(&namespace, &(kind, object.name_any())).is_some();
+    if is_known || object.annotations().contains_key(ANNOTATION_APPLIED_HASH) {
+        put_object(index, (&namespace, kind), &object.metadata, wake);
     }
 }
 

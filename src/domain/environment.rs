@@ -11,7 +11,7 @@ use super::names::Subject;
 use super::{EnvironmentName, ImageRef, RepoName, Revision};
 use crate::api;
 use crate::api::baseline::ForgeKind;
-use crate::api::environment::{ImageOverride, SourceState, Target, Wish};
+use crate::api::environment::{ImageOverride, Refresh, SourceState, Target, Wish};
 
 /// A validated PreviewEnvironment: facts and wishes, without what we derived before.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct Environment {
     pub sources: Vec<Source>,
     /// What a person last asked for.
     pub wish: Option<Wish>,
+    /// When a person last asked for it to be brought up to its baseline.
+    pub refresh: Option<Refresh>,
     /// Its own time to live.
     pub ttl: Option<Duration>,
     /// Images that run instead of what the rules give, with their tags.
@@ -89,10 +91,17 @@ impl Environment {
         Self::try_from(&readable).ok()
     }
 
-    /// The last time that somebody did something: a push or another change of a source, or a wish.
+    /// What tells one run of the hooks from another: the commits, and when somebody last asked for a refresh.
+    pub fn hook_run(&self) -> String {
+        let mut parts: Vec<String> = self.sources.iter().map(|s| s.revision.to_string()).collect();
+        parts.extend(self.refresh.as_ref().map(|r| r.at.to_rfc3339()));
+        parts.join(" ")
+    }
+
+    /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh.
     pub fn last_activity(&self) -> Option<DateTime<Utc>> {
         let sources = self.sources.iter().map(|s| s.observed_at);
-        sources.chain(self.wish.as_ref().map(|w| w.at)).max()
+        sources.chain(self.wish.as_ref().map(|w| w.at)).chain(self.refresh.as_ref().map(|r| r.at)).max()
     }
 
     /// The source of that repository.
@@ -153,6 +162,7 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
             deleted: object.metadata.deletion_timestamp.is_some(),
             sources: sources.collect::<Result<_, _>>()?,
             wish: spec.wish.clone(),
+            refresh: spec.refresh.clone(),
             ttl: ttl.transpose()?,
             images: spec.images.iter().enumerate().map(|(i, o)| image(i, o)).collect::<Result<_, _>>()?,
         })

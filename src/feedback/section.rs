@@ -8,7 +8,7 @@ use super::markdown::{code, commit, link, prose, short};
 use super::state::{State, Why, served_before};
 use super::{commands, services};
 use crate::api::conditions::{self, Condition};
-use crate::api::status::{LeftOut, PreviewEnvironmentStatus, Url};
+use crate::api::status::{HookState, HookStatus, LeftOut, PreviewEnvironmentStatus, Url};
 use crate::api::{PreviewEnvironment, Source};
 
 /// Longest sentence from outside above the table, in characters.
@@ -60,7 +60,7 @@ impl Section {
         Some(Self {
             head: format!("### {which}{}\n\n{}", facts.heading(), facts.body()),
             rows: if there { services::rows(&facts.status.services, &facts.baseline) } else { Vec::new() },
-            foot: if there { facts.foot() } else { String::new() },
+            foot: if there { facts.hooks() + &facts.foot() } else { String::new() },
             left_out: if there { facts.status.left_out.iter().map(left_out).collect() } else { Vec::new() },
             commands: there.then(|| commands::all(environment, facts.source)),
             describe: code(&commands::describe(environment)),
@@ -203,6 +203,18 @@ impl Facts<'_> {
             Some(namespace) if self.state == State::Creating => format!("Its namespace is {}.\n", code(namespace)),
             _ => String::new(),
         }
+    }
+
+    /// Hooks that failed and hold nothing up; what they logged is not for everybody who reads this.
+    fn hooks(&self) -> String {
+        let stalled = matches!(self.state, State::Stalled(_));
+        let failed = self.status.hooks.iter().filter(|hook| hook.state == HookState::Failed && !stalled);
+        let describe = code(&commands::describe(self.environment));
+        let line = |hook: &HookStatus| {
+            let why = prose(hook.message.as_deref().unwrap_or("its Job failed"), REASON_MAX);
+            format!("The hook {} failed: {why}; {describe} shows what it logged.\n\n", code(&hook.name))
+        };
+        failed.map(line).collect()
     }
 
     fn foot(&self) -> String {

@@ -8,6 +8,7 @@ use super::hosts::HostMap;
 use super::isolation::bound_accounts;
 use super::manifest::Manifest;
 use super::types::{ResolvedImages, Target};
+use crate::api::baseline::isolation::PodSecurity;
 
 /// Facts about the environment and about all objects that are cloned.
 pub(super) struct Context<'a> {
@@ -23,6 +24,8 @@ pub(super) struct Context<'a> {
     pub target_ports: HashSet<String>,
     /// New hosts, where the Baseline has a domain.
     pub hosts: Option<HostMap>,
+    /// The Pod Security level that the environment's namespace enforces.
+    pub level: PodSecurity,
     /// Names of the ServiceAccounts that hold rights by a RoleBinding which is cloned.
     pub bound_accounts: HashSet<String>,
 }
@@ -39,8 +42,14 @@ impl<'a> Context<'a> {
             selected_labels: selected_labels(cloned),
             target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
             hosts: HostMap::of(cloned, target),
+            level: PodSecurity::default(),
             bound_accounts: bound_accounts(cloned, &target.baseline.namespace),
         }
+    }
+
+    /// The same where the namespace enforces that level.
+    pub fn enforcing(self, level: PodSecurity) -> Self {
+        Self { level, ..self }
     }
 }
 

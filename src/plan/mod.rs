@@ -13,6 +13,7 @@ pub mod complete;
 mod context;
 mod decision;
 mod hash;
+mod hooks;
 mod hosts;
 mod isolation;
 mod kinds;
@@ -23,6 +24,7 @@ mod rules;
 mod sample;
 mod secrets;
 mod select;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -31,7 +33,8 @@ mod workloads;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
-pub use types::{Controlled, ImageSwap, Plan, Planned, ResolvedImages, Snapshot, Target, Workload};
+pub use source::Sources;
+pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
 use std::collections::HashSet;
 
@@ -45,19 +48,21 @@ use crate::api::names::ANNOTATION_APPLIED_HASH;
 /// order the snapshot is in.
 pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -> Plan {
     let selection = select::select(snapshot, target);
-    let context = Context::new(&selection.cloned, target, images);
-    let (mut stages, mut changes) = clone_all(&selection.cloned, &context);
     let level = admission::level(snapshot.pod_security.as_deref(), &target.baseline.isolation);
-    admission::admit(&mut stages, &mut changes, (level, &context));
+    let context = Context::new(&selection.cloned, target, images).enforcing(level);
+    let (mut stages, mut changes) = clone_all(&selection.cloned, &context);
+    admission::admit(&mut stages, &mut changes, &context);
     let added = isolation::surround(&mut stages, &context);
     stages.retain(|stage| !stage.is_empty());
-    let stalled = workloads::stalled(snapshot, &changes, images);
+    let hooks = hooks::plan(snapshot, &stages, &context);
+    let stalled = [workloads::stalled(snapshot, &changes, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, &planned(&selection.cloned, &changes));
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        decisions: sorted([selection.left_out, changes, missing, added].concat()),
+        decisions: sorted([selection.left_out, changes, missing, hooks.decisions, added].concat()),
         stages,
+        hooks: hooks.planned,
         stalled,
     }
 }
@@ -70,7 +75,7 @@ fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>,
         let (manifest, made) = rules::apply_all(object, context);
         decisions.extend(made);
         if let Some(stage) = stages.get_mut(stage(object)) {
-            stage.push(sealed(manifest));
+            stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
     (stages, decisions)
@@ -86,7 +91,7 @@ fn planned<'a>(cloned: &[&'a Manifest], decisions: &[Decision]) -> Vec<&'a Manif
 fn sealed(mut manifest: Manifest) -> Planned {
     let hash = hash(manifest.value());
     manifest.set(&["metadata", "annotations"], ANNOTATION_APPLIED_HASH, Value::String(hash.clone()));
-    Planned { manifest, hash }
+    Planned { manifest, hash, source: None }
 }
 
 fn sorted(mut decisions: Vec<Decision>) -> Vec<Decision> {

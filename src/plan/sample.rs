@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan};
+use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
 use crate::domain::baseline::isolation::Isolation;
 use crate::domain::baseline::{Hosts, Selection};
@@ -148,6 +149,8 @@ impl World {
             secrets: vec![],
             selection: Selection::default(),
             ttl: std::time::Duration::from_secs(86_400),
+            follow: Follow::OnPush,
+            hooks: vec![],
             isolation: Isolation::default(),
         };
         Self {
@@ -236,6 +239,11 @@ impl World {
 
     /// The plan for it.
     pub fn plan(&self) -> Made {
+        self.with_target(|target| Made { plan: plan(&self.snapshot, target, &self.images) })
+    }
+
+    /// Something that is asked of its environment.
+    pub fn with_target<T>(&self, ask: impl FnOnce(&Target<'_>) -> T) -> T {
         let environment = EnvironmentName::recorded("web-pr-42");
         let target = Target {
             environment: &environment,
@@ -244,8 +252,9 @@ impl World {
             baseline: &self.baseline,
             held_hosts: &self.held,
             recorded_hosts: &self.recorded,
+            run: "revision",
         };
-        Made { plan: plan(&self.snapshot, &target, &self.images) }
+        ask(&target)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::decision::Decision;
 use super::manifest::{Manifest, ObjectName};
 use crate::api::status::{ImageOrigin, Url};
+use crate::domain::baseline::Hook;
 use crate::domain::{Baseline, EnvironmentName, ImageRef};
 
 /// What the baseline's namespace held at one moment.
@@ -46,6 +47,8 @@ pub struct Target<'a> {
     pub held_hosts: &'a HashSet<String>,
     /// Hosts that this environment was given before, which it keeps.
     pub recorded_hosts: &'a HashSet<String>,
+    /// What tells one run of the hooks from another: the revision, and when somebody last asked for a refresh.
+    pub run: &'a str,
 }
 
 /// One image to run instead of the baseline's.
@@ -77,6 +80,8 @@ pub struct Plan {
     pub urls: Vec<Url>,
     /// The workloads among the objects.
     pub workloads: Vec<Workload>,
+    /// The Baseline's hooks, each with the Job that it runs as.
+    pub hooks: Vec<PlannedHook>,
     /// Workloads that the branch builds and that cannot be made, with the reason: the environment is Stalled.
     pub stalled: Vec<String>,
 }
@@ -88,6 +93,17 @@ pub struct Planned {
     pub manifest: Manifest,
     /// Hash of the object without the annotation that carries it.
     pub hash: String,
+    /// Hash of the baseline's object that it was made from; absent where there is none that is watched.
+    pub source: Option<String>,
+}
+
+/// A hook and its Job.
+#[derive(Clone, Debug)]
+pub struct PlannedHook {
+    /// The hook.
+    pub hook: Hook,
+    /// Its Job, named after this run.
+    pub job: Planned,
 }
 
 /// A workload of the plan, whose readiness is the environment's.

@@ -1,7 +1,7 @@
 //! Every part of a spec has its owner: each applies after each, and nothing is lost.
 
 use kube::api::{Api, Patch, PatchParams};
-use preview_env::api::names::{MANAGER_IMAGES, MANAGER_LIFETIME, MANAGER_WISH, manager_source};
+use preview_env::api::names::{MANAGER_IMAGES, MANAGER_LIFETIME, MANAGER_REFRESH, MANAGER_WISH, manager_source};
 use preview_env::api::{PreviewEnvironment, PreviewEnvironmentSpec};
 use serde_json::{Value, json};
 
@@ -13,11 +13,12 @@ fn source(repository_id: i64, name: &str) -> Value {
             "revision": "a".repeat(40), "observedAt": "2100-01-01T00:00:00Z"}])
 }
 
-fn parts() -> [(String, &'static str, Value); 5] {
+fn parts() -> [(String, &'static str, Value); 6] {
     [
         (manager_source("github", 1), "sources", source(1, "acme/one")),
         (manager_source("github", 2), "sources", source(2, "acme/two")),
         (MANAGER_WISH.to_owned(), "wish", json!({"state": "Absent", "actor": "ann", "at": "2100-01-01T00:00:00Z"})),
+        (MANAGER_REFRESH.to_owned(), "refresh", json!({"actor": "ann", "at": "2100-01-01T00:00:00Z"})),
         (MANAGER_LIFETIME.to_owned(), "lifetime", json!({"ttl": "90d"})),
         (MANAGER_IMAGES.to_owned(), "images", json!([{"name": "acme/web", "tag": "mine"}])),
     ]
@@ -50,6 +51,7 @@ fn each_owner_applies_after_each_and_loses_nothing() {
                 let case = format!("{} after {}", second.0, first.0);
                 assert_eq!(spec.sources.iter().map(|s| s.repository_id).collect::<Vec<_>>(), [1, 2], "{case}");
                 assert_eq!(spec.wish.map(|w| w.actor), Some("ann".to_owned()), "{case}");
+                assert_eq!(spec.refresh.map(|r| r.actor), Some("ann".to_owned()), "{case}");
                 assert_eq!(spec.lifetime.map(|l| l.ttl), Some("90d".to_owned()), "{case}");
                 assert_eq!(spec.images.len(), 1, "{case}");
             }

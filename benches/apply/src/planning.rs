@@ -29,6 +29,7 @@ pub fn measure() -> Result<Vec<f64>> {
         baseline: &baseline,
         held_hosts: &none,
         recorded_hosts: &none,
+        run: "measured",
     };
     let images = ResolvedImages::default();
     let timed = |_| {

@@ -91,6 +91,7 @@ impl Raw {
             baseline: &self.baseline,
             held_hosts: &HashSet::new(),
             recorded_hosts: &HashSet::new(),
+            run: "raw",
         };
         plan(&self.snapshot, &target, &self.images)
     }

@@ -1,6 +1,7 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
 mod clone;
+mod hooks;
 pub mod isolation;
 mod selection;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::conditions::Condition;
 
 pub use clone::{CloneRules, SecretRule};
+pub use hooks::{Hook, HookMoment, OnFailure};
 pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
@@ -52,6 +54,11 @@ pub struct BaselineSpec {
     /// What is cloned beyond the kinds that always are.
     #[serde(default)]
     pub clone: CloneRules,
+    /// Jobs that run in each environment: migrations and seed data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub hooks: Vec<Hook>,
     /// How long an environment lives.
     #[serde(default)]
     pub lifetime: Lifetime,
@@ -163,12 +170,25 @@ pub struct Lifetime {
     #[serde(default = "default_ttl")]
     #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
     pub ttl: String,
+    /// When an environment moves on with its baseline.
+    #[serde(default)]
+    pub follow: Follow,
 }
 
 impl Default for Lifetime {
     fn default() -> Self {
-        Self { ttl: default_ttl() }
+        Self { ttl: default_ttl(), follow: Follow::default() }
     }
+}
+
+/// When an environment moves on with its baseline.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Follow {
+    /// With the next push, or by `preview refresh`. Until then `status.behind` counts.
+    #[default]
+    OnPush,
+    /// By itself, seconds after the baseline has come to rest.
+    Always,
 }
 
 fn default_ttl() -> String {

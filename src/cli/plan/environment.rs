@@ -69,7 +69,7 @@ impl Wished {
 
     async fn named(cluster: &Cluster, args: &PlanArgs) -> Result<Self, Failure> {
         let all = cluster.environments().await?;
-        let which = Which { name: args.name.clone(), pull: None, repo: None };
+        let which = Which { name: args.name.clone(), pull: None, branch: None, repo: None };
         let object = which.find(cluster).await?;
         let baseline = target::usable(&cluster.namespace, &cluster.baselines().await?, Some(&object.spec.baseline))?.remove(0);
         let held_hosts = held(&all, &object);
@@ -110,6 +110,7 @@ impl Wished {
         let status = object.status.clone().unwrap_or_default();
         let namespace = status.namespace.unwrap_or_else(|| namespace_names(&baseline.namespace, &environment.name).preferred);
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
+        let run = environment.hook_run();
         let target = Target {
             environment: &environment.name,
             uid: &environment.uid,
@@ -117,6 +118,7 @@ impl Wished {
             baseline: &baseline,
             held_hosts: &held_hosts,
             recorded_hosts: &recorded_hosts,
+            run: &run,
         };
         let plan = plan(&reading.snapshot, &target, &resolved);
         let report = report(&reading.snapshot, &plan, &reading.evidence);

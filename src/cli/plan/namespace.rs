@@ -129,6 +129,7 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         baseline,
         held_hosts: &none,
         recorded_hosts: &none,
+        run: "",
     };
     plan(snapshot, &target, &ResolvedImages::default())
 }

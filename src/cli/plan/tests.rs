@@ -184,6 +184,7 @@ fn an_environment_is_told_with_its_images_first() {
         baseline: &baseline,
         held_hosts: &none,
         recorded_hosts: &none,
+        run: "",
     };
     let repository = "registry.example.com/acme/web".parse().unwrap();
     let images = ResolvedImages { swaps: vec![ImageSwap { repository, tag: "77aa120".into(), from: ImageOrigin::Branch }] };

@@ -1,5 +1,6 @@
 //! A Baseline whose every field was understood.
 
+mod hooks;
 pub mod isolation;
 mod selection;
 
@@ -14,7 +15,9 @@ use super::lifetime::parse_ttl;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate};
 use crate::api;
-use crate::api::baseline::ForgeKind;
+use crate::api::baseline::{Follow, ForgeKind};
+
+pub use hooks::{Hook, JobSource};
 
 pub use selection::{GroupKind, ObjectMatch, Selection};
 
@@ -44,6 +47,10 @@ pub struct Baseline {
     pub selection: Selection,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// When environments move on with the baseline.
+    pub follow: Follow,
+    /// Jobs that run in each environment, in their order.
+    pub hooks: Vec<Hook>,
     /// What is made around the copies.
     pub isolation: Isolation,
 }
@@ -131,6 +138,8 @@ impl TryFrom<&api::Baseline> for Baseline {
             secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
             selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            follow: spec.lifetime.follow,
+            hooks: hooks::read(&spec.hooks)?,
             isolation: Isolation::read(spec)?,
         })
     }

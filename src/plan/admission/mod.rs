@@ -29,8 +29,8 @@ pub fn level(enforced: Option<&str>, isolation: &Isolation) -> PodSecurity {
 }
 
 /// Takes out of the plan what the API server would refuse, and decides so.
-pub(super) fn admit(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, (level, context): (PodSecurity, &Context<'_>)) {
-    let alone = |manifest: &Manifest| refusal(manifest, level);
+pub(super) fn admit(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, context: &Context<'_>) {
+    let alone = |manifest: &Manifest| refusal(manifest, context.level);
     let refused = each(stages, alone);
     take_out(stages, decisions, &refused);
     let together = isolation::over_quota(stages, context);
@@ -66,7 +66,7 @@ fn take_out(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, refusals
 }
 
 /// Why the API server would refuse the object by itself.
-fn refusal(object: &Manifest, level: PodSecurity) -> Option<Refusal> {
+pub(super) fn refusal(object: &Manifest, level: PodSecurity) -> Option<Refusal> {
     let found = violations(object, level);
     if found.is_empty() {
         return names::refusal(object).map(|why| Refusal { why, mend: "change it in the baseline".to_owned() });

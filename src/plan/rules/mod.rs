@@ -71,6 +71,13 @@ pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, 
     (manifest, notes.decisions)
 }
 
+/// The object without what the server writes, as it stands in the baseline otherwise.
+pub(super) fn bare(object: &Manifest) -> Manifest {
+    let mut manifest = object.clone();
+    server_fields::strip(&mut manifest);
+    manifest
+}
+
 /// The decisions about one object.
 pub(super) struct Notes {
     object: ObjectName,

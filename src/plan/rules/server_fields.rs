@@ -24,6 +24,12 @@ const ANNOTATION_PREFIXES: [&str; 6] = [
 ];
 
 pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Notes) {
+    strip(manifest);
+    manifest.set(&["metadata"], "namespace", json!(context.target.namespace));
+}
+
+/// Leaves what people write.
+pub(super) fn strip(manifest: &mut Manifest) {
     manifest.remove("", "status");
     if let Some(metadata) = manifest.get_mut("/metadata") {
         reduce(metadata);
@@ -34,7 +40,6 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, _: &mut Note
     for claim in manifest.items_mut("/spec/volumeClaimTemplates") {
         reduce_claim(claim);
     }
-    manifest.set(&["metadata"], "namespace", json!(context.target.namespace));
 }
 
 fn reduce_claim(claim: &mut Value) {

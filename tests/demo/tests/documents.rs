@@ -33,7 +33,12 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 22] = [
+const OF_KUBERNETES: [&str; 27] = [
+    "BackoffLimitExceeded",
+    "Complete",
+    "DeadlineExceeded",
+    "Failed",
+    "Never",
     "BaselineStatus",
     "ClusterRole",
     "ExternalName",
@@ -145,6 +150,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "README.md",
         "CONTRIBUTING.md",
         "docs/architecture.md",
+        "docs/configuration.md",
         "docs/commands.md",
         "docs/isolation.md",
         "docs/operations.md",

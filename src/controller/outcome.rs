@@ -1,0 +1,177 @@
+//! How a pass ends: what is recorded before anything is applied, the status that follows, and when to come back.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kube::runtime::controller::Action;
+
+use super::apply::Applied;
+use super::driver::{Pass, Step};
+use super::recorded::Recorded;
+use super::requests::{self, RequestError};
+use super::settle::Course;
+use super::status::{self, Findings, Progress};
+use crate::api::PreviewEnvironmentStatus;
+use crate::plan::Plan;
+
+/// How long a watch may take to bring back what was just written; until then it is no proof of drift.
+pub(super) const WATCH_LAG: Duration = Duration::from_secs(5);
+/// How long counts alone wait at most until they are written to status.
+const LONGEST_STATUS_PAUSE: Duration = Duration::from_secs(30);
+/// How long they wait at least.
+pub(super) const STATUS_PAUSE: Duration = Duration::from_secs(1);
+/// How long something that needs a person is left alone before it is tried again.
+pub(super) const STALLED_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often a lack of rights is tried again before a person has to see to it: with the pauses between, four seconds.
+const PATIENCE: u32 = 4;
+
+impl Pass<'_> {
+    /// Writes down what is about to be applied, before anything is: a crash in between leaves nothing that nobody knows
+    /// of. Costs nothing where the plan adds nothing.
+    pub(super) async fn record_intent(&self, namespace: &str, plan: &Plan, recorded: &Recorded) -> Step<PreviewEnvironmentStatus> {
+        let before = &recorded.status;
+        let status = PreviewEnvironmentStatus {
+            namespace: Some(namespace.to_owned()),
+            inventory: recorded.inventory_with(plan),
+            // None of them is up, so that nobody takes what is only meant for what is Ready.
+            services: status::services_of(plan),
+            ..before.clone()
+        };
+        let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
+        if adds {
+            let findings =
+                Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };
+            self.write(&status::status(&findings, self.now)).await?;
+        }
+        Ok(status)
+    }
+
+    /// Writes the status that follows, if it is new, and says when to come back.
+    pub(super) async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
+        status::look_at_services(&mut before, &self.context.index);
+        if let Some(count) = self.context.behind.of(&self.environment.uid) {
+            before.behind = count;
+        }
+        self.context.metrics.reconcile(progress.label(), self.started.elapsed());
+        if !matches!(progress, Progress::Failing(_)) {
+            self.context.retries.forget(&self.environment.uid);
+        }
+        let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
+        let after = status::status(&findings, self.now);
+        let status_pause = self.status_pause(&before);
+        let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
+        // What this pass wrote on its way counts too.
+        let known = status::derived(&self.context.memory.recall(self.object).status);
+        let mut pause = self.pause(&progress);
+        if after != known && recent && !status::is_worth_a_write(&known, &after) {
+            pause = pause.min(status_pause);
+        } else if after != known {
+            match self.write(&after).await {
+                // The object is gone, and its status with it.
+                Err(error) if error.code() == Some(404) => {}
+                other => other?,
+            }
+        }
+        Ok(Action::requeue(pause))
+    }
+
+    pub(super) async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {
+        requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await?;
+        self.context.memory.remember(&self.environment.uid, status, Utc::now());
+        Ok(())
+    }
+
+    /// Whether a refusal may be over in a moment: an API server that has just started knows no RoleBindings for a second or
+    /// two. One that stalled before has had its chance.
+    pub(super) fn has_patience(&self, error: &RequestError) -> bool {
+        let tries = self.context.retries.failures(&self.environment.uid);
+        error.lacks_rights() && !self.was_stalled() && tries < PATIENCE
+    }
+
+    pub(super) fn with_patience(&self, progress: Progress, applied: &Applied) -> Progress {
+        match progress {
+            Progress::Stalled("ApplyRefused", why) if applied.failures.iter().all(|f| self.has_patience(f)) => Progress::Failing(why),
+            other => other,
+        }
+    }
+
+    /// Counts move fast at first and slowly later, and are written in step with that.
+    fn status_pause(&self, status: &PreviewEnvironmentStatus) -> Duration {
+        status.applied_at.map_or(STATUS_PAUSE, |at| age(at, self.now)).clamp(STATUS_PAUSE, LONGEST_STATUS_PAUSE)
+    }
+
+    fn pause(&self, progress: &Progress) -> Duration {
+        let until_expiry = self.settled.expires_at.and_then(|at| (at - self.now).to_std().ok());
+        let own = match progress {
+            Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
+            Progress::Stalled(..) => STALLED_PAUSE,
+            Progress::Waiting("Resetting", _) => STATUS_PAUSE,
+            Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone" | "HostTaken", _) => WATCH_LAG,
+            Progress::Removing(_) => WATCH_LAG * 2,
+            Progress::Applied if !self.watch_is_current() => WATCH_LAG,
+            Progress::Applied if self.is_drifted() => self.context.healing.wait(&self.environment.uid, self.now).unwrap_or(WATCH_LAG),
+            Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,
+            Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
+        };
+        // A second more than the exact moment, so that the next pass finds it past.
+        until_expiry.map_or(own, |expiry| own.min(expiry + Duration::from_secs(1)))
+    }
+}
+
+/// What applying a plan came to.
+pub(super) fn progress_of(plan: &Plan, applied: &Applied) -> Progress {
+    let (transient, terminal): (Vec<_>, Vec<_>) = applied.failures.iter().partition(|f| f.is_transient());
+    // In an order of their own, so that the same failures are the same text.
+    let text = |failures: &[&RequestError]| {
+        let mut texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        texts.sort();
+        texts.truncate(3);
+        texts.join("; ")
+    };
+    if !transient.is_empty() {
+        Progress::Failing(text(&transient))
+    } else if !terminal.is_empty() {
+        Progress::Stalled("ApplyRefused", text(&terminal))
+    } else if plan.stalled.is_empty() {
+        Progress::Applied
+    } else {
+        Progress::Stalled("Refused", plan.stalled.join("; "))
+    }
+}
+
+/// How long ago something was.
+pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - since).to_std().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: u16, what: &str) -> RequestError {
+        RequestError::Answered { what: what.to_owned(), code, message: "no".to_owned() }
+    }
+
+    fn progress(failures: Vec<RequestError>, stalled: &[&str]) -> Progress {
+        let plan = Plan { stalled: stalled.iter().map(|s| (*s).to_owned()).collect(), ..Plan::default() };
+        progress_of(&plan, &Applied { failures, ..Applied::default() })
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_before_a_person_is_asked() {
+        assert_eq!(progress(vec![], &[]), Progress::Applied);
+        let both = progress(vec![failure(403, "apply b"), failure(503, "apply a")], &["refused"]);
+        assert_eq!(both, Progress::Failing("cannot apply a: no".into()));
+        let refused = progress(vec![failure(422, "apply b"), failure(403, "apply a")], &["refused"]);
+        assert_eq!(refused, Progress::Stalled("ApplyRefused", "cannot apply a: no; cannot apply b: no".into()));
+        assert_eq!(progress(vec![], &["refused"]), Progress::Stalled("Refused", "refused".into()));
+    }
+
+    #[test]
+    fn a_moment_that_is_to_come_is_not_long_ago() {
+        let now = Utc::now();
+        assert_eq!(age(now + chrono::TimeDelta::seconds(5), now), Duration::ZERO);
+        assert_eq!(age(now - chrono::TimeDelta::seconds(5), now), Duration::from_secs(5));
+    }
+}

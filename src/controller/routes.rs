@@ -1,0 +1,141 @@
+//! The watches over all routes of the cluster: who serves which host, and whether ours are still there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+
+use super::index::{Index, WorkloadState};
+use super::requests::within_deadline;
+use super::wake::Wake;
+use super::watch::log_errors;
+use super::{Context, hosts::HostClaims};
+use crate::api::names::{ANNOTATION_APPLIED_HASH, LABEL_ENVIRONMENT_UID};
+
+/// How often it is looked whether the cluster has got the Gateway API meanwhile.
+const LOOK_FOR_GATEWAYS: Duration = Duration::from_secs(600);
+const GATEWAYS: &str = "gateway.networking.k8s.io/v1";
+
+/// Where what is seen goes.
+struct Seen {
+    kind: &'static str,
+    index: Arc<Index>,
+    hosts: Arc<HostClaims>,
+    wake: Wake,
+}
+
+/// Follows Ingresses and, where the cluster has them, HTTPRoutes, until it is dropped.
+pub async fn follow(context: &Context) {
+    let ingresses = follow_kind(context, "networking.k8s.io/v1", "Ingress", "ingresses");
+    let http_routes = async {
+        while !has_gateways(&context.client).await {
+            tokio::time::sleep(LOOK_FOR_GATEWAYS).await;
+        }
+        follow_kind(context, GATEWAYS, "HTTPRoute", "httproutes").await;
+    };
+    futures::join!(ingresses, http_routes);
+}
+
+async fn has_gateways(client: &Client) -> bool {
+    let answer = within_deadline("look for the Gateway API", client.list_api_group_resources(GATEWAYS)).await;
+    answer.is_ok_and(|list| list.resources.iter().any(|r| r.kind == "HTTPRoute"))
+}
+
+async fn follow_kind(context: &Context, api_version: &str, kind: &'static str, plural: &str) {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+    let seen = Seen { kind, index: context.index.clone(), hosts: context.hosts.clone(), wake: context.wake.clone() };
+    let mut listed = HashSet::new();
+    let mut events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), kind);
+    while let Some(event) = events.next().await {
+        match event {
+            watcher::Event::Init => listed.clear(),
+            watcher::Event::InitApply(route) => {
+                listed.insert((route.namespace().unwrap_or_default(), route.name_any()));
+                seen.put(&route);
+            }
+            watcher::Event::InitDone => {
+                seen.hosts.keep_routes(kind, &listed);
+                seen.index.keep_workloads(kind, &std::mem::take(&mut listed));
+            }
+            watcher::Event::Apply(route) => seen.put(&route),
+            watcher::Event::Delete(route) => seen.drop(&route),
+        }
+    }
+}
+
+impl Seen {
+    fn put(&self, route: &DynamicObject) {
+        let (namespace, name) = (route.namespace().unwrap_or_default(), route.name_any());
+        if !is_ours(route) {
+            self.hosts.put_route((self.kind, namespace, name), hosts_of(&route.data));
+            return;
+        }
+        put_object(&self.index, (&namespace, self.kind), &route.metadata, &self.wake);
+    }
+
+    fn drop(&self, route: &DynamicObject) {
+        let (namespace, name) = (route.namespace().unwrap_or_default(), route.name_any());
+        if is_ours(route) {
+            self.index.drop_workload(&namespace, &(self.kind, name));
+            self.wake.owner_of(&route.metadata);
+        } else {
+            self.hosts.drop_route(&(self.kind, namespace, name));
+        }
+    }
+}
+
+/// Records an object of ours that has no readiness. What is new is no news to anybody; what lost its hash is.
+pub(super) fn put_object(
+    index: &Index,
+    (namespace, kind): (&str, &'static str),
+    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    wake: &Wake,
+) {
+    let applied_hash = metadata.annotations.as_ref().and_then(|a| a.get(ANNOTATION_APPLIED_HASH)).cloned();
+    let state = WorkloadState { applied_hash, ready: true, reason: None };
+    let key = (kind, metadata.name.clone().unwrap_or_default());
+    let before = index.workload(namespace, &key);
+    if before.as_ref() != Some(&state) {
+        index.put_workload(namespace, key, state);
+        if before.is_some() {
+            wake.owner_of(metadata);
+        }
+    }
+}
+
+fn is_ours(route: &DynamicObject) -> bool {
+    route.labels().contains_key(LABEL_ENVIRONMENT_UID)
+}
+
+/// The hosts that an Ingress (`spec.rules[].host`) or an HTTPRoute (`spec.hostnames`) names, each once. A wildcard takes
+/// only what nobody names.
+fn hosts_of(route: &Value) -> Vec<String> {
+    let list = |pointer: &str| route.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let rules = list("/spec/rules").filter_map(|rule| rule.get("host")?.as_str());
+    let names = list("/spec/hostnames").filter_map(Value::as_str);
+    let mut hosts: Vec<String> = rules.chain(names).filter(|h| !h.is_empty() && !h.starts_with('*')).map(str::to_owned).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn routes_of_both_kinds_name_hosts() {
+        let ingress = json!({"spec": {"rules": [{"host": "b.x"}, {"host": "a.x"}, {"host": "b.x"}, {"host": "*.x"}, {}]}});
+        assert_eq!(hosts_of(&ingress), ["a.x", "b.x"]);
+        assert_eq!(hosts_of(&json!({"spec": {"hostnames": ["c.x"], "rules": [{"matches": []}]}})), ["c.x"]);
+        assert!(hosts_of(&json!({})).is_empty());
+    }
+}
