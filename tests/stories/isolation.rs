@@ -113,7 +113,12 @@ fn a_quota_that_is_too_small_is_said_with_the_workload() {
         let status = pull.wait_until_ready().await?;
         let why = |kind: &str, name: &str| status.left_out.iter().find(|l| l.kind == kind && l.name == name).map(|l| l.why.as_str());
         for (kind, name) in [("Deployment", "api"), ("StatefulSet", "db")] {
-            assert_eq!(why(kind, name), Some("asks for 1 of pods, and isolation.quota has 0 left"), "{:?}", status.left_out);
+            assert_eq!(
+                why(kind, name),
+                Some("asks for 1 of pods (spec.replicas), and isolation.quota has 0 left"),
+                "{:?}",
+                status.left_out
+            );
         }
         assert!(status.services.iter().any(|s| s.name == "web" && s.ready), "what the branch builds has room first");
         pull.wait_for_comment(|body| body.contains("StatefulSet/db")).await?;

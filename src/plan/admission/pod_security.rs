@@ -29,7 +29,7 @@ pub struct Violation {
 pub fn violations(object: &Manifest, level: PodSecurity) -> Vec<Violation> {
     let Some(template) = Template::of(object) else { return Vec::new() };
     let mut found: Vec<Violation> = Vec::new();
-    for check in CHECKS.iter().filter(|check| check.level <= level && !check.spares(&template)) {
+    for check in CHECKS.iter().filter(|check| check.level <= level && !check.spares(&template) && !check.holds(&template)) {
         for field in check.fields(&template) {
             let is_new = found.iter().all(|v| v.path != field.path);
             if is_new && !(check.allows)(field.value) {
@@ -93,6 +93,20 @@ impl Check {
         }
     }
 
+    /// Whether no field is wrong: the common case, for which no path is put together.
+    fn holds(&self, pod: &Template<'_>) -> bool {
+        let allows = |value: Option<&Value>| (self.allows)(value);
+        match self.place {
+            Place::Pod => all(Some(pod.spec), self.field, &allows),
+            Place::Containers => pod.containers().all(|(_, container)| all(Some(container), self.field, &allows)),
+            Place::Inherited => {
+                let of_pod = pod.spec.pointer(&format!("/{}", self.field.replace('.', "/")));
+                let allows = |value: Option<&Value>| (self.allows)(value.or(of_pod));
+                pod.containers().all(|(_, container)| all(Some(container), self.field, &allows))
+            }
+        }
+    }
+
     fn fields<'a>(&self, pod: &Template<'a>) -> Vec<Field<'a>> {
         if self.place == Place::Pod {
             return look_up(pod.spec, self.field, pod.path);
@@ -108,6 +122,18 @@ impl Check {
         }
         fields
     }
+}
+
+/// Whether the field at a path with dots is allowed, or all of them where the path goes through lists.
+fn all(value: Option<&Value>, field: &str, allows: &dyn Fn(Option<&Value>) -> bool) -> bool {
+    if field.is_empty() {
+        return allows(value);
+    }
+    let (key, rest) = field.split_once('.').unwrap_or((field, ""));
+    if key == "*" {
+        return value.and_then(Value::as_array).into_iter().flatten().all(|item| all(Some(item), rest, allows));
+    }
+    all(value.and_then(|value| value.get(key)).filter(|value| !value.is_null()), rest, allows)
 }
 
 /// The field at a path with dots, or all of them where the path goes through lists.

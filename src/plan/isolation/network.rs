@@ -58,17 +58,13 @@ pub fn policy(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
     let mut manifest = object("networking.k8s.io/v1", "NetworkPolicy", OWN_OBJECT);
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": egress});
     manifest.set(&[], "spec", spec);
-    Some(Extra { manifest, why: why(network.egress.len(), usual) })
-}
-
-fn why(opened: usize, usual: bool) -> String {
-    let out = if opened == 0 { "nothing outside".to_owned() } else { format!("{opened} of isolation.egress") };
-    let within = if usual {
-        "requests come from the usual ingress namespaces (isolation.ingressFrom names others)"
-    } else {
-        "requests come from where the Baseline or its gateway says"
+    let within = match () {
+        () if usual => "requests come from the usual ingress namespaces (isolation.ingressFrom names others)",
+        () if network.ingress_from.is_empty() && gateways.is_empty() => "no requests come from outside",
+        () => "requests come from where isolation.ingressFrom or the gateway says",
     };
-    format!("pods reach each other, DNS and {out}; {within}")
+    let out = if network.egress.is_empty() { "nothing else" } else { "what isolation.egress opens" };
+    Some(Extra { manifest, why: format!("pods reach each other, DNS and {out}; {within}") })
 }
 
 /// Pods of kube-system that answer DNS, and the cache of the node.

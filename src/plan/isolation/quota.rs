@@ -105,10 +105,22 @@ fn too_much(loads: &[Load], left: &Amounts) -> Option<String> {
         let kind = name.split('.').next().unwrap_or_default();
         let is_counted = kind == "limits" && loads.iter().any(|load| load.times > 0 && load.each.contains_key("pods"));
         if is_counted && !loads.iter().any(|load| load.each.contains_key(name)) {
-            return Some(format!("says nothing about {name}, and isolation.quota counts it"));
+            return Some(format!("says nothing about {name} ({}), and isolation.quota counts it", field(loads, name)));
         }
-        (asked > *left).then(|| format!("asks for {asked} of {name}, and isolation.quota has {left} left"))
+        (asked > *left).then(|| format!("asks for {asked} of {name} ({}), and isolation.quota has {left} left", field(loads, name)))
     })
+}
+
+/// The field that says how much of it the object asks for.
+fn field(loads: &[Load], name: &str) -> &'static str {
+    let is_claim = loads.first().is_some_and(|load| load.object.kind == "PersistentVolumeClaim");
+    match name {
+        "pods" if loads.first().is_some_and(|load| matches!(load.object.kind.as_str(), "Job" | "CronJob")) => "parallelism",
+        "pods" => "spec.replicas",
+        "persistentvolumeclaims" | "requests.storage" if is_claim => "spec.resources",
+        "persistentvolumeclaims" | "requests.storage" => "spec.volumeClaimTemplates",
+        _ => "resources of its containers",
+    }
 }
 
 /// Where an update would find no room, although what is at rest does.
@@ -169,12 +181,15 @@ mod tests {
     fn a_workload_without_room_is_left_out_and_what_the_branch_builds_comes_first() {
         let said = made(vec![requesting("api", "500m"), requesting("web", "600m")], json!({"requests.cpu": "1"})).said();
         assert!(
-            said.contains(&"Deployment/api left out: asks for 500m of requests.cpu, and isolation.quota has 400m left".to_owned()),
+            said.contains(
+                &"Deployment/api left out: asks for 500m of requests.cpu (resources of its containers), and isolation.quota has 400m left"
+                    .to_owned()
+            ),
             "{said:?}"
         );
         assert!(said.iter().any(|line| line.starts_with("Deployment/web spec.template.spec.containers[web].image")), "{said:?}");
         let stalled = made(vec![requesting("web", "2")], json!({"requests.cpu": "1"})).plan.stalled;
-        assert!(stalled[0].contains("asks for 2 of requests.cpu"), "{stalled:?}");
+        assert!(stalled[0].contains("asks for 2 of requests.cpu ("), "{stalled:?}");
     }
 
     #[test]
@@ -192,6 +207,6 @@ mod tests {
         let claim =
             |name: &str| object("v1", "PersistentVolumeClaim", name).with("/spec/resources", json!({"requests": {"storage": "2Gi"}}));
         let said = made(vec![claim("a"), claim("b")], json!({"requests.storage": "3Gi"})).said();
-        assert!(said[3].contains("asks for 2Gi of requests.storage, and isolation.quota has 1Gi left"), "{said:?}");
+        assert!(said[3].contains("asks for 2Gi of requests.storage (spec.resources), and isolation.quota has 1Gi left"), "{said:?}");
     }
 }
