@@ -106,7 +106,7 @@ impl Manifest {
 
 /// What is made around a copy where the Baseline's `isolation` says this.
 pub fn isolated(isolation: Value) -> Isolation {
-    isolation_of(json!({"isolation": isolation}))
+    isolation_of(Value::Object([("isolation".to_owned(), isolation)].into_iter().collect()))
 }
 
 /// The same where the Baseline's spec says this.

@@ -158,7 +158,11 @@ fn set(root: &mut Value, pointer: &str, value: Value) {
         set(root, parent, json!({}));
     }
     if let Some(Value::Object(map)) = root.pointer_mut(parent) {
-        if value.is_null() { map.remove(key).map(drop).unwrap_or_default() } else { drop(map.insert(key.to_owned(), value)) }
+        if value.is_null() {
+            map.remove(key);
+        } else {
+            map.insert(key.to_owned(), value);
+        }
     }
 }
 

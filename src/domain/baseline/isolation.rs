@@ -252,7 +252,9 @@ mod tests {
 
     fn read(more: Value) -> Result<Isolation, InvalidBaseline> {
         let mut spec = json!({"repositories": [{"name": "acme/web"}]});
-        spec.as_object_mut().unwrap().append(&mut more.as_object().cloned().unwrap());
+        if let (Some(spec), Value::Object(mut more)) = (spec.as_object_mut(), more) {
+            spec.append(&mut more);
+        }
         Isolation::read(&serde_json::from_value(spec).unwrap())
     }
 

@@ -151,17 +151,20 @@ mod tests {
         loads(object, None)[0].each.get(name).copied().unwrap_or_default().to_string()
     }
 
-    fn with(requests: Value, limits: Value) -> Value {
+    fn with(requests: &Value, limits: &Value) -> Value {
         json!({"name": "c", "resources": {"requests": requests, "limits": limits}})
     }
 
     #[test]
     fn containers_are_added_up_and_init_containers_are_not() {
         let web = deployment("web")
-            .with(&format!("{SPEC}/containers"), json!([with(json!({"cpu": "100m"}), json!({})), with(json!({"cpu": 1}), json!({}))]))
-            .with(&format!("{SPEC}/initContainers"), json!([with(json!({"cpu": "3"}), json!({})), with(json!({"cpu": "2"}), json!({}))]));
+            .with(&format!("{SPEC}/containers"), json!([with(&json!({"cpu": "100m"}), &json!({})), with(&json!({"cpu": 1}), &json!({}))]))
+            .with(
+                &format!("{SPEC}/initContainers"),
+                json!([with(&json!({"cpu": "3"}), &json!({})), with(&json!({"cpu": "2"}), &json!({}))]),
+            );
         assert_eq!(asked(&web, "requests.cpu"), "3");
-        let mut sidecar = with(json!({"cpu": "500m"}), json!({}));
+        let mut sidecar = with(&json!({"cpu": "500m"}), &json!({}));
         sidecar["restartPolicy"] = json!("Always");
         let web = web.with(&format!("{SPEC}/initContainers"), json!([sidecar]));
         assert_eq!((asked(&web, "requests.cpu"), asked(&web, "pods")), ("1600m".into(), "1".into()));
@@ -174,7 +177,7 @@ mod tests {
             default: Amounts::from([("memory".into(), Quantity::mebi(64))]),
             max: Amounts::new(),
         };
-        let asked = of_container(&with(json!({}), json!({"cpu": "1"})), Some(&range));
+        let asked = of_container(&with(&json!({}), &json!({"cpu": "1"})), Some(&range));
         assert_eq!(asked["requests.cpu"], Quantity::whole(1), "a limit stands for the request");
         assert_eq!((asked["requests.memory"], asked["limits.memory"]), (Quantity::mebi(64), Quantity::mebi(64)));
     }

@@ -150,18 +150,18 @@ mod tests {
             .with("/spec/template/spec/containers/0/resources", json!({"requests": {"cpu": cpu, "memory": "64Mi"}}))
     }
 
-    fn made(objects: Vec<Manifest>, hard: Value) -> Made {
+    fn made(objects: Vec<Manifest>, hard: &Value) -> Made {
         World::of(objects).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": hard}}))).branch("acme/web", "2").plan()
     }
 
-    fn hard(objects: Vec<Manifest>, given: Value) -> Value {
+    fn hard(objects: Vec<Manifest>, given: &Value) -> Value {
         made(objects, given).find("ResourceQuota/preview-env-isolation").value()["spec"]["hard"].clone()
     }
 
     #[test]
     fn there_is_room_for_updates_and_none_for_public_addresses() {
         let db = stateful_set("db").claim("data");
-        let hard = hard(vec![requesting("web", "500m"), db], json!({}));
+        let hard = hard(vec![requesting("web", "500m"), db], &json!({}));
         assert_eq!((&hard["services.loadbalancers"], &hard["services.nodeports"]), (&json!("0"), &json!("0")));
         // Two pods of web during an update and one of db, twice, and ten.
         assert_eq!(hard["pods"], json!("16"));
@@ -172,14 +172,14 @@ mod tests {
 
     #[test]
     fn what_is_given_stands_in_place_of_what_is_computed() {
-        let hard = hard(vec![], json!({"pods": "7", "cpu": "3", "limits.memory": "1Gi"}));
+        let hard = hard(vec![], &json!({"pods": "7", "cpu": "3", "limits.memory": "1Gi"}));
         assert_eq!((&hard["pods"], &hard["cpu"], &hard["limits.memory"]), (&json!("7"), &json!("3"), &json!("1Gi")));
         assert!(hard.get("requests.cpu").is_none());
     }
 
     #[test]
     fn a_workload_without_room_is_left_out_and_what_the_branch_builds_comes_first() {
-        let said = made(vec![requesting("api", "500m"), requesting("web", "600m")], json!({"requests.cpu": "1"})).said();
+        let said = made(vec![requesting("api", "500m"), requesting("web", "600m")], &json!({"requests.cpu": "1"})).said();
         assert!(
             said.contains(
                 &"Deployment/api left out: asks for 500m of requests.cpu (resources of its containers), and isolation.quota has 400m left"
@@ -188,13 +188,13 @@ mod tests {
             "{said:?}"
         );
         assert!(said.iter().any(|line| line.starts_with("Deployment/web spec.template.spec.containers[web].image")), "{said:?}");
-        let stalled = made(vec![requesting("web", "2")], json!({"requests.cpu": "1"})).plan.stalled;
+        let stalled = made(vec![requesting("web", "2")], &json!({"requests.cpu": "1"})).plan.stalled;
         assert!(stalled[0].contains("asks for 2 of requests.cpu ("), "{stalled:?}");
     }
 
     #[test]
     fn room_that_only_an_update_lacks_is_said() {
-        let made = made(vec![requesting("web", "600m")], json!({"requests.cpu": "1"}));
+        let made = made(vec![requesting("web", "600m")], &json!({"requests.cpu": "1"}));
         let said = made.said();
         let line = "ResourceQuota/preview-env-isolation added: \
             an update of Deployment/web needs 600m of requests.cpu for a while, and isolation.quota has 400m left";
@@ -206,7 +206,7 @@ mod tests {
     fn claims_without_room_are_left_out_too() {
         let claim =
             |name: &str| object("v1", "PersistentVolumeClaim", name).with("/spec/resources", json!({"requests": {"storage": "2Gi"}}));
-        let said = made(vec![claim("a"), claim("b")], json!({"requests.storage": "3Gi"})).said();
+        let said = made(vec![claim("a"), claim("b")], &json!({"requests.storage": "3Gi"})).said();
         assert!(said[3].contains("asks for 2Gi of requests.storage (spec.resources), and isolation.quota has 1Gi left"), "{said:?}");
     }
 }

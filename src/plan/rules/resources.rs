@@ -94,7 +94,7 @@ mod tests {
 
     use crate::plan::sample::{World, deployment, isolation_of};
 
-    fn after(resources: &Value, rules: Value) -> Value {
+    fn after(resources: &Value, rules: &Value) -> Value {
         let web = deployment("web").with("/spec/template/spec/containers/0/resources", resources.clone());
         let made = World::of([web]).baseline(|b| b.isolation = isolation_of(json!({"clone": {"resources": rules}}))).plan();
         made.find("Deployment/web").value()["spec"]["template"]["spec"]["containers"][0]["resources"].clone()
@@ -113,20 +113,20 @@ mod tests {
                 json!({"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}),
             ),
         ] {
-            assert_eq!(after(&both, rules.clone()), expected, "{rules}");
+            assert_eq!(after(&both, &rules), expected, "{rules}");
         }
     }
 
     #[test]
     fn a_limit_that_stands_for_a_request_is_capped_as_one() {
         let limit = json!({"limits": {"cpu": "2"}});
-        assert_eq!(after(&limit, json!({"maxRequest": {"cpu": "500m"}})), json!({"requests": {"cpu": "500m"}, "limits": {"cpu": "2"}}));
+        assert_eq!(after(&limit, &json!({"maxRequest": {"cpu": "500m"}})), json!({"requests": {"cpu": "500m"}, "limits": {"cpu": "2"}}));
     }
 
     #[test]
     fn what_a_pod_cannot_do_without_stays() {
         let gpu = json!({"limits": {"nvidia.com/gpu": "1", "cpu": "1"}});
-        assert_eq!(after(&gpu, json!({"requests": "Drop", "limits": "Drop"})), json!({"limits": {"nvidia.com/gpu": "1"}}));
+        assert_eq!(after(&gpu, &json!({"requests": "Drop", "limits": "Drop"})), json!({"limits": {"nvidia.com/gpu": "1"}}));
     }
 
     #[test]
