@@ -68,3 +68,10 @@ bench: ## Time how fast an environment is applied, beside a raw writer
 	@.ci/tools
 	@cargo build --quiet --release --package preview-env --package bench --bins
 	@cargo run --quiet --release --package bench
+
+# With a nightly compiler and cargo-fuzz, each target by libFuzzer: cargo +nightly fuzz run rewriter --features libfuzzer
+SECONDS_EACH ?= 60
+.PHONY: fuzz
+fuzz: ## Try the parsers and the rewriter with random inputs (SECONDS_EACH=60, SEED=1)
+	@.ci/tools
+	@cargo run --quiet --release --manifest-path fuzz/Cargo.toml --bin mutate -- $(SECONDS_EACH) $(if $(SEED),$(SEED),1)

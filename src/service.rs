@@ -18,6 +18,7 @@ use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments, Listener};
 use crate::controller::requests::{RequestError, within_deadline};
 use crate::controller::{Controller, FeedbackState, Parts};
+use crate::domain::Seed;
 use crate::feedback;
 use crate::forge::github::{GitHub, GithubError};
 use crate::forge::{Forge, PullRequest};
@@ -35,6 +36,8 @@ pub struct Options {
     pub server: ServerConfig,
     /// The controller.
     pub controller: ControllerConfig,
+    /// What generated values of Secrets follow from, where one is given.
+    pub seed: Option<Seed>,
     /// GitHub; without a token no pull request is read and no comment is written.
     pub github: Option<GithubConfig>,
 }
@@ -77,6 +80,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let parts = Parts {
         client: client.clone(),
         config: options.controller,
+        seed: options.seed,
         identity,
         environments,
         baselines: baselines.clone(),

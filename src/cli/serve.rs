@@ -1,7 +1,7 @@
 //! `preview serve`: the flags of the service.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kube::Client;
@@ -11,6 +11,7 @@ use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
 use crate::config::{ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, ServerConfig};
+use crate::domain::Seed;
 use crate::server::{SecretsError, WebhookSecrets};
 use crate::service::{self, Options};
 
@@ -29,6 +30,9 @@ pub struct ServeArgs {
     /// File with the token that pull requests are read and comments written with
     #[arg(long, env = "PREVIEW_GITHUB_TOKEN_FILE", value_name = "FILE")]
     pub github_token_file: Option<PathBuf>,
+    /// File with what generated values of Secrets follow from (clone.secrets[].generate): 32 characters or more
+    #[arg(long, env = "PREVIEW_SEED_FILE", value_name = "FILE")]
+    pub seed_file: Option<PathBuf>,
     /// Largest delivery that is read, in bytes; GitHub sends none above 25 MB, and of pull requests none near 5 MiB
     #[arg(long, env = "PREVIEW_BODY_LIMIT", value_name = "BYTES", default_value_t = DEFAULT_BODY_LIMIT)]
     pub body_limit: usize,
@@ -47,6 +51,7 @@ impl ServeArgs {
         Ok(Options {
             secrets: WebhookSecrets::from_files(&secrets).map_err(|error| secrets_failure(&error))?,
             server: ServerConfig { listen: self.listen, body_limit: self.body_limit },
+            seed: self.seed_file.as_deref().filter(|path| !path.as_os_str().is_empty()).map(seed).transpose()?,
             controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
             github: token_file.map(github).transpose()?,
         })
@@ -59,6 +64,12 @@ pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
     let (config, _) = config(global).await?;
     let client = Client::try_from(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
     service::run(client, options, stop_signal()?).await.map_err(|error| Failure::failed(error.to_string()))
+}
+
+fn seed(path: &Path) -> Result<Seed, Failure> {
+    let unusable = |why: &dyn std::fmt::Display| Failure::failed(format!("cannot use the seed file {}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
+    Seed::new(&text).map_err(|error| unusable(&error))
 }
 
 fn secrets_failure(error: &SecretsError) -> Failure {

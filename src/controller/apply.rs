@@ -47,6 +47,8 @@ pub struct Destination<'a> {
     pub watch_is_current: bool,
     /// Objects whose time has not come.
     pub held: &'a HashSet<ObjectName>,
+    /// Whether nothing is applied but what others deleted or replaced since.
+    pub mending: bool,
 }
 
 /// The objects of a plan that are not as planned, by what was recorded and what the watches saw.
@@ -57,6 +59,9 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
             return true;
         }
         let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
+        if to.mending {
+            return recorded.hash_of(&object).is_none_or(|hash| seen.is_none_or(|seen| seen == hash));
+        }
         recorded.hash_of(&object) == Some(planned.hash.as_str()) && seen.is_none_or(|hash| hash == planned.hash)
     };
     plan.stages.iter().map(|stage| stage.iter().filter(|planned| !is_current(planned)).collect()).collect()
@@ -100,7 +105,7 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
             break;
         }
     }
-    let mut applied = Applied { inventory: inventory(plan, recorded, &written), written: written.len(), failures };
+    let mut applied = Applied { inventory: inventory(to, plan, recorded, &written), written: written.len(), failures };
     prune(context, to, plan, recorded, &mut applied).await;
     applied.inventory.sort();
     applied
@@ -149,10 +154,13 @@ fn advised(kind: &Kind, error: RequestError) -> RequestError {
 }
 
 /// What is there now: planned objects with their hash where it was written or held before, without where it was not.
-fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
+fn inventory(to: &Destination<'_>, plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
         let before = recorded.entry(&object);
+        if to.mending && before.is_none() {
+            return None;
+        }
         let hash = match written.get(&object) {
             Some(true) => Some(planned.hash.clone()),
             Some(false) => None,
@@ -160,9 +168,9 @@ fn inventory(plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, boo
         };
         let is_as_planned = hash.as_ref() == Some(&planned.hash);
         let source = if is_as_planned { planned.source.clone() } else { before.and_then(|entry| entry.source.clone()) };
-        InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source }
+        Some(InventoryEntry { api_version: object.api_version, kind: object.kind, name: object.name, hash, source })
     };
-    plan.stages.iter().flatten().map(entry).collect()
+    plan.stages.iter().flatten().filter_map(entry).collect()
 }
 
 /// What was applied and is not planned. An object that is planned in another version of its group is the same object.
@@ -179,7 +187,7 @@ fn object_name(entry: &InventoryEntry) -> ObjectName {
 /// Deletes what the plan no longer has, once everything that it has is there. Of a kind that is not served any more
 /// nothing is left.
 async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &Recorded, applied: &mut Applied) {
-    if !applied.failures.is_empty() || !to.held.is_empty() {
+    if !applied.failures.is_empty() || !to.held.is_empty() || to.mending {
         applied.inventory.extend(leftovers(plan, recorded).cloned());
         return;
     }

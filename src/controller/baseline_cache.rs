@@ -21,6 +21,8 @@ const ERROR_LIFE: Duration = Duration::from_secs(90);
 pub struct BaselineCache {
     inner: Mutex<Inner>,
     changed: Arc<Notify>,
+    /// Told when a kind can be read that could not be: somebody granted something.
+    pub(super) recovered: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +55,7 @@ pub struct Contents {
 impl BaselineCache {
     /// A cache that says so whenever a first list is complete or a watch fails.
     pub fn new(changed: Arc<Notify>) -> Self {
-        Self { inner: Mutex::default(), changed }
+        Self { changed, ..Self::default() }
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -126,18 +128,12 @@ impl BaselineCache {
         self.listed(watch);
     }
 
-    /// A name is new.
-    pub(super) fn put_name(&self, watch: &Watch, name: String, owner: Option<ObjectName>) {
-        self.lock(|i| i.reads(watch).then(|| i.names.entry(watch.kind.clone()).or_default().insert(name, owner)));
-    }
-
     /// An object is gone.
     pub(super) fn remove(&self, watch: &Watch, name: &str) {
         self.lock(|i| {
             if i.whole.get_mut(&watch.kind).and_then(|objects| objects.remove(name)).is_some() {
                 i.version += 1;
             }
-            i.names.get_mut(&watch.kind).and_then(|names| names.remove(name));
         });
     }
 
@@ -153,12 +149,15 @@ impl BaselineCache {
     }
 
     fn listed(&self, watch: &Watch) {
-        self.lock(|i| {
+        let recovered = self.lock(|i| {
             if i.reads(watch) {
                 i.listed.insert(watch.kind.clone());
-                i.errors.remove(&watch.kind);
             }
+            i.errors.remove(&watch.kind).is_some()
         });
+        if recovered {
+            self.recovered.notify_one();
+        }
         self.changed.notify_one();
     }
 
@@ -277,11 +276,10 @@ mod tests {
         cache.read_only(scope(&[&pods]));
         cache.namespace_listed();
         let owner = ObjectName { api_version: "apps/v1".into(), kind: "ReplicaSet".into(), name: "web".into() };
-        cache.put_names(&pods, Names::from([("debug".into(), None)]));
-        cache.put_name(&pods, "web-1".into(), Some(owner.clone()));
+        cache.put_names(&pods, Names::from([("debug".into(), None), ("web-1".into(), Some(owner.clone()))]));
         let contents = cache.contents(&[]).unwrap();
         assert_eq!((contents.others[0].name.as_str(), &contents.controlled[0].owner), ("debug", &owner));
-        cache.remove(&pods, "web-1");
+        cache.put_names(&pods, Names::new());
         assert!(cache.contents(&[]).unwrap().controlled.is_empty());
     }
 }

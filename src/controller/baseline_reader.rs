@@ -1,5 +1,5 @@
-//! Reads the namespace of one Baseline, by watches in that namespace alone, one for each kind that is served there. The
-//! client is used here.
+//! Reads the namespace of one Baseline, in that namespace alone: one watch for each kind that can be cloned, and a list
+//! now and then of the names of others. The client is used here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use futures::StreamExt;
 use k8s_openapi::api::authorization::v1::{ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 use super::baseline_cache::{BaselineCache, Names};
 use super::catalogue::Catalogue;
 use super::discovery::Discovery;
-use super::requests::within_deadline;
+use super::requests::{RequestError, within_deadline};
 use super::scope::{Scope, Watch, allow_reading};
 use crate::api::names::LABEL_POD_SECURITY;
 use crate::domain::baseline::GroupKind;
@@ -30,6 +30,13 @@ use crate::plan::{Manifest, ObjectName};
 const LOOK_FOR_MISSING: Duration = Duration::from_secs(30);
 /// How often it is asked whether more kinds of custom resources may be listed.
 const LOOK_FOR_RIGHTS: Duration = Duration::from_secs(600);
+/// How often the names of what is not cloned are listed.
+const LIST_NAMES: Duration = Duration::from_secs(270);
+/// How soon a list that failed is tried again, at first and at last.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// Names in one answer.
+const PAGE: u32 = 500;
 
 /// What a reader works with.
 pub struct Reader {
@@ -72,12 +79,16 @@ pub async fn follow(reader: Reader) {
 async fn follow_scope(mut reader: Reader) {
     let mut tasks: HashMap<Watch, Task> = HashMap::new();
     let mut served = reader.discovery.subscribe();
+    // Kinds are often installed shortly before what uses them.
+    reader.discovery.look_again();
     loop {
         let catalogue = served.borrow_and_update().clone();
         let mut pause = LOOK_FOR_RIGHTS;
         if let Some(catalogue) = catalogue {
             let scope = scope(&mut reader, &catalogue).await;
             if !scope.problems.is_empty() {
+                // What was just installed may not have been seen yet.
+                reader.discovery.look_again();
                 pause = LOOK_FOR_MISSING;
             }
             tasks.retain(|watch, _| scope.watches.contains(watch));
@@ -88,8 +99,9 @@ async fn follow_scope(mut reader: Reader) {
         }
         tokio::select! {
             _ = served.changed() => {}
-            _ = reader.custom.changed() => reader.discovery.look_again(),
-            () = tokio::time::sleep(pause) => reader.discovery.look_again(),
+            _ = reader.custom.changed() => {}
+            () = reader.cache.recovered.notified() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -167,35 +179,65 @@ impl OfKind {
                     self.cache.put(&self.watch, object.name_any(), manifest(&self.watch.kind, object));
                 }
                 Ok(watcher::Event::Delete(object)) => self.cache.remove(&self.watch, &object.name_any()),
-                Err(error) => self.failed(&error),
+                Err(error) => self.failed(code_of(&error), &error.to_string()),
             }
         }
     }
 
-    async fn follow_names(self, api: Api<PartialObjectMeta<DynamicObject>>) {
-        let mut fresh = Names::new();
-        let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Init) => fresh = Names::new(),
-                Ok(watcher::Event::InitApply(object)) => drop(fresh.insert(object.name_any(), controller(&object.metadata))),
-                Ok(watcher::Event::InitDone) => self.cache.put_names(&self.watch, std::mem::take(&mut fresh)),
-                Ok(watcher::Event::Apply(object)) => {
-                    self.cache.put_name(&self.watch, object.name_any(), controller(&object.metadata));
+    /// Names only tell what is left out, so they may be some minutes old. A list now and then costs less than one more
+    /// connection that is held for ever, of which there would be more than for everything that is cloned.
+    async fn follow_names(self, api: Api<DynamicObject>) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let pause = match list_names(&api, &self.watch.kind).await {
+                Ok(names) => {
+                    self.cache.put_names(&self.watch, names);
+                    retry = FIRST_RETRY;
+                    LIST_NAMES + spread(&self.watch.kind)
                 }
-                Ok(watcher::Event::Delete(object)) => self.cache.remove(&self.watch, &object.name_any()),
-                Err(error) => self.failed(&error),
-            }
+                Err(error) => {
+                    self.failed(error.code(), &error.to_string());
+                    let now = retry;
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                    now
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
     /// A kind that is not served any more answers 404.
-    fn failed(&self, error: &watcher::Error) {
-        if matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404) {
+    fn failed(&self, code: Option<u16>, why: &str) {
+        if code == Some(404) {
             self.discovery.look_again();
         }
-        self.cache.failed(&self.watch, &error.to_string());
+        self.cache.failed(&self.watch, why);
     }
+}
+
+fn code_of(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) => Some(status.code),
+        _ => None,
+    }
+}
+
+async fn list_names(api: &Api<DynamicObject>, kind: &Kind) -> Result<Names, RequestError> {
+    let what = format!("list {kind}");
+    let (mut names, mut params) = (Names::new(), ListParams::default().limit(PAGE));
+    loop {
+        let page = within_deadline(&what, api.list_metadata(&params)).await?;
+        names.extend(page.items.iter().map(|object| (object.name_any(), controller(&object.metadata))));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(names),
+        }
+    }
+}
+
+/// Less than a minute, another one for each kind, so that they are not all listed at once.
+fn spread(kind: &Kind) -> Duration {
+    Duration::from_secs(kind.to_string().bytes().map(u64::from).sum::<u64>() % 60)
 }
 
 /// The Roles and RoleBindings that let us read the namespace are no part of the system in it.

@@ -11,27 +11,30 @@ use serde_json::json;
 
 use super::Context;
 use super::baseline_cache::Contents;
+use super::baseline_externals::Memo;
 use super::baselines::Seen;
 use super::requests::within_deadline;
-use crate::api::baseline::KindCount;
+use crate::api::baseline::{External, KindCount};
 use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WARNING, is_true};
 use crate::api::names::MANAGER_STATUS;
 use crate::api::{self, BaselineStatus, GROUP};
 use crate::domain::Baseline;
+use crate::plan::unused_rules;
 
 /// How long a status may stand without being looked at. The number of environments follows with this lag, so that not
 /// every environment costs a write here.
 const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 
 /// The status that follows from what was seen.
-pub fn status(seen: &Seen, environments: usize, now: DateTime<Utc>) -> BaselineStatus {
+pub fn status(seen: &Seen, (environments, externals): (usize, Vec<External>), now: DateTime<Utc>) -> BaselineStatus {
     let before: &[Condition] = seen.object.status.as_ref().map_or(&[], |s| &s.conditions);
     let generation = seen.object.metadata.generation;
-    let observations = [ready(seen), warning(seen.parsed.as_ref().ok())];
+    let observations = [ready(seen), warning(seen)];
     BaselineStatus {
         observed_generation: generation,
         environments: i32::try_from(environments).unwrap_or(i32::MAX),
         objects: seen.contents.as_ref().map(count).unwrap_or_default(),
+        externals,
         conditions: observations.into_iter().map(|o| o.dated(before, generation, now)).collect(),
     }
 }
@@ -67,13 +70,21 @@ fn can_be_cloned(objects: usize, unlisted: usize) -> String {
     format!("{objects} objects can be cloned{unknown}")
 }
 
-fn warning(baseline: Option<&Arc<Baseline>>) -> Observation {
-    let warnings = baseline.map(|b| b.warnings()).unwrap_or_default();
+fn warning(seen: &Seen) -> Observation {
+    let warnings = seen.parsed.as_ref().map(|baseline| warnings(baseline, seen.contents.as_ref())).unwrap_or_default();
     if warnings.is_empty() {
         Observation::new(WARNING, false, "None", "")
     } else {
         Observation::new(WARNING, true, "ProbablyNotMeant", warnings.join("; "))
     }
+}
+
+fn warnings(baseline: &Baseline, contents: Option<&Contents>) -> Vec<String> {
+    let mut warnings = baseline.warnings();
+    if let Some(contents) = contents {
+        warnings.extend(unused_rules(&contents.objects.iter().collect::<Vec<_>>(), baseline));
+    }
+    warnings
 }
 
 fn count(contents: &Contents) -> Vec<KindCount> {
@@ -87,19 +98,20 @@ fn count(contents: &Contents) -> Vec<KindCount> {
 
 /// Writes the status of every Baseline that needs it, whenever something changed. Runs until it is dropped.
 pub async fn run(context: Arc<Context>) {
+    let mut memo = Memo::default();
     loop {
         // Errors of watches fade with time, so it is looked at without a change too.
         let _ = tokio::time::timeout(LOOK_ANYWAY, context.baselines.changed.notified()).await;
         for seen in context.baselines.seen() {
-            write_if_new(&context, &seen).await;
+            write_if_new(&context, &seen, &mut memo).await;
         }
     }
 }
 
-async fn write_if_new(context: &Context, seen: &Seen) {
+async fn write_if_new(context: &Context, seen: &Seen, memo: &mut Memo) {
     let namespace = seen.object.namespace().unwrap_or_default();
     let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(&namespace));
-    let status = status(seen, there.len(), Utc::now());
+    let status = status(seen, (there.len(), memo.externals(&namespace, seen)), Utc::now());
     if seen.object.status.as_ref() == Some(&status) {
         return;
     }

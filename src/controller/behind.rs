@@ -67,6 +67,11 @@ impl Movement {
         Self { version, last: now, open: Some(now) }
     }
 
+    /// It could not be compared after all.
+    fn postpone(&mut self, now: Instant) {
+        self.open.get_or_insert(now);
+    }
+
     /// Whether it has to be compared now.
     fn is_due(&mut self, version: u64, now: Instant) -> bool {
         if self.version != version {
@@ -92,8 +97,9 @@ pub async fn run(context: Arc<Context>) {
         let versions = context.baselines.versions();
         movements.retain(|namespace, _| versions.contains_key(namespace));
         for (namespace, version) in versions {
-            if movements.entry(namespace.clone()).or_insert_with(|| Movement::new(version, now)).is_due(version, now) {
-                count(&context, &namespace, &mut to_wake);
+            let movement = movements.entry(namespace.clone()).or_insert_with(|| Movement::new(version, now));
+            if movement.is_due(version, now) && !count(&context, &namespace, &mut to_wake) {
+                movement.postpone(now);
             }
         }
         for (namespace, name) in to_wake.drain(..to_wake.len().min(WOKEN_AT_ONCE)) {
@@ -102,14 +108,15 @@ pub async fn run(context: Arc<Context>) {
     }
 }
 
-/// Counts for all environments of a Baseline, and notes those whose status says otherwise.
-fn count(context: &Context, namespace: &str, to_wake: &mut VecDeque<(String, String)>) {
+/// Counts for all environments of a Baseline, and notes those whose status says otherwise. False where the Baseline or its
+/// namespace could not be read.
+fn count(context: &Context, namespace: &str, to_wake: &mut VecDeque<(String, String)>) -> bool {
     let baselines = context.baselines.all().unwrap_or_default();
-    let Some(baseline) = baselines.into_iter().find(|b| b.namespace == namespace) else { return };
-    let Some(contents) = context.baselines.contents(namespace) else { return };
-    let snapshot = Snapshot { objects: contents.objects, others: contents.others, ..Snapshot::default() };
+    let Some(baseline) = baselines.into_iter().find(|b| b.namespace == namespace) else { return false };
+    let Some(contents) = context.baselines.contents(namespace) else { return false };
+    let snapshot = Snapshot { objects: contents.objects, others: contents.others, controlled: contents.controlled, ..Snapshot::default() };
     let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(namespace) && e.spec.baseline == baseline.name);
-    let Some(sources) = &mut there.first().and_then(|first| sources(&snapshot, &baseline, first)) else { return };
+    let Some(sources) = &mut there.first().and_then(|first| sources(&snapshot, &baseline, first)) else { return true };
     let waiting: HashSet<String> = to_wake.iter().filter(|(n, _)| n == namespace).map(|(_, name)| name.clone()).collect();
     for object in there {
         let recorded = context.memory.recall(&object).status;
@@ -123,6 +130,7 @@ fn count(context: &Context, namespace: &str, to_wake: &mut VecDeque<(String, Str
             to_wake.push_back((namespace.to_owned(), object.name_any()));
         }
     }
+    true
 }
 
 fn sources<'a>(snapshot: &'a Snapshot, baseline: &Baseline, any: &PreviewEnvironment) -> Option<Sources<'a>> {
@@ -133,6 +141,8 @@ fn sources<'a>(snapshot: &'a Snapshot, baseline: &Baseline, any: &PreviewEnviron
         uid: &environment.uid,
         namespace: "",
         baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
         run: "",

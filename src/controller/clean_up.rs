@@ -5,14 +5,18 @@
 //! namespace's own UID: a label alone can come with a copied manifest or a restored backup. A collection
 //! delete cannot carry a precondition, so it selects by the environment's UID label.
 
+use std::collections::BTreeSet;
+
 use super::Context;
 use super::index::NamespaceState;
 use super::namespace::candidates;
 use super::requests::{self, Place, RequestError};
-use crate::api::PreviewEnvironment;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
+use crate::api::status::InventoryEntry;
+use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use crate::domain::Environment;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Known};
+use crate::plan::ObjectName;
 use kube::ResourceExt;
 
 /// What is stopped, in order: each stage makes what the next one deletes, and would make it again. Claims come last: they
@@ -34,11 +38,13 @@ pub enum CleanUp {
 }
 
 /// Takes down everything of an environment but its object. Called again until nothing is left.
-pub async fn take_down(context: &Context, environment: &Environment, recorded: Option<&str>) -> Result<CleanUp, RequestError> {
-    let ours = namespaces(context, environment, recorded).await?;
+pub async fn take_down(context: &Context, environment: &Environment, recorded: &PreviewEnvironmentStatus) -> Result<CleanUp, RequestError> {
+    let ours = namespaces(context, environment, recorded.namespace.as_deref()).await?;
+    let custom = custom_kinds(context, recorded);
     for (name, state) in &ours {
         if !state.terminating {
             tracing::info!(env = %environment.name, namespace = name, "taking down");
+            delete_all(context, environment, (name, &custom)).await?;
             stop_workloads(context, environment, name).await?;
             requests::delete_namespace(&context.client, name, &state.uid).await?;
         }
@@ -82,14 +88,31 @@ pub async fn empty(context: &Context, environment: &Environment, namespace: &str
 
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
     for stage in STAGES {
-        let kinds = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind));
-        let deletes = kinds.map(|kind| requests::delete_collection(&context.client, Place { kind, namespace }, &environment.uid));
-        for result in futures::future::join_all(deletes).await {
-            match result {
-                // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.
-                Err(error) if error.code() == Some(403) => tracing::warn!(namespace, %error, "workloads end with their namespace"),
-                other => other?,
-            }
+        let kinds: Vec<Kind> = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind).cloned()).collect();
+        delete_all(context, environment, (namespace, &kinds)).await?;
+    }
+    Ok(())
+}
+
+/// The kinds of custom resources that were applied. They go before everything else: what their operators made of them
+/// does not carry our label, and the operators take it down while they still can.
+fn custom_kinds(context: &Context, recorded: &PreviewEnvironmentStatus) -> Vec<Kind> {
+    let name =
+        |entry: &InventoryEntry| ObjectName { api_version: entry.api_version.clone(), kind: entry.kind.clone(), name: entry.name.clone() };
+    let is_custom = |kind: &Kind| Known::find(kind.group(), &kind.kind).is_none();
+    let applied = recorded.inventory.iter().filter_map(|entry| context.baselines.discovery.kind_of(&name(entry)));
+    let kinds: BTreeSet<Kind> = applied.filter(is_custom).collect();
+    kinds.into_iter().collect()
+}
+
+/// Deletes everything of those kinds, each as a collection.
+async fn delete_all(context: &Context, environment: &Environment, (namespace, kinds): (&str, &[Kind])) -> Result<(), RequestError> {
+    let deletes = kinds.iter().map(|kind| requests::delete_collection(&context.client, Place { kind, namespace }, &environment.uid));
+    for result in futures::future::join_all(deletes).await {
+        match result {
+            // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.
+            Err(error) if error.code() == Some(403) => tracing::warn!(namespace, %error, "workloads end with their namespace"),
+            other => other?,
         }
     }
     Ok(())

@@ -34,6 +34,17 @@ const HOST_TRIES: usize = 5;
 /// How long `kubectl delete` waits for the forge to hear of it.
 const DELETE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is to be done for an environment that is to run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Need {
+    /// Nothing: everything was applied that follows from the same inputs.
+    Nothing,
+    /// What others deleted or replaced is to be applied again, and nothing else.
+    Mend,
+    /// All of it, as the baseline is now.
+    Plan,
+}
+
 /// One pass over one environment.
 pub(super) struct Pass<'a> {
     pub(super) started: Instant,
@@ -43,6 +54,8 @@ pub(super) struct Pass<'a> {
     pub(super) settled: Settled,
     pub(super) recorded: Recorded,
     pub(super) now: DateTime<Utc>,
+    /// Whether nothing is to be done but to put back what others took away.
+    pub(super) mending: bool,
 }
 
 pub(super) type Step<T> = Result<T, RequestError>;
@@ -60,7 +73,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
     let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
-    let mut pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now };
+    let mut pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now, mending: false };
     let result = match (pass.settled.course, baseline, invalid) {
         (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
         (_, _, Some(invalid)) => pass.stall("Invalid", invalid.to_string()).await,
@@ -83,12 +96,14 @@ impl Pass<'_> {
             Ok(images) => images,
             Err(error) => return self.stall("Images", error.to_string()).await,
         };
-        let digest = digest::of_inputs(&images, baseline);
+        let digest = digest::of_inputs(&self.environment, &images, baseline);
         if self.has_lost_its_namespace().await? {
             let why = "its namespace was deleted and is made again".to_owned();
             return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.emptied()).await;
         }
-        if self.is_current(&digest, baseline) {
+        let need = self.need(&digest, baseline);
+        self.mending = need == Need::Mend;
+        if need == Need::Nothing {
             let mut status = self.recorded.status.clone();
             let hook = self.look_at_hooks(baseline, &mut status).await;
             if !matches!(hook, hooks::Next::Start(_)) {
@@ -123,13 +138,19 @@ impl Pass<'_> {
         self.object.finalizers().iter().any(|f| f == FINALIZER)
     }
 
-    /// Whether everything was applied that follows from the same inputs, and nobody changed it since.
-    fn is_current(&self, digest: &str, baseline: &Baseline) -> bool {
+    /// What is to be done, by what was applied last and what the watches saw since.
+    fn need(&self, digest: &str, baseline: &Baseline) -> Need {
         let status = &self.recorded.status;
         let incomplete = status.inventory.iter().any(|entry| entry.hash.is_none());
         let due = self.recorded.written_at.is_none_or(|at| age(at, self.now) >= STALLED_PAUSE);
         let worth_a_try = incomplete && (due || !self.was_stalled());
-        status.plan_digest.as_deref() == Some(digest) && !worth_a_try && !self.follows(baseline) && !self.needs_mending()
+        if status.plan_digest.as_deref() != Some(digest) || worth_a_try || self.follows(baseline) || self.is_misplaced() {
+            Need::Plan
+        } else if self.needs_mending() {
+            Need::Mend
+        } else {
+            Need::Nothing
+        }
     }
 
     /// Whether nothing of what was applied is there any more. This has to be recorded before the namespace is made again:
@@ -175,6 +196,10 @@ impl Pass<'_> {
                 Ok(plan) => plan,
                 Err(taken) => return Ok((Progress::Waiting("HostTaken", taken.to_string()), self.recorded.status.clone())),
             };
+            if !plan.invalid.is_empty() {
+                // What is there stays as it is: half of what a team wants can be worse than nothing.
+                return Ok((Progress::Stalled("Overrides", plan.invalid.join("; ")), self.recorded.status.clone()));
+            }
             let recorded = self.recorded.in_namespace(&name);
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
@@ -210,6 +235,8 @@ impl Pass<'_> {
                 uid: &self.environment.uid,
                 namespace: name,
                 baseline,
+                source: self.environment.main_source(),
+                seed: self.context.seed.as_ref(),
                 held_hosts: &held_hosts,
                 recorded_hosts: &recorded_hosts,
                 run: &run,
@@ -240,6 +267,9 @@ impl Pass<'_> {
         digest: String,
     ) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let namespace = status.namespace.clone().unwrap_or_default();
+        if self.mending {
+            return Ok(self.mend(plan, recorded, &namespace).await);
+        }
         let records = self.record_hooks(plan, &status, &namespace).await?;
         let held = self.held_back(plan, &records);
         let to = Destination {
@@ -248,6 +278,7 @@ impl Pass<'_> {
             new: recorded.needs_rights(),
             watch_is_current: self.watch_is_current(),
             held: &held,
+            mending: false,
         };
         let applied = apply::apply(self.context, &to, plan, recorded).await;
         let progress = self.with_patience(progress_of(plan, &applied), &applied);
@@ -274,7 +305,7 @@ impl Pass<'_> {
 
     async fn take_down(&self) -> Step<Action> {
         let status = &self.recorded.status;
-        match clean_up::take_down(self.context, &self.environment, status.namespace.as_deref()).await? {
+        match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {
                 let why = format!("{}: namespace {} is going", self.settled.wanted.message, names.join(", "));
                 self.finish(Progress::Removing(why), status.clone()).await

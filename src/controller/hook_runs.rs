@@ -11,6 +11,7 @@ use crate::api::status::{HookState, HookStatus};
 use crate::kinds::Kind;
 use crate::plan::PlannedHook;
 
+/// What hooks run as.
 static JOB: Kind = Kind::new("batch/v1", "Job", "jobs");
 
 /// How much of a failed Job's log is kept, in lines and bytes: enough for the exception, little for etcd.

@@ -10,6 +10,7 @@
 
 pub mod apply;
 pub mod baseline_cache;
+pub mod baseline_externals;
 pub mod baseline_reader;
 pub mod baseline_status;
 pub mod baselines;
@@ -66,6 +67,7 @@ use self::retries::Retries;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::config::ControllerConfig;
+use crate::domain::Seed;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
 
@@ -81,6 +83,8 @@ pub struct Context {
     pub client: Client,
     /// How much is done at once.
     pub config: ControllerConfig,
+    /// What generated values of Secrets follow from, where the service has it.
+    pub seed: Option<Seed>,
     /// Who the service is: the subject of the RoleBindings that it makes.
     pub identity: Subject,
     /// Workloads and namespaces of the environments.
@@ -132,6 +136,8 @@ pub struct Parts {
     pub client: Client,
     /// How much is done at once.
     pub config: ControllerConfig,
+    /// What generated values of Secrets follow from, where one is given.
+    pub seed: Option<Seed>,
     /// Who the service is.
     pub identity: Subject,
     /// Every environment, and who is told of changes.
@@ -152,6 +158,7 @@ impl Controller {
         let context = Context {
             client: parts.client,
             config: parts.config,
+            seed: parts.seed,
             identity: parts.identity,
             index: Arc::default(),
             baselines: parts.baselines,

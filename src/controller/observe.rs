@@ -1,10 +1,12 @@
 //! Step 1 of 5, observe: what the baseline holds right now. The client is used here, for the listed Secrets alone:
 //! everything else comes from the Baseline's cache.
 
+use std::collections::BTreeMap;
+
 use super::Context;
 use super::requests::{self, RequestError};
 use crate::domain::Baseline;
-use crate::plan::{Manifest, Snapshot};
+use crate::plan::{Manifest, Snapshot, listed, sources};
 
 /// What was seen.
 pub enum Observed {
@@ -26,12 +28,15 @@ pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed,
         missing_secrets: Vec::new(),
         pod_security: context.baselines.pod_security(&baseline.namespace),
     };
-    let secrets = baseline.secrets.iter().map(|name| requests::get_secret(&context.client, &baseline.namespace, name));
-    for (name, secret) in baseline.secrets.iter().zip(futures::future::try_join_all(secrets).await?) {
-        match secret {
-            Some(secret) => snapshot.objects.push(Manifest::new(serde_json::to_value(secret).unwrap_or_default())),
-            None => snapshot.missing_secrets.push(name.clone()),
-        }
+    let names = sources(&baseline.secrets);
+    let secrets = names.iter().map(|name| requests::get_secret(&context.client, &baseline.namespace, name));
+    let mut read = BTreeMap::new();
+    for (name, secret) in names.iter().zip(futures::future::try_join_all(secrets).await?) {
+        let manifest = secret.map(|secret| Manifest::new(serde_json::to_value(secret).unwrap_or_default()));
+        read.extend(manifest.map(|manifest| ((*name).to_owned(), manifest)));
     }
+    let listed = listed(&baseline.secrets, &read);
+    snapshot.objects.extend(listed.objects);
+    snapshot.missing_secrets = listed.missing;
     Ok(Observed::Snapshot(snapshot))
 }

@@ -38,7 +38,7 @@ impl Pass<'_> {
             services: status::services_of(plan),
             ..before.clone()
         };
-        let adds = status.namespace != before.namespace || status.inventory.len() > before.inventory.len();
+        let adds = !self.mending && (status.namespace != before.namespace || status.inventory.len() > before.inventory.len());
         if adds {
             let findings =
                 Findings { environment: &self.environment, settled: &self.settled, progress: &Progress::Applied, before: &status };

@@ -3,11 +3,15 @@
 
 use std::collections::HashSet;
 
-use super::apply;
+use chrono::Utc;
+
+use super::apply::{self, Destination};
 use super::clean_up;
 use super::driver::{Pass, Step};
 use super::hook_runs;
 use super::hooks::{self, Next};
+use super::outcome::progress_of;
+use super::recorded::Recorded;
 use super::status::{self, Findings, Progress};
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::baseline::Follow;
@@ -57,15 +61,13 @@ impl Pass<'_> {
         baseline.follow == Follow::Always && self.context.behind.of(&self.environment.uid).is_some_and(|count| count > 0)
     }
 
+    /// Whether it is not in a namespace of its own.
+    pub(super) fn is_misplaced(&self) -> bool {
+        self.recorded.status.namespace.as_deref().is_none_or(|name| self.watch_is_current() && !self.has(name))
+    }
+
     /// Whether something is not as it was applied, and it is time to mend that.
     pub(super) fn needs_mending(&self) -> bool {
-        let Some(namespace) = &self.recorded.status.namespace else { return true };
-        if !self.watch_is_current() {
-            return false;
-        }
-        if !self.has(namespace) {
-            return true;
-        }
         let due = self.is_drifted() && self.context.healing.wait(&self.environment.uid, self.now).is_none();
         if due {
             self.context.healing.mended(&self.environment.uid, self.now);
@@ -77,6 +79,17 @@ impl Pass<'_> {
     pub(super) fn is_drifted(&self) -> bool {
         let namespace = self.recorded.status.namespace.as_deref();
         self.watch_is_current() && namespace.is_some_and(|name| apply::drifted(self.context, &self.recorded, name))
+    }
+
+    /// Applies what others deleted or replaced, and nothing else: that the baseline has moved on is no reason to.
+    pub(super) async fn mend(&self, plan: &Plan, recorded: &Recorded, namespace: &str) -> (Progress, PreviewEnvironmentStatus) {
+        let held = HashSet::new();
+        let to = Destination { environment: &self.environment, namespace, new: false, watch_is_current: true, held: &held, mending: true };
+        let applied = apply::apply(self.context, &to, plan, recorded).await;
+        let progress = self.with_patience(progress_of(plan, &applied), &applied);
+        tracing::info!(env = %self.environment.name, namespace, written = applied.written, failed = applied.failures.len(), "mended");
+        let status = PreviewEnvironmentStatus { inventory: applied.inventory, applied_at: Some(Utc::now()), ..recorded.status.clone() };
+        (progress, status)
     }
 
     /// Looks at how hooks ended, and says what is to be done about those that run when everything is ready.

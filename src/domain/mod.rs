@@ -9,8 +9,10 @@ pub mod names;
 pub mod quantity;
 pub mod repo_name;
 pub mod revision;
+pub mod seed;
 pub mod slug;
 pub mod template;
+pub mod value_template;
 
 pub use baseline::{Baseline, InvalidBaseline};
 pub use environment::{Environment, InvalidEnvironment};
@@ -18,5 +20,7 @@ pub use image_ref::ImageRef;
 pub use names::EnvironmentName;
 pub use repo_name::RepoName;
 pub use revision::Revision;
+pub use seed::Seed;
 pub use slug::Slug;
 pub use template::TagTemplate;
+pub use value_template::ValueTemplate;

@@ -1,4 +1,4 @@
-//! The template that gives an image's tag.
+//! The template that gives an image's tag, and how every template is read.
 
 use std::fmt::Write;
 
@@ -51,18 +51,15 @@ pub enum TemplateError {
 impl TagTemplate {
     /// Reads a template. Unknown variables are refused.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let (name, after) = after.split_once("}}").ok_or_else(|| TemplateError::Braces(text.to_owned()))?;
-            let name = name.trim();
-            let known = VARIABLES.into_iter().find(|v| *v == name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))?;
-            parts.extend([Part::Text(before.to_owned()), Part::Variable(known)]);
-            rest = after;
-        }
-        parts.push(Part::Text(rest.to_owned()));
-        let stray = |part: &Part| matches!(part, Part::Text(t) if t.contains("{{") || t.contains("}}"));
-        if parts.iter().any(stray) { Err(TemplateError::Braces(text.to_owned())) } else { Ok(Self { parts }) }
+        let read = |piece: Piece<'_>| match piece {
+            Piece::Text(text) => Ok(Part::Text(text.to_owned())),
+            Piece::Variable(name) => {
+                let known = VARIABLES.into_iter().find(|v| *v == name);
+                known.map(Part::Variable).ok_or_else(|| TemplateError::Unknown(name.to_owned()))
+            }
+        };
+        let pieces = pieces(text).ok_or_else(|| TemplateError::Braces(text.to_owned()))?;
+        Ok(Self { parts: pieces.into_iter().map(read).collect::<Result<_, _>>()? })
     }
 
     /// Whether a push changes the tag. One that does not needs `imagePullPolicy: Always` and a restart to be seen.
@@ -91,6 +88,43 @@ impl TagTemplate {
         }
         if is_tag(&tag) { Ok(tag) } else { Err(TemplateError::NotATag(tag)) }
     }
+}
+
+/// A part of a template's text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Piece<'a> {
+    /// Text that stays.
+    Text(&'a str),
+    /// What stands between double braces, without the spaces around it.
+    Variable(&'a str),
+}
+
+/// Takes a template apart. A text in double quotes between the braces stands for itself. `None` where a brace opens or
+/// closes nothing.
+pub(super) fn pieces(text: &str) -> Option<Vec<Piece<'_>>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        if before.contains("}}") {
+            return None;
+        }
+        let (piece, after) = braced(after)?;
+        pieces.extend([Piece::Text(before), piece]);
+        rest = after;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces.retain(|piece| *piece != Piece::Text(""));
+    (!rest.contains("}}")).then_some(pieces)
+}
+
+/// What follows the opening braces, and the rest behind the closing ones.
+fn braced(after: &str) -> Option<(Piece<'_>, &str)> {
+    if let Some(quoted) = after.trim_start().strip_prefix('"') {
+        let (literal, rest) = quoted.split_once('"')?;
+        return Some((Piece::Text(literal), rest.trim_start().strip_prefix("}}")?));
+    }
+    let (name, rest) = after.split_once("}}")?;
+    Some((Piece::Variable(name.trim()), rest))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub const STAGES: usize = 3;
 pub enum Reading {
     /// Watched whole: they are cloned.
     Whole,
-    /// Watched by their metadata: they are only named as left out.
+    /// Listed by their metadata now and then: they are only named as left out.
     NameOnly,
     /// Got one by one, by the names that the Baseline lists.
     ByName,
@@ -171,6 +171,28 @@ mod tests {
     fn no_kind_is_decided_twice() {
         let mut seen = HashSet::new();
         assert!(KINDS.iter().all(|known| seen.insert((known.kind.group(), &known.kind.kind))));
+    }
+
+    /// The line of a kind in docs/kinds.md.
+    fn line(known: &Known) -> String {
+        let group = if known.kind.group().is_empty() { "core" } else { known.kind.group() };
+        let what = match known.treatment {
+            Treatment::Cloned(_) => "cloned".to_owned(),
+            Treatment::Listed(_) => "cloned where `clone.secrets` lists it".to_owned(),
+            Treatment::OptIn(_, why) => format!("by opt in; else left out: it {why}"),
+            Treatment::LeftOut(why) => format!("left out: it {why}"),
+            Treatment::Unread(why) => format!("not looked at: it {why}"),
+        };
+        format!("| {} | {group} | {what} |", known.kind.kind)
+    }
+
+    #[test]
+    fn the_table_is_documented_as_it_is() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kinds.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let expected: Vec<String> = KINDS.iter().map(line).collect();
+        let written: Vec<&str> = text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| kind ")).collect();
+        assert_eq!(written, expected, "docs/kinds.md should hold:\n{}", expected.join("\n"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ const OWN_RIGHTS: &str = "gives rights, and clone.include does not name it";
 const REQUEST: &str = "is a question to the API server, which keeps nothing of it";
 const PAST: &str = "tells what happened in the baseline";
 const DEVICES: &str = "asks for devices of the baseline's nodes, which environments do not get";
+const PORT: &str = "takes a port of the Gateway, which one can have at a time";
 const OURS: &str = "says what is previewed, and is no part of it";
 
 const fn built_in(kind: Kind, treatment: Treatment) -> Known {
@@ -92,6 +93,16 @@ pub static KINDS: &[Known] = &[
     installed(
         Kind::new("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
         LeftOut("is an address of the cluster, which environments share"),
+    ),
+    installed(
+        Kind::new("gateway.networking.k8s.io/v1", "ListenerSet", "listenersets"),
+        LeftOut("is a part of a Gateway, which environments share"),
+    ),
+    installed(Kind::new("gateway.networking.k8s.io/v1", "TCPRoute", "tcproutes"), LeftOut(PORT)),
+    installed(Kind::new("gateway.networking.k8s.io/v1", "UDPRoute", "udproutes"), LeftOut(PORT)),
+    installed(
+        Kind::new("gateway.networking.k8s.io/v1", "BackendTLSPolicy", "backendtlspolicies"),
+        LeftOut("names the certificates of the baseline's pods"),
     ),
     installed(
         Kind::new("gateway.networking.k8s.io/v1", "ReferenceGrant", "referencegrants"),

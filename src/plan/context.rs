@@ -7,8 +7,12 @@ use serde_json::Value;
 use super::hosts::HostMap;
 use super::isolation::bound_accounts;
 use super::manifest::Manifest;
+use super::naming;
+use super::rewrite::Names;
+use super::select::Selection;
 use super::types::{ResolvedImages, Target};
 use crate::api::baseline::isolation::PodSecurity;
+use crate::domain::value_template::Values;
 
 /// Facts about the environment and about all objects that are cloned.
 pub(super) struct Context<'a> {
@@ -28,6 +32,10 @@ pub(super) struct Context<'a> {
     pub level: PodSecurity,
     /// Names of the ServiceAccounts that hold rights by a RoleBinding which is cloned.
     pub bound_accounts: HashSet<String>,
+    /// Names that are rewritten.
+    pub names: Names,
+    /// What templates are filled from.
+    pub values: Values,
 }
 
 impl<'a> Context<'a> {
@@ -44,12 +52,21 @@ impl<'a> Context<'a> {
             hosts: HostMap::of(cloned, target),
             level: PodSecurity::default(),
             bound_accounts: bound_accounts(cloned, &target.baseline.namespace),
+            names: Names::default(),
+            values: Values::default(),
         }
     }
 
     /// The same where the namespace enforces that level.
     pub fn enforcing(self, level: PodSecurity) -> Self {
         Self { level, ..self }
+    }
+
+    /// With what names stand for.
+    pub fn named(mut self, selection: &Selection<'_>) -> Self {
+        self.names = naming::names(selection, self.hosts.as_ref(), self.target);
+        self.values = naming::values(self.hosts.as_ref(), self.target);
+        self
     }
 }
 

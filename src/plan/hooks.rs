@@ -72,12 +72,15 @@ impl World<'_> {
             let lender = self.workload(service).ok_or_else(|| format!("{service} is no workload of the environment"))?;
             lend(&mut job, lender)?;
         }
-        let (mut job, decisions) = rules::apply_all(&job, self.context);
+        let (mut job, notes) = rules::apply_all(&job, self.context);
         if let Some(refusal) = refusal(&job, self.context.level) {
             return Err(format!("it {}", refusal.why));
         }
+        if !notes.failures.is_empty() {
+            return Err(notes.failures.join("; "));
+        }
         self.mark(&mut job, hook);
-        Ok((job, decisions))
+        Ok((job, notes.decisions))
     }
 
     fn spec(&self, hook: &Hook) -> Result<Value, String> {

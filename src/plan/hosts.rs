@@ -53,6 +53,11 @@ impl HostMap {
         }
     }
 
+    /// Every host of the baseline with the one that stands for it, the first one first.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.named.iter().map(|(old, new)| (old.as_str(), new.as_str()))
+    }
+
     /// All hosts that an Ingress serves.
     pub fn served<'a>(&'a self, ingress: &'a Manifest) -> Vec<Served<'a>> {
         let hosts: Vec<_> = ingress.items("/spec/rules").map(rule_host).collect();

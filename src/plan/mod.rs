@@ -12,27 +12,38 @@ mod chosen;
 pub mod complete;
 mod context;
 mod decision;
+mod externals;
 mod hash;
 mod hooks;
 mod hosts;
 mod isolation;
 mod kinds;
 mod manifest;
+mod naming;
+mod overrides;
+mod places;
 mod pods;
+pub mod rewrite;
 mod rules;
 #[cfg(test)]
 mod sample;
+mod secret_values;
 mod secrets;
 mod select;
 mod source;
+mod strategic;
 #[cfg(test)]
 mod tests;
 mod types;
 mod workloads;
 
 pub use decision::{ABSENT, Decision, LeftOutReason};
+pub use externals::{External, ExternalUse, Inside, externals};
 pub use hash::hash;
 pub use manifest::{Manifest, ObjectName};
+pub use overrides::unused_rules;
+pub use secret_values::{HIDDEN, Listed, listed, sources};
+pub use select::controller;
 pub use source::Sources;
 pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
@@ -49,36 +60,60 @@ use crate::api::names::ANNOTATION_APPLIED_HASH;
 pub fn plan(snapshot: &Snapshot, target: &Target<'_>, images: &ResolvedImages) -> Plan {
     let selection = select::select(snapshot, target);
     let level = admission::level(snapshot.pod_security.as_deref(), &target.baseline.isolation);
-    let context = Context::new(&selection.cloned, target, images).enforcing(level);
-    let (mut stages, mut changes) = clone_all(&selection.cloned, &context);
-    admission::admit(&mut stages, &mut changes, &context);
+    let context = Context::new(&selection.cloned, target, images).named(&selection).enforcing(level);
+    let Copies { mut stages, mut decisions, mut warnings, invalid } = clone_all(&selection.cloned, &context);
+    admission::admit(&mut stages, &mut decisions, &context);
+    let externals = outside(&stages, target);
     let added = isolation::surround(&mut stages, &context);
     stages.retain(|stage| !stage.is_empty());
     let hooks = hooks::plan(snapshot, &stages, &context);
-    let stalled = [workloads::stalled(snapshot, &changes, images), hooks.stalled].concat();
-    let missing = secrets::missing(snapshot, &planned(&selection.cloned, &changes));
+    let stalled = [workloads::stalled(snapshot, &decisions, images), hooks.stalled].concat();
+    let missing = secrets::missing(snapshot, &planned(&selection.cloned, &decisions));
+    warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
+    warnings.extend(overrides::unused_images(&selection.cloned, images));
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        decisions: sorted([selection.left_out, changes, missing, hooks.decisions, added].concat()),
+        externals,
+        decisions: sorted([selection.left_out, decisions, missing, hooks.decisions, added].concat()),
         stages,
         hooks: hooks.planned,
+        warnings,
+        invalid,
         stalled,
     }
 }
 
+/// The objects as an environment gets them, and what there is to say about them.
+#[derive(Default)]
+struct Copies {
+    stages: Vec<Vec<Planned>>,
+    decisions: Vec<Decision>,
+    warnings: Vec<String>,
+    invalid: Vec<String>,
+}
+
 /// Every object as the environment gets it, by stages, and what was decided on each.
-fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> (Vec<Vec<Planned>>, Vec<Decision>) {
-    let mut stages: Vec<Vec<Planned>> = (0..STAGES).map(|_| Vec::new()).collect();
-    let mut decisions = Vec::new();
+fn clone_all(cloned: &[&Manifest], context: &Context<'_>) -> Copies {
+    let mut copies = Copies { stages: (0..STAGES).map(|_| Vec::new()).collect(), ..Copies::default() };
     for object in cloned {
-        let (manifest, made) = rules::apply_all(object, context);
-        decisions.extend(made);
-        if let Some(stage) = stages.get_mut(stage(object)) {
+        let (manifest, notes) = rules::apply_all(object, context);
+        copies.warnings.extend(notes.warnings);
+        copies.invalid.extend(notes.failures);
+        copies.decisions.extend(notes.decisions);
+        if let Some(stage) = copies.stages.get_mut(stage(object)) {
             stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
-    (stages, decisions)
+    copies.invalid.dedup();
+    copies
+}
+
+/// What the objects name outside the environment.
+fn outside(stages: &[Vec<Planned>], target: &Target<'_>) -> Vec<External> {
+    let objects = || stages.iter().flatten().map(|planned| &planned.manifest);
+    let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects());
+    externals(objects(), &inside)
 }
 
 /// Those of the objects that are not left out after all.

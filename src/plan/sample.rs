@@ -8,8 +8,8 @@ use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, S
 use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
 use crate::domain::baseline::isolation::Isolation;
-use crate::domain::baseline::{Hosts, Selection};
-use crate::domain::{Baseline, EnvironmentName};
+use crate::domain::baseline::{Hosts, Rewrite, Selection};
+use crate::domain::{Baseline, EnvironmentName, Seed};
 
 /// An object with nothing but its name.
 pub fn object(api_version: &str, kind: &str, name: &str) -> Manifest {
@@ -125,6 +125,7 @@ pub struct World {
     pub snapshot: Snapshot,
     pub images: ResolvedImages,
     baseline: Baseline,
+    seed: Option<Seed>,
     held: HashSet<String>,
     recorded: HashSet<String>,
 }
@@ -147,6 +148,9 @@ impl World {
             drafts: false,
             hosts: Some(hosts),
             secrets: vec![],
+            env: vec![],
+            patches: vec![],
+            rewrite: Rewrite::default(),
             selection: Selection::default(),
             ttl: std::time::Duration::from_secs(86_400),
             follow: Follow::OnPush,
@@ -157,6 +161,7 @@ impl World {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },
             images: ResolvedImages::default(),
             baseline,
+            seed: Some(Seed::for_show()),
             held: HashSet::new(),
             recorded: HashSet::new(),
         }
@@ -215,6 +220,18 @@ impl World {
         self
     }
 
+    /// The service has that seed.
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The service has no seed.
+    pub fn without_seed(mut self) -> Self {
+        self.seed = None;
+        self
+    }
+
     /// The Baseline says nothing about hosts.
     pub fn without_domain(self) -> Self {
         self.baseline(|b| b.hosts = None)
@@ -250,6 +267,8 @@ impl World {
             uid: "uid-42",
             namespace: "shop-web-pr-42",
             baseline: &self.baseline,
+            source: None,
+            seed: self.seed.as_ref(),
             held_hosts: &self.held,
             recorded_hosts: &self.recorded,
             run: "revision",

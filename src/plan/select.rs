@@ -65,7 +65,7 @@ pub(super) fn sort_key(object: &ObjectName) -> (String, String, String) {
 }
 
 /// The object that controls this one, if any does.
-pub(super) fn controller(object: &Manifest) -> Option<ObjectName> {
+pub fn controller(object: &Manifest) -> Option<ObjectName> {
     let owner = object.items("/metadata/ownerReferences").find(|o| o.get("controller") == Some(&Value::Bool(true)))?;
     let field = |key| text(owner, key).unwrap_or_default().to_owned();
     Some(ObjectName { api_version: field("apiVersion"), kind: field("kind"), name: field("name") })

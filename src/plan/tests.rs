@@ -197,7 +197,7 @@ fn baseline(path: &str) -> Baseline {
 fn shop_world() -> World {
     let baseline = baseline("shop/baseline.yaml");
     let ours = |o: &Manifest| matches!(o.kind(), "Namespace" | "Baseline");
-    let unlisted = |o: &Manifest| o.kind() == "Secret" && !baseline.secrets.contains(&o.name().name);
+    let unlisted = |o: &Manifest| o.kind() == "Secret" && !baseline.secrets.iter().any(|s| s.name == o.name().name);
     let (cloned, others): (Vec<_>, Vec<_>) = shop().into_iter().filter(|o| !ours(o) && !unlisted(o)).partition(|o| is_cloned(o, &baseline));
     let world = others.iter().map(Manifest::name).fold(World::of(cloned), World::other);
     let web = baseline.repositories.into_iter().find(|r| r.alias == "web").unwrap();

@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 
 use super::decision::Decision;
+use super::externals::External;
 use super::manifest::{Manifest, ObjectName};
 use crate::api::status::{ImageOrigin, Url};
 use crate::domain::baseline::Hook;
-use crate::domain::{Baseline, EnvironmentName, ImageRef};
+use crate::domain::environment::Source;
+use crate::domain::{Baseline, EnvironmentName, ImageRef, Seed};
 
 /// What the baseline's namespace held at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Objects of the kinds that are cloned, and the Secrets that are listed.
+    /// Objects of the kinds that are cloned, and the Secrets that are listed, each as `clone.secrets` names it (see
+    /// [`listed`](super::listed)).
     pub objects: Vec<Manifest>,
     /// Objects of other kinds that nothing controls, by name alone.
     pub others: Vec<ObjectName>,
@@ -43,6 +46,10 @@ pub struct Target<'a> {
     pub namespace: &'a str,
     /// Its Baseline, with every rule that a team set.
     pub baseline: &'a Baseline,
+    /// What it is for, as far as that is known: templates name it.
+    pub source: Option<&'a Source>,
+    /// What `clone.secrets[].generate` follows from, where the service has a seed.
+    pub seed: Option<&'a Seed>,
     /// Hosts that other environments hold.
     pub held_hosts: &'a HashSet<String>,
     /// Hosts that this environment was given before, which it keeps.
@@ -80,6 +87,12 @@ pub struct Plan {
     pub urls: Vec<Url>,
     /// The workloads among the objects.
     pub workloads: Vec<Workload>,
+    /// What it would reach outside its namespace, as far as its configuration says.
+    pub externals: Vec<External>,
+    /// What works and is probably not meant.
+    pub warnings: Vec<String>,
+    /// What the Baseline says and what cannot be done: nothing of the plan may be applied.
+    pub invalid: Vec<String>,
     /// The Baseline's hooks, each with the Job that it runs as.
     pub hooks: Vec<PlannedHook>,
     /// Workloads that the branch builds and that cannot be made, with the reason: the environment is Stalled.

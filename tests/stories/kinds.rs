@@ -72,6 +72,21 @@ fn a_baseline_that_cannot_be_meant_is_refused_with_its_field() {
             (set(good.clone(), "/spec/lifetimes", json!({})), "lifetimes"),
             (set(good.clone(), "/spec/hosts/domian", json!("x")), "domian"),
             (baseline(&json!({})), "spec.repositories: Required value"),
+            (
+                set(good.clone(), "/spec/clone", json!({"env": [{"name": "A", "value": "x", "remove": true}]})),
+                "give either value or remove",
+            ),
+            (set(good.clone(), "/spec/clone", json!({"env": [{"name": "A"}]})), "give either value or remove"),
+            (set(good.clone(), "/spec/clone", json!({"patches": [{"target": {"kind": "Service"}}]})), "give either jsonPatch or merge"),
+            (
+                set(
+                    good.clone(),
+                    "/spec/clone",
+                    json!({"patches": [{"target": {"kind": "A"}, "jsonPatch": [{"op": "drop", "path": ""}]}]}),
+                ),
+                "jsonPatch[0].op",
+            ),
+            (set(good.clone(), "/spec/rewrite", json!({"secrets": [{"name": "s", "keys": []}]})), "spec.rewrite.secrets[0].keys"),
         ] {
             refused(&baselines, &wrong, &only_asked(), words).await;
         }

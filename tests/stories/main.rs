@@ -22,5 +22,8 @@ mod pod_security;
 mod refused;
 mod requests;
 mod shop;
+mod table;
 mod trust;
 mod upkeep;
+mod values;
+mod whole;

@@ -47,6 +47,15 @@ pub fn story_alone<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'s
     });
 }
 
+/// Tells a story that changes the cluster itself, in a world of its own.
+pub fn story_apart<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
+    runtime().block_on(async {
+        let world = World::start(Path::new(env!("CARGO_BIN_EXE_preview"))).await.expect("the world starts");
+        // It ends with the test's program, as the shared one does.
+        told(Box::leak(Box::new(world)), tell).await;
+    });
+}
+
 #[expect(clippy::panic, reason = "a story that goes wrong ends its test, with what the service said")]
 async fn told<F: Future<Output = anyhow::Result<()>>>(world: &'static World, tell: impl FnOnce(&'static World) -> F) {
     if let Err(error) = tell(world).await {
@@ -81,6 +90,18 @@ impl Shop {
         more: &str,
         change: impl FnOnce(&mut serde_json::Value),
     ) -> anyhow::Result<Self> {
+        let shop = Self::unready(world, name, more, change).await?;
+        world.wait_until_baseline_is_ready(name, name).await?;
+        Ok(shop)
+    }
+
+    /// The same, without waiting for its Baseline to be Ready.
+    pub async fn unready(
+        world: &'static World,
+        name: &str,
+        more: &str,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> anyhow::Result<Self> {
         let repository = format!("acme/{name}");
         let mut spec = json!({
             "repositories": [{"name": repository, "alias": "web", "images": [
@@ -92,7 +113,7 @@ impl Shop {
         let objects = read(&format!("{}\n---\n{more}", SMALL.replace("HOST", &format!("{name}.example.com"))))?;
         let baseline = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "Baseline", "metadata": {"name": name}, "spec": spec});
         world
-            .baseline(Baseline { namespace: name, repositories: &[&repository], objects: &objects, secrets: &["listed"], baseline })
+            .new_baseline(Baseline { namespace: name, repositories: &[&repository], objects: &objects, secrets: &["listed"], baseline })
             .await?;
         Ok(Self { world, namespace: name.to_owned(), repository })
     }

@@ -27,6 +27,8 @@ pub fn measure() -> Result<Vec<f64>> {
         uid: "00000000-0000-0000-0000-000000000042",
         namespace: "shop-web-pr-42",
         baseline: &baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
         run: "measured",

@@ -21,7 +21,7 @@ use preview_env::controller::resolve;
 use preview_env::domain::names::namespace_names;
 use preview_env::domain::{Baseline, Environment, EnvironmentName};
 use preview_env::kinds::{KINDS, Kind, Known, Reading};
-use preview_env::plan::{Manifest, Plan, Planned, ResolvedImages, Snapshot, Target, plan};
+use preview_env::plan::{Manifest, Plan, Planned, ResolvedImages, Snapshot, Target, plan, sources};
 use serde_json::{Value, json};
 use test_world::{World, wait_for};
 
@@ -89,6 +89,8 @@ impl Raw {
             uid: &environment.uid,
             namespace,
             baseline: &self.baseline,
+            source: environment.main_source(),
+            seed: None,
             held_hosts: &HashSet::new(),
             recorded_hosts: &HashSet::new(),
             run: "raw",
@@ -123,7 +125,7 @@ async fn snapshot(admin: &Client, baseline: &Baseline) -> Result<Snapshot> {
         objects.extend(items.into_iter().map(|object| manifest(kind, object)).collect::<Result<Vec<_>>>()?);
     }
     let secrets: Api<Secret> = Api::namespaced(admin.clone(), &baseline.namespace);
-    for name in &baseline.secrets {
+    for name in sources(&baseline.secrets) {
         objects.push(Manifest::new(serde_json::to_value(secrets.get(name).await?)?));
     }
     Ok(Snapshot { objects, ..Snapshot::default() })

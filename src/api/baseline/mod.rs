@@ -1,8 +1,10 @@
 //! `Baseline`: "this namespace is a baseline". One per namespace, in the namespace that it describes.
 
 mod clone;
+mod externals;
 mod hooks;
 pub mod isolation;
+mod overrides;
 mod selection;
 
 use std::collections::BTreeMap;
@@ -13,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::conditions::Condition;
 
-pub use clone::{CloneRules, SecretRule};
+pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
+pub use externals::{External, ExternalKind};
 pub use hooks::{Hook, HookMoment, OnFailure};
+pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
 
 /// What a team says about the namespace whose copies it wants.
@@ -54,6 +58,9 @@ pub struct BaselineSpec {
     /// What is cloned beyond the kinds that always are.
     #[serde(default)]
     pub clone: CloneRules,
+    /// Which names are rewritten in what the environments read.
+    #[serde(default)]
+    pub rewrite: Rewrite,
     /// Jobs that run in each environment: migrations and seed data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
@@ -209,6 +216,10 @@ pub struct BaselineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub objects: Vec<KindCount>,
+    /// What its configuration names outside the namespace, but for what Secrets name: at most 50 hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub externals: Vec<External>,
     /// `Ready` and `Warning`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

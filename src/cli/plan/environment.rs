@@ -20,7 +20,7 @@ use crate::cli::output::{Format, document, note, print};
 use crate::cli::target::{self, Wanted, choose};
 use crate::controller::resolve::resolve;
 use crate::domain::names::{Identity, Subject, namespace_names};
-use crate::domain::{Baseline, Environment, EnvironmentName};
+use crate::domain::{Baseline, Environment, EnvironmentName, Seed};
 use crate::plan::complete::{Report, report};
 use crate::plan::{Plan, Target, plan};
 
@@ -105,17 +105,21 @@ impl Wished {
         let Self { baseline, object, is_there, held_hosts, notes } = self;
         let environment =
             Environment::try_from(&object).map_err(|why| Failure::failed(format!("{} cannot be used: {why}", object.name_any())))?;
-        let reading = read(cluster, &baseline.namespace, &baseline.secrets).await?;
+        let reading = read(cluster, &baseline.namespace, &baseline.secrets, &baseline.selection.custom_resources).await?;
         let resolved = resolve(&environment, &baseline).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
         let status = object.status.clone().unwrap_or_default();
         let namespace = status.namespace.unwrap_or_else(|| namespace_names(&baseline.namespace, &environment.name).preferred);
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
+        // The service has a seed of its own, which nobody else sees: what it generates is another text.
+        let seed = Seed::for_show();
         let run = environment.hook_run();
         let target = Target {
             environment: &environment.name,
             uid: &environment.uid,
             namespace: &namespace,
             baseline: &baseline,
+            source: environment.main_source(),
+            seed: Some(&seed),
             held_hosts: &held_hosts,
             recorded_hosts: &recorded_hosts,
             run: &run,

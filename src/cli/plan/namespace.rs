@@ -24,7 +24,7 @@ use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 /// Runs it.
 pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, Failure> {
     let cluster = Cluster::connect(global).await?;
-    let reading = read(&cluster, name, &[]).await?;
+    let reading = read(&cluster, name, &[], &[]).await?;
     if reading.snapshot.objects.is_empty() {
         return Err(Failure::failed(format!("namespace {name} holds nothing that could be copied")).next("name another one"));
     }
@@ -127,6 +127,8 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         uid: super::environment::NO_UID,
         namespace: &namespace,
         baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
         run: "",

@@ -9,7 +9,7 @@ use super::fold::counts;
 use crate::cli::errors::Failure;
 use crate::cli::output::{Format, document};
 use crate::plan::complete::Report;
-use crate::plan::{Decision, Manifest, Plan};
+use crate::plan::{Decision, Manifest, Plan, Planned, PlannedHook};
 
 /// Digits of a digest: enough to tell two values apart, and too few to guess one by.
 const DIGEST_LEN: usize = 8;
@@ -34,10 +34,15 @@ fn digest(value: &Value) -> Value {
     Value::String(format!("sha256:{hex}"))
 }
 
+/// Everything that is applied, and the Jobs of hooks.
+fn all(plan: &Plan) -> impl Iterator<Item = &Planned> {
+    plan.stages.iter().flatten().chain(plan.hooks.iter().map(|h| &h.job))
+}
+
 /// The objects in the order in which they are applied, as YAML documents.
 pub fn yaml(plan: &Plan) -> Result<String, Failure> {
     let mut text = String::new();
-    for planned in plan.stages.iter().flatten() {
+    for planned in all(plan) {
         text.push_str("---\n");
         text.push_str(&document(Format::Yaml, &shown(&planned.manifest))?);
     }
@@ -46,7 +51,7 @@ pub fn yaml(plan: &Plan) -> Result<String, Failure> {
 
 /// The objects by kind and name, as `kubectl -o name` writes them.
 pub fn names(plan: &Plan) -> String {
-    plan.stages.iter().flatten().fold(String::new(), |mut text, planned| {
+    all(plan).fold(String::new(), |mut text, planned| {
         let (group, name) = (planned.manifest.group(), planned.manifest.name());
         let dot = if group.is_empty() { "" } else { "." };
         // Writing to a String cannot fail.
@@ -66,11 +71,16 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),
         "objects": plan.stages.iter().flatten().map(|p| shown(&p.manifest)).collect::<Vec<_>>(),
+        "hooks": plan.hooks.iter().map(hook).collect::<Vec<_>>(),
     });
     if let Some(map) = value.as_object_mut() {
         map.extend(more);
     }
     value
+}
+
+fn hook(planned: &PlannedHook) -> Value {
+    json!({"name": planned.hook.name, "when": planned.hook.when, "job": shown(&planned.job.manifest)})
 }
 
 fn decision(decision: &Decision) -> Value {

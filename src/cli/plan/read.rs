@@ -14,9 +14,10 @@ use serde_json::Value;
 use crate::api::names::LABEL_POD_SECURITY;
 use crate::cli::cluster::Cluster;
 use crate::cli::errors::{Asked, Exit, Failure};
+use crate::domain::baseline::{GroupKind, SecretRule};
 use crate::kinds::{KINDS, Kind, Known, Reading as Treated};
 use crate::plan::complete::{Behind, Evidence, matches};
-use crate::plan::{Manifest, ObjectName, Snapshot};
+use crate::plan::{Controlled, Manifest, ObjectName, Snapshot, controller, listed, sources};
 
 /// Requests at one time: a laptop's share of somebody else's API server.
 const IN_FLIGHT: usize = 8;
@@ -55,10 +56,10 @@ enum How {
     Names,
 }
 
-/// Reads the namespace; of Secrets those names, one by one.
-pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[String]) -> Result<Reading, Failure> {
+/// Reads the namespace; of Secrets those that the rules copy, one by one, and custom resources of those kinds whole.
+pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[SecretRule], custom: &[GroupKind]) -> Result<Reading, Failure> {
     let pod_security = check(cluster, namespace).await?;
-    let kinds = kinds(cluster).await?;
+    let kinds = kinds(cluster, custom).await?;
     let resources = kinds.iter().map(|(resource, _)| resource.clone()).collect();
     let lists = kinds.into_iter().map(|(resource, how)| list(cluster, namespace, (resource, how)));
     let mut listed: Vec<Listed> = futures::stream::iter(lists).buffer_unordered(IN_FLIGHT).try_collect().await?;
@@ -89,8 +90,8 @@ async fn check(cluster: &Cluster, namespace: &str) -> Result<Option<String>, Fai
 }
 
 /// The kinds of namespaced objects that the cluster knows. Where it does not say, those that we know.
-async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
-    let known = KINDS.iter().map(|known| known.kind.resource()).filter_map(|resource| Some((how(&resource)?, resource)));
+async fn kinds(cluster: &Cluster, custom: &[GroupKind]) -> Result<Vec<(ApiResource, How)>, Failure> {
+    let known = KINDS.iter().map(|known| known.kind.resource()).filter_map(|resource| Some((how(&resource, custom)?, resource)));
     let known = known.map(|(how, resource)| (resource, how));
     let discovery = match Discovery::new(cluster.client()).run_aggregated().await {
         Ok(discovery) => Ok(discovery),
@@ -108,7 +109,7 @@ async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
     let mut kinds: BTreeMap<(String, String), (ApiResource, How)> = BTreeMap::new();
     for (resource, capabilities) in discovery.groups().flat_map(|group| group.recommended_resources()) {
         let listable = capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST);
-        if let Some(how) = how(&resource).filter(|_| listable) {
+        if let Some(how) = how(&resource, custom).filter(|_| listable) {
             kinds.insert((resource.group.clone(), resource.kind.clone()), (resource, how));
         }
     }
@@ -119,11 +120,12 @@ async fn kinds(cluster: &Cluster) -> Result<Vec<(ApiResource, How)>, Failure> {
     Ok(kinds.into_values().collect())
 }
 
-fn how(resource: &ApiResource) -> Option<How> {
+fn how(resource: &ApiResource, custom: &[GroupKind]) -> Option<How> {
     let known = Known::find(&resource.group, &resource.kind).map(|known| known.treatment.reading());
     match known {
         _ if UNREAD_GROUPS.contains(&resource.group.as_str()) => None,
         Some(Treated::Whole) => Some(How::Whole),
+        None if custom.iter().any(|c| c.group == resource.group && c.kind == resource.kind) => Some(How::Whole),
         Some(Treated::ByName | Treated::Never) => None,
         Some(Treated::NameOnly) | None => Some(How::Names),
     }
@@ -164,8 +166,8 @@ fn sorted(listed: &[Listed]) -> Reading {
             continue;
         };
         match how {
-            How::Whole => reading.snapshot.objects.extend(objects.iter().cloned()),
-            How::Names => reading.snapshot.others.extend(objects.iter().filter(|o| stands_alone(o)).map(Manifest::name)),
+            How::Whole => reading.snapshot.objects.extend(objects.iter().filter(|o| !grants_us(o)).cloned()),
+            How::Names => objects.iter().filter(|o| !grants_us(o)).for_each(|o| add_name(o, &mut reading.snapshot)),
         }
     }
     let all = |kind: &str| listed.iter().find(|l| l.resource.kind == kind).and_then(|l| l.objects.as_deref());
@@ -174,10 +176,17 @@ fn sorted(listed: &[Listed]) -> Reading {
     reading
 }
 
-/// What another object controls is that object's affair.
-fn stands_alone(object: &Manifest) -> bool {
-    let grants_us = object.text("/metadata/name").is_some_and(|name| name.starts_with("preview-env:baseline-"));
-    !grants_us && owner(object).is_none()
+/// What lets the service read a baseline is no part of the system in it.
+fn grants_us(object: &Manifest) -> bool {
+    object.text("/metadata/name").is_some_and(|name| name.starts_with("preview-env:baseline-"))
+}
+
+/// What another object controls is told apart: it is that object's affair.
+fn add_name(object: &Manifest, snapshot: &mut Snapshot) {
+    match controller(object) {
+        Some(owner) => snapshot.controlled.push(Controlled { object: object.name(), owner }),
+        None => snapshot.others.push(object.name()),
+    }
 }
 
 fn owner(object: &Manifest) -> Option<String> {
@@ -228,18 +237,17 @@ impl Pods<'_> {
     }
 }
 
-async fn read_secrets(cluster: &Cluster, namespace: &str, names: &[String], reading: &mut Reading) -> Result<(), Failure> {
+async fn read_secrets(cluster: &Cluster, namespace: &str, rules: &[SecretRule], reading: &mut Reading) -> Result<(), Failure> {
     let api: Api<Secret> = Api::namespaced(cluster.client(), namespace);
-    for name in names {
+    let mut read = BTreeMap::new();
+    for name in sources(rules) {
         let asked = Asked { verb: "get", resource: "secrets", namespace: Some(namespace) };
         let value = match cluster.may_ask(asked, api.get_opt(name)).await? {
             Some(Some(secret)) => serde_json::to_value(secret).unwrap_or_default(),
-            Some(None) => {
-                reading.snapshot.missing_secrets.push(name.clone());
-                continue;
-            }
+            Some(None) => continue,
             None => {
-                reading.closed_secrets.push(name.clone());
+                let closed = rules.iter().filter(|rule| rule.source.as_deref() == Some(name)).map(|rule| rule.name.clone());
+                reading.closed_secrets.extend(closed);
                 stand_in(name).value().clone()
             }
         };
@@ -247,8 +255,11 @@ async fn read_secrets(cluster: &Cluster, namespace: &str, names: &[String], read
         secret.set(&[], "apiVersion", "v1".into());
         secret.set(&[], "kind", "Secret".into());
         secret.remove("/metadata", "managedFields");
-        reading.snapshot.objects.push(secret);
+        read.insert(name.to_owned(), secret);
     }
+    let listed = listed(rules, &read);
+    reading.snapshot.objects.extend(listed.objects);
+    reading.snapshot.missing_secrets.extend(listed.missing);
     Ok(())
 }
 

@@ -182,6 +182,8 @@ fn an_environment_is_told_with_its_images_first() {
         uid: "u",
         namespace: "shop-web-pr-42",
         baseline: &baseline,
+        source: None,
+        seed: None,
         held_hosts: &none,
         recorded_hosts: &none,
         run: "",

@@ -2,8 +2,9 @@
 
 use super::fold::{self, counts, plural};
 use super::page::{Entry, Page, Style, Tone};
+use crate::api::baseline::HookMoment;
 use crate::plan::complete::{Finding, Report};
-use crate::plan::{ObjectName, Plan};
+use crate::plan::{ObjectName, Plan, PlannedHook};
 
 /// What a page is about.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,10 @@ impl Shown<'_> {
             page.section("changed", &fold::changed(&self.plan.decisions));
             page.section("left out", &fold::left_out(&self.plan.decisions, |object| self.is_told(object)));
             page.section("added", &fold::added(&self.plan.decisions));
+        }
+        page.section("hooks", &self.plan.hooks.iter().map(hook).collect::<Vec<_>>());
+        for why in &self.plan.stalled {
+            page.paragraph(Tone::Bad, &format!("It would stall: {why}"));
         }
         self.tail(&mut page);
         page.finish()
@@ -135,6 +140,15 @@ impl Shown<'_> {
             page.paragraph(Tone::Faint, note);
         }
     }
+}
+
+fn hook(planned: &PlannedHook) -> Entry {
+    let when = match planned.hook.when {
+        HookMoment::BeforeWorkloads => "before the workloads of every revision",
+        HookMoment::AfterReady => "once, when everything is ready for the first time",
+        HookMoment::OnUpdate => "when every revision but the first is ready",
+    };
+    Entry::new(planned.hook.name.clone(), format!("{}, {when}", planned.job.manifest.name()))
 }
 
 /// A finding with what mends it under it.

@@ -2,6 +2,8 @@
 
 mod hooks;
 pub mod isolation;
+mod overrides;
+mod secrets;
 mod selection;
 
 use std::collections::BTreeMap;
@@ -13,12 +15,14 @@ use kube::ResourceExt;
 use self::isolation::Isolation;
 use super::lifetime::parse_ttl;
 use super::slug::Slug;
-use super::{ImageRef, RepoName, TagTemplate};
+use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
 use crate::api::baseline::{Follow, ForgeKind};
 
 pub use hooks::{Hook, JobSource};
 
+pub use overrides::{EnvRule, PatchChange, PatchRule};
+pub use secrets::{Rewrite, SecretRule};
 pub use selection::{GroupKind, ObjectMatch, Selection};
 
 /// Longest alias, so that names built on it fit into a DNS label.
@@ -41,8 +45,14 @@ pub struct Baseline {
     pub drafts: bool,
     /// Where environments are reached.
     pub hosts: Option<Hosts>,
-    /// Names of the Secrets that are copied.
-    pub secrets: Vec<String>,
+    /// The Secrets that environments get.
+    pub secrets: Vec<SecretRule>,
+    /// Variables that differ.
+    pub env: Vec<EnvRule>,
+    /// Changes of single objects, in order.
+    pub patches: Vec<PatchRule>,
+    /// Which names are rewritten.
+    pub rewrite: Rewrite,
     /// Which objects are cloned.
     pub selection: Selection,
     /// Time from the last activity to the end of an environment.
@@ -108,6 +118,14 @@ impl Baseline {
         self.repositories.iter().find(|r| r.forge == forge && r.name == *name)
     }
 
+    /// Whether a value in it names the commit, so that every push changes what is made.
+    pub fn names_a_revision(&self) -> bool {
+        let env = self.env.iter().filter_map(|e| e.value.as_ref());
+        let set = self.secrets.iter().flat_map(|s| s.set.values());
+        let patches = self.patches.iter().flat_map(overrides::templates_of);
+        env.chain(set).any(ValueTemplate::names_a_revision) || patches.into_iter().any(|t| t.names_a_revision())
+    }
+
     /// What works and is probably not meant.
     pub fn warnings(&self) -> Vec<String> {
         let images = self.repositories.iter().flat_map(|r| &r.images);
@@ -115,6 +133,8 @@ impl Baseline {
         let mut warnings: Vec<String> = fixed
             .map(|i| format!("the tag of image {} names no revision, so a push does not change what runs", i.image.repository()))
             .collect();
+        let unlisted = self.rewrite.secrets.keys().filter(|name| !self.secrets.iter().any(|s| s.name == **name));
+        warnings.extend(unlisted.map(|name| format!("rewrite.secrets names {name}, which is not in clone.secrets")));
         if self.repositories.iter().all(|r| r.images.is_empty()) {
             warnings.push("no repository has images, so every environment runs what the baseline runs".to_owned());
         }
@@ -135,7 +155,10 @@ impl TryFrom<&api::Baseline> for Baseline {
             repositories: repositories(&spec.repositories)?,
             drafts: spec.trigger.drafts,
             hosts: spec.hosts.as_ref().map(hosts),
-            secrets: spec.clone.secrets.iter().map(|s| s.name.clone()).collect(),
+            secrets: secrets::secrets(&spec.clone.secrets)?,
+            env: overrides::env(&spec.clone.env)?,
+            patches: overrides::patches(&spec.clone.patches)?,
+            rewrite: secrets::rewrite(&spec.rewrite),
             selection: Selection::read(&spec.clone)?,
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
             follow: spec.lifetime.follow,
@@ -207,9 +230,48 @@ mod tests {
             (image("acme/web:1", "x"), "spec.repositories[0].images[0].name"),
             (image("acme/web", "{{ sha }}"), "spec.repositories[0].images[0].tag"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}, {"name": "other/web"}]}), "spec.repositories[1].alias"),
+            (clone(serde_json::json!({"env": [{"name": "A", "value": "{{ sha }}"}]})), "spec.clone.env[0].value"),
+            (clone(serde_json::json!({"env": [{"name": "A"}]})), "spec.clone.env[0]"),
+            (
+                clone(serde_json::json!({"patches": [{"target": {"kind": "Service"}, "merge": {"spec": {"x": ["a", "{{ b"]}}}]})),
+                "spec.clone.patches[0].merge.spec.x[1]",
+            ),
+            (
+                clone(serde_json::json!({"patches": [{"target": {"kind": "Service"}, "jsonPatch": [{"op": "add", "path": "/x"}]}]})),
+                "spec.clone.patches[0].jsonPatch[0]",
+            ),
+            (clone(serde_json::json!({"patches": [{"target": {"kind": "Service"}}]})), "spec.clone.patches[0]"),
+            (clone(serde_json::json!({"secrets": [{"name": "s", "set": {"A": "{{ generated.B }}"}}]})), "spec.clone.secrets[0].set[A]"),
+            (clone(serde_json::json!({"secrets": [{"name": "s", "set": {"A": ""}, "generate": ["A"]}]})), "spec.clone.secrets[0].generate"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"ttl": "0s"}}), "spec.lifetime.ttl"),
         ] {
             assert_eq!(read(spec).unwrap_err().field, field);
+        }
+    }
+
+    fn clone(rules: serde_json::Value) -> serde_json::Value {
+        serde_json::json!({"repositories": [{"name": "acme/web"}], "clone": rules})
+    }
+
+    #[test]
+    fn a_secret_with_values_of_its_own_copies_only_what_is_asked_for() {
+        let secrets = serde_json::json!({"secrets": [
+            {"name": "a"}, {"name": "b", "from": "c"}, {"name": "d", "set": {"K": "v"}}, {"name": "e", "generate": ["K"]},
+            {"name": "f", "keys": ["X"], "set": {"K": "v"}}, {"name": "g", "from": "g", "generate": ["K"]}]});
+        let sources: Vec<_> = read(clone(secrets)).unwrap().secrets.into_iter().map(|s| s.source).collect();
+        let source = |name: &str| Some(name.to_owned());
+        assert_eq!(sources, [source("a"), source("c"), None, None, source("f"), source("g")]);
+    }
+
+    #[test]
+    fn a_baseline_knows_whether_a_push_changes_its_values() {
+        for (rules, names) in [
+            (serde_json::json!({"env": [{"name": "A", "value": "{{ revision }}"}]}), true),
+            (serde_json::json!({"env": [{"name": "A", "value": "{{ env }}"}]}), false),
+            (serde_json::json!({"secrets": [{"name": "s", "set": {"A": "{{ revision_short }}"}}]}), true),
+            (serde_json::json!({"patches": [{"target": {"kind": "S"}, "merge": {"a": ["{{ revision }}"]}}]}), true),
+        ] {
+            assert_eq!(read(clone(rules.clone())).unwrap().names_a_revision(), names, "{rules}");
         }
     }
 

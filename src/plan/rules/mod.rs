@@ -5,6 +5,7 @@
 
 mod claims;
 mod duplicates;
+mod env;
 mod host_names;
 mod images;
 mod immutability;
@@ -12,11 +13,14 @@ mod ingress_annotations;
 mod labels;
 mod marks;
 mod owners;
+mod patches;
 mod pods;
 mod replicas;
 mod resources;
+mod rewrite;
 mod rollout;
 mod scheduling;
+mod secret_values;
 mod server_fields;
 mod service_accounts;
 mod services;
@@ -27,11 +31,13 @@ use serde_json::Value;
 use super::context::Context;
 use super::decision::{ABSENT, Decision};
 use super::manifest::{Manifest, ObjectName};
+use super::secret_values::HIDDEN;
 
 type Rule = fn(&mut Manifest, &Context<'_>, &mut Notes);
 
-/// What owners leave behind is read before the server's fields go, and our own labels come last.
-const RULES: [Rule; 18] = [
+/// What owners leave behind is read before the server's fields go. What a team wants otherwise comes after every rule
+/// that changes the same, and our own labels come last.
+const RULES: [Rule; 22] = [
     owners::apply,
     claims::apply,
     server_fields::apply,
@@ -43,32 +49,35 @@ const RULES: [Rule; 18] = [
     host_names::apply,
     ingress_annotations::apply,
     duplicates::apply,
+    rewrite::apply,
     images::apply,
     replicas::apply,
     rollout::apply,
     pods::apply,
     resources::apply,
     scheduling::apply,
+    secret_values::apply,
+    env::apply,
+    patches::apply,
     labels::apply,
 ];
 
 /// Gives an object that is no copy our labels.
 pub(super) fn mark(manifest: &mut Manifest, context: &Context<'_>) {
-    let mut notes = Notes { object: manifest.name(), decisions: Vec::new() };
-    labels::apply(manifest, context, &mut notes);
+    labels::apply(manifest, context, &mut Notes::about(manifest.name()));
 }
 
 /// The object as the environment gets it, and every decision about it: at least one.
-pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Vec<Decision>) {
+pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
     let mut manifest = object.clone();
-    let mut notes = Notes { object: object.name(), decisions: Vec::new() };
+    let mut notes = Notes::about(object.name());
     for rule in RULES {
         rule(&mut manifest, context, &mut notes);
     }
     if notes.decisions.is_empty() {
-        notes.decisions.push(Decision::Kept(notes.object));
+        notes.decisions.push(Decision::Kept(notes.object.clone()));
     }
-    (manifest, notes.decisions)
+    (manifest, notes)
 }
 
 /// The object without what the server writes, as it stands in the baseline otherwise.
@@ -78,17 +87,39 @@ pub(super) fn bare(object: &Manifest) -> Manifest {
     manifest
 }
 
-/// The decisions about one object.
+/// What is said about one object.
 pub(super) struct Notes {
     object: ObjectName,
-    decisions: Vec<Decision>,
+    /// At least one.
+    pub decisions: Vec<Decision>,
+    /// What works and is probably not meant.
+    pub warnings: Vec<String>,
+    /// What the Baseline asks for and what cannot be done.
+    pub failures: Vec<String>,
 }
 
 impl Notes {
+    fn about(object: ObjectName) -> Self {
+        Self { object, decisions: Vec::new(), warnings: Vec::new(), failures: Vec::new() }
+    }
+
     /// A field went from one value to another.
     fn changed(&mut self, path: impl Into<String>, (before, after): (&str, &str), why: &'static str) {
         let (object, before, after) = (self.object.clone(), before.to_owned(), after.to_owned());
         self.decisions.push(Decision::Changed { object, path: path.into(), before, after, why });
+    }
+
+    /// Something about the object works and is probably not meant.
+    fn warn(&mut self, sentence: impl Into<String>) {
+        self.warnings.push(format!("{}: {}", self.object, sentence.into()));
+    }
+
+    /// Something that the Baseline asks for cannot be done. The same for several containers is said once.
+    fn fail(&mut self, sentence: impl Into<String>) {
+        let sentence = sentence.into();
+        if !self.failures.contains(&sentence) {
+            self.failures.push(sentence);
+        }
     }
 
     /// A field was taken away. `before` is shown, so it must not come from a Secret.

@@ -12,7 +12,7 @@ use std::process;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::go::Go;
-use crate::recipe::{API_SERVER, CONTROLLER_MANAGER, Command, ETCD_SERVER, KUBELET_DOUBLE, KWOK, Recipe, SCHEDULER, STAGES};
+use crate::recipe::{API_SERVER, CONTROLLER_MANAGER, Command, ETCD_SERVER, GATEWAY_API, KUBELET_DOUBLE, KWOK, Recipe, SCHEDULER, STAGES};
 
 /// Where each component's binary is.
 #[derive(Debug, Clone)]
@@ -45,6 +45,13 @@ impl Binaries {
             stages: Shelf::new(&KWOK)?.stages()?,
         })
     }
+}
+
+/// A file with the CustomResourceDefinitions of the Gateway API's standard channel, fetched once per user and machine. A
+/// cluster has them only where somebody applies them.
+pub fn gateway_api() -> Result<PathBuf> {
+    let shelf = Shelf::new(&GATEWAY_API)?;
+    shelf.find_or_make("crds.yaml", |part| shelf.collect("config/crd/standard", "CustomResourceDefinition", part))
 }
 
 /// The user's cache folder for clusters.
@@ -118,16 +125,24 @@ impl Shelf {
     }
 
     fn collect_stages(&self, to: &Path) -> Result<()> {
-        let module = self.go()?.module_folder(self.recipe.module)?;
-        let mut all = String::new();
-        for stage in STAGES {
-            let folder = module.join("kustomize/stage").join(stage);
-            for file in stage_files(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-                all.push_str("---\n");
-                all.push_str(&fs::read_to_string(file)?);
-            }
-        }
+        let parts = STAGES.iter().map(|stage| self.objects(&format!("kustomize/stage/{stage}"), "Stage"));
+        let all = parts.collect::<Result<String>>()?;
         fs::write(to, all).with_context(|| format!("cannot write {}", to.display()))
+    }
+
+    fn collect(&self, folder: &str, kind: &str, to: &Path) -> Result<()> {
+        fs::write(to, self.objects(folder, kind)?).with_context(|| format!("cannot write {}", to.display()))
+    }
+
+    /// The files of one folder of the module that hold objects of a kind, as one text.
+    fn objects(&self, folder: &str, kind: &str) -> Result<String> {
+        let folder = self.go()?.module_folder(self.recipe.module)?.join(folder);
+        let mut all = String::new();
+        for file in files_of(&folder, kind).with_context(|| format!("cannot read {}", folder.display()))? {
+            all.push_str("---\n");
+            all.push_str(&fs::read_to_string(file)?);
+        }
+        Ok(all)
     }
 
     fn go(&self) -> Result<Go> {
@@ -139,13 +154,13 @@ impl Shelf {
     }
 }
 
-/// The `Stage` objects of one folder, without kustomize's own file, in the order of their names.
-fn stage_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files of one folder with objects of a kind, without kustomize's own file, in the order of their names.
+fn files_of(folder: &Path, kind: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let yaml = path.extension().is_some_and(|ext| ext == "yaml");
-        if yaml && fs::read_to_string(&path)?.contains("\nkind: Stage\n") {
+        if yaml && fs::read_to_string(&path)?.contains(&format!("\nkind: {kind}\n")) {
             files.push(path);
         }
     }

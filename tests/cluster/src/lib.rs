@@ -39,7 +39,7 @@ mod tied;
 use tokio::sync::OnceCell;
 
 pub use audit::{Audit, Event, Mark};
-pub use binaries::Binaries;
+pub use binaries::{Binaries, gateway_api};
 pub use cluster::{Cluster, Options};
 pub use component::{Component, Launch};
 

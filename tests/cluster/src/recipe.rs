@@ -58,6 +58,14 @@ pub static KWOK: Recipe = Recipe {
     go_sum: include_str!("../go/kwok/go.sum"),
 };
 
+/// Definitions of the Gateway API. Nothing of it is built.
+pub static GATEWAY_API: Recipe = Recipe {
+    name: "gateway-api",
+    module: "sigs.k8s.io/gateway-api",
+    go_mod: include_str!("../go/gateway-api/go.mod"),
+    go_sum: include_str!("../go/gateway-api/go.sum"),
+};
+
 /// Stores everything.
 pub static ETCD_SERVER: Command = Command { recipe: &ETCD, name: "etcd", package: "go.etcd.io/etcd/server/v3", takes: "1 minute" };
 
@@ -130,7 +138,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_go_mod() {
-        for recipe in [&KUBERNETES, &ETCD, &KWOK] {
+        for recipe in [&KUBERNETES, &ETCD, &KWOK, &GATEWAY_API] {
             assert!(recipe.version().expect("a version").starts_with('v'), "{recipe:?}");
             assert!(recipe.go_version().expect("a Go version").starts_with("1."), "{recipe:?}");
         }

@@ -33,7 +33,7 @@ const OTHER_WORDS: [&str; 19] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 27] = [
+const OF_KUBERNETES: [&str; 29] = [
     "BackoffLimitExceeded",
     "Complete",
     "DeadlineExceeded",
@@ -44,12 +44,14 @@ const OF_KUBERNETES: [&str; 27] = [
     "ExternalName",
     "GitHub",
     "Namespace",
+    "Namespaced",
     "OnDelete",
     "PartialEq",
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
     "ReplicaFailure",
     "RollingUpdate",
+    "Stale",
     "Baseline",
     "None",
     "Always",
@@ -150,9 +152,10 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "README.md",
         "CONTRIBUTING.md",
         "docs/architecture.md",
-        "docs/configuration.md",
         "docs/commands.md",
+        "docs/configuration.md",
         "docs/isolation.md",
+        "docs/kinds.md",
         "docs/operations.md",
         "docs/security.md",
         "docs/troubleshooting.md",

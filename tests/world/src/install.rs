@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, PostParams};
 use kube::runtime::conditions::is_crd_established;
@@ -34,7 +35,35 @@ pub async fn once(admin: &Client) -> Result<()> {
     for name in ["baselines.preview-env.dev", "previewenvironments.preview-env.dev"] {
         wait_for(&crds, name, "established", is_crd_established()).await?;
     }
+    for role in ["preview-env:environment", "preview-env:baseline-reader"] {
+        holds_rights(admin, role, "configmaps").await?;
+    }
     policy_in_force(admin).await
+}
+
+/// Waits until the rights of labelled ClusterRoles have reached the one that the service holds.
+pub async fn holds_rights(admin: &Client, role: &str, resource: &str) -> Result<()> {
+    let roles: Api<ClusterRole> = Api::all(admin.clone());
+    let names = |rule: &PolicyRule| rule.resources.iter().flatten().any(|r| r == resource);
+    let holds = |role: Option<&ClusterRole>| role.is_some_and(|role| role.rules.iter().flatten().any(names));
+    wait_for(&roles, role, &format!("granting {resource}"), holds).await.map(drop)
+}
+
+/// Installs kinds, and waits until they are served.
+pub async fn definitions(admin: &Client, objects: &[DynamicObject]) -> Result<()> {
+    let crds: Api<CustomResourceDefinition> = Api::all(admin.clone());
+    for object in objects {
+        apply(admin, object, None).await?;
+        wait_for(&crds, &object.name_any(), "established", is_crd_established()).await?;
+    }
+    Ok(())
+}
+
+/// Installs the Gateway API as a distribution of it does.
+pub async fn gateway_api(admin: &Client) -> Result<()> {
+    let file = tokio::task::spawn_blocking(test_cluster::gateway_api).await.context("cannot look for the Gateway API")??;
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    definitions(admin, &read(&text)?).await
 }
 
 /// Waits until the API server keeps people from writing what is the service's. Nothing that could be watched says so: the

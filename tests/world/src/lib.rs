@@ -9,7 +9,7 @@ mod wait;
 mod world;
 
 pub use http::{Answer, get, post};
-pub use install::{baseline_access, once as install, root};
+pub use install::{baseline_access, definitions, gateway_api, holds_rights, once as install, root};
 pub use manifests::{apply, read, read_folder};
 pub use service::{Service, ServiceOptions};
 pub use wait::{deadline, wait_for};

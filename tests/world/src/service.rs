@@ -22,7 +22,7 @@ pub struct ServiceOptions {
     pub kubeconfig: PathBuf,
     /// Address of the double's API.
     pub github_url: String,
-    /// Folder with `webhook-secret` and `github-token`, and for the log.
+    /// Folder with `webhook-secret`, `github-token` and `seed`, and for the log.
     pub folder: PathBuf,
 }
 
@@ -60,6 +60,8 @@ impl Service {
             options.github_url.clone().into(),
             "--github-token-file".into(),
             file("github-token"),
+            "--seed-file".into(),
+            file("seed"),
         ];
         let launch = Launch {
             name: "preview",

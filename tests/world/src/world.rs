@@ -73,6 +73,7 @@ impl World {
         github.add_token(BOT, TOKEN)?;
         let folder = tempfile::tempdir().context("no folder for the service")?;
         std::fs::write(folder.path().join("webhook-secret"), format!("{SECRET}\n"))?;
+        std::fs::write(folder.path().join("seed"), "5".repeat(32))?;
         std::fs::write(folder.path().join("github-token"), format!("{TOKEN}\n"))?;
         let options = ServiceOptions {
             preview: preview.to_owned(),
@@ -113,6 +114,14 @@ impl World {
 
     /// Makes a baseline with its repositories, and waits until it is Ready.
     pub async fn baseline(&self, wanted: Baseline<'_>) -> Result<()> {
+        let namespace = wanted.namespace;
+        let name = wanted.baseline["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        self.new_baseline(wanted).await?;
+        self.wait_until_baseline_is_ready(namespace, &name).await
+    }
+
+    /// Makes a baseline with its repositories.
+    pub async fn new_baseline(&self, wanted: Baseline<'_>) -> Result<()> {
         for repository in wanted.repositories {
             self.github.add_repository(repository)?;
             self.github.permit(repository, DEVELOPER, Permission::Write)?;
@@ -124,11 +133,14 @@ impl World {
             apply(&self.admin, object, Some(wanted.namespace)).await?;
         }
         let baseline: DynamicObject = serde_json::from_value(wanted.baseline)?;
-        apply(&self.admin, &baseline, Some(wanted.namespace)).await?;
-        let name = baseline.metadata.name.unwrap_or_default();
-        let api: Api<api::Baseline> = Api::namespaced(self.admin.clone(), wanted.namespace);
+        apply(&self.admin, &baseline, Some(wanted.namespace)).await
+    }
+
+    /// Waits until a Baseline is Ready.
+    pub async fn wait_until_baseline_is_ready(&self, namespace: &str, name: &str) -> Result<()> {
+        let api: Api<api::Baseline> = Api::namespaced(self.admin.clone(), namespace);
         let ready = |b: Option<&api::Baseline>| b.and_then(|b| b.status.as_ref()).is_some_and(|s| is_true(&s.conditions, READY));
-        wait_for(&api, &name, "a Ready Baseline", ready).await?;
+        wait_for(&api, name, "a Ready Baseline", ready).await?;
         Ok(())
     }
 }

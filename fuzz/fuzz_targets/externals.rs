@@ -1,0 +1,4 @@
+//! See `fuzz::externals`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::externals(data));
