@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod conditions;
 pub mod environment;
+pub mod gaps;
 pub mod names;
 pub mod status;
 

@@ -58,6 +58,7 @@ impl Description<'_> {
         for (title, table) in [
             ("state", self.conditions()),
             (&*self.services_title(), self.services()),
+            (&*self.plan_title(), self.missing()),
             ("hooks", self.hooks()),
             ("left out", self.left_out()),
             ("last events", self.events()),
@@ -84,6 +85,7 @@ impl Description<'_> {
         fact("for", Some(self.source()));
         fact("copy of", self.environment.namespace());
         fact("runs in", status.and_then(|s| s.namespace.clone()));
+        fact("holds", status.and_then(|s| s.plan.as_ref()).map(words::plan));
         for url in urls(self.environment) {
             fact("url", Some(url.to_owned()));
         }
@@ -137,6 +139,23 @@ impl Description<'_> {
         for service in services {
             let state = words::service_state(service);
             table.row([service.name.clone(), state, words::origin(service).to_owned(), service.image.clone()]);
+        }
+        table
+    }
+
+    fn plan_title(&self) -> String {
+        let plan = self.environment.status.as_ref().and_then(|s| s.plan.clone()).unwrap_or_default();
+        format!("missing, {} of {} workloads have all they need", plan.would_start, plan.workloads)
+    }
+
+    /// What does not start and why, each with its mend under it.
+    fn missing(&self) -> Table {
+        let mut table = Table::plain(2);
+        for missing in self.environment.status.iter().flat_map(|s| &s.missing) {
+            table.row([format!("{}/{}", missing.kind, missing.name), missing.what.clone()]);
+            if let Some(mend) = &missing.mend {
+                table.row([" ".to_owned(), format!("mend: {mend}")]);
+            }
         }
         table
     }
@@ -203,6 +222,9 @@ mod tests {
                     {"kind": "Deployment", "name": "api", "from": "Baseline", "ready": true, "image": "acme/api:1.2"},
                     {"kind": "Deployment", "name": "web", "from": "Override", "ready": false, "image": "acme/web:debug",
                      "reason": "crashes: exit 1, 3 restarts\u{1b}[2J"}],
+                "plan": {"kept": 30, "changed": 5, "leftOut": 6, "workloads": 3, "wouldStart": 2},
+                "missing": [{"kind": "Secret", "name": "stripe-live", "what": "used by payments; not copied unless listed",
+                    "mend": "clone.secrets: [{name: stripe-live}]", "stops": ["payments"]}],
                 "behind": 2,
                 "hooks": [{"name": "migrate", "job": "migrate-abcdefgh", "state": "Succeeded"},
                     {"name": "seed", "job": "seed-hgfedcba", "state": "Failed", "message": "every try of its Job failed",
@@ -224,6 +246,7 @@ mod tests {
           for           acme/web#42 at 3f9c2ab, by bob
           copy of       shop
           runs in       shop-web-pr-42
+          holds         35 of 41 objects: 30 as they are, 5 changed, 6 left out
           url           https://web-pr-42.preview.example.com
           expires       5 Jan 2026, 12:05 UTC, in 2d12h
           behind        2 objects changed in the baseline; preview refresh web-pr-42 brings it up
@@ -237,6 +260,10 @@ mod tests {
         services, 1 of 2 ready
           web  crashes: exit 1, 3 restarts[2J  --image   acme/web:debug
           api  ready                           baseline  acme/api:1.2
+
+        missing, 2 of 3 workloads have all they need
+          Secret/stripe-live  used by payments; not copied unless listed
+                              mend: clone.secrets: [{name: stripe-live}]
 
         hooks
           migrate  done                                 migrate-abcdefgh

@@ -8,6 +8,7 @@ mod environment;
 mod fold;
 mod namespace;
 mod objects;
+mod outside;
 mod page;
 mod read;
 mod running;
@@ -22,6 +23,8 @@ use super::create::{AskedImage, parse_branch, parse_image};
 use super::errors::{Exit, Failure};
 use super::output::{colour_output, width};
 use crate::domain::{RepoName, Revision};
+use crate::plan::Plan;
+use crate::plan::complete::Report;
 use page::{Style, USUAL_WIDTH};
 
 /// Flags of `preview plan`.
@@ -84,6 +87,11 @@ pub async fn run(global: &Global, args: PlanArgs) -> Result<Exit, Failure> {
 /// How a page looks where it goes to.
 fn style() -> Style {
     Style { width: width().unwrap_or(USUAL_WIDTH), colour: colour_output() }
+}
+
+/// Whether everything of a plan can be made, and would start.
+fn is_complete(plan: &Plan, report: &Report) -> bool {
+    report.is_complete() && plan.invalid.is_empty() && plan.stalled.is_empty()
 }
 
 /// The exit code of an answer.

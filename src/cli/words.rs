@@ -7,6 +7,7 @@ use super::errors::{Exit, Failure};
 use super::output::span;
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::environment::{SourceState, WishState};
+use crate::api::gaps::PlanSummary;
 use crate::api::status::{HookState, HookStatus, ImageOrigin, ServiceStatus};
 use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use crate::domain::Environment;
@@ -210,6 +211,12 @@ pub fn origin(service: &ServiceStatus) -> &'static str {
         ImageOrigin::Baseline => "baseline",
         ImageOrigin::Override => "--image",
     }
+}
+
+/// How much of the baseline a plan takes over.
+pub fn plan(plan: &PlanSummary) -> String {
+    let PlanSummary { kept, changed, left_out, .. } = plan;
+    format!("{} of {} objects: {kept} as they are, {changed} changed, {left_out} left out", kept + changed, kept + changed + left_out)
 }
 
 /// How a workload is.

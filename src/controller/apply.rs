@@ -105,7 +105,7 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
             break;
         }
     }
-    let mut applied = Applied { inventory: inventory(to, plan, recorded, &written), written: written.len(), failures };
+    let mut applied = Applied { inventory: inventory(plan, recorded, (&written, to.mending)), written: written.len(), failures };
     prune(context, to, plan, recorded, &mut applied).await;
     applied.inventory.sort();
     applied
@@ -154,11 +154,11 @@ fn advised(kind: &Kind, error: RequestError) -> RequestError {
 }
 
 /// What is there now: planned objects with their hash where it was written or held before, without where it was not.
-fn inventory(to: &Destination<'_>, plan: &Plan, recorded: &Recorded, written: &HashMap<ObjectName, bool>) -> Vec<InventoryEntry> {
+fn inventory(plan: &Plan, recorded: &Recorded, (written, mending): (&HashMap<ObjectName, bool>, bool)) -> Vec<InventoryEntry> {
     let entry = |planned: &Planned| {
         let object = planned.manifest.name();
         let before = recorded.entry(&object);
-        if to.mending && before.is_none() {
+        if mending && before.is_none() {
             return None;
         }
         let hash = match written.get(&object) {
@@ -198,5 +198,46 @@ async fn prune(context: &Context, to: &Destination<'_>, plan: &Plan, recorded: &
             applied.inventory.push(entry.clone());
             applied.failures.push(error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PreviewEnvironmentStatus;
+    use crate::plan::Manifest;
+    use serde_json::json;
+
+    fn planned(name: &str, version: &str) -> Planned {
+        let manifest = Manifest::new(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}));
+        Planned { manifest, hash: version.to_owned(), source: Some(version.to_owned()) }
+    }
+
+    fn entry(name: &str, hash: Option<&str>, source: &str) -> InventoryEntry {
+        let (hash, source) = (hash.map(str::to_owned), Some(source.to_owned()));
+        InventoryEntry { api_version: "v1".into(), kind: "Service".into(), name: name.into(), hash, source }
+    }
+
+    /// `same` is as planned, `moved` differs in the baseline by now, and `new` is new there.
+    fn after(written: &[(&str, bool)], mending: bool) -> Vec<InventoryEntry> {
+        let inventory = vec![entry("moved", Some("1"), "1"), entry("same", Some("2"), "2")];
+        let status = PreviewEnvironmentStatus { inventory, ..PreviewEnvironmentStatus::default() };
+        let plan = Plan { stages: vec![vec![planned("moved", "2"), planned("new", "2"), planned("same", "2")]], ..Plan::default() };
+        let written = written.iter().map(|(name, done)| (planned(name, "").manifest.name(), *done)).collect();
+        super::inventory(&plan, &Recorded { status, written_at: None }, (&written, mending))
+    }
+
+    #[test]
+    fn what_was_written_is_as_planned_and_what_was_not_is_as_before() {
+        let all = after(&[("moved", true), ("new", false)], false);
+        assert_eq!(
+            all,
+            [entry("moved", Some("2"), "2"), InventoryEntry { source: None, ..entry("new", None, "") }, entry("same", Some("2"), "2")]
+        );
+    }
+
+    #[test]
+    fn mending_adds_nothing_that_is_new_and_leaves_what_moved() {
+        assert_eq!(after(&[("same", true)], true), [entry("moved", Some("1"), "1"), entry("same", Some("2"), "2")]);
     }
 }

@@ -34,7 +34,7 @@ impl Memo {
 }
 
 /// Tells one state of a namespace from another.
-fn version(baseline: &Baseline, contents: &Contents) -> u64 {
+pub(super) fn version(baseline: &Baseline, contents: &Contents) -> u64 {
     let mut hasher = DefaultHasher::new();
     (baseline.uid.as_str(), baseline.generation).hash(&mut hasher);
     for object in &contents.objects {

@@ -13,6 +13,7 @@ use super::Context;
 use super::baseline_cache::Contents;
 use super::baseline_externals::Memo;
 use super::baselines::Seen;
+use super::explain::Gaps;
 use super::requests::within_deadline;
 use crate::api::baseline::{External, KindCount};
 use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WARNING, is_true};
@@ -36,6 +37,7 @@ pub fn status(seen: &Seen, (environments, externals): (usize, Vec<External>), no
         objects: seen.contents.as_ref().map(count).unwrap_or_default(),
         externals,
         conditions: observations.into_iter().map(|o| o.dated(before, generation, now)).collect(),
+        ..BaselineStatus::default()
     }
 }
 
@@ -98,7 +100,7 @@ fn count(contents: &Contents) -> Vec<KindCount> {
 
 /// Writes the status of every Baseline that needs it, whenever something changed. Runs until it is dropped.
 pub async fn run(context: Arc<Context>) {
-    let mut memo = Memo::default();
+    let mut memo = (Memo::default(), Gaps::default());
     loop {
         // Errors of watches fade with time, so it is looked at without a change too.
         let _ = tokio::time::timeout(LOOK_ANYWAY, context.baselines.changed.notified()).await;
@@ -108,10 +110,11 @@ pub async fn run(context: Arc<Context>) {
     }
 }
 
-async fn write_if_new(context: &Context, seen: &Seen, memo: &mut Memo) {
+async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, Gaps)) {
     let namespace = seen.object.namespace().unwrap_or_default();
     let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(&namespace));
     let status = status(seen, (there.len(), memo.externals(&namespace, seen)), Utc::now());
+    let status = gaps.added(&namespace, status, seen);
     if seen.object.status.as_ref() == Some(&status) {
         return;
     }

@@ -12,6 +12,7 @@ use kube::runtime::controller::Action;
 
 use super::apply::{self, Applied, Destination};
 use super::clean_up::{self, CleanUp};
+use super::explain::explained;
 use super::hosts::Taken;
 use super::namespace::{self, NamespaceOutcome};
 use super::observe::{Observed, observe};
@@ -204,6 +205,7 @@ impl Pass<'_> {
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
             let (status, namespace) = futures::try_join!(intent, self.own_namespace(&name, &recorded))?;
+            let status = explained(status, &snapshot, &plan);
             match namespace {
                 NamespaceOutcome::Ours => return self.apply_plan(&plan, (&recorded, status), digest).await,
                 NamespaceOutcome::Terminating => {

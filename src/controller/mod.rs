@@ -21,6 +21,7 @@ pub mod digest;
 pub mod discovery;
 pub mod driver;
 pub mod environments;
+pub mod explain;
 pub mod healing;
 pub mod hook_jobs;
 mod hook_runs;

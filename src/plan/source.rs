@@ -38,6 +38,10 @@ fn hash_without(object: &Manifest, masked: u64) -> String {
     if let Some(replicas) = bare.get("/spec/replicas").and_then(Value::as_i64).filter(|_| has_replicas(object)) {
         bare.set(&["spec"], "replicas", json!(replicas.min(1)));
     }
+    if object.kind() == "PersistentVolumeClaim" {
+        // Written when the claim is bound, which is often later than its first copy.
+        bare.remove("/spec", "volumeName");
+    }
     let mut index = 0;
     pods::for_each_container(&mut bare, |_, container| {
         if index < CONTAINERS_MAX && masked & (1 << index) != 0 {
@@ -140,6 +144,13 @@ mod tests {
             assert_ne!(source(object), first);
         }
         assert_ne!(source(deployment("web").image("acme/api:1")), source(deployment("web").image("acme/api:2")));
+    }
+
+    #[test]
+    fn a_claim_that_is_bound_has_not_moved() {
+        let claim = || object("v1", "PersistentVolumeClaim", "uploads").with("/spec", json!({"storageClassName": "fast"}));
+        assert_eq!(source(claim().with("/spec/volumeName", json!("pvc-1"))), source(claim()));
+        assert_ne!(source(claim().with("/spec/storageClassName", json!("slow"))), source(claim()));
     }
 
     #[test]

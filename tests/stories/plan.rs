@@ -3,7 +3,7 @@
 use github_double::On;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
-use test_world::{apply, read, root};
+use test_world::{apply, read, root, wait_for};
 
 use crate::developer::{Developer, Ran};
 use crate::shop::{Shop, story};
@@ -134,6 +134,59 @@ fn a_plan_is_what_the_service_applied_and_a_diff_is_what_it_would() {
         let new = developer.run(&["plan", "--pull", "77", "--repo", &shop.repository, "--revision", &before]).await?;
         code(&new, 0);
         assert!(new.stdout.contains(&format!("web:pr-77-{}", &before[..7])), "{}", new.stdout);
+        Ok(())
+    });
+}
+
+const LACKING: &str = r"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: mail}
+spec:
+  selector: {matchLabels: {app: mail}}
+  template:
+    metadata: {labels: {app: mail}}
+    spec:
+      containers:
+        - name: mail
+          image: registry.example.com:5000/acme/mail:1
+          env: [{name: BROKER, value: 'events:9092'}]
+          envFrom: [{secretRef: {name: unlisted}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: events}
+spec: {selector: {app: events}, ports: [{port: 9092}]}
+";
+
+#[test]
+fn what_environments_lack_is_said_where_people_look() {
+    story(|world| async move {
+        let shop = Shop::holding(world, "plan-lacking", LACKING, |_| ()).await?;
+        let baselines: Api<preview_env::api::Baseline> = Api::namespaced(world.admin.clone(), &shop.namespace);
+        let told = |b: Option<&preview_env::api::Baseline>| {
+            b.and_then(|b| b.status.as_ref()).is_some_and(|s| !s.secrets_needed.is_empty() && !s.unbacked.is_empty())
+        };
+        let status = wait_for(&baselines, &shop.namespace, "told what is missing", told).await?.and_then(|b| b.status).unwrap_or_default();
+        assert_eq!((status.secrets_needed[0].name.as_str(), status.secrets_needed[0].used_by.join(" ")), ("unlisted", "mail".to_owned()));
+        assert_eq!(status.unbacked[0].name, "events");
+
+        let pull = shop.pull_request("login").await?;
+        pull.wait("told what is missing", |s| !s.missing.is_empty()).await?;
+        let developer = Developer::of(&shop).await?;
+        let described = developer.run(&["describe", "web-pr-1"]).await?.succeeds();
+        for line in [
+            "missing, 3 of 4 workloads have all they need",
+            "Secret/unlisted  used by mail; not copied unless listed",
+            "mend: clone.secrets: [{name: unlisted}]",
+            "named by mail",
+        ] {
+            assert!(described.contains(line), "{line:?} is not in\n{described}");
+        }
+        let planned = developer.run(&["plan", "web-pr-1"]).await?;
+        code(&planned, 1);
+        assert!(planned.stdout.contains("3 of 4 workloads would start."), "{}", planned.stdout);
+        assert!(!planned.stdout.contains("Service/events"), "it has no endpoints in the baseline either: {}", planned.stdout);
         Ok(())
     });
 }

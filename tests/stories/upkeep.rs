@@ -114,12 +114,17 @@ fn a_service_and_a_route_that_somebody_deletes_come_back_and_an_edit_stays() {
         let edit = json!({"metadata": {"labels": {"edited": "by-hand"}}});
         services.patch("db", &PatchParams::default(), &Patch::Merge(&edit)).await?;
         let (service, route) = (services.get("web").await?.uid(), routes.get("web").await?.uid());
+        // The baseline moves on meanwhile, which is no reason to bring anything else along.
+        say(&shop, "good day").await?;
+        pull.wait("one object behind", |s| s.behind == 1).await?;
         services.delete("web", &DeleteParams::default()).await?;
         routes.delete("web", &DeleteParams::default()).await?;
         wait_for(&services, "web", "made again", |s: Option<&Service>| s.is_some_and(|s| s.uid() != service)).await?;
         wait_for(&routes, "web", "made again", |r: Option<&Ingress>| r.is_some_and(|r| r.uid() != route)).await?;
         pull.wait_for_condition(READY, ConditionStatus::True, "Ready").await?;
         assert!(services.get("db").await?.labels().contains_key("edited"), "what was edited was written over");
+        wait_until_said(&pull, "hello").await?;
+        assert_eq!(pull.environment().await?.status.map(|s| s.behind), Some(1));
         Ok(())
     });
 }

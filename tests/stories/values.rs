@@ -111,13 +111,14 @@ fn what_cannot_be_done_is_named_and_nothing_is_applied() {
         assert!(!pull.has_namespace().await?, "half of what was asked for is made");
 
         let baselines: Api<Baseline> = Api::namespaced(world.admin.clone(), "patched");
-        let without_account = json!({"spec": {"template": {"spec": {"serviceAccountName": null}}}});
-        let mended = json!([{"target": {"kind": "Deployment", "name": "web"}, "merge": without_account}]);
-        let mended = json!({"spec": {"clone": {"patches": mended}}});
-        baselines.patch("patched", &PatchParams::default(), &Patch::Merge(&mended)).await?;
+        let bare = json!({"spec": {"template": {"spec": {"initContainers": null}}}});
+        let mended = json!([{"target": {"kind": "Deployment", "name": "web"}, "merge": bare}]);
+        // A merge patch, such as that of `kubectl apply`, would lose the null on its way.
+        let mended = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "Baseline", "spec": {"clone": {"patches": mended}}});
+        baselines.patch("patched", &PatchParams::apply("story").force(), &Patch::Apply(&mended)).await?;
         pull.wait_until_ready().await?;
         let web: Deployment = in_environment(&pull, "web").await?;
-        assert_eq!(web.spec.and_then(|s| s.template.spec).and_then(|s| s.service_account_name), None);
+        assert!(web.spec.and_then(|s| s.template.spec).is_some_and(|s| s.init_containers.is_none()));
         let other = json!({"spec": {"clone": {"patches": [{"target": {"kind": "Deployment", "name": "wbe"}, "merge": {"spec": {"replicas": 2}}}]}}});
         baselines.patch("patched", &PatchParams::default(), &Patch::Merge(&other)).await?;
         let warns = |b: Option<&Baseline>| {

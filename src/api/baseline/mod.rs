@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::conditions::Condition;
+use crate::api::gaps::{SecretNeeded, Unbacked};
 
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind};
@@ -216,6 +217,14 @@ pub struct BaselineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub objects: Vec<KindCount>,
+    /// Secrets that workloads need and that `clone.secrets` does not list, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub secrets_needed: Vec<SecretNeeded>,
+    /// Services that nothing stands behind in an environment, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub unbacked: Vec<Unbacked>,
     /// What its configuration names outside the namespace, but for what Secrets name: at most 50 hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::read::{Reading, read};
 use super::text::{About, Shown};
-use super::{PlanArgs, answer, objects, running, style};
+use super::{PlanArgs, answer, is_complete, objects, running, style};
 use crate::api::PreviewEnvironment;
 use crate::cli::Global;
 use crate::cli::cluster::Cluster;
@@ -41,7 +41,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
         note(&format!("you may not read Secret/{name}: its keys and values are missing here"));
     }
     print(&planned.render(global.output, args.all)?)?;
-    Ok(answer(planned.report.is_complete()))
+    Ok(answer(is_complete(&planned.plan, &planned.report)))
 }
 
 /// The environment that is meant, there or not.

@@ -10,38 +10,10 @@ use crate::plan::{ABSENT, Decision, LeftOutReason, ObjectName};
 const SHARED: usize = 3;
 /// Longer values are cut: they are for `--all`.
 const VALUE_MAX: usize = 60;
+/// More changes of one object are counted: a long configuration file says the same many times.
+const CHANGES_MAX: usize = 8;
 /// Changes that are longer together do not share a line.
 const TOGETHER_MAX: usize = 48;
-
-/// How many objects ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Counts {
-    /// All of them.
-    pub objects: usize,
-    /// Copied as they are.
-    pub kept: usize,
-    /// Copied and changed.
-    pub changed: usize,
-    /// Not copied.
-    pub left_out: usize,
-    /// In the environment alone; none of the objects above.
-    pub added: usize,
-}
-
-/// Counts each object once.
-pub fn counts(decisions: &[Decision]) -> Counts {
-    let names = |fits: fn(&Decision) -> bool| decisions.iter().filter(|d| fits(d)).map(Decision::object).collect::<BTreeSet<_>>();
-    let added = names(|d| matches!(d, Decision::Added { .. }));
-    let (all, left_out) = (names(|d| !matches!(d, Decision::Added { .. })), names(Decision::is_left_out));
-    let changed = names(|d| matches!(d, Decision::Changed { .. }));
-    Counts {
-        objects: all.len(),
-        kept: all.len() - left_out.len() - changed.len(),
-        changed: changed.len(),
-        left_out: left_out.len(),
-        added: added.len(),
-    }
-}
 
 /// One change of one object.
 #[derive(Clone, Debug)]
@@ -53,23 +25,24 @@ struct Change<'a> {
     why: &'a str,
 }
 
-/// What is changed: what several objects share first, then each object with what is its own.
+/// What is changed: images first, then what is an object's own, and last what several share.
 pub fn changed(decisions: &[Decision]) -> Vec<Entry> {
     let all: Vec<Change<'_>> = decisions.iter().filter_map(change).collect();
     let mut shared: BTreeMap<(String, &str, &str), Vec<&Change<'_>>> = BTreeMap::new();
     for change in &all {
         shared.entry((short_path(change), change.after, change.why)).or_default().push(change);
     }
-    let is_shared = |c: &[&Change<'_>]| objects_of(c).len() >= SHARED && !c[0].path.ends_with("image");
+    let is_shared = |c: &[&Change<'_>]| objects_of(c).len() >= SHARED && !c.iter().any(|c| is_field(c.path, "image"));
     shared.retain(|_, changes| is_shared(changes));
-    let mut entries: Vec<Entry> = shared.iter().map(|((path, after, why), changes)| shared_entry(path, (after, why), changes)).collect();
     let own = all.iter().filter(|c| !shared.contains_key(&(short_path(c), c.after, c.why)));
     let mut by_object: BTreeMap<(&str, &str), Vec<&Change<'_>>> = BTreeMap::new();
     for change in own {
         by_object.entry((change.object.kind.as_str(), change.object.name.as_str())).or_default().push(change);
     }
-    entries.extend(by_object.values().map(|changes| own_entry(changes)));
-    entries
+    let runs_another = |changes: &&Vec<&Change<'_>>| changes.iter().any(|c| is_field(c.path, "image"));
+    let (images, others): (Vec<_>, Vec<_>) = by_object.values().partition(runs_another);
+    let shared = shared.iter().map(|((path, after, why), changes)| shared_entry(path, (after, why), changes));
+    images.into_iter().chain(others).map(|changes| own_entry(changes)).chain(shared).collect()
 }
 
 fn change(decision: &Decision) -> Option<Change<'_>> {
@@ -120,9 +93,9 @@ pub fn plural(count: usize, word: &str) -> String {
 /// An object with a paragraph for each change; changes that are short share one where they share the reason.
 fn own_entry(changes: &[&Change<'_>]) -> Entry {
     let mut entry = Entry::of(changes.first().map(|c| c.object.to_string()).unwrap_or_default());
-    let has_hosts = changes.iter().any(|c| c.path.ends_with(".host"));
+    let has_hosts = changes.iter().any(|c| is_field(c.path, "host"));
     // Certificates follow the hosts.
-    for change in changes.iter().filter(|c| !(has_hosts && c.path.starts_with("spec.tls[") && c.path.ends_with(".hosts"))) {
+    for change in changes.iter().filter(|c| !(has_hosts && c.path.starts_with("spec.tls[") && is_field(c.path, "hosts"))) {
         let phrase = phrase(&short_path(change), change.before, change.after);
         match entry.says.last_mut().filter(|last| last.why == change.why) {
             Some(last) if last.text.len() + phrase.len() < TOGETHER_MAX => last.text = format!("{}, {phrase}", last.text),
@@ -133,7 +106,18 @@ fn own_entry(changes: &[&Change<'_>]) -> Entry {
             None => entry = entry.because(phrase, change.why),
         }
     }
+    let more = entry.says.len().saturating_sub(CHANGES_MAX);
+    if more > 1 {
+        let why = entry.says.last().map(|last| last.why.clone()).unwrap_or_default();
+        entry.says.truncate(CHANGES_MAX);
+        return entry.because(format!("and {more} more changes: --all shows them"), why);
+    }
     entry
+}
+
+/// Whether that field is where a path ends.
+fn is_field(path: &str, field: &str) -> bool {
+    path.rsplit('.').next() == Some(field)
 }
 
 /// The part of a path that tells the field: `image`, `replicas`, `rules[0].host`.
@@ -143,17 +127,20 @@ fn short_path(change: &Change<'_>) -> String {
     for prefix in ["spec.jobTemplate.spec.template.spec.", "spec.template.spec.", "spec.template.", "spec.", "metadata."] {
         path = path.strip_prefix(prefix).unwrap_or(path);
     }
-    if path.starts_with("rules[") && path.ends_with(".host") {
+    if path.starts_with("rules[") && is_field(path, "host") {
         return "host".to_owned();
     }
     let own = format!("containers[{object}].");
-    path.strip_prefix(&own).unwrap_or(path).to_owned()
+    match path.strip_prefix("data[").and_then(|rest| rest.split_once(']')) {
+        Some((key, line)) => format!("{key}{line}"),
+        None => path.strip_prefix(&own).unwrap_or(path).to_owned(),
+    }
 }
 
 fn phrase(path: &str, before: &str, after: &str) -> String {
     let name = path.strip_prefix("annotations[").and_then(|rest| rest.strip_suffix(']'));
     let path = name.map_or_else(|| path.to_owned(), |name| format!("annotation {name}"));
-    let images = path.ends_with("image").then(|| Some((before.parse::<ImageRef>().ok()?, after.parse::<ImageRef>().ok()?))).flatten();
+    let images = is_field(&path, "image").then(|| Some((before.parse::<ImageRef>().ok()?, after.parse::<ImageRef>().ok()?))).flatten();
     match images.filter(|(old, new)| old.same_repository(new)) {
         Some((old, new)) => return format!("{path} {} -> {}", version(&old), version(&new)),
         None if after == ABSENT => format!("{path} dropped"),

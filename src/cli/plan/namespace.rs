@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::read::{Reading, read, stand_in};
 use super::text::{About, Shown};
-use super::{PlanArgs, answer, objects, style};
+use super::{PlanArgs, answer, is_complete, objects, style};
 use crate::cli::Global;
 use crate::cli::cluster::Cluster;
 use crate::cli::draft::{Draft, Needed};
@@ -25,16 +25,16 @@ use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, Failure> {
     let cluster = Cluster::connect(global).await?;
     let reading = read(&cluster, name, &[], &[]).await?;
-    if reading.snapshot.objects.is_empty() {
+    let copied = Copied::of(name, reading)?;
+    if copied.plan.stages.is_empty() {
         return Err(Failure::failed(format!("namespace {name} holds nothing that could be copied")).next("name another one"));
     }
-    let copied = Copied::of(name, reading)?;
     if let Some(path) = &args.write_baseline {
         write(path, &copied.yaml())?;
         note(&format!("wrote {}; look at its comments, then: kubectl apply -f {}", path.display(), path.display()));
     }
     print(&copied.render(global.output, args.all)?)?;
-    Ok(answer(copied.report.is_complete()))
+    Ok(answer(is_complete(&copied.plan, &copied.report)))
 }
 
 /// What a copy would be.

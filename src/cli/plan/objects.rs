@@ -5,11 +5,10 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::fold::counts;
 use crate::cli::errors::Failure;
 use crate::cli::output::{Format, document};
-use crate::plan::complete::Report;
-use crate::plan::{Decision, Manifest, Plan, Planned, PlannedHook};
+use crate::plan::complete::{Counts, Report};
+use crate::plan::{Decision, External, Manifest, Plan, Planned, PlannedHook};
 
 /// Digits of a digest: enough to tell two values apart, and too few to guess one by.
 const DIGEST_LEN: usize = 8;
@@ -62,12 +61,17 @@ pub fn names(plan: &Plan) -> String {
 
 /// Everything as one document; `more` goes beside it.
 pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
-    let counts = counts(&plan.decisions);
+    let counts = Counts::of(&plan.decisions);
+    let added = plan.decisions.iter().filter(|d| matches!(d, Decision::Added { .. })).count();
     let mut value = json!({
-        "complete": report.is_complete(),
+        "complete": super::is_complete(plan, report),
         "workloads": report.workloads(),
         "report": report,
-        "counts": {"objects": counts.objects, "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out, "added": counts.added},
+        "counts": {"objects": counts.objects(), "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out, "added": added},
+        "externals": plan.externals.iter().map(external).collect::<Vec<_>>(),
+        "invalid": plan.invalid,
+        "stalled": plan.stalled,
+        "warnings": plan.warnings,
         "urls": plan.urls.iter().map(|u| &u.url).collect::<Vec<_>>(),
         "decisions": plan.decisions.iter().map(decision).collect::<Vec<_>>(),
         "objects": plan.stages.iter().flatten().map(|p| shown(&p.manifest)).collect::<Vec<_>>(),
@@ -77,6 +81,11 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
         map.extend(more);
     }
     value
+}
+
+fn external(external: &External) -> Value {
+    let used_by: Vec<String> = external.used_by.iter().map(|place| format!("{} {}", place.object, place.path)).collect();
+    json!({"host": external.host, "port": external.port, "kind": external.kind, "usedBy": used_by})
 }
 
 fn hook(planned: &PlannedHook) -> Value {

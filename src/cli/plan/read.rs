@@ -171,7 +171,7 @@ fn sorted(listed: &[Listed]) -> Reading {
         }
     }
     let all = |kind: &str| listed.iter().find(|l| l.resource.kind == kind).and_then(|l| l.objects.as_deref());
-    let pods = Pods { pods: all("Pod"), slices: all("EndpointSlice"), replica_sets: all("ReplicaSet").unwrap_or_default() };
+    let pods = Pods { pods: all("Pod"), slices: all("EndpointSlice"), owners: owners(listed) };
     reading.evidence.behind = pods.behind(&reading.snapshot.objects);
     reading
 }
@@ -189,16 +189,17 @@ fn add_name(object: &Manifest, snapshot: &mut Snapshot) {
     }
 }
 
-fn owner(object: &Manifest) -> Option<String> {
-    let owner = object.items("/metadata/ownerReferences").find(|o| o.get("controller") == Some(&Value::Bool(true)))?;
-    Some(format!("{}/{}", owner.get("kind")?.as_str()?, owner.get("name")?.as_str()?))
+/// The owners of everything that has one, by kind and name.
+fn owners(listed: &[Listed]) -> HashMap<(String, String), ObjectName> {
+    let objects = listed.iter().filter_map(|l| l.objects.as_ref()).flatten();
+    objects.filter_map(|object| Some(((object.kind().to_owned(), object.name().name), controller(object)?))).collect()
 }
 
 /// The running part of a namespace.
 struct Pods<'a> {
     pods: Option<&'a [Manifest]>,
     slices: Option<&'a [Manifest]>,
-    replica_sets: &'a [Manifest],
+    owners: HashMap<(String, String), ObjectName>,
 }
 
 impl Pods<'_> {
@@ -229,11 +230,18 @@ impl Pods<'_> {
         if labels.is_empty() { Vec::new() } else { self.pods.unwrap_or_default().iter().filter(fits).collect() }
     }
 
-    /// What made a pod: its controller, and of a ReplicaSet the controller of that.
-    fn maker(&self, pod: &Manifest) -> String {
-        let direct = owner(pod).unwrap_or_else(|| pod.name().to_string());
-        let set = self.replica_sets.iter().find(|set| set.name().to_string() == direct);
-        set.and_then(owner).unwrap_or(direct)
+    /// What made a pod in the end: its controller, or that one's, and so on. Owners cannot go in circles for long.
+    fn maker(&self, pod: &Manifest) -> ObjectName {
+        /// More generations than any operator has.
+        const GENERATIONS: usize = 8;
+        let mut maker = pod.name();
+        for _ in 0..GENERATIONS {
+            match self.owners.get(&(maker.kind.clone(), maker.name.clone())) {
+                Some(owner) => maker = owner.clone(),
+                None => break,
+            }
+        }
+        maker
     }
 }
 

@@ -10,7 +10,7 @@ use crate::api::status::ImageOrigin;
 use crate::cli::plan::page::Style;
 use crate::kinds::{Known, Reading as Treated};
 use crate::plan::complete::{Behind, Evidence};
-use crate::plan::{ImageSwap, Manifest};
+use crate::plan::{ImageSwap, Manifest, ObjectName};
 
 const PLAIN: Style = Style { width: 80, colour: false };
 
@@ -132,7 +132,8 @@ spec: {rules: [{host: shop.example.com, http: {paths: [{path: /, pathType: Prefi
 
 fn nasty() -> Copied {
     let mut reading = reading(manifests(NASTY));
-    let behind = Behind { endpoints: 3, makers: BTreeSet::from(["StrimziPodSet/events-kafka".to_owned()]) };
+    let kafka = ObjectName { api_version: "kafka.strimzi.io/v1".into(), kind: "Kafka".into(), name: "events".into() };
+    let behind = Behind { endpoints: 3, makers: BTreeSet::from([kafka]) };
     reading.evidence = Evidence { behind: Some(BTreeMap::from([("events".to_owned(), behind)])) };
     reading.unread = vec!["rolebindings".to_owned(), "roles".to_owned()];
     Copied::of("shop", reading).unwrap()

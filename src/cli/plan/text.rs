@@ -1,9 +1,10 @@
 //! A plan as people read it: what they have to see to first, what differs next, and of the rest the counts. Pure.
 
-use super::fold::{self, counts, plural};
+use super::fold::{self, plural};
+use super::outside;
 use super::page::{Entry, Page, Style, Tone};
 use crate::api::baseline::HookMoment;
-use crate::plan::complete::{Finding, Report};
+use crate::plan::complete::{Counts, Finding, Report};
 use crate::plan::{ObjectName, Plan, PlannedHook};
 
 /// What a page is about.
@@ -53,8 +54,9 @@ impl Shown<'_> {
     pub fn render(&self, style: Style) -> String {
         let mut page = Page::new(style);
         self.head(&mut page);
-        page.section("needs you", &self.report.missing.iter().map(|f| entry(f, Tone::Mend)).collect::<Vec<_>>());
-        page.section("worth knowing", &self.report.warnings.iter().map(|f| entry(f, Tone::Mend)).collect::<Vec<_>>());
+        page.section("needs you", &self.needs());
+        page.section("worth knowing", &self.worth_knowing());
+        page.section("reached outside the namespace", &outside::entries(&self.plan.externals));
         if self.all {
             page.section("every object", &fold::all(&self.plan.decisions));
         } else {
@@ -63,24 +65,39 @@ impl Shown<'_> {
             page.section("added", &fold::added(&self.plan.decisions));
         }
         page.section("hooks", &self.plan.hooks.iter().map(hook).collect::<Vec<_>>());
-        for why in &self.plan.stalled {
-            page.paragraph(Tone::Bad, &format!("It would stall: {why}"));
-        }
         self.tail(&mut page);
         page.finish()
     }
 
+    /// What the Baseline says and what cannot be done, and what is missing.
+    fn needs(&self) -> Vec<Entry> {
+        let invalid = self.plan.invalid.iter().map(|why| Entry::new("the Baseline", why.clone()));
+        let stalled = self.plan.stalled.iter().map(|why| Entry::new("it would stall", why.clone()));
+        invalid.chain(stalled).chain(self.report.missing.iter().map(entry)).collect()
+    }
+
+    fn worth_knowing(&self) -> Vec<Entry> {
+        let baseline = self.plan.warnings.iter().map(|why| Entry::new("the Baseline", why.clone()));
+        self.report.warnings.iter().map(entry).chain(baseline).collect()
+    }
+
     fn head(&self, page: &mut Page) {
-        let (counts, report) = (counts(&self.plan.decisions), self.report);
+        let (counts, report) = (Counts::of(&self.plan.decisions), self.report);
         let what = match self.about {
             About::Namespace { name, .. } => name.to_owned(),
             About::Environment { name, namespace, baseline } => format!("{name} in namespace {namespace}, a copy of {baseline}"),
         };
         let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
-        let objects = plural(counts.objects, "object");
-        let added = if counts.added == 0 { String::new() } else { format!(" {} added.", counts.added) };
+        let objects = plural(counts.objects(), "object");
+        let added = match fold::added(&self.plan.decisions).len() {
+            0 => String::new(),
+            added => format!(" {added} added."),
+        };
         page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out.{added}"));
-        page.paragraph(if report.is_complete() { Tone::Good } else { Tone::Bad }, &self.verdict());
+        page.paragraph(if super::is_complete(self.plan, report) { Tone::Good } else { Tone::Bad }, &self.verdict());
+        if self.plan.urls.is_empty() {
+            page.paragraph(Tone::Plain, "It has no URL: there is no Ingress or route, or no domain for it.");
+        }
         for url in &self.plan.urls {
             match self.about {
                 About::Namespace { first, .. } => {
@@ -152,10 +169,10 @@ fn hook(planned: &PlannedHook) -> Entry {
 }
 
 /// A finding with what mends it under it.
-fn entry(finding: &Finding, tone: Tone) -> Entry {
+fn entry(finding: &Finding) -> Entry {
     let entry = Entry::new(finding.object.to_string(), finding.what.clone());
     match &finding.mend {
-        Some(mend) => entry.and(tone, format!("mend: {mend}")),
+        Some(mend) => entry.and(Tone::Mend, format!("mend: {mend}")),
         None => entry,
     }
 }

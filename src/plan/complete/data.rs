@@ -41,12 +41,14 @@ const HOOKS: [(&str, &str); 2] =
 /// Warnings about data that the environment does not have.
 pub(super) fn empty(view: &View<'_>) -> Vec<Finding> {
     let hooks: Vec<Finding> = jobs(view).filter_map(hook).collect();
-    let filled = view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
+    let filled = view.has_hooks || view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
     let databases = view.running.iter().copied().filter(|_| !filled).filter(|w| is_database(w) && !fills_itself(w));
     let databases = databases.filter(|w| starts_empty(view, w));
-    let databases =
-        databases.map(|w| Finding::new(w.name(), "starts empty: nothing in the plan fills it, unless a workload does so at its start"));
-    hooks.into_iter().chain(databases).collect()
+    let finding = |w: &Manifest| {
+        let what = "starts empty: nothing in the plan fills it, unless a workload does so at its start";
+        Finding::new(w.name(), what).mend("hooks: [{name: seed, when: BeforeWorkloads, job: {...}}]")
+    };
+    hooks.into_iter().chain(databases.map(finding)).collect()
 }
 
 /// Jobs that are not planned, since they ended.
@@ -58,7 +60,8 @@ fn jobs<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Manifest> {
 /// A Job that ran once, when the baseline was deployed.
 fn hook(job: &Manifest) -> Option<Finding> {
     let (_, tool) = HOOKS.into_iter().find(|(annotation, _)| job.text(annotation).is_some())?;
-    Some(Finding::new(job.name(), format!("ran when {tool} deployed the baseline, and does not run in a preview")))
+    let finding = Finding::new(job.name(), format!("ran when {tool} deployed the baseline, and does not run in a preview"));
+    Some(finding.mend(format!("hooks: [{{name: {}, when: BeforeWorkloads, job: {{...}}}}], with its spec", job.name().name)))
 }
 
 fn is_database(workload: &Manifest) -> bool {

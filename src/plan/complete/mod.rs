@@ -6,6 +6,7 @@
 //! [`Report::add`].
 
 mod baseline;
+mod counts;
 mod data;
 mod names;
 mod operators;
@@ -14,6 +15,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
@@ -23,8 +25,10 @@ use super::decision::{Decision, LeftOutReason};
 use super::kinds::is_workload;
 use super::manifest::{Manifest, ObjectName};
 use super::types::{Plan, Snapshot};
+use names::Texts;
 
 pub use baseline::{BaselineGaps, Gap, baseline_gaps};
+pub use counts::Counts;
 pub use services::matches;
 
 /// What is known of a baseline beyond the objects of its snapshot. Empty where nobody looked.
@@ -39,8 +43,8 @@ pub struct Evidence {
 pub struct Behind {
     /// Addresses that it has.
     pub endpoints: usize,
-    /// What makes the pods, such as `Kafka/events`.
-    pub makers: BTreeSet<String>,
+    /// What makes the pods in the end, such as `Kafka/events`.
+    pub makers: BTreeSet<ObjectName>,
 }
 
 /// How complete a plan is.
@@ -145,6 +149,14 @@ struct View<'a> {
     by_name: HashMap<(&'a str, &'a str), &'a Manifest>,
     /// Planned workloads that have pods.
     running: Vec<&'a Manifest>,
+    /// What makes pods in an environment, with the labels of those pods.
+    pods: Vec<(&'a Manifest, &'a Labels)>,
+    /// The same in the baseline.
+    originals: Vec<(&'a Manifest, &'a Labels)>,
+    /// What running workloads read, found when it is first asked for.
+    texts: OnceCell<Vec<Texts<'a>>>,
+    /// Whether the Baseline's hooks run Jobs in it.
+    has_hooks: bool,
     /// Why what is left out is.
     left_out: BTreeMap<(&'a str, &'a str), &'a LeftOutReason>,
 }
@@ -158,7 +170,17 @@ impl<'a> View<'a> {
             _ => None,
         });
         let by_name = planned.iter().filter_map(|m| Some(((m.kind(), m.text("/metadata/name")?), *m))).collect();
-        Self { snapshot, running, by_name, left_out: left_out.collect(), planned }
+        Self {
+            snapshot,
+            running,
+            by_name,
+            pods: pods(planned.iter().copied()),
+            originals: pods(&snapshot.objects),
+            texts: OnceCell::new(),
+            has_hooks: !plan.hooks.is_empty(),
+            left_out: left_out.collect(),
+            planned,
+        }
     }
 
     /// The planned object of that kind and name.
@@ -170,6 +192,12 @@ impl<'a> View<'a> {
     fn reason(&self, kind: &str, name: &str) -> Option<&'a LeftOutReason> {
         self.left_out.get(&(kind, name)).copied()
     }
+}
+
+type Labels = serde_json::Map<String, Value>;
+
+fn pods<'a>(objects: impl IntoIterator<Item = &'a Manifest>) -> Vec<(&'a Manifest, &'a Labels)> {
+    objects.into_iter().filter_map(|object| Some((object, services::pod_labels(object)?))).collect()
 }
 
 fn is_on(workload: &Manifest) -> bool {

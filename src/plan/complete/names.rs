@@ -13,30 +13,41 @@ use crate::plan::pods::{containers, text};
 /// Words in the name of a variable that holds an address.
 const ADDRESSES: [&str; 9] = ["HOST", "ADDR", "URL", "URI", "SERVER", "ENDPOINT", "SERVICE", "BROKER", "UPSTREAM"];
 
+/// What one workload reads: the names of variables or files with what stands in them, and arguments under no name.
+pub(super) struct Texts<'a> {
+    workload: String,
+    all: Vec<(&'a str, &'a str)>,
+}
+
 /// The planned workloads whose configuration names that Service, by their names.
 pub(super) fn users(view: &View<'_>, service: &str) -> BTreeSet<String> {
-    view.running.iter().filter(|w| names(view, w, service)).map(|w| w.name().name).collect()
+    let texts = view.texts.get_or_init(|| view.running.iter().map(|workload| read_by(view, workload)).collect());
+    let names = |texts: &&Texts<'_>| texts.all.iter().any(|(name, text)| in_variable(name, text, service));
+    texts.iter().filter(names).map(|texts| texts.workload.clone()).collect()
 }
 
-fn names(view: &View<'_>, workload: &Manifest, service: &str) -> bool {
-    let own = containers(workload).any(|(_, container)| in_container(container, service));
-    own || of_pods(workload).iter().filter(|r| r.kind == "ConfigMap").any(|r| in_config(view, r.name, service))
+fn read_by<'a>(view: &View<'a>, workload: &'a Manifest) -> Texts<'a> {
+    let mut all: Vec<(&str, &str)> = containers(workload).flat_map(|(_, container)| in_container(container)).collect();
+    for reference in of_pods(workload).iter().filter(|r| r.kind == "ConfigMap" && r.key.is_none()) {
+        let data = view.find("ConfigMap", reference.name).and_then(|c| c.get("/data")).and_then(Value::as_object);
+        all.extend(data.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
+    }
+    Texts { workload: workload.name().name, all }
 }
 
-fn in_container(container: &Value, service: &str) -> bool {
+fn in_container(container: &Value) -> Vec<(&str, &str)> {
     let items = |list: &str| container.get(list).and_then(Value::as_array).into_iter().flatten();
-    let in_env = items("env").any(|e| in_variable(text(e, "name").unwrap_or_default(), text(e, "value").unwrap_or_default(), service));
-    in_env || items("args").chain(items("command")).filter_map(Value::as_str).any(|argument| in_text(argument, service))
-}
-
-fn in_config(view: &View<'_>, name: &str, service: &str) -> bool {
-    let data = view.find("ConfigMap", name).and_then(|c| c.get("/data")).and_then(Value::as_object);
-    data.into_iter().flatten().any(|(key, value)| in_variable(key, value.as_str().unwrap_or_default(), service))
+    let env = items("env").filter_map(|e| Some((text(e, "name")?, text(e, "value")?)));
+    env.chain(items("args").chain(items("command")).filter_map(|argument| Some(("", argument.as_str()?)))).collect()
 }
 
 fn in_variable(name: &str, value: &str, service: &str) -> bool {
-    let name = name.to_uppercase();
-    let bare = value.split([',', ' ']).any(|part| part == service) && ADDRESSES.iter().any(|word| name.contains(word));
+    // Most texts do not have it in them at all.
+    if !value.contains(service) {
+        return false;
+    }
+    let is_address = || ADDRESSES.iter().any(|word| name.to_uppercase().contains(word));
+    let bare = value.split([',', ' ']).any(|part| part == service) && is_address();
     bare || in_text(value, service)
 }
 

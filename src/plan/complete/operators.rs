@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, View, listed};
+use crate::kinds::{Known, group_of};
 use crate::plan::manifest::ObjectName;
 use crate::plan::select::controller;
 
@@ -20,7 +21,17 @@ pub(super) fn left_behind(view: &View<'_>) -> Vec<Finding> {
     }
     let finding = |(owner, made): (ObjectName, Vec<String>)| {
         let it = if made.len() == 1 { "the copy runs" } else { "the copies run" };
-        Finding::new(owner, format!("makes {} here; {it} without it", listed(made.iter().map(String::as_str))))
+        let what = format!("makes {} here; {it} without it", listed(made.iter().map(String::as_str)));
+        mended(Finding::new(owner.clone(), what), &owner)
     };
     made.into_iter().map(finding).collect()
+}
+
+/// With the field that clones the owner's kind, where that is a custom resource.
+pub(super) fn mended(finding: Finding, owner: &ObjectName) -> Finding {
+    let group = group_of(&owner.api_version);
+    let is_custom = group.contains('.') && Known::find(group, &owner.kind).is_none();
+    let field =
+        || format!("clone.customResources: [{{group: {group}, kind: {}}}], where its operator looks after new namespaces", owner.kind);
+    if is_custom { finding.mend(field()) } else { finding }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Evidence, Finding, View, is_workload_name, listed, names};
+use super::{Evidence, Finding, Labels, View, is_on, is_workload_name, listed, names, operators};
 use crate::plan::manifest::{Manifest, ObjectName};
 use crate::plan::select::controller;
 
@@ -18,10 +18,10 @@ pub(super) fn unbacked(view: &View<'_>, evidence: &Evidence) -> Vec<Finding> {
         let behind = evidence.behind.as_ref().map(|all| all.get(&name.name).cloned().unwrap_or_default());
         let idle = behind.as_ref().is_some_and(|b| b.endpoints == 0) || is_off(view, service);
         let Some(labels) = selector(service).filter(|_| !idle) else { continue };
-        if view.planned.iter().any(|workload| selects(&labels, workload)) {
+        if view.pods.iter().any(|(_, of_pod)| matches(&labels, of_pod)) {
             continue;
         }
-        let makers: Vec<String> = behind.into_iter().flat_map(|b| b.makers).collect();
+        let makers: Vec<ObjectName> = behind.into_iter().flat_map(|b| b.makers).collect();
         findings.push(finding(view, service, (&labels, &makers)));
     }
     findings
@@ -35,8 +35,8 @@ fn is_service(object: &Manifest) -> bool {
 /// Whether what it selects is switched off in the baseline.
 fn is_off(view: &View<'_>, service: &Manifest) -> bool {
     let Some(labels) = selector(service) else { return false };
-    let mut selected = view.snapshot.objects.iter().filter(|o| selects(&labels, o)).peekable();
-    selected.peek().is_some() && selected.all(|o| o.get("/spec/replicas").and_then(Value::as_i64) == Some(0))
+    let mut selected = view.originals.iter().filter(|(_, of_pod)| matches(&labels, of_pod)).peekable();
+    selected.peek().is_some() && selected.all(|(workload, _)| !is_on(workload))
 }
 
 fn selector(service: &Manifest) -> Option<BTreeMap<&str, &str>> {
@@ -45,29 +45,36 @@ fn selector(service: &Manifest) -> Option<BTreeMap<&str, &str>> {
     (!labels.is_empty()).then_some(labels)
 }
 
-/// Whether the pods of a workload have all of the labels. A bare pod counts too.
-fn selects(labels: &BTreeMap<&str, &str>, workload: &Manifest) -> bool {
-    let template = if workload.kind() == "Pod" { "/metadata/labels" } else { "/spec/template/metadata/labels" };
-    workload.get(template).and_then(Value::as_object).is_some_and(|of_pod| matches(labels, of_pod))
+/// The labels of the pods that an object makes. A bare pod counts too.
+pub(super) fn pod_labels(object: &Manifest) -> Option<&Labels> {
+    match object.kind() {
+        "Pod" => object.get("/metadata/labels")?.as_object(),
+        "Service" | "ConfigMap" | "Secret" => None,
+        _ => object.get("/spec/template/metadata/labels")?.as_object(),
+    }
 }
 
 /// Whether a pod's labels are all those that a selector asks for.
-pub fn matches(labels: &BTreeMap<&str, &str>, of_pod: &serde_json::Map<String, Value>) -> bool {
+pub fn matches(labels: &BTreeMap<&str, &str>, of_pod: &Labels) -> bool {
     labels.iter().all(|(key, value)| of_pod.get(*key).and_then(Value::as_str) == Some(*value))
 }
 
-fn finding(view: &View<'_>, service: &Manifest, (labels, makers): (&BTreeMap<&str, &str>, &[String])) -> Finding {
+fn finding(view: &View<'_>, service: &Manifest, (labels, makers): (&BTreeMap<&str, &str>, &[ObjectName])) -> Finding {
     let name = service.name();
-    let lost = view.snapshot.objects.iter().find(|o| selects(labels, o) && is_workload_name(&o.name()));
-    let original = view.snapshot.objects.iter().find(|o| o.name() == name);
-    let owner = original.and_then(controller).map(|o| o.to_string());
-    let maker = if makers.is_empty() { owner } else { Some(listed(makers.iter().map(String::as_str))) };
-    let why = match (lost, maker) {
+    let mut lost = view.originals.iter().filter(|(_, of_pod)| matches(labels, of_pod)).map(|(workload, _)| workload);
+    let lost = lost.find(|workload| is_workload_name(&workload.name()));
+    let original = view.snapshot.objects.iter().find(|o| is_service(o) && o.text("/metadata/name") == Some(&name.name));
+    let maker = makers.first().cloned().or(original.and_then(controller));
+    let why = match (lost, &maker) {
         (Some(workload), _) => format!("nothing behind it: {} is left out", workload.name()),
         (None, Some(maker)) => format!("nothing behind it: its pods are made by {maker}, which is not cloned"),
         (None, None) => "nothing behind it: no workload here has the labels that it selects".to_owned(),
     };
-    Finding::new(name.clone(), with_users(view, &name, why))
+    let finding = Finding::new(name.clone(), with_users(view, &name, why));
+    match maker.filter(|_| lost.is_none()) {
+        Some(maker) => operators::mended(finding, &maker),
+        None => finding,
+    }
 }
 
 /// Adds who names the Service.

@@ -124,6 +124,12 @@ fn a_workload_that_is_left_out_would_not_start() {
     );
 }
 
+fn named(text: &str) -> ObjectName {
+    let (kind, name) = text.split_once('/').unwrap();
+    let api_version = if kind == "Deployment" { "apps/v1" } else { "kafka.strimzi.io/v1" };
+    ObjectName { api_version: api_version.into(), kind: kind.into(), name: name.into() }
+}
+
 #[test]
 fn a_service_that_nothing_stands_behind_is_named_with_who_names_it() {
     let names =
@@ -131,14 +137,15 @@ fn a_service_that_nothing_stands_behind_is_named_with_who_names_it() {
     let settings = object("v1", "ConfigMap", "settings").with("/data", json!({"app.yaml": "broker: kafka://events:9092/x"}));
     let reads = env_from(deployment("worker"), "configMapRef", "settings");
     let objects = [names("web", "events:9092"), names("api", "myevents:9092"), reads, settings, service("events"), service("web")];
-    let (world, behind) = (World::of(objects), |endpoints, maker: &str| Behind { endpoints, makers: BTreeSet::from([maker.to_owned()]) });
+    let (world, behind) = (World::of(objects), |endpoints, maker: &str| Behind { endpoints, makers: BTreeSet::from([named(maker)]) });
     let evidence = |events: Behind| Evidence {
         behind: Some(BTreeMap::from([("events".to_owned(), events), ("web".to_owned(), behind(1, "Deployment/web"))])),
     };
     let made = with(&world, &evidence(behind(3, "Kafka/events")));
     assert_eq!(
         lines(&made.missing),
-        ["Service/events: nothing behind it: its pods are made by Kafka/events, which is not cloned; named by web and worker"]
+        ["Service/events: nothing behind it: its pods are made by Kafka/events, which is not cloned; named by web and worker => \
+            clone.customResources: [{group: kafka.strimzi.io, kind: Kafka}], where its operator looks after new namespaces"]
     );
     assert!(made.would_not_start.is_empty() && !made.is_complete());
     assert!(with(&world, &evidence(Behind::default())).is_complete(), "without endpoints in the baseline it is as it was");
@@ -159,7 +166,8 @@ fn services_that_lead_outside_are_worth_knowing() {
 #[test]
 fn a_database_that_starts_empty_is_said_unless_something_fills_it() {
     let db = || stateful_set("db").image("registry.example.com/library/postgres:17").claim("data");
-    let empty = ["StatefulSet/db: starts empty: nothing in the plan fills it, unless a workload does so at its start"];
+    let empty = ["StatefulSet/db: starts empty: nothing in the plan fills it, unless a workload does so at its start => \
+        hooks: [{name: seed, when: BeforeWorkloads, job: {...}}]"];
     assert_eq!(lines(&of(&World::of([db()])).warnings), empty);
     let script = json!([{"name": "sql", "mountPath": "/docker-entrypoint-initdb.d/"}]);
     assert!(of(&World::of([db().with(&format!("{SPEC}/containers/0/volumeMounts"), script)])).warnings.is_empty());
@@ -173,14 +181,22 @@ fn a_database_that_starts_empty_is_said_unless_something_fills_it() {
 fn a_job_that_only_a_deploy_hook_ran_is_said() {
     let done = |name: &str| object("batch/v1", "Job", name).with("/status/conditions", json!([{"type": "Complete", "status": "True"}]));
     let report = of(&World::of([done("migrate").annotation("helm.sh/hook", "pre-upgrade"), done("other")]));
-    assert_eq!(lines(&report.warnings), ["Job/migrate: ran when Helm deployed the baseline, and does not run in a preview"]);
+    assert_eq!(
+        lines(&report.warnings),
+        ["Job/migrate: ran when Helm deployed the baseline, and does not run in a preview => \
+            hooks: [{name: migrate, when: BeforeWorkloads, job: {...}}], with its spec"]
+    );
 }
 
 #[test]
 fn an_operator_that_stays_behind_is_said_once() {
     let made = |o: Manifest| controlled_by(o, "postgresql.cnpg.io/v1", "Cluster/db");
     let report = of(&World::of([made(stateful_set("db")), made(service("db"))]));
-    assert_eq!(lines(&report.warnings), ["Cluster/db: makes Service/db and StatefulSet/db here; the copies run without it"]);
+    assert_eq!(
+        lines(&report.warnings),
+        ["Cluster/db: makes Service/db and StatefulSet/db here; the copies run without it => \
+            clone.customResources: [{group: postgresql.cnpg.io, kind: Cluster}], where its operator looks after new namespaces"]
+    );
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! What a plan reaches outside its namespace, as people read it. Pure.
+
+use std::collections::BTreeMap;
+
+use super::page::Entry;
+use crate::api::baseline::ExternalKind;
+use crate::plan::{External, ExternalUse};
+
+/// More places are counted.
+const PLACES: usize = 3;
+
+/// Each host with who names it and where.
+pub fn entries(externals: &[External]) -> Vec<Entry> {
+    externals.iter().map(|external| Entry::new(address(external), says(external))).collect()
+}
+
+/// `db.prod.internal:5432`.
+pub fn address(external: &External) -> String {
+    external.port.map_or_else(|| external.host.clone(), |port| format!("{}:{port}", external.host))
+}
+
+fn says(external: &External) -> String {
+    let kind = match external.kind {
+        ExternalKind::Namespace => "outside this namespace: ",
+        ExternalKind::Database => "a database of a cloud: ",
+        ExternalKind::Private => "in a private network: ",
+        ExternalKind::Address => "an address: ",
+        ExternalKind::Public => "",
+    };
+    let mut places: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for ExternalUse { object, path } in &external.used_by {
+        let name = if matches!(object.kind.as_str(), "ConfigMap" | "Secret") { object.to_string() } else { object.name.clone() };
+        places.entry(name).or_default().push(field(path));
+    }
+    let all: Vec<String> = places.into_iter().map(|(name, fields)| format!("{name} ({})", fields.join(", "))).collect();
+    let more = if all.len() > PLACES { format!(" and {} more", all.len() - PLACES) } else { String::new() };
+    format!("{kind}{}{more}", all.into_iter().take(PLACES).collect::<Vec<_>>().join(", "))
+}
+
+/// The part of a path that tells the place: `DATABASE_URL` of `spec...env[DATABASE_URL].value`.
+fn field(path: &str) -> &str {
+    let path = path.strip_suffix(".value").unwrap_or(path);
+    let named = path.strip_suffix(']').and_then(|rest| rest.rsplit_once("env[")).map(|(_, name)| name);
+    let data = path.strip_prefix("data.").or(path.strip_prefix("stringData."));
+    named.or(data).unwrap_or_else(|| path.rsplit('.').next().unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::ObjectName;
+
+    #[test]
+    fn a_host_is_told_with_who_names_it_and_where() {
+        let named = |kind: &str, name: &str, path: &str| ExternalUse {
+            object: ObjectName { api_version: "v1".into(), kind: kind.into(), name: name.into() },
+            path: path.into(),
+        };
+        let used_by = vec![
+            named("Deployment", "api", "spec.template.spec.containers[api].env[DATABASE_URL]"),
+            named("ConfigMap", "settings", "data.app.yaml"),
+            named("Deployment", "web", "spec.template.spec.containers[web].args[2]"),
+        ];
+        let external = External { host: "db.prod.internal".into(), port: Some(5432), kind: ExternalKind::Private, used_by };
+        let entry = entries(&[external]).remove(0);
+        assert_eq!(entry.label, "db.prod.internal:5432");
+        assert_eq!(entry.says[0].text, "in a private network: ConfigMap/settings (app.yaml), api (DATABASE_URL), web (args[2])");
+    }
+}
