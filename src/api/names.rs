@@ -20,6 +20,18 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY: &str = "preview-env";
 /// Kubernetes' own label that says which pods a namespace takes (Pod Security Standards).
 pub const LABEL_POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+/// Kubernetes' own labels of the Pod Security Standards: what is refused, what is answered with a warning, what is noted
+/// in the audit log. Each has a second one with the version of the standard.
+pub const POD_SECURITY_MODES: [&str; 3] = ["enforce", "warn", "audit"];
+/// Prefix of those labels.
+pub const POD_SECURITY_PREFIX: &str = "pod-security.kubernetes.io/";
+/// Label of namespaces from which requests come to the pods of environments: where an ingress controller or a gateway
+/// runs. Its value is `true`.
+pub const LABEL_INGRESS: &str = "preview-env.dev/ingress";
+/// Beginning of the names of objects that every environment has beside the copies.
+pub const OWN_PREFIX: &str = "preview-env-";
+/// Name of the NetworkPolicy, the ResourceQuota and the LimitRange of an environment.
+pub const OWN_OBJECT: &str = "preview-env-isolation";
 /// Hash of an object as we applied it; what was changed since by others shows as a different one.
 pub const ANNOTATION_APPLIED_HASH: &str = "preview-env.dev/applied-hash";
 

@@ -6,7 +6,7 @@ use crate::domain::{Baseline, Environment};
 use crate::plan::{ImageSwap, ResolvedImages};
 
 /// Raised with every change of the rules that is to reach environments which exist already.
-const PLAN_VERSION: &str = "1";
+const PLAN_VERSION: &str = "2";
 
 /// The digest of a plan's inputs: the commit where a value names it, the images, the Baseline's own spec, and the version
 /// of the rules.

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 
 use super::Context;
 use super::requests::{self, RequestError};
+use crate::api::baseline::isolation::NamespaceMarks;
 use crate::api::names::{
-    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, LABEL_POD_SECURITY,
-    MANAGED_BY, ROLE_BINDING,
+    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
+    POD_SECURITY_MODES, POD_SECURITY_PREFIX, ROLE_BINDING,
 };
 use crate::domain::Environment;
 use crate::domain::names::namespace_names;
+use crate::plan::admission;
 
 /// How making a namespace ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +52,7 @@ pub async fn ensure(context: &Context, environment: &Environment, name: &str) ->
     {
         return Ok(if seen.terminating { NamespaceOutcome::Terminating } else { NamespaceOutcome::Ours });
     }
-    match requests::create_namespace(&context.client, &namespace(environment, name, pod_security(context, environment))).await {
+    match requests::create_namespace(&context.client, &namespace(environment, name, &Marks::of(context, environment))).await {
         Ok(()) => Ok(NamespaceOutcome::Ours),
         Err(error) if error.code() == Some(409) => look_at(context, environment, name).await,
         Err(error) => Err(error),
@@ -93,19 +95,34 @@ fn labels(environment: &Environment) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
-/// What a pod may ask for, by the Pod Security Standards: as much as in the baseline's own namespace, and never more than
-/// `baseline`. A copy must not run what the original's namespace refuses.
-fn pod_security(context: &Context, environment: &Environment) -> &'static str {
-    match context.baselines.pod_security(&environment.baseline_namespace).as_deref() {
-        Some("restricted") => "restricted",
-        _ => "baseline",
+/// What a new namespace carries beside our labels.
+#[derive(Debug, Default)]
+struct Marks {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Marks {
+    /// The Baseline's own, and the Pod Security Standard: its version is the one that the plan judges by, so that both
+    /// say the same. `warn` shows it to whoever applies a workload by hand, `audit` notes it.
+    fn of(context: &Context, environment: &Environment) -> Self {
+        let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
+        let isolation = baseline.map(|b| b.isolation.clone()).unwrap_or_default();
+        let level = admission::level(context.baselines.pod_security(&environment.baseline_namespace).as_deref(), &isolation);
+        let NamespaceMarks { mut labels, annotations } = isolation.namespace;
+        for mode in POD_SECURITY_MODES {
+            labels.insert(format!("{POD_SECURITY_PREFIX}{mode}"), level.as_str().to_owned());
+            labels.insert(format!("{POD_SECURITY_PREFIX}{mode}-version"), admission::VERSION.to_owned());
+        }
+        Self { labels, annotations }
     }
 }
 
-fn namespace(environment: &Environment, name: &str, pod_security: &str) -> Namespace {
-    let mut labels = labels(environment);
-    labels.insert(LABEL_POD_SECURITY.to_owned(), pod_security.to_owned());
-    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+fn namespace(environment: &Environment, name: &str, marks: &Marks) -> Namespace {
+    let mut all = marks.labels.clone();
+    all.extend(labels(environment));
+    let annotations = (!marks.annotations.is_empty()).then(|| marks.annotations.clone());
+    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(all), annotations, ..ObjectMeta::default() };
     Namespace { metadata, ..Namespace::default() }
 }
 

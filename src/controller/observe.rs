@@ -21,8 +21,13 @@ pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed,
     let Some(contents) = context.baselines.contents(&baseline.namespace) else {
         return Ok(Observed::NotYet(format!("reading namespace {} for the first time", baseline.namespace)));
     };
-    let mut snapshot =
-        Snapshot { objects: contents.objects, others: contents.others, controlled: contents.controlled, missing_secrets: Vec::new() };
+    let mut snapshot = Snapshot {
+        objects: contents.objects,
+        others: contents.others,
+        controlled: contents.controlled,
+        missing_secrets: Vec::new(),
+        pod_security: context.baselines.pod_security(&baseline.namespace),
+    };
     let names = sources(&baseline.secrets);
     let secrets = names.iter().map(|name| requests::get_secret(&context.client, &baseline.namespace, name));
     let mut read = BTreeMap::new();

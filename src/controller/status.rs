@@ -218,7 +218,7 @@ pub fn left_out_of(plan: &Plan) -> Vec<LeftOut> {
         Decision::LeftOut { object, reason } if is_missing(reason) => {
             Some(LeftOut { kind: object.kind.clone(), name: object.name.clone(), why: decision.why() })
         }
-        Decision::LeftOut { .. } | Decision::Kept(_) | Decision::Noted { .. } | Decision::Changed { .. } => None,
+        Decision::LeftOut { .. } | Decision::Kept(_) | Decision::Noted { .. } | Decision::Changed { .. } | Decision::Added { .. } => None,
     };
     plan.decisions.iter().filter_map(left_out).filter(|l| seen.insert((l.kind.clone(), l.name.clone()))).collect()
 }

@@ -1,11 +1,13 @@
 //! Values that are parsed once and cannot be wrong afterwards. No client, no clock, no logging.
 
 pub mod baseline;
+pub mod cidr;
 pub mod environment;
 pub mod image_ref;
 pub mod lifetime;
 pub mod names;
 pub mod path_glob;
+pub mod quantity;
 pub mod repo_name;
 pub mod revision;
 pub mod seed;

@@ -1,9 +1,7 @@
 //! All rules of a plan as one value, so that a test can take one away and see what it was good for.
 
-use super::decision::LeftOutReason;
 use super::leave_out::dangling::{DANGLING, Dangling};
-use super::leave_out::{LEAVE_OUT, LeaveOut, NODE_ACCESS, refused};
-use super::manifest::Manifest;
+use super::leave_out::{LEAVE_OUT, LeaveOut};
 use super::rules::{RULES, Rule};
 
 /// The rules that a plan is made by.
@@ -20,11 +18,5 @@ impl RuleBook {
     /// Every rule that there is.
     pub fn all() -> Self {
         Self { leave_out: LEAVE_OUT.iter().collect(), dangling: DANGLING.iter().collect(), change: RULES.iter().collect() }
-    }
-
-    /// Why a copy may not run, if it asks for what a preview must not have. A patch of the Baseline can bring that, and can
-    /// mend it.
-    pub fn refusal(&self, copy: &Manifest) -> Option<LeftOutReason> {
-        refused(copy).filter(|_| self.leave_out.iter().any(|rule| rule.name == NODE_ACCESS))
     }
 }

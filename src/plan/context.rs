@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use super::answers::Answers;
 use super::hosts::{HostMap, by_age};
+use super::isolation::bound_accounts;
 use super::manifest::Manifest;
 use super::naming;
 use super::rewrite::Names;
 use super::select::Selection;
 use super::types::{ResolvedImages, Snapshot, Target};
+use crate::api::baseline::isolation::PodSecurity;
 use crate::domain::value_template::Values;
 
 /// Facts about the environment and about all objects that are cloned.
@@ -33,6 +35,10 @@ pub(super) struct Context<'a> {
     pub hosts: Option<HostMap>,
     /// Who answers which path of them.
     pub answers: Option<Answers>,
+    /// The Pod Security level that the environment's namespace enforces.
+    pub level: PodSecurity,
+    /// Names of the ServiceAccounts that hold rights by a RoleBinding which is cloned.
+    pub bound_accounts: HashSet<String>,
     /// Names that are rewritten.
     pub names: Names,
     /// What templates are filled from.
@@ -55,9 +61,16 @@ impl<'a> Context<'a> {
             target_ports: ports.filter_map(|p| p.get("targetPort")?.as_str().map(str::to_owned)).collect(),
             answers: hosts.as_ref().map(|hosts| Answers::of(&by_age(cloned), hosts)),
             hosts,
+            level: PodSecurity::default(),
+            bound_accounts: bound_accounts(cloned, &target.baseline.namespace),
             names: Names::default(),
             values: Values::default(),
         }
+    }
+
+    /// The same where the namespace enforces that level.
+    pub fn enforcing(self, level: PodSecurity) -> Self {
+        Self { level, ..self }
     }
 
     /// With what names stand for.

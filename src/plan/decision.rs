@@ -34,6 +34,13 @@ pub enum Decision {
         /// What to know.
         why: &'static str,
     },
+    /// It is in the environment alone: no baseline has it.
+    Added {
+        /// The object.
+        object: ObjectName,
+        /// What it is for.
+        why: String,
+    },
     /// It is not in the environment.
     LeftOut {
         /// The object.
@@ -59,6 +66,13 @@ pub enum LeftOutReason {
         /// What it asks for.
         what: &'static str,
     },
+    /// The API server would refuse it or its pods.
+    NotAdmitted {
+        /// Why, with the path of the field.
+        why: String,
+        /// What mends it.
+        mend: String,
+    },
     /// Anything else, as a sentence.
     Because(String),
 }
@@ -67,7 +81,11 @@ impl Decision {
     /// The object that was decided on.
     pub fn object(&self) -> &ObjectName {
         match self {
-            Self::Kept(object) | Self::Changed { object, .. } | Self::Noted { object, .. } | Self::LeftOut { object, .. } => object,
+            Self::Kept(object)
+            | Self::Changed { object, .. }
+            | Self::Noted { object, .. }
+            | Self::Added { object, .. }
+            | Self::LeftOut { object, .. } => object,
         }
     }
 
@@ -76,6 +94,7 @@ impl Decision {
         match self {
             Self::Kept(_) => "as in the baseline".to_owned(),
             Self::Changed { why, .. } | Self::Noted { why, .. } => (*why).to_owned(),
+            Self::Added { why, .. } => why.clone(),
             Self::LeftOut { reason, .. } => reason.sentence(),
         }
     }
@@ -92,6 +111,7 @@ impl fmt::Display for Decision {
             Self::Kept(object) => write!(f, "{object} kept"),
             Self::Changed { object, path, before, after, why } => write!(f, "{object} {path}: {before} -> {after} ({why})"),
             Self::Noted { object, path, why } => write!(f, "{object} {path}: {why}"),
+            Self::Added { object, why } => write!(f, "{object} added: {why}"),
             Self::LeftOut { object, .. } => write!(f, "{object} left out: {}", self.why()),
         }
     }
@@ -105,6 +125,7 @@ impl LeftOutReason {
             Self::MadeByKubernetes => "is there in every namespace anyway".to_owned(),
             Self::MadeBy(owner) => format!("is made anew by {owner}"),
             Self::Refused { path, what } => format!("asks for {what} ({path})"),
+            Self::NotAdmitted { why, .. } => why.clone(),
             Self::Because(sentence) => sentence.clone(),
         }
     }

@@ -5,12 +5,12 @@
 
 use serde_json::{Value, json};
 
+use super::admission::refusal;
 use super::context::Context;
 use super::decision::Decision;
 use super::kinds::is_workload;
 use super::manifest::Manifest;
 use super::pods::text;
-use super::refuse::refusal;
 use super::types::{Planned, PlannedHook, Snapshot};
 use super::{hash, rules, sealed};
 use crate::api::names::{LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_HOOK};
@@ -73,8 +73,8 @@ impl World<'_> {
             lend(&mut job, lender)?;
         }
         let (mut job, notes) = rules::apply_all(&job, self.context);
-        if let Some((path, what)) = refusal(&job) {
-            return Err(format!("it asks for {what} ({path})"));
+        if let Some(refusal) = refusal(&job, self.context.level) {
+            return Err(format!("it {}", refusal.why));
         }
         if !notes.failures.is_empty() {
             return Err(notes.failures.join("; "));

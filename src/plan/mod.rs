@@ -3,9 +3,11 @@
 //!
 //! [`plan()`] is a function of three values: what the baseline holds, what the environment is, and which images it runs.
 //! It decides first *which* objects are cloned (`select`), then *how* each changes (`rules`), and gives a [`Decision`]
-//! for everything that it meets. The controller applies the plan, the command line prints it, and the comment sums it
+//! for everything that it meets. Then `admission` takes out what the API server would refuse, and `isolation` adds what
+//! stands around the copies. The controller applies the plan, the command line prints it, and the comment sums it
 //! up, so all three say the same.
 
+pub mod admission;
 mod anew;
 mod answers;
 mod book;
@@ -17,6 +19,7 @@ mod externals;
 mod hash;
 mod hooks;
 mod hosts;
+mod isolation;
 mod kinds;
 mod leave_out;
 mod manifest;
@@ -24,7 +27,6 @@ mod naming;
 mod overrides;
 mod places;
 mod pods;
-mod refuse;
 pub mod rewrite;
 mod route_names;
 mod rules;
@@ -54,6 +56,8 @@ pub use select::controller;
 pub use source::Sources;
 pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
 
+use std::collections::HashSet;
+
 use book::RuleBook;
 use context::Context;
 use kinds::{STAGES, stage};
@@ -77,19 +81,23 @@ pub fn rule_names() -> Vec<&'static str> {
 /// The plan by those rules and no others.
 fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>, &ResolvedImages)) -> Plan {
     let selection = select::select_by(book, snapshot, target);
-    let context = Context::new(snapshot, &selection.cloned, (target, images)).named(&selection);
-    let Copies { stages, decisions, mut warnings, invalid } = clone_all(&selection.cloned, book, &context);
-    let left_out = [selection.left_out, decisions].concat();
+    let level = admission::level(snapshot.pod_security.as_deref(), &target.baseline.isolation);
+    let context = Context::new(snapshot, &selection.cloned, (target, images)).named(&selection).enforcing(level);
+    let Copies { mut stages, mut decisions, mut warnings, invalid } = clone_all(&selection.cloned, book, &context);
+    admission::admit(&mut stages, &mut decisions, &context);
+    let externals = outside(&stages, target);
+    let added = isolation::surround(&mut stages, &context);
+    stages.retain(|stage| !stage.is_empty());
     let hooks = hooks::plan(snapshot, &stages, &context);
-    let stalled = [workloads::stalled(snapshot, &left_out, images), hooks.stalled].concat();
-    let missing = secrets::missing(snapshot, &selection.cloned);
+    let stalled = [workloads::stalled(snapshot, &decisions, images), hooks.stalled].concat();
+    let missing = secrets::missing(snapshot, &planned(&selection.cloned, &decisions));
     warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
     warnings.extend(overrides::unused_images(&selection.cloned, images));
     Plan {
         workloads: workloads::workloads(&stages, images),
         urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
-        externals: outside(&stages, target),
-        decisions: sorted([left_out, missing, hooks.decisions].concat()),
+        externals,
+        decisions: sorted([selection.left_out, decisions, missing, hooks.decisions, added].concat()),
         awaits_images: workloads::awaits(stages.iter().flatten().chain(hooks.planned.iter().map(|h| &h.job)), images),
         stages,
         hooks: hooks.planned,
@@ -115,16 +123,11 @@ fn clone_all(cloned: &[&Manifest], book: &RuleBook, context: &Context<'_>) -> Co
         let (manifest, notes) = rules::apply_by(&book.change, object, context);
         copies.warnings.extend(notes.warnings);
         copies.invalid.extend(notes.failures);
-        if let Some(reason) = book.refusal(&manifest) {
-            copies.decisions.push(Decision::LeftOut { object: manifest.name(), reason });
-            continue;
-        }
         copies.decisions.extend(notes.decisions);
         if let Some(stage) = copies.stages.get_mut(stage(object)) {
             stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
         }
     }
-    copies.stages.retain(|stage| !stage.is_empty());
     copies.invalid.dedup();
     copies
 }
@@ -134,6 +137,12 @@ fn outside(stages: &[Vec<Planned>], target: &Target<'_>) -> Vec<External> {
     let objects = || stages.iter().flatten().map(|planned| &planned.manifest);
     let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects());
     externals(objects(), &inside)
+}
+
+/// Those of the objects that are not left out after all.
+fn planned<'a>(cloned: &[&'a Manifest], decisions: &[Decision]) -> Vec<&'a Manifest> {
+    let left_out: HashSet<&ObjectName> = decisions.iter().filter(|d| d.is_left_out()).map(Decision::object).collect();
+    cloned.iter().copied().filter(|object| !left_out.contains(&object.name())).collect()
 }
 
 /// The object with its own hash as an annotation.

@@ -8,6 +8,7 @@ use super::book::RuleBook;
 use super::{Controlled, ImageSwap, Manifest, ObjectName, Plan, ResolvedImages, Snapshot, Target, plan_by};
 use crate::api::baseline::Follow;
 use crate::api::status::ImageOrigin;
+use crate::domain::baseline::isolation::Isolation;
 use crate::domain::baseline::{Choices, Hosts, Rewrite, Selection};
 use crate::domain::{Baseline, EnvironmentName, Seed};
 
@@ -129,6 +130,22 @@ impl Manifest {
     }
 }
 
+/// What is made around a copy where the Baseline's `isolation` says this.
+pub fn isolated(isolation: Value) -> Isolation {
+    isolation_of(Value::Object([("isolation".to_owned(), isolation)].into_iter().collect()))
+}
+
+/// The same where the Baseline's spec says this.
+pub fn isolation_of(more: Value) -> Isolation {
+    let mut spec = json!({"repositories": [{"name": "acme/web"}]});
+    if let (Some(spec), Value::Object(mut more)) = (spec.as_object_mut(), more) {
+        spec.append(&mut more);
+    }
+    let mut object = crate::api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
+    object.metadata.namespace = Some("shop".into());
+    Baseline::try_from(&object).unwrap().isolation
+}
+
 /// Everything that a plan follows from: namespace `shop`, environment `web-pr-42`, domain `preview.example.com`.
 pub struct World {
     pub snapshot: Snapshot,
@@ -166,6 +183,7 @@ impl World {
             ttl: std::time::Duration::from_secs(86_400),
             follow: Follow::OnPush,
             hooks: vec![],
+            isolation: Isolation::default(),
         };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::book::RuleBook;
 use super::decision::{Decision, LeftOutReason};
+use super::isolation::is_taken;
 use super::kinds::{is_cloned, not_cloned};
 use super::leave_out::Facts;
 use super::leave_out::dangling::{Family, dangling, family};
@@ -13,6 +14,8 @@ use super::manifest::{Manifest, ObjectName};
 use super::pods::text;
 use super::types::{Snapshot, Target};
 use crate::kinds::group_of;
+
+const TAKEN: &str = "has a name that an environment's own objects have";
 
 /// What is cloned, and why the rest is not.
 pub(super) struct Selection<'a> {
@@ -31,7 +34,9 @@ pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selecti
 pub(super) fn select_by<'a>(book: &RuleBook, snapshot: &'a Snapshot, target: &Target<'_>) -> Selection<'a> {
     let facts = Facts::of(snapshot, target);
     let unknown = |object: &Manifest| (!is_cloned(object, target.baseline)).then(|| of_kind(object.group(), object.kind()));
-    let reason = |object: &Manifest| unknown(object).or_else(|| book.leave_out.iter().find_map(|rule| (rule.reason)(object, &facts)));
+    let taken = |object: &Manifest| is_taken(&object.name()).then(|| LeftOutReason::Because(TAKEN.to_owned()));
+    let by_rule = |object: &Manifest| book.leave_out.iter().find_map(|rule| (rule.reason)(object, &facts));
+    let reason = |object: &Manifest| unknown(object).or_else(|| taken(object)).or_else(|| by_rule(object));
     let (able, mut left_out) = split(snapshot.objects.iter().collect(), reason);
     // Only now, since the copy of an object whose owner is not cloned stands alone.
     let owners: HashSet<_> = able.iter().map(|o| family(&o.name())).collect();

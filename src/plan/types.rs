@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub controlled: Vec<Controlled>,
     /// Listed Secrets that are not there.
     pub missing_secrets: Vec<String>,
+    /// The Pod Security level that the namespace enforces, if it enforces one.
+    pub pod_security: Option<String>,
 }
 
 /// An object that another one controls.

@@ -44,12 +44,17 @@ fn main_image<'a>(manifest: &'a Manifest, images: &ResolvedImages) -> (&'a str, 
     (all.first().copied().unwrap_or_default(), ImageOrigin::Baseline)
 }
 
+/// Whether the branch builds an image of the workload.
+pub(super) fn is_built(manifest: &Manifest, images: &ResolvedImages) -> bool {
+    is_workload(manifest) && main_image(manifest, images).1 == ImageOrigin::Branch
+}
+
 /// A sentence for each workload that the branch builds and that is refused.
 pub(super) fn stalled(snapshot: &Snapshot, decisions: &[Decision], images: &ResolvedImages) -> Vec<String> {
-    let refused = |decision: &&Decision| matches!(decision, Decision::LeftOut { reason: LeftOutReason::Refused { .. }, .. });
+    let refused = |decision: &&Decision| matches!(decision, Decision::LeftOut { reason: LeftOutReason::NotAdmitted { .. }, .. });
     let is_built = |decision: &&Decision| {
-        let mut named = snapshot.objects.iter().filter(|o| is_workload(o) && o.name() == *decision.object());
-        named.any(|o| main_image(o, images).1 == ImageOrigin::Branch)
+        let mut named = snapshot.objects.iter().filter(|o| o.name() == *decision.object());
+        named.any(|o| is_built(o, images))
     };
     let sentence = |d: &Decision| format!("the branch builds {}, which is left out: it {}", d.object(), d.why());
     decisions.iter().filter(refused).filter(is_built).map(sentence).collect()

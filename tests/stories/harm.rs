@@ -48,8 +48,8 @@ fn pods_of_an_environment_may_ask_for_no_more_than_those_of_its_baseline() {
         let made = wait_for(&namespaces, &second.namespace(), "made", named).await?;
         assert_eq!(made.unwrap_or_default().labels().get(LABEL_POD_SECURITY).map(String::as_str), Some("restricted"));
         second
-            .wait("told why its pods do not start", |s| {
-                s.services.iter().any(|s| s.reason.as_deref().is_some_and(|r| r.contains("restricted")))
+            .wait("told what its pods ask for", |s| {
+                s.left_out.iter().any(|l| l.name == "api" && l.why.contains("level restricted forbids"))
             })
             .await?;
         Ok(())

@@ -29,6 +29,9 @@ pub struct CloneRules {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub patches: Vec<PatchRule>,
+    /// What containers ask for.
+    #[serde(default)]
+    pub resources: super::isolation::Resources,
     /// Kinds of custom resources whose objects are cloned. The service needs rights for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]

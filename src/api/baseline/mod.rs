@@ -5,6 +5,7 @@ mod clone;
 mod externals;
 mod hooks;
 mod images;
+pub mod isolation;
 mod overrides;
 mod selection;
 
@@ -76,6 +77,20 @@ pub struct BaselineSpec {
     /// How long an environment lives.
     #[serde(default)]
     pub lifetime: Lifetime,
+    /// What the pods of an environment may reach, ask for and use.
+    #[serde(default)]
+    pub isolation: isolation::Isolation,
+    /// Labels and annotations for new namespaces, beside ours.
+    #[serde(default)]
+    pub namespace: isolation::NamespaceMarks,
+    /// Where the pods run.
+    #[serde(default)]
+    pub scheduling: isolation::Scheduling,
+    /// Who may look into the environments, or change what is in them, beside whoever may anyway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub access: Vec<isolation::Access>,
 }
 
 /// One repository whose changes are previewed.

@@ -222,6 +222,12 @@ pub fn kept(decisions: &[Decision]) -> String {
     by_kind.into_iter().map(|(kind, count)| plural(count, kind)).collect::<Vec<_>>().join(", ")
 }
 
+/// What is made beside the copies, and what for.
+pub fn added(decisions: &[Decision]) -> Vec<Entry> {
+    let added = decisions.iter().filter(|decision| matches!(decision, Decision::Added { .. }));
+    added.map(|decision| Entry::new(decision.object().to_string(), decision.why())).collect()
+}
+
 /// Every decision, a paragraph each.
 pub fn all(decisions: &[Decision]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
@@ -232,6 +238,7 @@ pub fn all(decisions: &[Decision]) -> Vec<Entry> {
             Decision::LeftOut { .. } => (format!("left out: {}", decision.why()), String::new()),
             Decision::Kept(_) => ("as it is".to_owned(), String::new()),
             Decision::Noted { path, why, .. } => (format!("{path} stays"), (*why).to_owned()),
+            Decision::Added { .. } => (format!("added: {}", decision.why()), String::new()),
         };
         let before = entries.pop_if(|entry| entry.label == label);
         entries.push(before.unwrap_or_else(|| Entry::of(label)).because(says, why));

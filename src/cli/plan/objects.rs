@@ -62,11 +62,12 @@ pub fn names(plan: &Plan) -> String {
 /// Everything as one document; `more` goes beside it.
 pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
     let counts = Counts::of(&plan.decisions);
+    let added = plan.decisions.iter().filter(|d| matches!(d, Decision::Added { .. })).count();
     let mut value = json!({
         "complete": super::is_complete(plan, report),
         "workloads": report.workloads(),
         "report": report,
-        "counts": {"objects": counts.objects(), "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out},
+        "counts": {"objects": counts.objects(), "kept": counts.kept, "changed": counts.changed, "leftOut": counts.left_out, "added": added},
         "externals": plan.externals.iter().map(external).collect::<Vec<_>>(),
         "invalid": plan.invalid,
         "stalled": plan.stalled,
@@ -98,6 +99,7 @@ fn decision(decision: &Decision) -> Value {
         Decision::Changed { path, before, after, .. } => ("changed", Some((path, before, after))),
         Decision::Noted { .. } => ("noted", None),
         Decision::LeftOut { .. } => ("leftOut", None),
+        Decision::Added { .. } => ("added", None),
     };
     value["is"] = is.into();
     if let Some((path, before, after)) = change {

@@ -11,6 +11,7 @@ use kube::core::ApiResource;
 use kube::discovery::{Discovery, Scope, verbs};
 use serde_json::Value;
 
+use crate::api::names::LABEL_POD_SECURITY;
 use crate::cli::cluster::Cluster;
 use crate::cli::errors::{Asked, Exit, Failure};
 use crate::domain::baseline::{GroupKind, SecretRule};
@@ -57,7 +58,7 @@ enum How {
 
 /// Reads the namespace; of Secrets those that the rules copy, one by one, and custom resources of those kinds whole.
 pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[SecretRule], custom: &[GroupKind]) -> Result<Reading, Failure> {
-    check(cluster, namespace).await?;
+    let pod_security = check(cluster, namespace).await?;
     let kinds = kinds(cluster, custom).await?;
     let resources = kinds.iter().map(|(resource, _)| resource.clone()).collect();
     let lists = kinds.into_iter().map(|(resource, how)| list(cluster, namespace, (resource, how)));
@@ -68,12 +69,13 @@ pub async fn read(cluster: &Cluster, namespace: &str, secrets: &[SecretRule], cu
             .next(format!("ask whoever runs it for the role view there: kubectl create rolebinding -n {namespace} ...")));
     }
     let mut reading = Reading { resources, ..sorted(&listed) };
+    reading.snapshot.pod_security = pod_security;
     read_secrets(cluster, namespace, secrets, &mut reading).await?;
     Ok(reading)
 }
 
-/// A namespace that is not there looks like an empty one.
-async fn check(cluster: &Cluster, namespace: &str) -> Result<(), Failure> {
+/// The Pod Security level that the namespace enforces, if it does. A namespace that is not there looks like an empty one.
+async fn check(cluster: &Cluster, namespace: &str) -> Result<Option<String>, Failure> {
     let api: Api<Namespace> = Api::all(cluster.client());
     let asked = Asked { verb: "get", resource: "namespaces", namespace: Some(namespace) };
     match api.get_opt(namespace).await {
@@ -81,9 +83,9 @@ async fn check(cluster: &Cluster, namespace: &str) -> Result<(), Failure> {
             Err(Failure::new(Exit::NotFound, format!("there is no namespace {namespace}"))
                 .next("see what there is: kubectl get namespaces"))
         }
-        Ok(Some(_)) => Ok(()),
+        Ok(Some(there)) => Ok(there.metadata.labels.and_then(|labels| labels.get(LABEL_POD_SECURITY).cloned())),
         // Who may not look may still list what is in it.
-        Err(error) => cluster.may_ask(asked, async { Err::<(), _>(error) }).await.map(drop),
+        Err(error) => cluster.may_ask(asked, async { Err::<(), _>(error) }).await.map(|_| None),
     }
 }
 

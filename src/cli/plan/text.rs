@@ -62,6 +62,7 @@ impl Shown<'_> {
         } else {
             page.section("changed", &fold::changed(&self.plan.decisions));
             page.section("left out", &fold::left_out(&self.plan.decisions, |object| self.is_told(object)));
+            page.section("added", &fold::added(&self.plan.decisions));
         }
         page.section("hooks", &self.plan.hooks.iter().map(hook).collect::<Vec<_>>());
         self.tail(&mut page);
@@ -88,7 +89,11 @@ impl Shown<'_> {
         };
         let (kept, changed, left_out) = (counts.kept, counts.changed, counts.left_out);
         let objects = plural(counts.objects(), "object");
-        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out."));
+        let added = match fold::added(&self.plan.decisions).len() {
+            0 => String::new(),
+            added => format!(" {added} added."),
+        };
+        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out.{added}"));
         page.paragraph(if super::is_complete(self.plan, report) { Tone::Good } else { Tone::Bad }, &self.verdict());
         if self.plan.urls.is_empty() {
             page.paragraph(Tone::Plain, "It has no URL: there is no Ingress or route, or no domain for it.");

@@ -1,6 +1,7 @@
 //! A Baseline whose every field was understood.
 
 mod hooks;
+pub mod isolation;
 mod overrides;
 mod secrets;
 mod selection;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 
+use self::isolation::Isolation;
 use super::lifetime::parse_ttl;
 use super::path_glob::PathGlob;
 use super::slug::Slug;
@@ -64,6 +66,8 @@ pub struct Baseline {
     pub follow: Follow,
     /// Jobs that run in each environment, in their order.
     pub hooks: Vec<Hook>,
+    /// What is made around the copies.
+    pub isolation: Isolation,
 }
 
 /// The choices of `clone` that are one word each.
@@ -205,6 +209,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
             follow: spec.lifetime.follow,
             hooks: hooks::read(&spec.hooks)?,
+            isolation: Isolation::read(spec)?,
         })
     }
 }

@@ -210,7 +210,7 @@ fn left_out_workloads(plan: &Plan) -> Vec<Finding> {
         Decision::LeftOut { object, reason } if is_workload_name(object) && is_missing(reason) => {
             let finding = Finding::new(object.clone(), format!("left out: {}", decision.why()));
             Some(match reason {
-                LeftOutReason::Refused { path, .. } => finding.mend(format!("take {path} out of it, or do without it in previews")),
+                LeftOutReason::NotAdmitted { mend, .. } => finding.mend(mend.clone()),
                 _ => finding,
             })
         }

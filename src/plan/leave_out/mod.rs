@@ -15,7 +15,6 @@ mod guards;
 mod hand_filled;
 mod ingresses;
 mod jobs;
-mod node_access;
 mod opt_in;
 mod records;
 mod roles;
@@ -33,7 +32,6 @@ use super::types::{Snapshot, Target};
 
 pub(super) use bindings::is_account;
 pub(super) use going::is_being_deleted;
-pub(super) use node_access::refused;
 
 /// One reason to leave objects out, by the name that it has in docs/rules.md.
 pub(super) struct LeaveOut {
@@ -46,9 +44,6 @@ pub(super) struct LeaveOut {
 const fn because_of(name: &'static str, reason: fn(&Manifest, &Facts<'_>) -> Option<LeftOutReason>) -> LeaveOut {
     LeaveOut { name, reason }
 }
-
-/// The rule that is asked again after patches.
-pub(super) const NODE_ACCESS: &str = "node_access";
 
 /// The first reason that holds is the one that is said.
 pub(super) const LEAVE_OUT: &[LeaveOut] = &[
@@ -73,7 +68,6 @@ pub(super) const LEAVE_OUT: &[LeaveOut] = &[
     because_of("autoscalers", autoscalers::reason),
     because_of("roles", roles::reason),
     because_of("bindings", bindings::reason),
-    because_of(NODE_ACCESS, node_access::reason),
 ];
 
 /// What must be known about the whole to decide on one.

@@ -23,17 +23,20 @@ mod owners;
 mod patches;
 mod pods;
 mod replicas;
+mod resources;
 mod rewrite;
 mod role_bindings;
 mod rollout;
 mod route_backends;
 mod route_hosts;
 mod route_parents;
+mod scheduling;
 mod secret_values;
 mod selectors;
 mod server_fields;
 mod service_accounts;
 mod services;
+mod tokens;
 mod variables;
 mod volumes;
 
@@ -69,6 +72,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("cloud", cloud::apply),
     rule("evictions", evictions::apply),
     rule("service_accounts", service_accounts::apply),
+    rule("account_tokens", tokens::apply),
     rule("immutability", immutability::apply),
     rule("services", services::apply),
     rule("selectors", selectors::apply),
@@ -88,11 +92,18 @@ pub(super) const RULES: &[Rule] = &[
     rule("cron_jobs", cron_jobs::apply),
     rule("rollout", rollout::apply),
     rule("pods", pods::apply),
+    rule("resources", resources::apply),
+    rule("scheduling", scheduling::apply),
     rule("secret_values", secret_values::apply),
     rule("env", env::apply),
     rule("patches", patches::apply),
     rule("labels", labels::apply),
 ];
+
+/// Gives an object that is no copy our labels.
+pub(super) fn mark(manifest: &mut Manifest, context: &Context<'_>) {
+    labels::apply(manifest, context, &mut Notes::about(manifest.name()));
+}
 
 /// The object as the environment gets it, and every decision about it: at least one.
 pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
@@ -102,7 +113,7 @@ pub(super) fn apply_all(object: &Manifest, context: &Context<'_>) -> (Manifest, 
 /// The same by those rules and no others.
 pub(super) fn apply_by(rules: &[&Rule], object: &Manifest, context: &Context<'_>) -> (Manifest, Notes) {
     let mut manifest = object.clone();
-    let mut notes = Notes { object: object.name(), decisions: Vec::new(), warnings: Vec::new(), failures: Vec::new() };
+    let mut notes = Notes::about(object.name());
     for rule in rules {
         (rule.apply)(&mut manifest, context, &mut notes);
     }
@@ -131,6 +142,10 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    fn about(object: ObjectName) -> Self {
+        Self { object, decisions: Vec::new(), warnings: Vec::new(), failures: Vec::new() }
+    }
+
     /// A field went from one value to another.
     fn changed(&mut self, path: impl Into<String>, (before, after): (&str, &str), why: &'static str) {
         let (object, before, after) = (self.object.clone(), before.to_owned(), after.to_owned());

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::read;
 use crate::api::baseline::{Autoscalers, CronJobs, Gateway, Rbac, Volumes};
 use crate::domain::Baseline;
 use crate::plan::book::RuleBook;
 use crate::plan::kinds::is_cloned;
-use crate::plan::sample::World;
+use crate::plan::sample::{World, isolation_of};
 use crate::plan::select::controller;
 use crate::plan::{Manifest, ObjectName, rule_names};
 
@@ -41,6 +43,7 @@ fn world() -> World {
 /// The same under Baselines that choose otherwise, so that every rule has something to do.
 fn worlds() -> Vec<World> {
     let gateway = Gateway { name: "preview".into(), namespace: "infra".into(), section_name: None };
+    let thrifty = json!({"scheduling": {"nodeSelector": {"pool": "previews"}}, "clone": {"resources": {"requests": "Drop"}}});
     vec![
         world(),
         world().baseline(|b| {
@@ -48,6 +51,7 @@ fn worlds() -> Vec<World> {
             b.hosts.as_mut().unwrap().gateway = Some(gateway);
         }),
         world().baseline(|b| (b.choices.cron_jobs, b.choices.volumes) = (CronJobs::Skip, Volumes::Skip)),
+        world().baseline(|b| b.isolation = isolation_of(thrifty)),
         world().without_domain(),
     ]
 }

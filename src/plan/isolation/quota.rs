@@ -1,0 +1,212 @@
+//! The ResourceQuota of an environment, and what would exceed it: said in the plan, since the API server says it of single
+//! pods, and of an update only when there is one.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::demand::{Load, loads};
+use super::{Extra, limit_range, object, written};
+use crate::api::names::OWN_OBJECT;
+use crate::domain::baseline::isolation::Amounts;
+use crate::domain::quantity::Quantity;
+use crate::plan::admission::{Refusal, Template};
+use crate::plan::context::Context;
+use crate::plan::manifest::{Manifest, ObjectName};
+use crate::plan::types::Planned;
+use crate::plan::workloads::is_built;
+
+/// What there is room for beyond what the workloads ask for while all of them are updated at once: as much again, and
+/// this. Ours: for Jobs, for what a person starts by hand, and for a baseline that grows.
+const ROOM: i64 = 2;
+const MORE_PODS: Quantity = Quantity::whole(10);
+const MORE_CPU: Quantity = Quantity::whole(1);
+const MORE_MEMORY: Quantity = Quantity::mebi(1024);
+const MORE_CLAIMS: Quantity = Quantity::whole(2);
+const MORE_STORAGE: Quantity = Quantity::mebi(10 * 1024);
+
+/// The quota, where the Baseline wants one.
+pub fn quota(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
+    let given = context.target.baseline.isolation.quota.as_ref()?;
+    let loads = all(planned, context);
+    let hard = hard(&loads, given);
+    let mut manifest = object("v1", "ResourceQuota", OWN_OBJECT);
+    manifest.set(&[], "spec", json!({"hard": written(&hard)}));
+    let why = narrow(&loads, &hard).unwrap_or_else(|| "a bound for what it can use, with room for updates".to_owned());
+    Some(Extra { manifest, why })
+}
+
+fn all(planned: &[&Manifest], context: &Context<'_>) -> Vec<Load> {
+    let limits = limit_range::effective(planned, context);
+    planned.iter().flat_map(|object| loads(object, limits.as_ref())).collect()
+}
+
+/// What is computed, with what the Baseline gives in its place.
+fn hard(loads: &[Load], given: &Amounts) -> Amounts {
+    let most = |name: &str, more: Quantity| {
+        let one = |load: &Load| load.each.get(name).copied().unwrap_or_default() * (load.times + load.surge);
+        (name.to_owned(), loads.iter().map(one).sum::<Quantity>() * ROOM + more)
+    };
+    let none = |name: &str| (name.to_owned(), Quantity::ZERO);
+    let mut hard = Amounts::from([
+        none("services.loadbalancers"),
+        none("services.nodeports"),
+        most("persistentvolumeclaims", MORE_CLAIMS),
+        most("requests.storage", MORE_STORAGE),
+    ]);
+    if !loads.iter().any(|load| load.unbounded) {
+        hard.extend([most("pods", MORE_PODS), most("requests.cpu", MORE_CPU), most("requests.memory", MORE_MEMORY)]);
+    }
+    for name in given.keys() {
+        // Two names of one thing.
+        hard.remove(&format!("requests.{name}"));
+    }
+    hard.extend(given.clone());
+    hard
+}
+
+/// Why each of the planned objects that find no room in the quota or the LimitRange would be refused. What the branch
+/// builds has room first.
+pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> BTreeMap<ObjectName, Refusal> {
+    let isolation = &context.target.baseline.isolation;
+    let mut planned: Vec<&Manifest> = stages.iter().flatten().map(|planned| &planned.manifest).collect();
+    let limits = limit_range::effective(&planned, context);
+    planned.sort_by_key(|object| !is_built(object, context.images));
+    let mut refused = BTreeMap::new();
+    let mut left = isolation.quota.clone().unwrap_or_default();
+    for object in planned {
+        let range = limits.as_ref().and_then(|limits| limit_range::refusal(&Template::of(object)?, limits));
+        let loads = loads(object, limits.as_ref());
+        let range = range.map(|why| Refusal { why, mend: "raise isolation.limitRange, or lower clone.resources".to_owned() });
+        let quota = || Some(Refusal { why: too_much(&loads, &left)?, mend: "raise isolation.quota, or lower clone.resources".to_owned() });
+        match range.or_else(quota) {
+            Some(refusal) => drop(refused.insert(object.name(), refusal)),
+            None => take(&loads, &mut left),
+        }
+    }
+    refused
+}
+
+/// What a load takes at rest under that name of a quota: `cpu` is another name of `requests.cpu`.
+fn taken(load: &Load, name: &str) -> Option<Quantity> {
+    let amount = load.each.get(name).or_else(|| load.each.get(&format!("requests.{name}")));
+    amount.map(|amount| *amount * load.times)
+}
+
+fn take(loads: &[Load], left: &mut Amounts) {
+    for (name, amount) in left {
+        *amount = loads.iter().filter_map(|load| taken(load, name)).fold(*amount, |left, taken| left - taken);
+    }
+}
+
+fn too_much(loads: &[Load], left: &Amounts) -> Option<String> {
+    left.iter().find_map(|(name, left)| {
+        let asked: Quantity = loads.iter().filter_map(|load| taken(load, name)).sum();
+        let kind = name.split('.').next().unwrap_or_default();
+        let is_counted = kind == "limits" && loads.iter().any(|load| load.times > 0 && load.each.contains_key("pods"));
+        if is_counted && !loads.iter().any(|load| load.each.contains_key(name)) {
+            return Some(format!("says nothing about {name} ({}), and isolation.quota counts it", field(loads, name)));
+        }
+        (asked > *left).then(|| format!("asks for {asked} of {name} ({}), and isolation.quota has {left} left", field(loads, name)))
+    })
+}
+
+/// The field that says how much of it the object asks for.
+fn field(loads: &[Load], name: &str) -> &'static str {
+    let is_claim = loads.first().is_some_and(|load| load.object.kind == "PersistentVolumeClaim");
+    match name {
+        "pods" if loads.first().is_some_and(|load| matches!(load.object.kind.as_str(), "Job" | "CronJob")) => "parallelism",
+        "pods" => "spec.replicas",
+        "persistentvolumeclaims" | "requests.storage" if is_claim => "spec.resources",
+        "persistentvolumeclaims" | "requests.storage" => "spec.volumeClaimTemplates",
+        _ => "resources of its containers",
+    }
+}
+
+/// Where an update would find no room, although what is at rest does.
+fn narrow(loads: &[Load], hard: &Amounts) -> Option<String> {
+    let mut left = hard.clone();
+    take(loads, &mut left);
+    let short = |load: &Load| {
+        left.iter().find_map(|(name, left)| {
+            let each = load.each.get(name).copied().unwrap_or_default() * load.surge;
+            (each > *left)
+                .then(|| format!("an update of {} needs {each} of {name} for a while, and isolation.quota has {left} left", load.object))
+        })
+    };
+    loads.iter().find_map(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::plan::Manifest;
+    use crate::plan::sample::{Made, World, deployment, isolated, object, stateful_set};
+
+    fn requesting(name: &str, cpu: &str) -> Manifest {
+        deployment(name)
+            .image(&format!("acme/{name}:1"))
+            .with("/spec/template/spec/containers/0/resources", json!({"requests": {"cpu": cpu, "memory": "64Mi"}}))
+    }
+
+    fn made(objects: Vec<Manifest>, hard: &Value) -> Made {
+        World::of(objects).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": hard}}))).branch("acme/web", "2").plan()
+    }
+
+    fn hard(objects: Vec<Manifest>, given: &Value) -> Value {
+        made(objects, given).find("ResourceQuota/preview-env-isolation").value()["spec"]["hard"].clone()
+    }
+
+    #[test]
+    fn there_is_room_for_updates_and_none_for_public_addresses() {
+        let db = stateful_set("db").claim("data");
+        let hard = hard(vec![requesting("web", "500m"), db], &json!({}));
+        assert_eq!((&hard["services.loadbalancers"], &hard["services.nodeports"]), (&json!("0"), &json!("0")));
+        // Two pods of web during an update and one of db, twice, and ten.
+        assert_eq!(hard["pods"], json!("16"));
+        assert_eq!(hard["requests.cpu"], json!("3020m"));
+        assert_eq!((&hard["persistentvolumeclaims"], &hard["requests.storage"]), (&json!("4"), &json!("10Gi")));
+        assert!(hard.get("limits.memory").is_none(), "no limit that the baseline has not");
+    }
+
+    #[test]
+    fn what_is_given_stands_in_place_of_what_is_computed() {
+        let hard = hard(vec![], &json!({"pods": "7", "cpu": "3", "limits.memory": "1Gi"}));
+        assert_eq!((&hard["pods"], &hard["cpu"], &hard["limits.memory"]), (&json!("7"), &json!("3"), &json!("1Gi")));
+        assert!(hard.get("requests.cpu").is_none());
+    }
+
+    #[test]
+    fn a_workload_without_room_is_left_out_and_what_the_branch_builds_comes_first() {
+        let said = made(vec![requesting("api", "500m"), requesting("web", "600m")], &json!({"requests.cpu": "1"})).said();
+        assert!(
+            said.contains(
+                &"Deployment/api left out: asks for 500m of requests.cpu (resources of its containers), and isolation.quota has 400m left"
+                    .to_owned()
+            ),
+            "{said:?}"
+        );
+        assert!(said.iter().any(|line| line.starts_with("Deployment/web spec.template.spec.containers[web].image")), "{said:?}");
+        let stalled = made(vec![requesting("web", "2")], &json!({"requests.cpu": "1"})).plan.stalled;
+        assert!(stalled[0].contains("asks for 2 of requests.cpu ("), "{stalled:?}");
+    }
+
+    #[test]
+    fn room_that_only_an_update_lacks_is_said() {
+        let made = made(vec![requesting("web", "600m")], &json!({"requests.cpu": "1"}));
+        let said = made.said();
+        let line = "ResourceQuota/preview-env-isolation added: \
+            an update of Deployment/web needs 600m of requests.cpu for a while, and isolation.quota has 400m left";
+        assert!(said.contains(&line.to_owned()), "{said:?}");
+        assert_eq!(made.plan.workloads.len(), 1);
+    }
+
+    #[test]
+    fn claims_without_room_are_left_out_too() {
+        let claim =
+            |name: &str| object("v1", "PersistentVolumeClaim", name).with("/spec/resources", json!({"requests": {"storage": "2Gi"}}));
+        let said = made(vec![claim("a"), claim("b")], &json!({"requests.storage": "3Gi"})).said();
+        assert!(said[3].contains("asks for 2Gi of requests.storage (spec.resources), and isolation.quota has 1Gi left"), "{said:?}");
+    }
+}
