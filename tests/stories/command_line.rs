@@ -137,9 +137,9 @@ fn list_and_describe_show_people_and_scripts_what_is_there() {
         let revision = pull.revision()?;
 
         let table = normalised(&developer.run(&["list"]).await?.succeeds(), &revision);
-        insta::assert_snapshot!(table.replace("5d", "4d"), @r"
+        insta::assert_snapshot!(table.replace("4d23h", "5d"), @r"
         NAME      SOURCE           REVISION  PHASE  URL                                           EXPIRES
-        web-pr-1  acme/cli-list#1  COMMIT0   Ready  http://web-pr-1.cli-list.preview.example.com  4d
+        web-pr-1  acme/cli-list#1  COMMIT0   Ready  http://web-pr-1.cli-list.preview.example.com  5d
         ");
         let wide = developer.run(&["list", "-o", "wide"]).await?.succeeds();
         assert!(wide.contains("cli-list-web-pr-1  3/3"), "{wide}");

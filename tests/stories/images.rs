@@ -133,7 +133,7 @@ fn a_tag_that_still_holds_the_build_before_is_not_the_new_one() {
             spec["repositories"][0]["images"][0]["tag"] = json!("moving-{{ pull }}");
             spec["repositories"][0]["images"][0]["revisionLabel"] = json!(true);
         };
-        let shop = shop(world, "moving", open.host(), moving).await?;
+        let shop = shop(world, "moving-tag", open.host(), moving).await?;
         let pull = shop.pull_request("moving").await?;
         let tag = format!("moving-{}", pull.number);
         let first = open.push("acme/front", &tag, &Image::new("one").revision(&pull.revision()?)).await?;
@@ -156,7 +156,7 @@ fn a_guarded_registry_is_asked_with_the_pods_own_login_or_not_at_all() {
         let Some(Registries { guarded, .. }) = registries().await else { return Ok(()) };
         let login = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "listed-login"}, "type": "kubernetes.io/dockerconfigjson",
             "stringData": {".dockerconfigjson": guarded.docker_config().to_string()}});
-        let unlisted = shop(world, "unlisted", guarded.host(), |_| ()).await?;
+        let unlisted = shop(world, "unlisted-login", guarded.host(), |_| ()).await?;
         let pull = unlisted.pull_request("unlisted").await?;
         let message = pull.wait_for_condition(IMAGES_AVAILABLE, ConditionStatus::Unknown, "RegistryRefuses").await?;
         assert!(message.contains("401") && message.contains("runs by its tag"), "{message}");

@@ -26,9 +26,10 @@ pub(super) fn reason(object: &Manifest, facts: &Facts<'_>) -> Option<LeftOutReas
     if stays { None } else { because("is for nobody of the namespace: people get rights by access of the Baseline") }
 }
 
-/// Whether a subject is a ServiceAccount of that namespace. In a `RoleBinding` its namespace is always said.
+/// Whether a subject is a ServiceAccount of that namespace. One without a namespace is of the binding's own (`appliesToUser`
+/// of the API server's authorizer).
 pub(in crate::plan) fn is_account(subject: &Value, namespace: &str) -> bool {
-    text(subject, "kind") == Some("ServiceAccount") && text(subject, "namespace") == Some(namespace)
+    text(subject, "kind") == Some("ServiceAccount") && text(subject, "namespace").is_none_or(|own| own.is_empty() || own == namespace)
 }
 
 #[cfg(test)]
@@ -53,6 +54,10 @@ mod tests {
         let person = json!({"kind": "User", "name": "ann"});
         let nobody = "RoleBinding/b left out: is for nobody of the namespace: people get rights by access of the Baseline";
         assert_eq!(said(role(), person), nobody);
+        assert_eq!(
+            said(role(), json!({"kind": "ServiceAccount", "name": "api"})),
+            "RoleBinding/b subjects[0].namespace: shop -> shop-web-pr-42 (the environment has an account of its own)"
+        );
         assert!(said(json!({"kind": "ClusterRole", "name": "view"}), account()).contains("shop -> shop-web-pr-42"));
     }
 }

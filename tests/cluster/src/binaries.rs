@@ -47,7 +47,7 @@ impl Binaries {
     }
 }
 
-/// A file with the CustomResourceDefinitions of the Gateway API's standard channel, fetched once per user and machine. A
+/// A file with the `CustomResourceDefinition`s of the Gateway API's standard channel, fetched once per user and machine. A
 /// cluster has them only where somebody applies them.
 pub fn gateway_api() -> Result<PathBuf> {
     let shelf = Shelf::new(&GATEWAY_API)?;
