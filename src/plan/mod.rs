@@ -15,6 +15,7 @@ mod chosen;
 pub mod complete;
 mod context;
 mod decision;
+mod expose;
 mod externals;
 mod hash;
 mod hooks;
@@ -81,9 +82,11 @@ pub fn rule_names() -> Vec<&'static str> {
 /// The plan by those rules and no others.
 fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>, &ResolvedImages)) -> Plan {
     let selection = select::select_by(book, snapshot, target);
+    let exposed = expose::routes(&selection.cloned, target);
+    let cloned: Vec<&Manifest> = selection.cloned.iter().copied().chain(&exposed).collect();
     let level = admission::level(snapshot.pod_security.as_deref(), &target.baseline.isolation);
-    let context = Context::new(snapshot, &selection.cloned, (target, images)).named(&selection).enforcing(level);
-    let Copies { mut stages, mut decisions, mut warnings, invalid } = clone_all(&selection.cloned, book, &context);
+    let context = Context::new(snapshot, &cloned, (target, images)).named(&selection).enforcing(level);
+    let Copies { mut stages, mut decisions, mut warnings, invalid } = clone_all(&cloned, book, &context);
     admission::admit(&mut stages, &mut decisions, &context);
     let externals = outside(&stages, target);
     let added = isolation::surround(&mut stages, &context);
@@ -92,12 +95,13 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
     let stalled = [workloads::stalled(snapshot, &decisions, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, &planned(&selection.cloned, &decisions));
     warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
+    warnings.extend(expose::warnings(&selection.cloned, target));
     warnings.extend(overrides::unused_images(&selection.cloned, images));
     Plan {
         workloads: workloads::workloads(&stages, images),
-        urls: context.hosts.as_ref().map(|hosts| hosts.urls(&selection.cloned)).unwrap_or_default(),
+        urls: context.hosts.as_ref().map(|hosts| hosts.urls(&cloned)).unwrap_or_default(),
         externals,
-        decisions: sorted([selection.left_out, decisions, missing, hooks.decisions, added].concat()),
+        decisions: sorted([selection.left_out, expose::summed_up(decisions), missing, hooks.decisions, added].concat()),
         awaits_images: workloads::awaits(stages.iter().flatten().chain(hooks.planned.iter().map(|h| &h.job)), images),
         stages,
         hooks: hooks.planned,
@@ -125,7 +129,8 @@ fn clone_all(cloned: &[&Manifest], book: &RuleBook, context: &Context<'_>) -> Co
         copies.invalid.extend(notes.failures);
         copies.decisions.extend(notes.decisions);
         if let Some(stage) = copies.stages.get_mut(stage(object)) {
-            stage.push(Planned { source: source::source_hash(object, context.images), ..sealed(manifest) });
+            let source = source::source_hash(object, context.images).filter(|_| !expose::is_exposure(&object.name()));
+            stage.push(Planned { source, ..sealed(manifest) });
         }
     }
     copies.invalid.dedup();

@@ -164,7 +164,13 @@ pub struct Made {
 impl World {
     /// A baseline of those objects.
     pub fn of(objects: impl IntoIterator<Item = Manifest>) -> Self {
-        let hosts = Hosts { domain: "preview.example.com".into(), ingress_class_name: None, annotations: BTreeMap::new(), gateway: None };
+        let hosts = Hosts {
+            domain: "preview.example.com".into(),
+            ingress_class_name: None,
+            annotations: BTreeMap::new(),
+            gateway: None,
+            expose: vec![],
+        };
         let baseline = Baseline {
             namespace: "shop".into(),
             name: "shop".into(),

@@ -188,6 +188,28 @@ pub struct Hosts {
     /// The Gateway that all cloned routes (`HTTPRoute`, `GRPCRoute`) are attached to. Default: as in the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
+    /// Services that get a host although no route of the baseline leads to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["service".into()]))]
+    pub expose: Vec<Expose>,
+}
+
+/// A Service that gets a host of its own: `<environment>.<domain>` where no route has that, and else
+/// `<service>-<environment>.<domain>`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expose {
+    /// Its name.
+    #[schemars(length(min = 1, max = 63))]
+    pub service: String,
+    /// Its port. Default: its first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// Whether the Ingress asks for TLS, with the ingress controller's own certificate. With a Gateway its listener decides.
+    #[serde(default)]
+    pub tls: bool,
 }
 
 /// A Gateway of the Gateway API. It must allow routes from the environments' namespaces.

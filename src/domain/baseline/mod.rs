@@ -20,6 +20,7 @@ use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
 use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, Follow, ForgeKind, Gateway, MissingImage, Rbac, Replicas, Volumes};
 
+pub use crate::api::baseline::Expose;
 pub use hooks::{Hook, JobSource};
 
 pub use overrides::{EnvRule, PatchChange, PatchRule};
@@ -137,6 +138,8 @@ pub struct Hosts {
     pub annotations: BTreeMap<String, String>,
     /// What the cloned routes are attached to, where it differs.
     pub gateway: Option<Gateway>,
+    /// Services that get a host without a route in the baseline.
+    pub expose: Vec<Expose>,
 }
 
 /// The field of a Baseline that cannot be used, and why.
@@ -257,6 +260,7 @@ fn hosts(listed: &api::baseline::Hosts) -> Hosts {
         ingress_class_name: listed.ingress_class_name.clone(),
         annotations: listed.annotations.clone(),
         gateway: listed.gateway.clone(),
+        expose: listed.expose.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! not know.
 
 mod affinity;
+mod capabilities;
 mod catalogs;
 mod claims;
 mod cloud;
@@ -92,6 +93,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("cron_jobs", cron_jobs::apply),
     rule("rollout", rollout::apply),
     rule("pods", pods::apply),
+    rule("capabilities", capabilities::apply),
     rule("resources", resources::apply),
     rule("scheduling", scheduling::apply),
     rule("secret_values", secret_values::apply),

@@ -28,12 +28,15 @@ pub struct Cloned {
     pub trouble: Option<String>,
     /// Time from the merge until nothing was left.
     pub gone: Duration,
-    /// What `preview describe` says of it.
+    /// What `preview plan` says of the baseline.
+    pub planned: String,
+    /// What `preview describe` says of the environment.
     pub described: String,
 }
 
 /// Opens a pull request, waits for its environment, and merges.
 pub async fn clone(world: &World, system: &System) -> Result<Cloned> {
+    let planned = preview(world, &["plan", "--from-namespace", &system.namespace]).await?;
     let begun = Instant::now();
     let number = world.github.perform(Open::new(REPOSITORY, "change", DEVELOPER)).await?.number();
     let name = format!("system-pr-{number}");
@@ -45,7 +48,7 @@ pub async fn clone(world: &World, system: &System) -> Result<Cloned> {
     let waited = wait_for(&environments, &name, "Ready or Stalled", settled).await;
     let took = begun.elapsed();
     let status = environments.get(&name).await?.status.unwrap_or_default();
-    let described = described(world, &system.namespace, &name).await?;
+    let described = preview(world, &["describe", &name, "--namespace", &system.namespace]).await?;
     let gone = merged(world, &environments, (&name, number), status.namespace.as_deref()).await?;
     let ready = waited.is_ok() && is_true(&status.conditions, READY);
     Ok(Cloned {
@@ -55,6 +58,7 @@ pub async fn clone(world: &World, system: &System) -> Result<Cloned> {
         services: status.services,
         left_out: status.left_out,
         gone,
+        planned,
         described,
     })
 }
@@ -65,13 +69,14 @@ fn trouble(status: &PreviewEnvironmentStatus) -> Option<String> {
     stalled.or(unready).map(|condition| condition.message.clone())
 }
 
-async fn described(world: &World, namespace: &str, name: &str) -> Result<String> {
-    let config = world.cluster.kubeconfig_path();
-    let preview = std::env::current_exe().context("cannot find this program")?.with_file_name("preview");
-    let mut describe = tokio::process::Command::new(preview);
-    describe.args(["describe", name, "--namespace", namespace]).env("KUBECONFIG", config);
-    let output = describe.output().await.context("cannot run preview describe")?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+/// What the command line prints, as the administrator.
+async fn preview(world: &World, arguments: &[&str]) -> Result<String> {
+    let program = std::env::current_exe().context("cannot find this program")?.with_file_name("preview");
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env("KUBECONFIG", world.cluster.kubeconfig_path());
+    let output = command.output().await.with_context(|| format!("cannot run preview {}", arguments.join(" ")))?;
+    let (printed, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok(if printed.is_empty() { complaint.into_owned() } else { printed.into_owned() })
 }
 
 async fn merged(

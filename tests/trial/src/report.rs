@@ -33,7 +33,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds: Vec<String> = self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        writeln!(f, "\n{}: {} objects ({})", self.folder, self.kinds.values().sum::<usize>(), kinds.join(", "))?;
+        writeln!(f, "\n{}", self.cloned.planned)?;
+        writeln!(f, "{}: {} objects ({})", self.folder, self.kinds.values().sum::<usize>(), kinds.join(", "))?;
         for refused in &self.installed.refused {
             writeln!(f, "  not taken by this cluster: {refused}")?;
         }
