@@ -53,6 +53,11 @@ pub struct Needed {
     pub users: String,
 }
 
+/// Most Services that a draft exposes.
+const EXPOSED_MAX: usize = 10;
+/// Where nothing says which domain a team has.
+const SOME_DOMAIN: &str = "example.com";
+
 /// A Baseline as it might be.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -61,6 +66,8 @@ pub struct Draft {
     repositories: BTreeMap<String, BTreeSet<String>>,
     tag: String,
     domain: Option<String>,
+    /// Services that are reached from outside without a route.
+    expose: Vec<String>,
 }
 
 impl Draft {
@@ -80,7 +87,10 @@ impl Draft {
         if repositories.is_empty() {
             repositories.insert(format!("{SOMEBODY}/{namespace}"), BTreeSet::new());
         }
-        Self { namespace: namespace.to_owned(), repositories, tag: tag(&own), domain: domain(objects) }
+        let domain = domain(objects);
+        let expose = if domain.is_none() { reached_from_outside(objects) } else { Vec::new() };
+        let domain = domain.or_else(|| (!expose.is_empty()).then(|| format!("preview.{SOME_DOMAIN}")));
+        Self { namespace: namespace.to_owned(), repositories, tag: tag(&own), domain, expose }
     }
 
     /// The Baseline, without Secrets: whether one may be copied is for a person to say.
@@ -91,7 +101,8 @@ impl Draft {
         let repositories: Vec<Value> = self.repositories.iter().map(|(name, images)| self.repository(name, images)).collect();
         let mut spec = json!({ "repositories": repositories });
         if let Some(domain) = &self.domain {
-            spec["hosts"] = json!({ "domain": domain });
+            let expose: Vec<Value> = self.expose.iter().map(|service| json!({ "service": service })).collect();
+            spec["hosts"] = json!({ "domain": domain, "expose": expose });
         }
         let spec = serde_json::from_value(spec).map_err(|why| InvalidBaseline { field: "spec".to_owned(), why: why.to_string() })?;
         let mut object = api::Baseline::new(&self.namespace, spec);
@@ -136,7 +147,13 @@ impl Draft {
     fn hosts(&self) -> Vec<String> {
         let Some(domain) = &self.domain else { return Vec::new() };
         let comment = "  # Previews are labels under it: one wildcard DNS record serves them all.";
-        vec![comment.to_owned(), "  hosts:".to_owned(), format!("    domain: {domain}")]
+        let mut lines = vec![comment.to_owned(), "  hosts:".to_owned(), format!("    domain: {domain}")];
+        if !self.expose.is_empty() {
+            lines.push("    # No route leads to these, and they are reached from outside.".to_owned());
+            lines.push("    expose:".to_owned());
+            lines.extend(self.expose.iter().map(|service| format!("      - service: {service}")));
+        }
+        lines
     }
 }
 
@@ -235,6 +252,16 @@ fn tag(own: &[ImageRef]) -> String {
     }
 }
 
+/// Services that are reached without a route, by a load balancer or a port of the nodes.
+fn reached_from_outside(objects: &[Manifest]) -> Vec<String> {
+    let is_outside = |o: &&Manifest| matches!(o.text("/spec/type"), Some("LoadBalancer" | "NodePort"));
+    let services = objects.iter().filter(|o| o.kind() == "Service" && o.group().is_empty()).filter(is_outside);
+    let mut names: Vec<String> = services.map(|o| o.name().name).collect();
+    names.sort();
+    names.truncate(EXPOSED_MAX);
+    names
+}
+
 /// A domain beside the baseline's own: `preview.example.com` for `shop.example.com`.
 fn domain(objects: &[Manifest]) -> Option<String> {
     let routes = objects.iter().filter(|o| o.kind() == "Ingress" || o.kind() == "HTTPRoute").collect::<Vec<_>>();
@@ -245,7 +272,7 @@ fn domain(objects: &[Manifest]) -> Option<String> {
     hosts.sort_by_key(|host| (host.split('.').count(), (*host).to_owned()));
     let parent = hosts.first().and_then(|host| host.split_once('.')).map(|(_, parent)| parent);
     let parent = parent.filter(|parent| parent.contains('.'));
-    (!routes.is_empty()).then(|| format!("preview.{}", parent.unwrap_or("example.com")))
+    (!routes.is_empty()).then(|| format!("preview.{}", parent.unwrap_or(SOME_DOMAIN)))
 }
 
 #[cfg(test)]
@@ -296,6 +323,12 @@ mod tests {
         assert_eq!(of("shop.example.org").as_deref(), Some("preview.example.org"));
         assert_eq!(of("shop.local").as_deref(), Some("preview.example.com"));
         assert_eq!(Draft::of("shop", &[]).domain, None);
+        let front =
+            Manifest::new(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"}, "spec": {"type": "NodePort"}}));
+        let draft = Draft::of("shop", std::slice::from_ref(&front));
+        assert_eq!((draft.domain.as_deref(), draft.expose.as_slice()), (Some("preview.example.com"), &["front".to_owned()][..]));
+        assert!(draft.yaml(&[]).contains("    expose:\n      - service: front"));
+        assert!(Draft::of("shop", &[front, ingress("shop.example.com")]).expose.is_empty(), "a route stands for what it leads to");
     }
 
     #[test]

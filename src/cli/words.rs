@@ -200,6 +200,7 @@ fn sentence(condition: &Condition) -> String {
         "NotFound" => "the forge knows no such pull request or branch",
         "Refused" => "the forge refused to answer",
         "Unavailable" => "the forge does not answer",
+        "GoingOn" => "",
         other => other,
     };
     known.to_owned()

@@ -170,11 +170,13 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "docs/architecture.md",
         "docs/commands.md",
         "docs/configuration.md",
+        "docs/images.md",
         "docs/isolation.md",
         "docs/kinds.md",
         "docs/operations.md",
         "docs/rules.md",
         "docs/security.md",
+        "docs/systems.md",
         "docs/troubleshooting.md",
         "docs/values.md",
     ] {
