@@ -80,7 +80,9 @@ impl Draft {
         for image in &own {
             repositories.entry(repository(image)).or_default().insert(image.repository().to_owned());
         }
-        repositories.values_mut().for_each(|images| *images = images.iter().take(IMAGES_MAX).cloned().collect());
+        for images in repositories.values_mut() {
+            *images = images.iter().take(IMAGES_MAX).cloned().collect();
+        }
         while repositories.len() > REPOSITORIES_MAX {
             repositories.pop_last();
         }

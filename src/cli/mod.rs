@@ -119,12 +119,12 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
-        Command::Create(args) => create::run(&global, args).await,
+        Command::Create(args) => Box::pin(create::run(&global, args)).await,
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
         Command::Plan(args) => return plan::run(&global, *args).await,
-        Command::Delete(args) => delete::run(&global, args).await,
-        Command::Refresh(args) => refresh::run(&global, args).await,
+        Command::Delete(args) => Box::pin(delete::run(&global, args)).await,
+        Command::Refresh(args) => Box::pin(refresh::run(&global, args)).await,
         Command::Serve(args) => serve::run(&global, *args).await,
         Command::Crd => crd::run(),
         Command::Version => version::run(global.output),

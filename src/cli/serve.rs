@@ -68,7 +68,7 @@ pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
     let options = args.options()?;
     let (config, _) = config(global).await?;
     let client = Client::try_from(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
-    service::run(client, options, stop_signal()?).await.map_err(|error| Failure::failed(error.to_string()))
+    Box::pin(service::run(client, options, stop_signal()?)).await.map_err(|error| Failure::failed(error.to_string()))
 }
 
 fn seed(path: &Path) -> Result<Seed, Failure> {

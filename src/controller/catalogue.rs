@@ -35,7 +35,9 @@ impl Catalogue {
                 let api_version = api_version(name, version.version.as_deref().unwrap_or_default());
                 let is_stale = version.freshness.as_deref() == Some("Stale");
                 let read = if is_stale { before.of_version(&api_version) } else { resources(version, &api_version) };
-                read.into_iter().for_each(|served| catalogue.add(served));
+                for served in read {
+                    catalogue.add(served);
+                }
             }
         }
         catalogue

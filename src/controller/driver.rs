@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
@@ -23,7 +24,7 @@ use super::requests::{self, RequestError};
 use super::resolve::Resolution;
 use super::settle::{Course, Settled, settle};
 use super::status::{self, Progress};
-use super::{Context, digest, hooks};
+use super::{Context, digest, hooks, upkeep};
 use crate::api::PreviewEnvironment;
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{STALLED, find, is_true};
@@ -213,7 +214,7 @@ impl Pass<'_> {
             let intent = self.record_intent(&name, &plan, &recorded);
             // The namespace is found by its label and its name, so it may be there before it is recorded; objects may not.
             // The registries have the time of both to answer.
-            let answers = async { Ok::<_, RequestError>(inquiry.answered(&snapshot).await) };
+            let answers = inquiry.answered(&snapshot).map(Ok::<_, RequestError>);
             let (status, namespace, ()) = futures::try_join!(intent, self.own_namespace(&name, &recorded), answers)?;
             match namespace {
                 NamespaceOutcome::Ours => {
@@ -304,7 +305,7 @@ impl Pass<'_> {
             return Ok(self.mend(plan, recorded, &namespace).await);
         }
         let records = self.record_hooks(plan, &status, &namespace).await?;
-        let held = self.held_back(plan, &records);
+        let held = upkeep::held_back(plan, &records);
         let to = Destination {
             environment: &self.environment,
             namespace: &namespace,

@@ -136,7 +136,9 @@ impl HostClaims {
         self.lock(|i| {
             let is_gone = |route: &&Route| route.0 == kind && !listed.contains(&(route.1.clone(), route.2.clone()));
             let gone: Vec<Route> = i.routes.keys().filter(is_gone).cloned().collect();
-            gone.iter().for_each(|route| i.drop_route(route));
+            for route in &gone {
+                i.drop_route(route);
+            }
         });
     }
 }

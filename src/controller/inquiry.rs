@@ -47,11 +47,11 @@ impl<'a> Inquiry<'a> {
             name: environment.name.to_string(),
             activity: environment.last_activity(),
         };
-        let asked = |wanted: Wanted| {
+        let with_question = |wanted: Wanted| {
             let question = Question::of(&baseline.namespace, &wanted);
             (wanted, question)
         };
-        let wanted = wanted(environment, baseline)?.into_iter().map(asked).collect();
+        let wanted = wanted(environment, baseline)?.into_iter().map(with_question).collect();
         Ok(Self { images, changes, baseline, recorded, asker, wanted, now })
     }
 

@@ -113,12 +113,6 @@ impl Pass<'_> {
         Ok(records)
     }
 
-    /// The objects that wait for hooks.
-    pub(super) fn held_back(&self, plan: &Plan, records: &[HookStatus]) -> HashSet<ObjectName> {
-        let next = hooks::before_workloads(plan.hooks.iter().map(|h| &h.hook), records, |_| true);
-        if next == Next::Nothing { HashSet::new() } else { hooks::held_back(plan) }
-    }
-
     /// Starts the hook whose turn it is. What has to be waited for, and what failed, comes back.
     pub(super) async fn run_hooks(&self, plan: &Plan, status: &mut PreviewEnvironmentStatus) -> Step<Option<Progress>> {
         status::look_at_services(status, &self.context.index);
@@ -136,6 +130,12 @@ impl Pass<'_> {
         hook_runs::start(self.context, status.namespace.as_deref().unwrap_or_default(), planned).await?;
         Ok(progress)
     }
+}
+
+/// The objects that wait for hooks.
+pub(super) fn held_back(plan: &Plan, records: &[HookStatus]) -> HashSet<ObjectName> {
+    let next = hooks::before_workloads(plan.hooks.iter().map(|h| &h.hook), records, |_| true);
+    if next == Next::Nothing { HashSet::new() } else { hooks::held_back(plan) }
 }
 
 fn next_hook(plan: &Plan, status: &PreviewEnvironmentStatus) -> Next {

@@ -18,8 +18,8 @@ use crate::domain::slug::hash8;
 pub(super) struct HostMap {
     first: String,
     named: Vec<(String, String)>,
-    /// Name of the listener that all routes are attached to, where the Baseline says one.
-    section: Option<Option<String>>,
+    /// Whether the listener that all routes are attached to has TLS, where the Baseline says one.
+    attached_with_tls: Option<bool>,
 }
 
 /// One host that an Ingress or a route serves: the baseline's, absent for a rule without a host, and the environment's.
@@ -40,8 +40,8 @@ impl HostMap {
                 named.push((host.to_owned(), new));
             }
         }
-        let section = hosts.gateway.as_ref().map(|gateway| gateway.section_name.clone());
-        Some(Self { first, named, section })
+        let section = hosts.gateway.as_ref().map(|gateway| serde_json::json!({ "sectionName": gateway.section_name }));
+        Some(Self { first, named, attached_with_tls: section.map(|section| !is_plain(&section)) })
     }
 
     /// The host that stands for the baseline's first one and for rules without a host.
@@ -87,10 +87,8 @@ impl HostMap {
         if !is_route(object) {
             return object.items("/spec/tls").any(|entry| covers(entry, old));
         }
-        match &self.section {
-            Some(section) => !is_plain(&serde_json::json!({ "sectionName": section })),
-            None => !object.items("/spec/parentRefs").filter(|p| !is_service_parent(p)).all(is_plain),
-        }
+        let by_its_parents = || !object.items("/spec/parentRefs").filter(|p| !is_service_parent(p)).all(is_plain);
+        self.attached_with_tls.unwrap_or_else(by_its_parents)
     }
 }
 

@@ -50,7 +50,7 @@ pub fn merge(target: &mut Value, patch: &Map<String, Value>) -> Result<(), Merge
     merge_object(target, patch, "")
 }
 
-fn merge_object(target: &mut Value, patch: &Map<String, Value>, path: &str) -> Result<(), MergeError> {
+fn merge_object(target: &mut Value, patch: &Map<String, Value>, pointer: &str) -> Result<(), MergeError> {
     match patch.get(DIRECTIVE).map(|d| d.as_str().unwrap_or_default()) {
         None | Some("merge") => {}
         Some("delete") => {
@@ -58,7 +58,7 @@ fn merge_object(target: &mut Value, patch: &Map<String, Value>, path: &str) -> R
             return Ok(());
         }
         Some("replace") => *target = Value::Object(Map::new()),
-        Some(_) => return Err(MergeError::Directive(shown(path))),
+        Some(_) => return Err(MergeError::Directive(shown(pointer))),
     }
     if !target.is_object() {
         *target = Value::Object(Map::new());
@@ -66,7 +66,7 @@ fn merge_object(target: &mut Value, patch: &Map<String, Value>, path: &str) -> R
     let Some(fields) = target.as_object_mut() else { return Ok(()) };
     retain(fields, patch);
     for (key, value) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
-        merge_field(fields, (key, value), &format!("{path}/{key}"))?;
+        merge_field(fields, (key, value), &format!("{pointer}/{key}"))?;
     }
     for (key, values) in patch.iter().filter_map(|(key, value)| Some((key.strip_prefix(DELETE_FROM)?, value.as_array()?))) {
         if let Some(list) = fields.get_mut(key).and_then(Value::as_array_mut) {
@@ -83,14 +83,14 @@ fn retain(fields: &mut Map<String, Value>, patch: &Map<String, Value>) {
     }
 }
 
-fn merge_field(fields: &mut Map<String, Value>, (key, patch): (&str, &Value), path: &str) -> Result<(), MergeError> {
+fn merge_field(fields: &mut Map<String, Value>, (key, patch): (&str, &Value), pointer: &str) -> Result<(), MergeError> {
     match patch {
         Value::Null => {
             fields.remove(key);
             Ok(())
         }
-        Value::Object(patch) => merge_object(fields.entry(key).or_insert(Value::Null), patch, path),
-        Value::Array(patch) => merge_list(fields.entry(key).or_insert(Value::Null), (key, patch), path),
+        Value::Object(patch) => merge_object(fields.entry(key).or_insert(Value::Null), patch, pointer),
+        Value::Array(patch) => merge_list(fields.entry(key).or_insert(Value::Null), (key, patch), pointer),
         scalar => {
             fields.insert(key.to_owned(), scalar.clone());
             Ok(())
@@ -98,7 +98,7 @@ fn merge_field(fields: &mut Map<String, Value>, (key, patch): (&str, &Value), pa
     }
 }
 
-fn merge_list(target: &mut Value, (name, patch): (&str, &[Value]), path: &str) -> Result<(), MergeError> {
+fn merge_list(target: &mut Value, (name, patch): (&str, &[Value]), pointer: &str) -> Result<(), MergeError> {
     let replaces = patch.iter().any(|item| is_bare(item, "replace"));
     if replaces || !target.is_array() {
         *target = Value::Array(Vec::new());
@@ -115,7 +115,7 @@ fn merge_list(target: &mut Value, (name, patch): (&str, &[Value]), path: &str) -
         *list = entries().cloned().collect();
         return Ok(());
     };
-    entries().enumerate().try_for_each(|(index, entry)| merge_entry(list, (keys, entry), &format!("{path}/{index}")))
+    entries().enumerate().try_for_each(|(index, entry)| merge_entry(list, (keys, entry), &format!("{pointer}/{index}")))
 }
 
 /// Whether an entry is nothing but that directive for the whole list.
@@ -123,25 +123,25 @@ fn is_bare(item: &Value, directive: &str) -> bool {
     item.as_object().is_some_and(|map| map.len() == 1 && map.get(DIRECTIVE).is_some_and(|d| d == directive))
 }
 
-fn merge_entry(list: &mut Vec<Value>, (keys, entry): (&[&'static str], &Value), path: &str) -> Result<(), MergeError> {
+fn merge_entry(list: &mut Vec<Value>, (keys, entry): (&[&'static str], &Value), pointer: &str) -> Result<(), MergeError> {
     let first = keys.first().copied().unwrap_or("name");
-    let key = keys.iter().copied().find(|key| entry.get(key).is_some()).ok_or_else(|| MergeError::NoKey(shown(path), first))?;
+    let key = keys.iter().copied().find(|key| entry.get(key).is_some()).ok_or_else(|| MergeError::NoKey(shown(pointer), first))?;
     let at = list.iter().position(|item| item.get(key) == entry.get(key));
     let Some(fields) = entry.as_object() else { return Ok(()) };
     match (fields.get(DIRECTIVE).and_then(Value::as_str), at) {
         (Some("delete"), at) => drop(at.map(|at| list.remove(at))),
-        (_, Some(at)) => merge_object(&mut list[at], fields, path)?,
+        (_, Some(at)) => merge_object(&mut list[at], fields, pointer)?,
         (_, None) => {
             let mut new = Value::Null;
-            merge_object(&mut new, fields, path)?;
+            merge_object(&mut new, fields, pointer)?;
             list.push(new);
         }
     }
     Ok(())
 }
 
-fn shown(path: &str) -> String {
-    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
+fn shown(pointer: &str) -> String {
+    if pointer.is_empty() { "/".to_owned() } else { pointer.to_owned() }
 }
 
 #[cfg(test)]

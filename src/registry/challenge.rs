@@ -100,7 +100,7 @@ mod tests {
             Some(Challenge::Bearer { realm, .. }) => Some(realm),
             _ => None,
         };
-        assert_eq!(read(r#"bearer service=x, REALM=https://a/b"#).as_deref(), Some("https://a/b"));
+        assert_eq!(read(r"bearer service=x, REALM=https://a/b").as_deref(), Some("https://a/b"));
         assert_eq!(read(r#"Bearer realm="a\"b", x"#).as_deref(), Some("a\"b"));
         assert_eq!(read(r#"Bearer realm="never ends"#).as_deref(), Some("never ends"));
         for line in ["Bearer", "Bearer ", "Bearer =", "Bearer realm", "Bearer ,,,=\"", "Bearer realm=\"\\"] {

@@ -78,11 +78,6 @@ impl RegistryConfig {
         })
     }
 
-    /// Where a registry answers: Docker Hub's name in references is not its API's.
-    pub(super) fn authority<'a>(&self, registry: &'a str) -> &'a str {
-        if registry == "docker.io" { "registry-1.docker.io" } else { registry }
-    }
-
     /// `http` for the registries that the operator says so of.
     pub(super) fn scheme(&self, registry: &str) -> &'static str {
         if self.plain_http.iter().any(|host| host == registry) { "http" } else { "https" }
@@ -91,7 +86,7 @@ impl RegistryConfig {
     /// Whether a host and port may give out tokens for a registry, and so see the logins for it.
     pub(super) fn is_realm(&self, registry: &str, authority: &str) -> bool {
         let known = KNOWN_REALMS.iter().any(|(r, host)| *r == registry && *host == authority);
-        known || authority == self.authority(registry) || self.realms.iter().any(|r| r.registry == registry && r.host == authority)
+        known || authority == authority_of(registry) || self.realms.iter().any(|r| r.registry == registry && r.host == authority)
     }
 
     /// The service's own logins, if there are any. A file that cannot be read is said once a look-up, and nobody waits
@@ -102,6 +97,11 @@ impl RegistryConfig {
         let read = std::fs::read(path).map_err(|e| e.to_string()).and_then(|json| Credentials::read(&json).map_err(|e| e.to_string()));
         read.inspect_err(|why| tracing::warn!(path = %path.display(), why, "the logins for registries cannot be read")).ok()
     }
+}
+
+/// Where a registry answers: Docker Hub's name in references is not its API's.
+pub(super) fn authority_of(registry: &str) -> &str {
+    if registry == "docker.io" { "registry-1.docker.io" } else { registry }
 }
 
 #[cfg(test)]

@@ -47,8 +47,9 @@ struct File {
 
 #[derive(Deserialize)]
 struct Auth {
-    #[serde(default)]
-    auth: Option<String>,
+    /// Name and password with a colon between them, in base64.
+    #[serde(default, rename = "auth")]
+    both: Option<String>,
     #[serde(default)]
     username: Option<String>,
     #[serde(default)]
@@ -99,7 +100,7 @@ fn entry(key: &str, auth: Auth) -> Option<Entry> {
     let host = if DOCKER_HUB.contains(&host) { "docker.io" } else { host };
     // Docker writes the version of the API behind its own registry.
     let path = path.trim_end_matches("v1").trim_end_matches("v2").trim_end_matches('/');
-    let (user, password) = match (auth.username, auth.password, auth.auth) {
+    let (user, password) = match (auth.username, auth.password, auth.both) {
         (Some(user), Some(password), _) => (user, password),
         (_, _, Some(both)) => {
             let text = String::from_utf8(decoded(&both)?).ok()?;

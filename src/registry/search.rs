@@ -4,6 +4,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, Method, Uri};
 
 use super::challenge::challenge;
+use super::config::authority_of;
 use super::credentials::Login;
 use super::exchange::{Ask, Http, Reply};
 use super::manifest::{self, ACCEPT, Document, digest_of, is_digest};
@@ -151,7 +152,7 @@ impl Visit<'_> {
 
     fn uri(&self, rest: &str) -> Result<Uri, Unknown> {
         let Entrance { config, query, .. } = &self.entrance;
-        let text = format!("{}://{}/v2/{}/{rest}", config.scheme(&query.registry), config.authority(&query.registry), query.path);
+        let text = format!("{}://{}/v2/{}/{rest}", config.scheme(&query.registry), authority_of(&query.registry), query.path);
         text.parse().map_err(|_| Unknown::NotAllowed(format!("{} is no name of a registry", query.registry)))
     }
 

@@ -4,8 +4,8 @@
 use github_double::{On, Open};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{ConditionStatus, IMAGES_AVAILABLE, READY, STALLED, is_true};
 use preview_env::api::status::{ImageOrigin, ServiceStatus};
@@ -187,10 +187,11 @@ async fn pulled(shop: &Shop, id: &str) -> anyhow::Result<()> {
     wait_for(&deployments, "front", "ready", ready).await?;
     let mut pod = pods.list(&ListParams::default().labels("app=front")).await?.items.remove(0);
     let statuses = pod.status.as_mut().and_then(|s| s.container_statuses.as_mut());
-    statuses.into_iter().flatten().for_each(|c| c.image_id = id.to_owned());
-    let name = pod.metadata.name.clone().unwrap();
-    let status = json!({"status": {"containerStatuses": pod.status.unwrap().container_statuses}});
-    pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
+    for container in statuses.into_iter().flatten() {
+        id.clone_into(&mut container.image_id);
+    }
+    let status = json!({"status": {"containerStatuses": pod.status.as_ref().and_then(|s| s.container_statuses.as_ref())}});
+    pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use test_world::wait_for;
 use crate::shop::{Pull, Shop, story};
 
 /// Settings that name the shop's own host, its database by its full name, and somebody else's mail server.
-const LINKS: &str = r#"
+const LINKS: &str = r"
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -22,7 +22,7 @@ data:
     db: db.values.svc.cluster.local:5432
     other: db.values.example.org
     mail: smtp://mail.example.org:25
-"#;
+";
 
 async fn in_environment<K>(pull: &Pull<'_>, name: &str) -> anyhow::Result<K>
 where

@@ -49,18 +49,20 @@ fn after(recorded: &[ImageStatus], answer: Option<Answer>, (minutes, missing): (
     let wanted = wanted(&environment, &baseline).unwrap();
     let policy = ImagePolicy { wait: Duration::from_secs(1800), missing };
     let now = DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
-    resolution(&wanted[..1], &Known { recorded, policy, nodes: vec!["linux/amd64".into()], now }, |_| answer.clone().map(News::Answered))
+    let known = Known { recorded, policy, nodes: vec!["linux/amd64".into()], now };
+    let news = answer.map(News::Answered);
+    resolution(&wanted[..1], &known, |_| news.clone())
 }
 
-fn found(revision: &str) -> Option<Answer> {
-    Some(Answer::Found(Found { digest: "sha256:ab".into(), platforms: vec![], revisions: vec![revision.into()] }))
+fn found(revision: &str) -> Answer {
+    Answer::Found(Found { digest: "sha256:ab".into(), platforms: vec![], revisions: vec![revision.into()] })
 }
 
 const WAIT: (i64, MissingImage) = (0, MissingImage::Wait);
 
 #[test]
 fn what_is_found_runs_by_its_digest_and_is_asked_for_no_more() {
-    let there = after(&[], found(&revision()), WAIT);
+    let there = after(&[], Some(found(&revision())), WAIT);
     assert_eq!(there.images.swaps[0].digest.as_deref(), Some("sha256:ab"));
     assert!(is_settled(&there.record[0]));
     let later = after(&there.record, Some(Answer::Absent), (100, MissingImage::Fail));
@@ -82,10 +84,10 @@ fn an_image_for_other_nodes_runs_and_is_said() {
 
 #[test]
 fn a_build_of_another_commit_is_not_there_yet() {
-    let stale = after(&[], found("1111111aaaa"), WAIT);
+    let stale = after(&[], Some(found("1111111aaaa")), WAIT);
     assert!(stale.images.swaps[0].awaited);
     assert_eq!(stale.record[0].message, "acme/web:pr-42-3f9c2ab is still the build of 1111111; it is waited for until 1 Jan, 00:30 UTC");
-    assert_eq!(after(&stale.record, found("3f9c2ab"), WAIT).record[0].reason, "Found", "a shortened commit is the same");
+    assert_eq!(after(&stale.record, Some(found("3f9c2ab")), WAIT).record[0].reason, "Found", "a shortened commit is the same");
     let bare = after(&[], Some(Answer::Found(Found::default())), WAIT);
     assert!(bare.record[0].message.contains("names no commit"), "{}", bare.record[0].message);
 }
@@ -101,7 +103,7 @@ fn a_missing_image_is_waited_for_and_then_as_the_baseline_says() {
     assert_eq!([MissingImage::Wait, MissingImage::UseBaseline, MissingImage::Fail].map(reason), ["NotFound", "BaselineInstead", "GaveUp"]);
     let instead = after(&missed.record, None, (31, MissingImage::UseBaseline));
     assert!(instead.images.swaps.is_empty(), "the baseline's image stays");
-    let came = after(&instead.record, found(&revision()), (40, MissingImage::UseBaseline));
+    let came = after(&instead.record, Some(found(&revision())), (40, MissingImage::UseBaseline));
     assert_eq!(came.record[0].reason, "Found", "it is never too late");
     let still = after(&instead.record, None, (50, MissingImage::UseBaseline));
     assert_eq!(still, instead);

@@ -296,19 +296,22 @@ mod tests {
             (image("acme/web:1", "x"), "spec.repositories[0].images[0].name"),
             (image("acme/web", "{{ sha }}"), "spec.repositories[0].images[0].tag"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}, {"name": "other/web"}]}), "spec.repositories[1].alias"),
-            (clone(serde_json::json!({"env": [{"name": "A", "value": "{{ sha }}"}]})), "spec.clone.env[0].value"),
-            (clone(serde_json::json!({"env": [{"name": "A"}]})), "spec.clone.env[0]"),
+            (clone(&serde_json::json!({"env": [{"name": "A", "value": "{{ sha }}"}]})), "spec.clone.env[0].value"),
+            (clone(&serde_json::json!({"env": [{"name": "A"}]})), "spec.clone.env[0]"),
             (
-                clone(serde_json::json!({"patches": [{"target": {"kind": "Service"}, "merge": {"spec": {"x": ["a", "{{ b"]}}}]})),
+                clone(&serde_json::json!({"patches": [{"target": {"kind": "Service"}, "merge": {"spec": {"x": ["a", "{{ b"]}}}]})),
                 "spec.clone.patches[0].merge.spec.x[1]",
             ),
             (
-                clone(serde_json::json!({"patches": [{"target": {"kind": "Service"}, "jsonPatch": [{"op": "add", "path": "/x"}]}]})),
+                clone(&serde_json::json!({"patches": [{"target": {"kind": "Service"}, "jsonPatch": [{"op": "add", "path": "/x"}]}]})),
                 "spec.clone.patches[0].jsonPatch[0]",
             ),
-            (clone(serde_json::json!({"patches": [{"target": {"kind": "Service"}}]})), "spec.clone.patches[0]"),
-            (clone(serde_json::json!({"secrets": [{"name": "s", "set": {"A": "{{ generated.B }}"}}]})), "spec.clone.secrets[0].set[A]"),
-            (clone(serde_json::json!({"secrets": [{"name": "s", "set": {"A": ""}, "generate": ["A"]}]})), "spec.clone.secrets[0].generate"),
+            (clone(&serde_json::json!({"patches": [{"target": {"kind": "Service"}}]})), "spec.clone.patches[0]"),
+            (clone(&serde_json::json!({"secrets": [{"name": "s", "set": {"A": "{{ generated.B }}"}}]})), "spec.clone.secrets[0].set[A]"),
+            (
+                clone(&serde_json::json!({"secrets": [{"name": "s", "set": {"A": ""}, "generate": ["A"]}]})),
+                "spec.clone.secrets[0].generate",
+            ),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"ttl": "0s"}}), "spec.lifetime.ttl"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "images": {"wait": "0s"}}), "spec.images.wait"),
         ] {
@@ -316,7 +319,7 @@ mod tests {
         }
     }
 
-    fn clone(rules: serde_json::Value) -> serde_json::Value {
+    fn clone(rules: &serde_json::Value) -> serde_json::Value {
         serde_json::json!({"repositories": [{"name": "acme/web"}], "clone": rules})
     }
 
@@ -325,7 +328,7 @@ mod tests {
         let secrets = serde_json::json!({"secrets": [
             {"name": "a"}, {"name": "b", "from": "c"}, {"name": "d", "set": {"K": "v"}}, {"name": "e", "generate": ["K"]},
             {"name": "f", "keys": ["X"], "set": {"K": "v"}}, {"name": "g", "from": "g", "generate": ["K"]}]});
-        let sources: Vec<_> = read(clone(secrets)).unwrap().secrets.into_iter().map(|s| s.source).collect();
+        let sources: Vec<_> = read(clone(&secrets)).unwrap().secrets.into_iter().map(|s| s.source).collect();
         let source = |name: &str| Some(name.to_owned());
         assert_eq!(sources, [source("a"), source("c"), None, None, source("f"), source("g")]);
     }
@@ -338,7 +341,7 @@ mod tests {
             (serde_json::json!({"secrets": [{"name": "s", "set": {"A": "{{ revision_short }}"}}]}), true),
             (serde_json::json!({"patches": [{"target": {"kind": "S"}, "merge": {"a": ["{{ revision }}"]}}]}), true),
         ] {
-            assert_eq!(read(clone(rules.clone())).unwrap().names_a_revision(), names, "{rules}");
+            assert_eq!(read(clone(&rules)).unwrap().names_a_revision(), names, "{rules}");
         }
     }
 

@@ -81,10 +81,10 @@ fn sentence(violations: &[Violation]) -> String {
     let one = |v: &Violation| format!("{} ({})", v.what, v.path);
     let mut parts: Vec<String> = violations.iter().map(one).collect();
     let last = parts.pop().unwrap_or_default();
-    let list = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
+    let all = if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) };
     let strict = violations.iter().any(|v| v.level == PodSecurity::Restricted);
     let whose = if strict { ", which the Pod Security level restricted forbids" } else { "" };
-    format!("asks for {list}{whose}")
+    format!("asks for {all}{whose}")
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ pub fn violations(object: &Manifest, level: PodSecurity) -> Vec<Violation> {
 }
 
 /// One row: what a field may be.
+#[derive(Clone, Copy)]
 struct Check {
     level: PodSecurity,
     what: &'static str,
@@ -118,7 +119,9 @@ impl Check {
         }
         if self.place == Place::Inherited {
             let of_pod = look_up(pod.spec, self.field, pod.path).into_iter().next().and_then(|f| f.value);
-            fields.iter_mut().for_each(|field| field.value = field.value.or(of_pod));
+            for field in &mut fields {
+                field.value = field.value.or(of_pod);
+            }
         }
         fields
     }

@@ -39,7 +39,7 @@ mod tests {
     use crate::api::baseline::Rbac;
     use crate::plan::sample::{World, object};
 
-    fn said(role: Value, subject: Value) -> String {
+    fn said(role: Value, subject: &Value) -> String {
         let version = "rbac.authorization.k8s.io/v1";
         let binding = object(version, "RoleBinding", "b").with("/roleRef", role).with("/subjects", json!([subject]));
         World::of([object(version, "Role", "api"), binding]).baseline(|b| b.choices.rbac = Rbac::Clone).plan().said().remove(1)
@@ -50,14 +50,14 @@ mod tests {
         let role = || json!({"kind": "Role", "name": "api"});
         let account = || json!({"kind": "ServiceAccount", "name": "api", "namespace": "shop"});
         let wide = json!({"kind": "ClusterRole", "name": "edit"});
-        assert_eq!(said(wide, account()), "RoleBinding/b left out: gives the rights of ClusterRole/edit; of those only view is copied");
+        assert_eq!(said(wide, &account()), "RoleBinding/b left out: gives the rights of ClusterRole/edit; of those only view is copied");
         let person = json!({"kind": "User", "name": "ann"});
         let nobody = "RoleBinding/b left out: is for nobody of the namespace: people get rights by access of the Baseline";
-        assert_eq!(said(role(), person), nobody);
+        assert_eq!(said(role(), &person), nobody);
         assert_eq!(
-            said(role(), json!({"kind": "ServiceAccount", "name": "api"})),
+            said(role(), &json!({"kind": "ServiceAccount", "name": "api"})),
             "RoleBinding/b subjects[0].namespace: shop -> shop-web-pr-42 (the environment has an account of its own)"
         );
-        assert!(said(json!({"kind": "ClusterRole", "name": "view"}), account()).contains("shop -> shop-web-pr-42"));
+        assert!(said(json!({"kind": "ClusterRole", "name": "view"}), &account()).contains("shop -> shop-web-pr-42"));
     }
 }

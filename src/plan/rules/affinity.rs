@@ -49,7 +49,7 @@ mod tests {
 
     use crate::plan::sample::{World, deployment};
 
-    fn affinity(term: Value) -> Value {
+    fn affinity(term: &Value) -> Value {
         json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}})
     }
 
@@ -57,8 +57,8 @@ mod tests {
     fn previews_do_not_keep_away_from_each_other() {
         let term = json!({"topologyKey": "kubernetes.io/hostname", "namespaces": ["shop", "infra"], "namespaceSelector": {}});
         let pointer = "/spec/template/spec/affinity";
-        let plan = World::of([deployment("web").with(pointer, affinity(term))]).plan();
-        let expected = affinity(json!({"topologyKey": "kubernetes.io/hostname", "namespaces": ["shop-web-pr-42", "infra"]}));
+        let plan = World::of([deployment("web").with(pointer, affinity(&term))]).plan();
+        let expected = affinity(&json!({"topologyKey": "kubernetes.io/hostname", "namespaces": ["shop-web-pr-42", "infra"]}));
         assert_eq!(plan.find("Deployment/web").get(pointer), Some(&expected));
         assert_eq!(plan.said().len(), 2);
     }
@@ -68,7 +68,7 @@ mod tests {
         let web = deployment("web")
             .with(
                 "/spec/template/spec/affinity",
-                affinity(json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "web"}}})),
+                affinity(&json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "web"}}})),
             )
             .with("/spec/template/spec/nodeSelector", json!({"disk": "ssd"}))
             .with(

@@ -91,13 +91,16 @@ fn collect<'a>(before: Option<&'a Value>, after: Option<&'a Value>, path: &str, 
     match (before, after) {
         (Some(Value::Object(one)), Some(Value::Object(two))) => {
             let joined = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-            differing(one, two).for_each(|key| collect(one.get(key), two.get(key), &joined(key), found));
+            for key in differing(one, two) {
+                collect(one.get(key), two.get(key), &joined(key), found);
+            }
         }
         (Some(Value::Array(one)), Some(Value::Array(two))) if have_names(one) && have_names(two) => {
             let find = |list: &'a [Value], name: &str| list.iter().find(|item| name_of(item) == Some(name));
             let new = two.iter().filter_map(name_of).filter(|name| find(one, name).is_none());
-            let names: Vec<_> = one.iter().filter_map(name_of).chain(new).collect();
-            names.into_iter().for_each(|name| collect(find(one, name), find(two, name), &format!("{path}[{name}]"), found));
+            for name in one.iter().filter_map(name_of).chain(new) {
+                collect(find(one, name), find(two, name), &format!("{path}[{name}]"), found);
+            }
         }
         _ => found.push((path.to_owned(), before, after)),
     }

@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(as_is.plan().said()[2], "StatefulSet/many kept");
     }
 
-    fn etcd(told: Value) -> Manifest {
+    fn etcd(told: &Value) -> Manifest {
         let container = json!([{"name": "etcd", "image": "etcd:3"}]);
         let set = stateful_set("etcd").replicas(3).with("/spec/template/spec/containers", container);
         let (pointer, value) = told.as_object().unwrap().iter().next().unwrap();
@@ -71,12 +71,12 @@ mod tests {
             json!({"env": [{"name": "discovery.zen.minimum_master_nodes", "value": "2"}]}),
         ];
         for told in counted {
-            let said = World::of([etcd(told.clone())]).plan().said();
+            let said = World::of([etcd(&told)]).plan().said();
             let counts = "StatefulSet/etcd spec.replicas: its own configuration counts its members";
             assert_eq!(said, ["StatefulSet/etcd kept", counts], "{told}");
         }
         for told in [json!({"args": ["--name=etcd-12"]}), json!({"env": [{"name": "PORT", "value": "3"}]})] {
-            assert_eq!(replicas(&World::of([etcd(told)]), "StatefulSet/etcd"), Some(1));
+            assert_eq!(replicas(&World::of([etcd(&told)]), "StatefulSet/etcd"), Some(1));
         }
     }
 
@@ -84,9 +84,9 @@ mod tests {
     fn members_are_counted_in_files_that_the_pods_read_and_in_no_others() {
         let file =
             object("v1", "ConfigMap", "zoo").with("/data", json!({"zoo.cfg": "server.1=etcd-0.etcd:2888\nserver.2=etcd-1.etcd:2888"}));
-        let reads = etcd(json!({"envFrom": [{"configMapRef": {"name": "zoo"}}]}));
+        let reads = etcd(&json!({"envFrom": [{"configMapRef": {"name": "zoo"}}]}));
         assert_eq!(replicas(&World::of([reads, file.clone()]), "StatefulSet/etcd"), Some(3));
-        assert_eq!(replicas(&World::of([etcd(json!({"args": []})), file]), "StatefulSet/etcd"), Some(1));
+        assert_eq!(replicas(&World::of([etcd(&json!({"args": []})), file]), "StatefulSet/etcd"), Some(1));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::api::baseline::isolation::PeerPort;
 use crate::domain::cidr::Cidr;
 
 /// Where cloud providers serve a node's own identity to whoever asks, and what else they keep there: link-local addresses
-/// (169.254.169.254 at most of them, pod identities of EKS at 169.254.170.23, fe80::a9fe:a9fe of OpenStack), Alibaba's
-/// 100.100.100.200, Azure's wire server, EC2's fd00:ec2::254 and its neighbours, and Google's fd20:ce::254.
+/// (169.254.169.254 at most of them, pod identities of EKS at 169.254.170.23, `fe80::a9fe:a9fe` of OpenStack), Alibaba's
+/// 100.100.100.200, Azure's wire server, EC2's `fd00:ec2::254` and its neighbours, and Google's `fd20:ce::254`.
 const METADATA: [&str; 6] = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "fe80::/10", "fd00:ec2::/64", "fd20:ce::254/128"];
 /// The port of DNS, which some clouds and node-local caches serve at link-local addresses.
 const DNS: i32 = 53;
