@@ -38,7 +38,7 @@ const OTHER_WORDS: [&str; 24] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 40] = [
+const OF_KUBERNETES: [&str; 42] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -56,11 +56,13 @@ const OF_KUBERNETES: [&str; 40] = [
     "GitHub",
     "Group",
     "KongPlugin",
+    "LoadBalancer",
     "Local",
     "Localhost",
     "Namespace",
     "Namespaced",
     "Never",
+    "NodePort",
     "None",
     "OnDelete",
     "Opaque",
