@@ -60,7 +60,7 @@ pub async fn run(global: &Global, args: RefreshArgs) -> Result<(), Failure> {
     let ready = until_ready(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr()).await?;
     match one_object(global.output, &ready)? {
         Some(text) => print(&text),
-        None => print(&urls(&ready).map(|url| format!("{url}\n")).collect::<String>()),
+        None => print(&urls(&ready).fold(String::new(), |text, url| text + url + "\n")),
     }
 }
 

@@ -102,13 +102,13 @@ impl Changes {
         let files = loop {
             match forge.changed_files(&change.repository, change.pull).await {
                 Ok(files) => break files,
-                Err(error) => match pauses.next().filter(|_| error.class() == Class::Transient) {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => {
+                Err(error) => {
+                    let Some(pause) = pauses.next().filter(|_| error.class() == Class::Transient) else {
                         tracing::warn!(repo = %change.repository, pull = change.pull, %error, "everything counts as changed");
                         break ChangedFiles::TooMany;
-                    }
-                },
+                    };
+                    tokio::time::sleep(pause).await;
+                }
             }
         };
         let askers = self.lock(|known| {

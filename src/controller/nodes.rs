@@ -38,10 +38,13 @@ impl Nodes {
         }
         let api: Api<Node> = Api::all(client.clone());
         let listed = within_deadline("list the nodes", api.list_metadata(&ListParams::default().limit(NODES))).await;
-        let platforms = listed.map(|nodes| platforms(&nodes.items)).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the platforms of images are not compared with the nodes'");
-            Vec::new()
-        });
+        let platforms = listed.map_or_else(
+            |error| {
+                tracing::warn!(%error, "the platforms of images are not compared with the nodes'");
+                Vec::new()
+            },
+            |nodes| platforms(&nodes.items),
+        );
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), platforms));
     }
 }

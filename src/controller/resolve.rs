@@ -271,14 +271,13 @@ fn moment(at: DateTime<Utc>) -> String {
 /// What runs instead of the baseline's image, if anything does.
 fn swap(wanted: &Wanted, record: &ImageStatus) -> Option<ImageSwap> {
     let awaited = match record.state {
-        ImageState::Looking => true,
         ImageState::Unchanged => {
             let (repository, digest) = (wanted.repository.clone(), Some(record.digest.clone()?));
             let by_tag = ImageSwap::by_tag(repository, wanted.tag.clone(), ImageOrigin::Baseline);
             return Some(ImageSwap { digest, ..by_tag });
         }
         ImageState::Missing if record.reason == "BaselineInstead" => return None,
-        ImageState::Missing => true,
+        ImageState::Looking | ImageState::Missing => true,
         ImageState::Available | ImageState::Unknown => false,
     };
     let by_tag = ImageSwap::by_tag(wanted.repository.clone(), wanted.tag.clone(), wanted.from);

@@ -58,7 +58,7 @@ fn route(expose: &Expose, port: i64, hosts: &Hosts, namespace: &str) -> Manifest
     let metadata = json!({"name": format!("{PREFIX}{}", expose.service), "namespace": namespace, "creationTimestamp": LAST});
     if hosts.gateway.is_some() {
         let rules = json!([{"backendRefs": [{"name": expose.service, "port": port}]}]);
-        return of_kind("gateway.networking.k8s.io/v1", "HTTPRoute", metadata, json!({"hostnames": [host], "rules": rules}));
+        return of_kind("gateway.networking.k8s.io/v1", "HTTPRoute", &metadata, &json!({"hostnames": [host], "rules": rules}));
     }
     let backend = json!({"service": {"name": expose.service, "port": {"number": port}}});
     let rule = json!({"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}});
@@ -67,10 +67,10 @@ fn route(expose: &Expose, port: i64, hosts: &Hosts, namespace: &str) -> Manifest
         // Without a Secret it is the controller's own certificate, which is the wildcard one.
         spec["tls"] = json!([{"hosts": [host]}]);
     }
-    of_kind("networking.k8s.io/v1", "Ingress", metadata, spec)
+    of_kind("networking.k8s.io/v1", "Ingress", &metadata, &spec)
 }
 
-fn of_kind(api_version: &str, kind: &str, metadata: Value, spec: Value) -> Manifest {
+fn of_kind(api_version: &str, kind: &str, metadata: &Value, spec: &Value) -> Manifest {
     Manifest::new(json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}))
 }
 

@@ -138,10 +138,8 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     let segments = v6.segments();
     // Addresses that carry one of IPv4 (RFC 6052, 8215, 3056, 4380) lead where that one leads.
     let inner = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match segments {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => return is_public_v4(inner(high, low)),
-        [0x2002, high, low, ..] => return is_public_v4(inner(high, low)),
-        _ => {}
+    if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] = segments {
+        return is_public_v4(inner(high, low));
     }
     // Global unicast is 2000::/3 (RFC 4291); the rest is local, multicast or not given out.
     let global = segments[0] & 0xe000 == 0x2000;

@@ -86,16 +86,13 @@ impl Wished {
         let there = all.iter().find(|e| e.name_any() == name.as_str()).cloned();
         let mut notes = Vec::new();
         let is_there = there.is_some();
-        let object = match there {
-            Some(object) => object,
-            None => {
-                if args.revision.is_none() {
-                    notes.push(format!(
-                        "{name} is not there yet, and its commit not known here: zeros stand for it. Name one with --revision"
-                    ));
-                }
-                new(&target, &name)?
+        let object = if let Some(object) = there {
+            object
+        } else {
+            if args.revision.is_none() {
+                notes.push(format!("{name} is not there yet, and its commit not known here: zeros stand for it. Name one with --revision"));
             }
+            new(&target, &name)?
         };
         let held_hosts = held(&all, &object);
         Ok(Self { baseline: target.baseline, object, is_there, held_hosts, notes })

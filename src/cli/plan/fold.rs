@@ -154,7 +154,7 @@ fn phrase(path: &str, before: &str, after: &str) -> String {
     let path = name.map_or_else(|| path.to_owned(), |name| format!("annotation {name}"));
     let images = is_field(&path, "image").then(|| Some((before.parse::<ImageRef>().ok()?, after.parse::<ImageRef>().ok()?))).flatten();
     match images.filter(|(old, new)| old.same_repository(new)) {
-        Some((old, new)) => return format!("{path} {} -> {}", version(&old), version(&new)),
+        Some((old, new)) => format!("{path} {} -> {}", version(&old), version(&new)),
         None if after == ABSENT => format!("{path} dropped"),
         None if before == ABSENT => format!("{path} added: {}", cut(after)),
         None => format!("{path} {} -> {}", cut(before), cut(after)),

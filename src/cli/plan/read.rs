@@ -107,7 +107,7 @@ async fn kinds(cluster: &Cluster, custom: &[GroupKind]) -> Result<Vec<(ApiResour
         }
     };
     let mut kinds: BTreeMap<(String, String), (ApiResource, How)> = BTreeMap::new();
-    for (resource, capabilities) in discovery.groups().flat_map(|group| group.recommended_resources()) {
+    for (resource, capabilities) in discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources) {
         let listable = capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST);
         if let Some(how) = how(&resource, custom).filter(|_| listable) {
             kinds.insert((resource.group.clone(), resource.kind.clone()), (resource, how));
@@ -171,8 +171,8 @@ fn sorted(listed: &[Listed]) -> Reading {
         }
     }
     let all = |kind: &str| listed.iter().find(|l| l.resource.kind == kind).and_then(|l| l.objects.as_deref());
-    let pods = Pods { pods: all("Pod"), slices: all("EndpointSlice"), owners: owners(listed) };
-    reading.evidence.behind = pods.behind(&reading.snapshot.objects);
+    let running = Running { pods: all("Pod"), slices: all("EndpointSlice"), owners: owners(listed) };
+    reading.evidence.behind = running.behind(&reading.snapshot.objects);
     reading
 }
 
@@ -196,13 +196,13 @@ fn owners(listed: &[Listed]) -> HashMap<(String, String), ObjectName> {
 }
 
 /// The running part of a namespace.
-struct Pods<'a> {
+struct Running<'a> {
     pods: Option<&'a [Manifest]>,
     slices: Option<&'a [Manifest]>,
     owners: HashMap<(String, String), ObjectName>,
 }
 
-impl Pods<'_> {
+impl Running<'_> {
     /// What stands behind each Service. Nothing, where neither endpoints nor pods may be read.
     fn behind(&self, objects: &[Manifest]) -> Option<BTreeMap<String, Behind>> {
         if self.pods.is_none() && self.slices.is_none() {

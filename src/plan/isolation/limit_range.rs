@@ -45,12 +45,11 @@ pub fn effective(planned: &[&Manifest], context: &Context<'_>) -> Option<Limits>
 fn share(planned: &[&Manifest], limits: &Limits, (resource, hard): (&str, Quantity)) -> Option<Quantity> {
     let (mut left, mut open, mut least) = (hard, 0, Quantity::ZERO);
     for (container, times) in containers(planned) {
-        match amounts(container, "limits").get(resource) {
-            Some(limit) => left = left - *limit * times,
-            None => {
-                open += times;
-                least = least.max(filled_in(container, Some(limits)).0.get(resource).copied().unwrap_or_default());
-            }
+        if let Some(limit) = amounts(container, "limits").get(resource) {
+            left = left - *limit * times;
+        } else {
+            open += times;
+            least = least.max(filled_in(container, Some(limits)).0.get(resource).copied().unwrap_or_default());
         }
     }
     let unit = if resource == "cpu" { Quantity::milli(1) } else { Quantity::mebi(1) };

@@ -31,7 +31,7 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut 
 fn note_source(rule: &SecretRule, notes: &mut Notes) {
     match &rule.source {
         Some(source) if *source != rule.name => {
-            notes.changed("data", ("its own", &format!("those of Secret/{source}")), "clone.secrets[].from")
+            notes.changed("data", ("its own", &format!("those of Secret/{source}")), "clone.secrets[].from");
         }
         Some(_) => {}
         None => notes.changed("data", (ABSENT, "values of its own"), "clone.secrets: nothing is copied"),
