@@ -14,7 +14,7 @@ fn the_demo_tells_the_whole_story_and_leaves_nothing() -> Result<()> {
         "namespace shop-web-pr-1 is there",
         "12 of 12 services are ready",
         "Preview of ",
-        "written there: 3 PATCHes: deployments bff, web, worker; nothing else",
+        "3 PATCHes: deployments bff, web, worker; nothing else",
         "no pod is left",
         "environment web-pr-1 is gone",
         "nothing is left",
