@@ -155,7 +155,7 @@ fn list_and_describe_show_people_and_scripts_what_is_there() {
             "web-pr-1  Ready",
             "acme/cli-list#1 at COMMIT0, by dev",
             "services, 3 of 3 ready",
-            "CronJob/nightly",
+            "PodDisruptionBudget/web",
             "preview delete web-pr-1",
         ] {
             assert!(described.contains(line), "{line:?} is not in\n{described}");

@@ -12,6 +12,8 @@ use test_world::{DEVELOPER, World};
 
 use crate::shop::{Pull, Shop, story_alone};
 
+/// How often a delivery that is not taken is sent again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How often the log of requests is looked at for the moment to kill.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -38,10 +40,22 @@ async fn kill_after(world: &World, count: usize, action: impl Into<Action> + Sen
     let done = done?;
     start_again(world).await?;
     if done.status().is_none_or(|status| status >= 300) {
-        let again = world.github.redeliver(done.delivery().id).await?;
-        anyhow::ensure!(again.status() == Some(202), "the delivery is not taken: {}", again.answer());
+        tokio::time::timeout(test_world::deadline(), taken(world, done.delivery().id)).await??;
     }
     Ok(done.number())
+}
+
+/// Delivers again until it is taken: an answer of 503 asks for that, and the API server throttles now and then.
+async fn taken(world: &World, delivery: u64) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(AGAIN);
+    loop {
+        ticks.tick().await;
+        let again = world.github.redeliver(delivery).await?;
+        if again.status() != Some(503) {
+            anyhow::ensure!(again.status() == Some(202), "the delivery is not taken: {}", again.answer());
+            return Ok(());
+        }
+    }
 }
 
 async fn start_again(world: &World) -> anyhow::Result<()> {
