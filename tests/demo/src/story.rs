@@ -168,7 +168,10 @@ impl<'a> Story<'a> {
         });
         let times = self.account.tell(vec![answered(pull, 2), applied]).await?;
         let events = self.stage.world.audit().since(mark).await?;
-        Paper::aside(&what_was_written(&count::writes(&events, &pull.namespace)));
+        Paper::aside("written there, and nothing else:");
+        for line in what_was_written(&count::writes(&events, &pull.namespace)) {
+            Paper::aside(&format!("  {line}"));
+        }
         figures.push(Figure { what: "pushed to new images applied", took: times[1].saturating_sub(pushed), aim: Some(AIM) });
         self.account.tell(vec![ready(pull, &revision), comment_says_ready(pull, &revision)]).await?;
         Ok(())
@@ -230,8 +233,8 @@ impl<'a> Story<'a> {
     }
 }
 
-/// `3 PATCHes and nothing else: deployments bff, web, worker`.
-fn what_was_written(writes: &[&test_cluster::Event]) -> String {
+/// What was written, one line a verb and kind: `3 PATCHes: deployments bff, web, worker`.
+fn what_was_written(writes: &[&test_cluster::Event]) -> Vec<String> {
     let mut by_kind: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for event in writes {
         by_kind.entry((&event.verb, &event.resource)).or_default().push(&event.name);
@@ -241,6 +244,5 @@ fn what_was_written(writes: &[&test_cluster::Event]) -> String {
         let names: BTreeSet<&str> = names.into_iter().collect();
         format!("{} {}{plural}: {resource} {}", names.len(), verb.to_uppercase(), Vec::from_iter(names).join(", "))
     };
-    let parts: Vec<String> = by_kind.into_iter().map(one).collect();
-    format!("written there: {}; nothing else", parts.join("; "))
+    by_kind.into_iter().map(one).collect()
 }
