@@ -62,7 +62,7 @@ trial: ## Clone the system of a folder of manifests, and say what is missing (DI
 	@$(PROGRAMS)
 	@exec $(TARGET)/debug/trial "$(DIR)" $(if $(BASELINE),--baseline "$(BASELINE)")
 
-# Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15.
+# Both sides are built with --release. QUICK=1 measures 3 pairs instead of 15, PLAN_ONLY=1 no more than the plan.
 .PHONY: bench
 bench: ## Time how fast an environment is applied, beside a raw writer
 	@.ci/tools

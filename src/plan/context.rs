@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::answers::Answers;
 use super::hosts::{HostMap, by_age};
 use super::isolation::bound_accounts;
+use super::kinds::is_kind;
 use super::manifest::Manifest;
 use super::naming;
 use super::rewrite::Names;
@@ -19,8 +20,8 @@ use crate::domain::value_template::Values;
 pub(super) struct Context<'a> {
     /// What the baseline holds, cloned or not.
     pub snapshot: &'a Snapshot,
-    /// Everything that is cloned, as the baseline has it.
-    pub cloned: Vec<&'a Manifest>,
+    /// The autoscalers that are cloned.
+    pub autoscalers: Vec<&'a Manifest>,
     /// The environment.
     pub target: &'a Target<'a>,
     /// The images that run instead.
@@ -53,7 +54,7 @@ impl<'a> Context<'a> {
         let hosts = HostMap::of(cloned, target);
         Self {
             snapshot,
-            cloned: cloned.to_vec(),
+            autoscalers: cloned.iter().copied().filter(|o| is_kind(o, "autoscaling", "HorizontalPodAutoscaler")).collect(),
             target,
             images,
             secrets: cloned.iter().filter(|o| o.kind() == "Secret").map(|o| o.name().name).collect(),

@@ -1,51 +1,52 @@
 //! A hash of JSON that does not depend on the order of keys.
 
-use std::fmt::Write;
-
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Bytes of the digest that are shown: 64 bits tell the versions of one object apart.
 const SHOWN: usize = 8;
+/// Bytes of the form of a usual Deployment.
+const USUAL: usize = 2048;
 
 /// The first 16 hexadecimal digits of the SHA-256 over the value's canonical form: no spaces, keys sorted by bytes.
 pub fn hash(value: &Value) -> String {
-    let mut text = String::new();
+    let mut text = Vec::with_capacity(USUAL);
     write_canonical(value, &mut text);
-    hex::encode(&Sha256::digest(text.as_bytes())[..SHOWN])
+    hex::encode(&Sha256::digest(&text)[..SHOWN])
 }
 
-fn write_canonical(value: &Value, out: &mut String) {
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
             // Sorted here, since serde_json keeps the order of insertion when any crate asks it to.
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| *key);
-            write_list(out, ('{', '}'), entries, |(key, item), out| {
-                write_scalar(&Value::String(key.clone()), out);
-                out.push(':');
+            write_list(out, (b'{', b'}'), entries, |(key, item), out| {
+                write_scalar(key, out);
+                out.push(b':');
                 write_canonical(item, out);
             });
         }
-        Value::Array(items) => write_list(out, ('[', ']'), items.iter().collect(), write_canonical),
+        Value::Array(items) => write_list(out, (b'[', b']'), items, write_canonical),
         scalar => write_scalar(scalar, out),
     }
 }
 
-fn write_list<T>(out: &mut String, (open, close): (char, char), items: Vec<T>, write_item: impl Fn(T, &mut String)) {
+fn write_list<T>(out: &mut Vec<u8>, (open, close): (u8, u8), items: impl IntoIterator<Item = T>, write_item: impl Fn(T, &mut Vec<u8>)) {
     out.push(open);
     for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
-            out.push(',');
+            out.push(b',');
         }
         write_item(item, out);
     }
     out.push(close);
 }
 
-fn write_scalar(value: &Value, out: &mut String) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "{value}");
+fn write_scalar(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // Writing to memory cannot fail, and neither can a text, a number, a truth value or null.
+    let _ = serde_json::to_writer(out, value);
 }
 
 #[cfg(test)]
@@ -73,8 +74,8 @@ mod tests {
     #[test]
     fn the_form_is_fixed() {
         // Hashes are stored in annotations, so a change of the form would rewrite every object once.
-        let mut text = String::new();
+        let mut text = Vec::new();
         write_canonical(&json!({"b": [true, null, "q\"\n"], "a": {}}), &mut text);
-        assert_eq!(text, r#"{"a":{},"b":[true,null,"q\"\n"]}"#);
+        assert_eq!(String::from_utf8(text).unwrap(), r#"{"a":{},"b":[true,null,"q\"\n"]}"#);
     }
 }

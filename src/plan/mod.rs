@@ -158,6 +158,6 @@ fn sealed(mut manifest: Manifest) -> Planned {
 }
 
 fn sorted(mut decisions: Vec<Decision>) -> Vec<Decision> {
-    decisions.sort_by_key(|d| select::sort_key(d.object()));
+    decisions.sort_by_cached_key(|d| select::sort_key(d.object()));
     decisions
 }

@@ -42,7 +42,7 @@ pub(super) fn select_by<'a>(book: &RuleBook, snapshot: &'a Snapshot, target: &Ta
     let owners: HashSet<_> = able.iter().map(|o| family(&o.name())).collect();
     let (able, owned) = split(able, |object| made_by(object, &owners));
     let (mut cloned, alone) = dangling(able, &book.dangling, &target.baseline.namespace);
-    cloned.sort_by_key(|o| sort_key(&o.name()));
+    cloned.sort_by_cached_key(|o| sort_key(&o.name()));
     left_out.extend(owned);
     left_out.extend(alone);
     left_out.extend(snapshot.others.iter().map(other));

@@ -47,16 +47,22 @@ fn hash_without(object: &Manifest, masked: u64) -> String {
         // Written when the claim is bound, which is often later than its first copy.
         bare.remove("/spec", "volumeName");
     }
+    if masked != 0 {
+        forget_tags(&mut bare, masked);
+    }
+    let mut text = hash(bare.value());
+    text.truncate(SHOWN);
+    if masked == 0 { text } else { format!("{text}.{masked:x}") }
+}
+
+fn forget_tags(bare: &mut Manifest, masked: u64) {
     let mut index = 0;
-    pods::for_each_container(&mut bare, |_, container| {
+    pods::for_each_container(bare, |_, container| {
         if index < CONTAINERS_MAX && masked & (1 << index) != 0 {
             forget_tag(container);
         }
         index += 1;
     });
-    let mut text = hash(bare.value());
-    text.truncate(SHOWN);
-    if masked == 0 { text } else { format!("{text}.{masked:x}") }
 }
 
 fn forget_tag(container: &mut Value) {

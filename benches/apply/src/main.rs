@@ -59,7 +59,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<()> {
-    let quick = std::env::var_os("QUICK").is_some_and(|value| !value.is_empty() && value != "0");
+    let quick = is_set("QUICK");
+    // Of use with a profiler: nothing is started.
+    if is_set("PLAN_ONLY") {
+        report::planning(&planning::measure()?);
+        return Ok(());
+    }
     let pairs = if quick { QUICK_PAIRS } else { PAIRS };
     let cluster = test_cluster::Options { controller_requests_per_second: Some(CONTROLLER_RATE), ..Default::default() };
     let world = World::start_in(&preview()?, cluster).await?;
@@ -69,6 +74,10 @@ async fn run() -> Result<()> {
         eprintln!("the service's log ends:\n{}", world.service.lock().await.log_end());
     }
     measured
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 async fn measure(world: &World, pairs: usize) -> Result<()> {

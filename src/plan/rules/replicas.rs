@@ -17,7 +17,7 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut 
         return;
     }
     let before = manifest.get("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
-    if context.cloned.iter().any(|object| scales(object, manifest)) {
+    if context.autoscalers.iter().any(|object| scales(object, manifest)) {
         manifest.remove("/spec", "replicas");
         notes.changed("spec.replicas", (&before.to_string(), ABSENT), "its autoscaler is cloned and says how many");
         return;
