@@ -265,7 +265,7 @@ async fn write(client: &Client, object: &PreviewEnvironment, observation: Observ
     let now = Utc::now();
     let answered = observation.status == crate::api::conditions::ConditionStatus::True;
     let known = object.status.as_ref().and_then(|s| s.lookup.clone());
-    let lookup = if answered { Some(Lookup { at: Some(now) }) } else { known };
+    let lookup = if answered { Some(Lookup { at: Some(now), ..known.unwrap_or_default() }) } else { known };
     let condition = observation.dated(before, object.metadata.generation, now);
     if !answered && before.contains(&condition) {
         return Ok(());
@@ -299,6 +299,9 @@ mod tests {
             base_branch: "main".into(),
             author: "ann".into(),
             draft: false,
+            bot: false,
+            labels: vec![],
+            created_at: "2026-01-02T03:00:00Z".parse().unwrap(),
             updated_at: "2026-01-02T03:04:05Z".parse().unwrap(),
         }
     }

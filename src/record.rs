@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::api::environment::OLDER_FACT;
 use crate::api::{PreviewEnvironment, names};
-use crate::intent::Fact;
+use crate::domain::EnvironmentName;
+use crate::intent::{CommandFact, Fact};
 
 pub use coalesce::Coalescing;
 
@@ -58,39 +59,63 @@ pub enum RecordError {
 pub trait Recorder: Send + Sync {
     /// Ends once the fact is held, or with the reason why it is not.
     fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>>;
+    /// The same for a command.
+    fn command<'a>(&'a self, command: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>>;
 }
 
 impl Recorder for Client {
     fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
         record(self, fact).boxed()
     }
+
+    fn command<'a>(&'a self, command: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        record_command(self, command).boxed()
+    }
 }
 
 /// Records a fact with one request and no GET before it. The client must not retry by itself: its waits are longer
 /// than a forge waits for us.
 pub async fn record(client: &Client, fact: &Fact) -> Result<Recorded, RecordError> {
-    let environments: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &fact.baseline_namespace);
     let manager = names::manager_source(fact.source.forge.as_str(), fact.source.repository_id);
-    let params = PatchParams::apply(&manager).force();
-    let object = object(fact).map_err(|why| RecordError::Refused { environment: fact.display(), why: why.to_string() })?;
+    let entry = serde_json::to_value(&fact.source).map_err(|why| unwritable(fact.display(), &why))?;
+    let spec = json!({"baseline": fact.baseline, "sources": [entry]});
+    apply(client, (&fact.baseline_namespace, &fact.environment), &manager, spec).await
+}
+
+/// Records a command in the same way. Doing it twice is doing it once.
+pub async fn record_command(client: &Client, fact: &CommandFact) -> Result<Recorded, RecordError> {
+    let manager = names::manager_command(&fact.command.id);
+    let entry = serde_json::to_value(&fact.command).map_err(|why| unwritable(fact.display(), &why))?;
+    let spec = json!({"baseline": fact.baseline, "commands": [entry]});
+    apply(client, (&fact.baseline_namespace, &fact.environment), &manager, spec).await
+}
+
+fn unwritable(environment: String, why: &serde_json::Error) -> RecordError {
+    RecordError::Refused { environment, why: why.to_string() }
+}
+
+async fn apply(client: &Client, (namespace, name): (&str, &EnvironmentName), manager: &str, spec: Value) -> Result<Recorded, RecordError> {
+    let environments: Api<PreviewEnvironment> = Api::namespaced(client.clone(), namespace);
+    let object = object((namespace, name), spec);
+    let display = format!("{namespace}/{name}");
     // Of the answer only the metadata matters, and that can be read whatever else the object holds.
-    match environments.patch_metadata(fact.environment.as_str(), &params, &Patch::Apply(&object)).await {
-        Ok(answer) if answer.metadata.deletion_timestamp.is_some() => Err(RecordError::Going(fact.display())),
+    match environments.patch_metadata(name.as_str(), &PatchParams::apply(manager).force(), &Patch::Apply(&object)).await {
+        Ok(answer) if answer.metadata.deletion_timestamp.is_some() => Err(RecordError::Going(display)),
         Ok(_) => Ok(Recorded::Held),
-        Err(error) => refusal(fact.display(), error),
+        Err(error) => refusal(display, error),
     }
 }
 
 /// Exactly what this manager owns: whatever else is sent would be taken from its owners. The finalizer is owned by all
 /// who write facts.
-fn object(fact: &Fact) -> Result<Value, serde_json::Error> {
-    Ok(json!({
+fn object((namespace, name): (&str, &EnvironmentName), spec: Value) -> Value {
+    json!({
         "apiVersion": PreviewEnvironment::api_version(&()),
         "kind": PreviewEnvironment::kind(&()),
         // Held from the first moment on, without a request for it.
-        "metadata": {"name": fact.environment.as_str(), "namespace": fact.baseline_namespace, "finalizers": [names::FINALIZER]},
-        "spec": {"baseline": fact.baseline, "sources": [serde_json::to_value(&fact.source)?]},
-    }))
+        "metadata": {"name": name.as_str(), "namespace": namespace, "finalizers": [names::FINALIZER]},
+        "spec": spec,
+    })
 }
 
 fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordError> {
@@ -148,7 +173,9 @@ mod tests {
                 "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z", "draft": false,
             }]},
         });
-        assert_eq!(object(&fact()).unwrap(), expected);
+        let (fact, source) = (fact(), serde_json::to_value(fact().source).unwrap());
+        let spec = json!({"baseline": fact.baseline, "sources": [source]});
+        assert_eq!(object((&fact.baseline_namespace, &fact.environment), spec), expected);
     }
 
     fn answered(code: u16, message: &str, causes: &[&str]) -> Result<Recorded, RecordError> {

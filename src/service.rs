@@ -12,7 +12,6 @@ use kube::{Api, Client, ResourceExt};
 use tokio::net::TcpListener;
 
 use crate::api::PreviewEnvironment;
-use crate::api::baseline::ForgeKind;
 use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments, Listener};
@@ -20,9 +19,9 @@ use crate::controller::requests::{RequestError, within_deadline};
 use crate::controller::{Controller, FeedbackState, Parts};
 use crate::domain::Seed;
 use crate::feedback;
+use crate::forge::Forge;
 use crate::forge::github::{GitHub, GithubError};
-use crate::forge::{Forge, PullRequest};
-use crate::intent::Existing;
+use crate::intent::{About, Existing};
 use crate::lookup;
 use crate::metrics::Metrics;
 use crate::record::Coalescing;
@@ -117,9 +116,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
 
 /// The environments for the webhook server: as fresh as the watch.
 fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
-    Arc::new(move |forge: ForgeKind, pull: &PullRequest| -> Vec<Existing> {
-        store.state().iter().filter_map(|object| Existing::of(object, forge, pull)).collect()
-    })
+    Arc::new(move |about: &About| -> Vec<Existing> { store.state().iter().flat_map(|object| Existing::of(object, about)).collect() })
 }
 
 fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {

@@ -11,13 +11,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use github_double::{Action, Double, Failure, Fault, Hook, Open, Permission, on};
 use preview_env::api;
-use preview_env::api::baseline::ForgeKind;
 use preview_env::api::environment::SourceState;
 use preview_env::config::GithubConfig;
 use preview_env::domain::{Baseline, RepoName};
 use preview_env::forge::github::GitHub;
-use preview_env::forge::{ChangedFiles, Forge, ForgeError, PullRequest};
-use preview_env::intent::Fact;
+use preview_env::forge::{ChangedFiles, Forge, ForgeError};
+use preview_env::intent::{About, CommandFact, Fact};
 use preview_env::metrics::Metrics;
 use preview_env::record::{RecordError, Recorded, Recorder};
 use preview_env::server::{Limits, Readiness, Server, WebhookSecrets, router, serve};
@@ -143,6 +142,10 @@ impl Recorder for Notebook {
         self.0.lock().unwrap().push(fact.clone());
         std::future::ready(Ok(Recorded::Held)).boxed()
     }
+
+    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        futures::future::ready(Ok(Recorded::Held)).boxed()
+    }
 }
 
 /// A server for the Baseline `shop`, and what it records.
@@ -154,7 +157,7 @@ async fn start_server(folder: &tempfile::TempDir) -> (SocketAddr, Arc<Notebook>)
     let server = Server {
         secrets: WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap(),
         baselines: Arc::new(move || Some(baselines.clone())),
-        environments: Arc::new(|_: ForgeKind, _: &PullRequest| Vec::new()),
+        environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: Readiness::new(&[]),
         metrics: Metrics::new(),

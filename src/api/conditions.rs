@@ -18,6 +18,8 @@ pub const READY: &str = "Ready";
 pub const FEEDBACK_DELIVERED: &str = "FeedbackDelivered";
 /// Has the forge told us what the wished-for pull request or branch is?
 pub const LOOKED_UP: &str = "LookedUp";
+/// Does it answer where people open it?
+pub const REACHABLE: &str = "Reachable";
 /// Does something need a person before it can go on?
 pub const STALLED: &str = "Stalled";
 /// Did the Baseline's hooks run well for this revision?

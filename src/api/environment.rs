@@ -1,5 +1,7 @@
 //! `PreviewEnvironment`: facts and wishes in spec, each part written by its own field manager.
 
+mod command;
+
 use chrono::{DateTime, Utc};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::ForgeKind;
 use super::status::PreviewEnvironmentStatus;
+
+pub use command::{Activity, Approval, Command, Verb};
 
 /// The message of the rule that refuses an older fact; the webhook server knows a late delivery by it.
 pub const OLDER_FACT: &str = "sources[].observedAt: older than the fact that is recorded";
@@ -42,9 +46,20 @@ pub struct PreviewEnvironmentSpec {
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["forge".into(), "repositoryId".into()]))]
     pub sources: Vec<Source>,
+    /// What people asked for in comments and by buttons, until it is done. Results are in status.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub commands: Vec<Command>,
     /// What a person last asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<Wish>,
+    /// The last time that a person did something about it on the forge, beside what sources and wishes say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
+    /// The commit of a fork that may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// When a person last asked for the environment to be brought up to its baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,
@@ -112,6 +127,14 @@ pub struct Source {
     /// Whether the pull request is a draft.
     #[serde(default)]
     pub draft: bool,
+    /// Whether a bot opened the pull request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bot: bool,
+    /// The pull request's labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 50)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub labels: Vec<String>,
 }
 
 /// What became of a pull request or branch.
@@ -194,8 +217,15 @@ pub struct Target {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvironmentLifetime {
     /// Instead of the Baseline's `lifetime.ttl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
-    pub ttl: String,
+    pub ttl: Option<String>,
+    /// It lives at least until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_until: Option<DateTime<Utc>>,
+    /// Whether it lives until it is closed or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
 }
 
 /// One image that runs instead of what the rules give.

@@ -51,6 +51,18 @@ pub const MANAGER_REFRESH: &str = "preview-env/refresh";
 pub const MANAGER_LIFETIME: &str = "preview-env/lifetime";
 /// Field manager of `spec.images`.
 pub const MANAGER_IMAGES: &str = "preview-env/images";
+/// Field manager of `status.commands`.
+pub const MANAGER_COMMANDS: &str = "preview-env/commands";
+/// Field manager of `status.probe` and of the condition about it.
+pub const MANAGER_PROBE: &str = "preview-env/probe";
+/// Field manager of `spec.activity`.
+pub const MANAGER_ACTIVITY: &str = "preview-env/activity";
+/// Field manager of `spec.approval`.
+pub const MANAGER_APPROVAL: &str = "preview-env/approval";
+/// Field manager of `spec.lifetime.extendedUntil`.
+pub const MANAGER_EXTENSION: &str = "preview-env/extension";
+/// Field manager of `spec.lifetime.pinned`.
+pub const MANAGER_PIN: &str = "preview-env/pin";
 
 /// ClusterRole whose rights the service holds inside an environment's namespace, by a RoleBinding made there.
 pub const CLUSTER_ROLE_ENVIRONMENT: &str = "preview-env:environment";
@@ -60,6 +72,16 @@ pub const LABEL_AGGREGATE_ENVIRONMENT: &str = "preview-env.dev/aggregate-to-envi
 pub const LABEL_AGGREGATE_READER: &str = "preview-env.dev/aggregate-to-baseline-reader";
 /// Name of the RoleBinding that gives the service its rights in an environment's namespace.
 pub const ROLE_BINDING: &str = "preview-env";
+
+/// Field manager of one command.
+pub fn manager_command(id: &str) -> String {
+    format!("preview-env/command-{id}")
+}
+
+/// Field manager of one entry of `spec.images` that a command asked for. `hash` stands for the image's repository.
+pub fn manager_image(hash: &str) -> String {
+    format!("preview-env/image-{hash}")
+}
 
 /// Field manager of one source of an environment: one per forge and repository.
 pub fn manager_source(forge: &str, repository_id: i64) -> String {

@@ -1,5 +1,7 @@
 //! What the service derived and did. Never read as a fact about the forge; the inventory is what we applied.
 
+mod forge;
+
 use chrono::{DateTime, Utc};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -7,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::conditions::Condition;
 use super::gaps::{Missing, PlanSummary};
+
+pub use forge::{
+    CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, Shown,
+};
 
 /// Status of a PreviewEnvironment.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -80,6 +86,13 @@ pub struct PreviewEnvironmentStatus {
     /// What is known of the forge's answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
+    /// What came of the last commands, at most 20, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub commands: Vec<CommandResult>,
+    /// Whether the environment answers where people open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeStatus>,
     /// What the pull request shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,
@@ -258,25 +271,4 @@ pub struct InventoryEntry {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(count: &i32) -> bool {
     *count == 0
-}
-
-/// What is known of the forge's answers.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Lookup {
-    /// When the forge was last asked about this environment, and answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<DateTime<Utc>>,
-}
-
-/// What the pull request shows.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Feedback {
-    /// Number of our comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment_id: Option<i64>,
-    /// Digest of its text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
 }

@@ -139,12 +139,10 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::PreviewEnvironmentSpec;
     use crate::api::status::Feedback;
 
     fn object(status: PreviewEnvironmentStatus) -> PreviewEnvironment {
-        let spec =
-            PreviewEnvironmentSpec { baseline: "shop".into(), sources: vec![], wish: None, refresh: None, lifetime: None, images: vec![] };
+        let spec = serde_json::from_value(serde_json::json!({"baseline": "shop"})).unwrap();
         let mut object = PreviewEnvironment::new("web-pr-42", spec);
         object.metadata.uid = Some("u-1".into());
         object.status = Some(status);
@@ -156,7 +154,8 @@ mod tests {
         let memory = Memory::default();
         let written = PreviewEnvironmentStatus { plan_digest: Some("new".into()), ..Default::default() };
         memory.remember("u-1", &written, DateTime::UNIX_EPOCH);
-        let stale = PreviewEnvironmentStatus { feedback: Some(Feedback { comment_id: Some(1), digest: None }), ..Default::default() };
+        let stale =
+            PreviewEnvironmentStatus { feedback: Some(Feedback { comment_id: Some(1), ..Feedback::default() }), ..Default::default() };
         let recorded = memory.recall(&object(stale));
         assert_eq!(recorded.status.plan_digest.as_deref(), Some("new"));
         assert_eq!(recorded.status.feedback.unwrap().comment_id, Some(1), "what others write is taken as it is read");

@@ -132,7 +132,7 @@ fn triggered(environment: &Environment, baseline: Option<&Baseline>) -> Verdict 
     };
     match baseline {
         None => no_baseline(),
-        Some(baseline) if source.draft && !baseline.drafts => {
+        Some(baseline) if source.draft && !baseline.trigger.drafts => {
             no(Course::TakeDown, "Draft", format!("{} is a draft, and trigger.drafts is off", source.display()))
         }
         Some(_) => yes("Triggered", format!("{} is open", source.display())),

@@ -263,7 +263,12 @@ mod tests {
             sources: vec![],
             wish: None,
             refresh: None,
+            commands: vec![],
+            activity: None,
+            approval: None,
             ttl: None,
+            extended_until: None,
+            pinned: false,
             images: vec![],
         }
     }

@@ -11,7 +11,7 @@ use super::names::Subject;
 use super::{EnvironmentName, ImageRef, RepoName, Revision};
 use crate::api;
 use crate::api::baseline::ForgeKind;
-use crate::api::environment::{ImageOverride, Refresh, SourceState, Target, Wish};
+use crate::api::environment::{Activity, Approval, Command, ImageOverride, Refresh, SourceState, Target, Wish};
 
 /// A validated PreviewEnvironment: facts and wishes, without what we derived before.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,18 @@ pub struct Environment {
     pub wish: Option<Wish>,
     /// When a person last asked for it to be brought up to its baseline.
     pub refresh: Option<Refresh>,
+    /// What people asked for on the forge and what is not done yet.
+    pub commands: Vec<Command>,
+    /// The last time that a person did something on the forge, beside what sources and wishes say.
+    pub activity: Option<Activity>,
+    /// The commit of a fork that may run.
+    pub approval: Option<Approval>,
     /// Its own time to live.
     pub ttl: Option<Duration>,
+    /// It lives at least until then.
+    pub extended_until: Option<DateTime<Utc>>,
+    /// Whether it lives until it is closed or deleted.
+    pub pinned: bool,
     /// Images that run instead of what the rules give, with their tags.
     pub images: Vec<(ImageRef, String)>,
 }
@@ -63,8 +73,16 @@ pub struct Source {
     pub branch: Option<String>,
     /// Whether the change comes from another repository, or from one that is gone.
     pub foreign: bool,
+    /// Branch that the pull request is to be merged into.
+    pub base_branch: Option<String>,
     /// Whether the pull request is a draft.
     pub draft: bool,
+    /// Whether a bot opened the pull request.
+    pub bot: bool,
+    /// Login of the one who opened the pull request.
+    pub author: Option<String>,
+    /// The pull request's labels.
+    pub labels: Vec<String>,
 }
 
 /// The field of a PreviewEnvironment that cannot be used, and why.
@@ -86,7 +104,7 @@ impl Environment {
     pub fn salvaged(object: &api::PreviewEnvironment) -> Option<Self> {
         let mut readable = object.clone();
         readable.spec.images.clear();
-        readable.spec.lifetime = readable.spec.lifetime.filter(|l| parse_ttl(&l.ttl).is_ok());
+        readable.spec.lifetime = readable.spec.lifetime.filter(|l| l.ttl.as_ref().is_none_or(|ttl| parse_ttl(ttl).is_ok()));
         readable.spec.sources.retain(|s| source("", s).is_ok());
         Self::try_from(&readable).ok()
     }
@@ -101,7 +119,8 @@ impl Environment {
     /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh.
     pub fn last_activity(&self) -> Option<DateTime<Utc>> {
         let sources = self.sources.iter().map(|s| s.observed_at);
-        sources.chain(self.wish.as_ref().map(|w| w.at)).chain(self.refresh.as_ref().map(|r| r.at)).max()
+        let wishes = self.wish.as_ref().map(|w| w.at).into_iter().chain(self.refresh.as_ref().map(|r| r.at));
+        sources.chain(wishes).chain(self.activity.as_ref().map(|a| a.at)).max()
     }
 
     /// The source of that repository.
@@ -151,7 +170,8 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
     fn try_from(object: &api::PreviewEnvironment) -> Result<Self, InvalidEnvironment> {
         let spec = &object.spec;
         let sources = spec.sources.iter().enumerate().map(|(i, s)| source(&format!("spec.sources[{i}]"), s));
-        let ttl = spec.lifetime.as_ref().map(|l| parse_ttl(&l.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e)));
+        let lifetime = spec.lifetime.as_ref();
+        let ttl = lifetime.and_then(|l| l.ttl.as_ref()).map(|ttl| parse_ttl(ttl).map_err(|e| invalid("spec.lifetime.ttl", &e)));
         Ok(Self {
             name: EnvironmentName::recorded(&object.name_any()),
             baseline_namespace: object.namespace().ok_or_else(|| invalid("metadata.namespace", &"is missing"))?,
@@ -163,7 +183,12 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
             sources: sources.collect::<Result<_, _>>()?,
             wish: spec.wish.clone(),
             refresh: spec.refresh.clone(),
+            commands: spec.commands.clone(),
+            activity: spec.activity.clone(),
+            approval: spec.approval.clone(),
             ttl: ttl.transpose()?,
+            extended_until: lifetime.and_then(|l| l.extended_until),
+            pinned: lifetime.and_then(|l| l.pinned).unwrap_or_default(),
             images: spec.images.iter().enumerate().map(|(i, o)| image(i, o)).collect::<Result<_, _>>()?,
         })
     }
@@ -186,7 +211,11 @@ fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> 
         revision: fact.revision.parse().map_err(|e| invalid(format!("{path}.revision"), &e))?,
         observed_at: fact.observed_at,
         branch,
+        base_branch: fact.base_branch.clone(),
         draft: fact.draft,
+        bot: fact.bot,
+        author: fact.author.clone(),
+        labels: fact.labels.clone(),
     })
 }
 

@@ -157,7 +157,7 @@ fn report(member: &PreviewEnvironment, letter: &Letter, answer: &Result<(), Forg
     };
     let before = recorded(member).and_then(|feedback| feedback.digest.clone());
     let digest = if reason == RETRYING { before } else { Some(letter.digest.clone()) };
-    let feedback = Feedback { comment_id: memory.comment_id, digest };
+    let feedback = Feedback { comment_id: memory.comment_id, digest, ..Feedback::default() };
     Report { feedback, observation: Observation::new(FEEDBACK_DELIVERED, status, reason, message) }
 }
 

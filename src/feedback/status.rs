@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn only_our_two_things_are_applied() {
         let observation = Observation::new(FEEDBACK_DELIVERED, true, "Delivered", "It shows.");
-        let report = Report { feedback: Feedback { comment_id: Some(9), digest: Some("d".into()) }, observation };
+        let report = Report { feedback: Feedback { comment_id: Some(9), digest: Some("d".into()), ..Feedback::default() }, observation };
         let body = patch(&member(), &report, DateTime::from_timestamp(1_000, 0).unwrap());
         insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap());
         assert!(!report.is_recorded_by(&member()));

@@ -1,7 +1,10 @@
 //! What a forge tells us of its own accord, in words that every forge shares.
 
-use super::PullRequest;
+use chrono::{DateTime, Utc};
+
+use super::{Branch, CheckAction, PostedComment, PullRequest};
 use crate::api::baseline::ForgeKind;
+use crate::domain::RepoName;
 
 /// One delivery, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,11 +22,66 @@ pub enum Event {
         /// Login of the one who caused it.
         sender: String,
     },
+    /// A branch was made, pushed to or deleted.
+    Branch {
+        /// The forge that says so.
+        forge: ForgeKind,
+        /// The branch after the change; of a deleted one, as it was before.
+        branch: Box<Branch>,
+        /// Whether it is still there.
+        exists: bool,
+        /// Login of the one who caused it.
+        sender: String,
+    },
+    /// Somebody wrote a comment on a pull request.
+    Comment {
+        /// The forge that says so.
+        forge: ForgeKind,
+        /// The comment.
+        comment: Box<PostedComment>,
+    },
+    /// Somebody pressed a button beside a check of ours.
+    Button {
+        /// The forge that says so.
+        forge: ForgeKind,
+        /// What was pressed.
+        press: Box<Press>,
+    },
+    /// Repositories are out of our sight: the app was uninstalled, or they were deleted.
+    Gone {
+        /// The forge that says so.
+        forge: ForgeKind,
+        /// Their numbers.
+        repositories: Vec<i64>,
+        /// What happened, as a sentence.
+        why: String,
+    },
     /// Something that no environment depends on.
     Ignored {
         /// Why it does not matter, as a sentence.
         why: String,
     },
+}
+
+/// A pressed button.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Press {
+    /// The same for each delivery of the same press.
+    pub id: String,
+    /// Which button.
+    pub action: CheckAction,
+    /// The repository's number.
+    pub repository_id: i64,
+    /// The repository's name at this moment.
+    pub repository: RepoName,
+    /// The pull request that the check belongs to.
+    pub pull: i64,
+    /// The commit that the check stands beside.
+    pub revision: String,
+    /// Login of the one who pressed it.
+    pub sender: String,
+    /// When, as the forge says it.
+    pub at: DateTime<Utc>,
 }
 
 /// The changes of a pull request that matter to an environment.
@@ -43,12 +101,25 @@ pub enum PullAction {
     ReadyForReview,
     /// It became a draft.
     ConvertedToDraft,
+    /// It got a label.
+    Labeled,
+    /// It lost a label.
+    Unlabeled,
 }
 
 impl PullAction {
     /// Every action.
-    pub const ALL: [Self; 7] =
-        [Self::Opened, Self::Reopened, Self::Synchronize, Self::Closed, Self::Edited, Self::ReadyForReview, Self::ConvertedToDraft];
+    pub const ALL: [Self; 9] = [
+        Self::Opened,
+        Self::Reopened,
+        Self::Synchronize,
+        Self::Closed,
+        Self::Edited,
+        Self::ReadyForReview,
+        Self::ConvertedToDraft,
+        Self::Labeled,
+        Self::Unlabeled,
+    ];
 
     /// As GitHub writes it, and as the log shows it.
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +131,8 @@ impl PullAction {
             Self::Edited => "edited",
             Self::ReadyForReview => "ready_for_review",
             Self::ConvertedToDraft => "converted_to_draft",
+            Self::Labeled => "labeled",
+            Self::Unlabeled => "unlabeled",
         }
     }
 

@@ -1,10 +1,12 @@
 //! The port to a forge. Types of a forge's own library stop inside its module.
 
+mod answers;
 mod changes;
 pub mod event;
 pub mod github;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::api;
@@ -12,7 +14,14 @@ use crate::api::baseline::ForgeKind;
 use crate::api::environment::SourceState;
 use crate::domain::{RepoName, Revision};
 
+pub use answers::{
+    Check, CheckAction, Conclusion, DeploymentState, DeploymentUpdate, Listing, NewDeployment, Permission, PostedComment, Reaction,
+    RepositoryFacts, Validator,
+};
 pub use changes::ChangedFiles;
+
+/// Most labels of a pull request that a fact holds. GitHub gives an issue 100 at most.
+const LABELS_MAX: usize = 100;
 
 /// A pull request as the forge describes it, by an event or an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +46,12 @@ pub struct PullRequest {
     pub author: String,
     /// Whether it is a draft.
     pub draft: bool,
+    /// Whether a bot opened it.
+    pub bot: bool,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
     /// When it last changed, to the second.
     pub updated_at: DateTime<Utc>,
 }
@@ -59,6 +74,8 @@ impl PullRequest {
             author: Some(self.author.clone()),
             sender: sender.map(str::to_owned),
             draft: self.draft,
+            bot: self.bot,
+            labels: self.labels.iter().take(LABELS_MAX).cloned().collect(),
         }
     }
 }
@@ -96,6 +113,8 @@ impl Branch {
             author: None,
             sender: None,
             draft: false,
+            bot: false,
+            labels: Vec::new(),
         }
     }
 }
@@ -124,6 +143,9 @@ pub enum ForgeError {
     /// There is no such thing, or our token may not see it.
     #[error("cannot find {0}: the forge answers 404")]
     NotFound(String),
+    /// The forge has no such thing.
+    #[error("the forge has no {0}")]
+    Unsupported(&'static str),
     /// Our token is wrong or may not do this.
     #[error("cannot {what}: the forge refuses it with {status}: {message}")]
     Refused {
@@ -165,6 +187,7 @@ impl ForgeError {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not_found",
+            Self::Unsupported(_) => "unsupported",
             Self::Refused { .. } => "refused",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable { .. } => "unavailable",
@@ -175,7 +198,7 @@ impl ForgeError {
     /// Whether trying again can help.
     pub fn class(&self) -> Class {
         match self {
-            Self::NotFound(_) | Self::Refused { .. } | Self::Unreadable { .. } => Class::Terminal,
+            Self::NotFound(_) | Self::Unsupported(_) | Self::Refused { .. } | Self::Unreadable { .. } => Class::Terminal,
             Self::RateLimited { .. } | Self::Unavailable { .. } => Class::Transient,
         }
     }
@@ -184,14 +207,49 @@ impl ForgeError {
 /// What an answer is, once it comes.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
-/// Everything that we ask of a forge.
+fn unsupported<T: Send + 'static>(what: &'static str) -> Answer<'static, T> {
+    futures::future::ready(Err(ForgeError::Unsupported(what))).boxed()
+}
+
+/// Everything that a forge is asked for: what is there, who may do what, and one comment on a pull request. What a forge
+/// has not stays as it is here; nothing is taken for granted then.
 pub trait Forge: Send + Sync {
+    /// One repository.
+    fn repository<'a>(&'a self, _repository: &'a RepoName) -> Answer<'a, RepositoryFacts> {
+        unsupported("repository")
+    }
     /// One pull request.
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest>;
+    /// All open pull requests, unless nothing changed since the answer that `known` came with.
+    fn open_pulls<'a>(&'a self, _repository: &'a RepoName, _known: Option<&'a Validator>) -> Answer<'a, Listing<PullRequest>> {
+        unsupported("open pulls")
+    }
     /// The files that a pull request changes.
     fn changed_files<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, ChangedFiles>;
     /// One branch.
     fn branch<'a>(&'a self, repository: &'a RepoName, name: &'a str) -> Answer<'a, Branch>;
+    /// All branches, unless nothing changed since.
+    fn branches<'a>(&'a self, _repository: &'a RepoName, _known: Option<&'a Validator>) -> Answer<'a, Listing<Branch>> {
+        unsupported("branches")
+    }
+    /// What people wrote on pull requests since a moment, oldest first, unless nothing changed since `known`.
+    fn comments_since<'a>(
+        &'a self,
+        _repository: &'a RepoName,
+        _since: DateTime<Utc>,
+        _known: Option<&'a Validator>,
+    ) -> Answer<'a, Listing<PostedComment>> {
+        unsupported("comments since")
+    }
+    /// What an account may do in a repository at this moment. Somebody who does not exist may do nothing.
+    fn permission<'a>(&'a self, _repository: &'a RepoName, _login: &'a str) -> Answer<'a, Permission> {
+        unsupported("permission")
+    }
+    /// Login of the one who last gave the pull request that label, if it has it.
+    fn labelled_by<'a>(&'a self, _repository: &'a RepoName, _number: i64, _label: &'a str) -> Answer<'a, Option<String>> {
+        unsupported("labelled by")
+    }
+
     /// Our own comment that contains the marker: written by our own login, the oldest if there are several.
     fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>>;
     /// Writes a comment and gives its number. Never tried twice by itself: after an unclear failure look for the
@@ -199,4 +257,51 @@ pub trait Forge: Send + Sync {
     fn create_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, body: &'a str) -> Answer<'a, i64>;
     /// Replaces the text of our comment. [`ForgeError::NotFound`] where somebody deleted it.
     fn edit_comment<'a>(&'a self, repository: &'a RepoName, id: i64, body: &'a str) -> Answer<'a, ()>;
+    /// Answers somebody's comment with a sign. Doing it twice is doing it once.
+    fn react<'a>(&'a self, _repository: &'a RepoName, _comment: i64, _reaction: Reaction) -> Answer<'a, ()> {
+        unsupported("react")
+    }
+
+    /// Deployments, where the forge has such a thing.
+    fn deployments(&self) -> Option<&dyn Deployments> {
+        None
+    }
+
+    /// Checks, where the forge has such a thing.
+    fn checks(&self) -> Option<&dyn Checks> {
+        None
+    }
+
+    /// The forge's own record of what it could not deliver, where it keeps one.
+    fn deliveries(&self) -> Option<&dyn Deliveries> {
+        None
+    }
+}
+
+/// What runs where, as a forge lists it.
+pub trait Deployments: Send + Sync {
+    /// Makes one of a commit in an environment, and gives its number. The forge merges nothing and waits for no check.
+    fn create<'a>(&'a self, repository: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, i64>;
+    /// Those of an environment, newest first: number and commit.
+    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>>;
+    /// Says how one is.
+    fn set_state<'a>(&'a self, repository: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()>;
+    /// Deletes an inactive one. One that is gone is deleted.
+    fn delete<'a>(&'a self, repository: &'a RepoName, id: i64) -> Answer<'a, ()>;
+}
+
+/// What a forge shows beside a commit.
+pub trait Checks: Send + Sync {
+    /// Writes a new one and gives its number, if it has one.
+    fn create<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>>;
+    /// Our check of that name at that commit, if there is one.
+    fn find<'a>(&'a self, repository: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>>;
+    /// Changes it.
+    fn update<'a>(&'a self, repository: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()>;
+}
+
+/// A forge's own record of what it could not deliver.
+pub trait Deliveries: Send + Sync {
+    /// Asks the forge to send again what failed since, and says how many that were.
+    fn redeliver_failed(&self, since: DateTime<Utc>) -> Answer<'_, usize>;
 }

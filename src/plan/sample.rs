@@ -165,6 +165,7 @@ impl World {
     /// A baseline of those objects.
     pub fn of(objects: impl IntoIterator<Item = Manifest>) -> Self {
         let hosts = Hosts {
+            probe: crate::api::baseline::Probe::default(),
             domain: "preview.example.com".into(),
             ingress_class_name: None,
             annotations: BTreeMap::new(),
@@ -177,7 +178,10 @@ impl World {
             uid: "uid-shop".into(),
             generation: 1,
             repositories: vec![],
-            drafts: false,
+            created_at: None,
+            trigger: crate::domain::baseline::Trigger::default(),
+            trust: crate::api::baseline::Trust::default(),
+            feedback: crate::api::baseline::FeedbackRules::default(),
             hosts: Some(hosts),
             secrets: vec![],
             images: crate::domain::baseline::ImagePolicy::default(),

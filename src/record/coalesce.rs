@@ -14,7 +14,7 @@ use super::{RecordError, Recorded, Recorder};
 use crate::api::baseline::ForgeKind;
 use crate::api::environment::SourceState;
 use crate::domain::EnvironmentName;
-use crate::intent::Fact;
+use crate::intent::{CommandFact, Fact};
 
 /// Applies in flight at once, each of which holds a connection to the API server.
 const APPLIES: usize = 32;
@@ -61,6 +61,11 @@ impl Recorder for Coalescing {
             end.await.unwrap_or_else(|_| Err(unavailable(fact, "the service is ending")))
         }
         .boxed()
+    }
+
+    /// No two commands are the same, so there is nothing to spare.
+    fn command<'a>(&'a self, command: &'a CommandFact) -> BoxFuture<'a, End> {
+        self.0.recorder.command(command)
     }
 }
 
@@ -157,6 +162,10 @@ mod tests {
                 self.end.clone()
             }
             .boxed()
+        }
+
+        fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, End> {
+            async { Ok(Recorded::Held) }.boxed()
         }
     }
 

@@ -1,18 +1,16 @@
 //! Where the server learns which environments there are for a pull request.
 
-use crate::api::baseline::ForgeKind;
-use crate::forge::PullRequest;
-use crate::intent::Existing;
+use crate::intent::{About, Existing};
 
 /// The environments of the cluster.
 pub trait Environments: Send + Sync {
-    /// Those that hold a fact of that pull request, as far as they are known: one that is missing here gets its facts
-    /// only while a Baseline lists the repository.
-    fn about(&self, forge: ForgeKind, pull: &PullRequest) -> Vec<Existing>;
+    /// Those that hold a fact of that, as far as they are known: one that is missing here gets its facts only while a
+    /// Baseline lists the repository.
+    fn about(&self, about: &About) -> Vec<Existing>;
 }
 
-impl<F: Fn(ForgeKind, &PullRequest) -> Vec<Existing> + Send + Sync> Environments for F {
-    fn about(&self, forge: ForgeKind, pull: &PullRequest) -> Vec<Existing> {
-        self(forge, pull)
+impl<F: Fn(&About) -> Vec<Existing> + Send + Sync> Environments for F {
+    fn about(&self, about: &About) -> Vec<Existing> {
+        self(about)
     }
 }

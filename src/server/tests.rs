@@ -14,10 +14,8 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::api;
-use crate::api::baseline::ForgeKind;
 use crate::domain::Baseline;
-use crate::forge::PullRequest;
-use crate::intent::Fact;
+use crate::intent::{About, CommandFact, Fact};
 use crate::record::{RecordError, Recorded};
 
 const SECRET: &str = "s3cret";
@@ -45,6 +43,10 @@ impl Recorder for Notebook {
             Some(End::Never) => std::future::pending().boxed(),
         }
     }
+
+    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        async { Ok(Recorded::Held) }.boxed()
+    }
 }
 
 struct World {
@@ -70,7 +72,7 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
     let server = Server {
         secrets: WebhookSecrets::from_files(&[file]).unwrap(),
         baselines: Arc::new(move || baselines.clone()),
-        environments: Arc::new(|_: ForgeKind, _: &PullRequest| Vec::new()),
+        environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: readiness.clone(),
         metrics: metrics.clone(),
@@ -88,7 +90,7 @@ fn opened(repository: &str) -> Value {
         "action": "opened",
         "pull_request": {
             "number": 42, "state": "open", "merged": false, "draft": false, "user": {"login": "ann"},
-            "updated_at": "2026-01-02T03:04:05Z",
+            "created_at": "2026-01-02T03:00:00Z", "updated_at": "2026-01-02T03:04:05Z",
             "head": {"ref": "faster", "sha": "a".repeat(40), "repo": {"id": 7}},
             "base": {"ref": "main", "repo": {"id": 7, "full_name": repository}},
         },
@@ -250,8 +252,8 @@ async fn what_is_not_that_event_gets_400_with_the_field() {
 async fn what_does_not_matter_gets_202_and_why() {
     let world = world(vec![]);
     let mut labelled = opened("acme/web");
-    labelled["action"] = json!("labeled");
-    expect(&world, delivery("pull_request", &labelled.to_string()), 202, "labeled").await;
+    labelled["action"] = json!("assigned");
+    expect(&world, delivery("pull_request", &labelled.to_string()), 202, "assigned").await;
     expect(&world, delivery("star", "{}"), 202, "star").await;
     expect(&world, delivery("pull_request", &opened("acme/wbe").to_string()), 202, "no Baseline lists the repository acme/wbe").await;
     assert_eq!(recorded(&world), 0);

@@ -1,21 +1,19 @@
 //! `POST /webhooks/github`: believed, understood, decided, held; and only then acknowledged.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::delivery::Account;
-use super::{Server, Shared};
-use crate::forge::event::Event;
+use super::{Limits, Server, Shared};
 use crate::forge::github;
-use crate::intent::{Fact, Intent, decide};
+use crate::intent::{About, CommandFact, Fact, Intent, decide};
 use crate::record::{RecordError, Recorded};
 
 /// Answers one delivery, and says in the log and the metrics what became of it.
@@ -41,14 +39,12 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
     drop(taken);
     let baselines = server.baselines.list().ok_or_else(Answer::starting)?;
-    let existing = match &event {
-        Event::PullRequest { forge, pull, .. } => server.environments.about(*forge, pull),
-        Event::Ping | Event::Ignored { .. } => Vec::new(),
-    };
+    let existing = About::of(&event).map(|about| server.environments.about(&about)).unwrap_or_default();
     match decide(&event, &baselines, &existing) {
         Intent::Pong => Ok(Answer::pong()),
         Intent::Ignore(why) => Ok(Answer::ignored(&why)),
         Intent::Record(facts) => hold(server, &facts, arrived + server.limits.answer).await,
+        Intent::Command(commands) => hold_commands(server, &commands, arrived + server.limits.answer).await,
     }
 }
 
@@ -65,8 +61,17 @@ fn require_json(headers: &HeaderMap) -> Result<(), Answer> {
 
 /// All facts at once. The answer is the worst of theirs: a delivery is acknowledged when every fact is held.
 async fn hold(server: &Server, facts: &[Fact], deadline: Instant) -> Result<Answer, Answer> {
-    let names = facts.iter().map(Fact::display).collect();
-    let ends = join_all(facts.iter().map(|fact| hold_one(server, fact, deadline))).await;
+    let held = facts.iter().map(|fact| hold_one(fact.display(), server.recorder.record(fact), &server.limits, deadline));
+    worst_of(join_all(held).await, facts.iter().map(Fact::display).collect())
+}
+
+/// The same for commands.
+async fn hold_commands(server: &Server, commands: &[CommandFact], deadline: Instant) -> Result<Answer, Answer> {
+    let held = commands.iter().map(|command| hold_one(command.display(), server.recorder.command(command), &server.limits, deadline));
+    worst_of(join_all(held).await, commands.iter().map(CommandFact::display).collect())
+}
+
+fn worst_of(ends: Vec<Result<Recorded, Answer>>, names: Vec<String>) -> Result<Answer, Answer> {
     let mut older = false;
     let mut worst: Option<Answer> = None;
     for end in ends {
@@ -83,26 +88,29 @@ async fn hold(server: &Server, facts: &[Fact], deadline: Instant) -> Result<Answ
     }
 }
 
-async fn hold_one(server: &Server, fact: &Fact, deadline: Instant) -> Result<Recorded, Answer> {
-    let limit: Duration = server.limits.answer;
-    match tokio::time::timeout_at(deadline, server.recorder.record(fact)).await {
+async fn hold_one(
+    name: String,
+    held: BoxFuture<'_, Result<Recorded, RecordError>>,
+    limits: &Limits,
+    deadline: Instant,
+) -> Result<Recorded, Answer> {
+    match tokio::time::timeout_at(deadline, held).await {
         Ok(Ok(recorded)) => Ok(recorded),
-        Ok(Err(error)) => Err(not_held(fact, &error)),
+        Ok(Err(error)) => Err(not_held(&name, &error)),
         Err(_) => {
-            let detail = format!("cannot record {}: the API server did not answer within {} s", fact.display(), limit.as_secs_f32());
-            Err(Answer::not_held(&fact.display(), "the cluster did not answer in time").with_detail(detail))
+            let detail = format!("cannot record {name}: the API server did not answer within {} s", limits.answer.as_secs_f32());
+            Err(Answer::not_held(&name, "the cluster did not answer in time").with_detail(detail))
         }
     }
 }
 
-fn not_held(fact: &Fact, error: &RecordError) -> Answer {
-    let name = fact.display();
+fn not_held(name: &str, error: &RecordError) -> Answer {
     let answer = match error {
-        RecordError::Refused { .. } => Answer::refused(&name),
-        RecordError::Going(_) => Answer::not_held(&name, "the environment before it is still going away"),
-        RecordError::Conflict(_) => Answer::not_held(&name, "somebody else changed it at the same moment"),
-        RecordError::Throttled(_) => Answer::not_held(&name, "the cluster asks to wait"),
-        RecordError::Unavailable { .. } => Answer::not_held(&name, "the cluster does not answer"),
+        RecordError::Refused { .. } => Answer::refused(name),
+        RecordError::Going(_) => Answer::not_held(name, "the environment before it is still going away"),
+        RecordError::Conflict(_) => Answer::not_held(name, "somebody else changed it at the same moment"),
+        RecordError::Throttled(_) => Answer::not_held(name, "the cluster asks to wait"),
+        RecordError::Unavailable { .. } => Answer::not_held(name, "the cluster does not answer"),
     };
     answer.with_detail(error.to_string())
 }

@@ -52,7 +52,7 @@ fn each_owner_applies_after_each_and_loses_nothing() {
                 assert_eq!(spec.sources.iter().map(|s| s.repository_id).collect::<Vec<_>>(), [1, 2], "{case}");
                 assert_eq!(spec.wish.map(|w| w.actor), Some("ann".to_owned()), "{case}");
                 assert_eq!(spec.refresh.map(|r| r.actor), Some("ann".to_owned()), "{case}");
-                assert_eq!(spec.lifetime.map(|l| l.ttl), Some("90d".to_owned()), "{case}");
+                assert_eq!(spec.lifetime.and_then(|l| l.ttl), Some("90d".to_owned()), "{case}");
                 assert_eq!(spec.images.len(), 1, "{case}");
             }
         }

@@ -8,6 +8,7 @@ mod images;
 pub mod isolation;
 mod overrides;
 mod selection;
+mod trigger;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub use hooks::{Hook, HookMoment, OnFailure};
 pub use images::{Images, MissingImage};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
+pub use trigger::{Approvers, CommentRule, FeedbackRules, Forks, LogRule, Probe, PullRequests, Trigger, Trust};
 
 /// What a team says about the namespace whose copies it wants.
 #[derive(Clone, CustomResource, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -54,9 +56,15 @@ pub struct BaselineSpec {
     #[schemars(length(min = 1, max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["forge".into(), "name".into()]))]
     pub repositories: Vec<Repository>,
-    /// Which pull requests get an environment.
+    /// Which pull requests and branches get an environment.
     #[serde(default)]
     pub trigger: Trigger,
+    /// Whose changes may run.
+    #[serde(default)]
+    pub trust: Trust,
+    /// What the forge shows.
+    #[serde(default)]
+    pub feedback: FeedbackRules,
     /// Where the environments are reached. Without it no Ingress and no route is cloned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Hosts>,
@@ -112,6 +120,9 @@ pub struct Repository {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub images: Vec<Image>,
+    /// Which of its changes get an environment, instead of the Baseline's `trigger`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
 }
 
 /// A forge that we can talk to.
@@ -160,15 +171,6 @@ fn default_tag() -> String {
     "{{ revision }}".to_owned()
 }
 
-/// Which pull requests get an environment.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Trigger {
-    /// Whether draft pull requests get one too.
-    #[serde(default)]
-    pub drafts: bool,
-}
-
 /// Where environments are reached.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -193,6 +195,9 @@ pub struct Hosts {
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["service".into()]))]
     pub expose: Vec<Expose>,
+    /// How it is found out that an environment answers.
+    #[serde(default)]
+    pub probe: Probe,
 }
 
 /// A Service that gets a host of its own: `<environment>.<domain>` where no route has that, and else
@@ -271,6 +276,10 @@ pub struct BaselineStatus {
     /// How many environments are made from it.
     #[serde(default)]
     pub environments: i32,
+    /// The repositories as the forge knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub repositories: Vec<RepositoryStatus>,
     /// How many objects of each kind it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
@@ -291,6 +300,23 @@ pub struct BaselineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A repository as the forge knows it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryStatus {
+    /// The forge.
+    pub forge: ForgeKind,
+    /// Its name as the Baseline spells it.
+    pub name: String,
+    /// Its number, which stays through renames and transfers.
+    pub id: i64,
+    /// Its name now, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<String>,
+    /// Whether only its members may read it.
+    pub private: bool,
 }
 
 /// How many objects of a kind there are.

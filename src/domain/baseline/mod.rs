@@ -5,11 +5,13 @@ pub mod isolation;
 mod overrides;
 mod secrets;
 mod selection;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use self::isolation::Isolation;
@@ -18,7 +20,10 @@ use super::path_glob::PathGlob;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
-use crate::api::baseline::{Autoscalers, CloneRules, CronJobs, Follow, ForgeKind, Gateway, MissingImage, Rbac, Replicas, Volumes};
+use crate::api::baseline::{
+    Autoscalers, CloneRules, CronJobs, FeedbackRules, Follow, ForgeKind, Gateway, MissingImage, Probe, Rbac, Replicas, RepositoryStatus,
+    Trust, Volumes,
+};
 
 pub use crate::api::baseline::Expose;
 pub use hooks::{Hook, JobSource};
@@ -26,6 +31,7 @@ pub use hooks::{Hook, JobSource};
 pub use overrides::{EnvRule, PatchChange, PatchRule};
 pub use secrets::{Rewrite, SecretRule};
 pub use selection::{GroupKind, ObjectMatch, Selection};
+pub use trigger::{Trigger, is_merge_queue};
 
 /// Longest alias, so that names built on it fit into a DNS label.
 const ALIAS_MAX: usize = 30;
@@ -43,8 +49,14 @@ pub struct Baseline {
     pub generation: i64,
     /// The repositories whose changes are previewed.
     pub repositories: Vec<Repository>,
-    /// Whether draft pull requests get an environment.
-    pub drafts: bool,
+    /// When it was made, by the API server's clock.
+    pub created_at: Option<DateTime<Utc>>,
+    /// Which changes get an environment, where a repository says nothing else.
+    pub trigger: Trigger,
+    /// Whose changes may run.
+    pub trust: Trust,
+    /// What the forge shows.
+    pub feedback: FeedbackRules,
     /// Where environments are reached.
     pub hosts: Option<Hosts>,
     /// What happens while an image is not there.
@@ -112,6 +124,12 @@ pub struct Repository {
     pub alias: String,
     /// The images that it builds.
     pub images: Vec<ImageRule>,
+    /// Which of its changes get an environment, where that differs from the Baseline's.
+    pub trigger: Option<Trigger>,
+    /// Its number, where the forge was asked.
+    pub id: Option<i64>,
+    /// Whether only its members may read it; it counts as public until the forge was asked.
+    pub private: bool,
 }
 
 /// One image and how the tag of a change's build is made.
@@ -140,6 +158,8 @@ pub struct Hosts {
     pub gateway: Option<Gateway>,
     /// Services that get a host without a route in the baseline.
     pub expose: Vec<Expose>,
+    /// How it is found out that an environment answers.
+    pub probe: Probe,
 }
 
 /// The field of a Baseline that cannot be used, and why.
@@ -160,6 +180,17 @@ impl Baseline {
     /// The repository of that name, if the Baseline lists it.
     pub fn repository(&self, forge: ForgeKind, name: &RepoName) -> Option<&Repository> {
         self.repositories.iter().find(|r| r.forge == forge && r.name == *name)
+    }
+
+    /// The repository of that number, or where no number is known, of that name.
+    pub fn repository_by(&self, forge: ForgeKind, id: i64, name: &RepoName) -> Option<&Repository> {
+        let by_id = self.repositories.iter().find(|r| r.forge == forge && r.id == Some(id));
+        by_id.or_else(|| self.repository(forge, name).filter(|r| r.id.is_none()))
+    }
+
+    /// Which of a repository's changes get an environment.
+    pub fn trigger_of<'a>(&'a self, repository: &'a Repository) -> &'a Trigger {
+        repository.trigger.as_ref().unwrap_or(&self.trigger)
     }
 
     /// Whether a value in it names the commit, so that every push changes what is made.
@@ -199,8 +230,11 @@ impl TryFrom<&api::Baseline> for Baseline {
             name: object.name_any(),
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
-            repositories: repositories(&spec.repositories)?,
-            drafts: spec.trigger.drafts,
+            repositories: repositories(&spec.repositories, object.status.as_ref().map_or(&[], |s| &s.repositories))?,
+            created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
+            trigger: Trigger::read("spec.trigger", &spec.trigger)?,
+            trust: spec.trust,
+            feedback: spec.feedback,
             hosts: spec.hosts.as_ref().map(hosts),
             images: images(&spec.images)?,
             secrets: secrets::secrets(&spec.clone.secrets)?,
@@ -217,10 +251,10 @@ impl TryFrom<&api::Baseline> for Baseline {
     }
 }
 
-fn repositories(listed: &[api::baseline::Repository]) -> Result<Vec<Repository>, InvalidBaseline> {
+fn repositories(listed: &[api::baseline::Repository], known: &[RepositoryStatus]) -> Result<Vec<Repository>, InvalidBaseline> {
     let mut parsed: Vec<Repository> = Vec::with_capacity(listed.len());
     for (index, repository) in listed.iter().enumerate() {
-        let next = read_repository(index, repository)?;
+        let next = read_repository(index, repository, known)?;
         if let Some(other) = parsed.iter().find(|r| r.alias == next.alias) {
             let why = format!("{:?} is the alias of {} too; give one of them another", next.alias, other.name);
             return Err(invalid(format!("spec.repositories[{index}].alias"), &why));
@@ -230,12 +264,15 @@ fn repositories(listed: &[api::baseline::Repository]) -> Result<Vec<Repository>,
     Ok(parsed)
 }
 
-fn read_repository(index: usize, listed: &api::baseline::Repository) -> Result<Repository, InvalidBaseline> {
+fn read_repository(index: usize, listed: &api::baseline::Repository, known: &[RepositoryStatus]) -> Result<Repository, InvalidBaseline> {
     let path = format!("spec.repositories[{index}]");
     let name: RepoName = listed.name.parse().map_err(|e| invalid(format!("{path}.name"), &e))?;
     let alias = listed.alias.clone().unwrap_or_else(|| Slug::new(name.name(), ALIAS_MAX).to_string());
     let images = listed.images.iter().enumerate().map(|(i, image)| read_image(&format!("{path}.images[{i}]"), image));
-    Ok(Repository { forge: listed.forge, name, alias, images: images.collect::<Result<_, _>>()? })
+    let trigger = listed.trigger.as_ref().map(|trigger| Trigger::read(&format!("{path}.trigger"), trigger)).transpose()?;
+    let found = known.iter().find(|k| k.forge == listed.forge && k.name == listed.name);
+    let (id, private) = (found.map(|k| k.id), found.is_some_and(|k| k.private));
+    Ok(Repository { forge: listed.forge, name, alias, images: images.collect::<Result<_, _>>()?, trigger, id, private })
 }
 
 fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, InvalidBaseline> {
@@ -261,6 +298,7 @@ fn hosts(listed: &api::baseline::Hosts) -> Hosts {
         annotations: listed.annotations.clone(),
         gateway: listed.gateway.clone(),
         expose: listed.expose.clone(),
+        probe: listed.probe.clone(),
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) trait Tell: Sized {
     }
 
     fn shown(mut self, comment_id: i64, digest: &str) -> Self {
-        self.status().feedback = Some(Feedback { comment_id: Some(comment_id), digest: Some(digest.into()) });
+        self.status().feedback = Some(Feedback { comment_id: Some(comment_id), digest: Some(digest.into()), ..Feedback::default() });
         self.condition(conditions::FEEDBACK_DELIVERED, ConditionStatus::True, "Delivered", "")
     }
 }

@@ -71,7 +71,8 @@ mod tests {
             "number": 42,
             "pull_request": {
                 "number": 42, "state": "open", "merged": false, "draft": false, "title": "Faster checkout",
-                "user": {"login": "ann"}, "updated_at": "2026-01-02T03:04:05Z",
+                "user": {"login": "ann", "type": "User"}, "labels": [{"name": "preview"}],
+                "created_at": "2026-01-02T03:00:00Z", "updated_at": "2026-01-02T03:04:05Z",
                 "head": {"ref": "faster", "sha": "3f9c2ab".repeat(6)[..40], "repo": {"id": 7, "full_name": "acme/web"}},
                 "base": {"ref": "main", "sha": "b".repeat(40), "repo": {"id": 7, "full_name": "acme/web"}},
             },
@@ -117,7 +118,7 @@ mod tests {
         for (header, body, word) in [
             ("push", json!({}), "push"),
             ("issue_comment", json!({"action": "created"}), "issue_comment"),
-            ("pull_request", json!({"action": "labeled"}), "labeled"),
+            ("pull_request", json!({"action": "assigned"}), "assigned"),
         ] {
             match parse(header, body.to_string().as_bytes()).unwrap() {
                 Event::Ignored { why } => assert!(why.contains(word), "{why}"),
@@ -177,7 +178,7 @@ mod tests {
             ("pull_request", "payload=%7B%7D", "body"),
             ("pull_request", "", "body"),
             ("pull_request", "{} {}", "action"),
-            ("pull_request", r#"{"action": "labeled"} x"#, "body"),
+            ("pull_request", r#"{"action": "assigned"} x"#, "body"),
             ("pull_request", "[]", "body"),
             ("push", "{", "body"),
             ("ping", "\u{0}", "body"),

@@ -103,7 +103,7 @@ fn web() -> RepoName {
 
 fn pull() -> Value {
     json!({
-        "number": 42, "state": "closed", "merged": true, "draft": false, "user": {"login": "ann"}, "updated_at": "2026-01-02T03:04:05Z",
+        "number": 42, "state": "closed", "merged": true, "draft": false, "user": {"login": "ann"}, "created_at": "2026-01-02T03:00:00Z", "updated_at": "2026-01-02T03:04:05Z",
         "head": {"ref": "faster", "sha": "a".repeat(40), "repo": {"id": 8}},
         "base": {"ref": "main", "repo": {"id": 7, "full_name": "acme/web"}},
     })

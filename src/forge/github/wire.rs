@@ -23,7 +23,15 @@ pub(super) struct Pull {
     head: Head,
     base: Base,
     user: Option<User>,
+    #[serde(default)]
+    labels: Vec<Label>,
+    created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Label {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,6 +77,15 @@ pub(super) struct NamedRepository {
 #[derive(Debug, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+}
+
+impl User {
+    /// Whether it is a bot or an app: GitHub's own word for both is `Bot`.
+    pub(super) fn is_bot(&self) -> bool {
+        self.kind == "Bot"
+    }
 }
 
 /// A file that a pull request changes.
@@ -124,9 +141,12 @@ impl From<Pull> for PullRequest {
             head_branch: pull.head.branch,
             head_repository_id: pull.head.repo.map(|r| r.id),
             base_branch: pull.base.branch,
+            bot: pull.user.as_ref().is_some_and(User::is_bot),
             // GitHub shows pull requests of deleted accounts as those of the account `ghost`.
             author: pull.user.map_or_else(|| "ghost".to_owned(), |u| u.login),
             draft: pull.draft.unwrap_or_default(),
+            labels: pull.labels.into_iter().map(|label| label.name).collect(),
+            created_at: pull.created_at,
             updated_at: pull.updated_at,
         }
     }

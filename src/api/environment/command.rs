@@ -1,0 +1,106 @@
+//! What people ask for on the forge.
+
+use chrono::{DateTime, Utc};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ForgeKind;
+
+/// One command, from a line of a comment or from a button. Recorded before it is acknowledged, under a field manager of its
+/// own, and never changed.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("self == oldSelf").message("commands[]: a command is never changed"))]
+pub struct Command {
+    /// `<the comment's number>.<its place in the comment>`, or `button.<the delivery's id>`.
+    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9.-]+$"))]
+    pub id: String,
+    /// What is asked for.
+    pub verb: Verb,
+    /// What follows the verb, at most eight words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 255)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub args: Vec<String>,
+    /// Login of the one who asked, as the forge signed it.
+    #[schemars(length(min = 1, max = 100))]
+    pub actor: String,
+    /// When they asked, by the forge's clock.
+    pub at: DateTime<Utc>,
+    /// The forge.
+    pub forge: ForgeKind,
+    /// The repository's number.
+    #[schemars(range(min = 1))]
+    pub repository_id: i64,
+    /// The repository's name at that moment.
+    #[schemars(length(max = 140))]
+    pub repository: String,
+    /// Number of the pull request.
+    #[schemars(range(min = 1))]
+    pub pull: i64,
+    /// Number of the comment, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<i64>,
+    /// The commit that a button was pressed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub revision: Option<String>,
+}
+
+/// What a command can ask for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Verb {
+    /// Say how it is.
+    Status,
+    /// Make an environment.
+    Create,
+    /// Bring it up to its commit and its baseline.
+    Update,
+    /// Take it down.
+    Delete,
+    /// Keep it longer.
+    Extend,
+    /// Keep it until the pull request is closed.
+    Pin,
+    /// Take the pin away.
+    Unpin,
+    /// Show what a service logged last.
+    Logs,
+    /// Let one commit of a fork run.
+    Approve,
+    /// Bring it up to its baseline.
+    Refresh,
+    /// Run another tag of an image.
+    Image,
+    /// Say what can be asked for.
+    Help,
+    /// Something that is none of these; the word is the first of `args`.
+    Unknown,
+}
+
+/// The last time that a person did something.
+#[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("self.at >= oldSelf.at").message("activity.at: older than what is recorded"))]
+pub struct Activity {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    #[schemars(length(max = 253))]
+    pub by: String,
+}
+
+/// One commit that may run although it comes from a fork.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// The commit.
+    #[schemars(regex(pattern = r"^[0-9a-f]{40}([0-9a-f]{24})?$"), length(max = 64))]
+    pub revision: String,
+    /// Who approved it.
+    #[schemars(length(max = 253))]
+    pub actor: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}

@@ -1,0 +1,167 @@
+//! What the forge answered, what came of commands, and what the forge shows.
+
+use chrono::{DateTime, Utc};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::environment::Verb;
+
+/// What is known of the forge's answers.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lookup {
+    /// When the forge was last asked about this environment, and answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
+    /// Whether the change touches what `trigger.paths` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<PathsAnswer>,
+    /// Whether the label counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelAnswer>,
+}
+
+/// Whether a change touches what `trigger.paths` names.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathsAnswer {
+    /// Of that commit.
+    pub revision: String,
+    /// Into that branch.
+    pub base_branch: String,
+    /// Digest of the patterns that were asked about.
+    pub patterns: String,
+    /// Whether it does.
+    pub touched: bool,
+}
+
+/// Whether the label that asks for an environment counts.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelAnswer {
+    /// The label.
+    pub label: String,
+    /// Who set it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Whether they may.
+    pub allowed: bool,
+    /// Why not, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandResult {
+    /// The command's id.
+    pub id: String,
+    /// What was asked for.
+    pub verb: Verb,
+    /// What followed the verb.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Who asked.
+    pub actor: String,
+    /// When they asked.
+    pub at: DateTime<Utc>,
+    /// What came of it.
+    pub outcome: CommandOutcome,
+    /// What it led to, or why it did not, as a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Lines that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+}
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum CommandOutcome {
+    /// It is done.
+    Done,
+    /// Whoever asked may not, or it makes no sense here.
+    Refused,
+}
+
+/// Whether the environment answers where people open it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeStatus {
+    /// The address that was asked.
+    pub url: String,
+    /// The commit that ran then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The HTTP status, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// Whether that is what a working environment answers.
+    pub answered: bool,
+    /// Why not, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// When it first answered, or was first asked in vain.
+    pub since: DateTime<Utc>,
+}
+
+/// What the forge shows.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Feedback {
+    /// Number of our comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment_id: Option<i64>,
+    /// Digest of its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The commit that our comment speaks of, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<Shown>,
+    /// The deployments that the forge lists for this environment, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub deployments: Vec<DeploymentStatus>,
+    /// The check of the newest commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckStatus>,
+}
+
+/// A commit that our comment speaks of.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// The commit at the head of the pull request.
+    pub revision: String,
+    /// Since when the comment names it.
+    pub since: DateTime<Utc>,
+}
+
+/// A deployment, as the forge calls what runs where.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    /// Its number.
+    pub id: i64,
+    /// The commit.
+    pub revision: String,
+    /// Digest of the last state that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// A check, or where the forge has none for us, a commit status.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckStatus {
+    /// Its number; absent of a commit status, which has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// The commit.
+    pub revision: String,
+    /// Digest of what it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
