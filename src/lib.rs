@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod plan;
 pub mod record;
 pub mod registry;
+pub mod resync;
 pub mod server;
 pub mod service;
 pub mod telemetry;

@@ -49,6 +49,7 @@ struct Inner {
     reconcile_seconds: Histogram,
     forge_requests: Family<ByRequest, Counter>,
     image_look_ups: Family<ByResult, Counter>,
+    resyncs: Family<ByResult, Counter>,
 }
 
 impl Metrics {
@@ -63,6 +64,7 @@ impl Metrics {
             reconcile_seconds: from_a_millisecond(),
             forge_requests: Family::default(),
             image_look_ups: Family::default(),
+            resyncs: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -101,6 +103,11 @@ impl Metrics {
         self.0.image_look_ups.get_or_create(&ByResult { result }).inc();
     }
 
+    /// A repository was looked at for what no delivery told.
+    pub fn resync(&self, result: &'static str) {
+        self.0.resyncs.get_or_create(&ByResult { result }).inc();
+    }
+
     /// Everything as text for Prometheus, of the type [`CONTENT_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -131,6 +138,7 @@ impl Inner {
         registry.register("reconcile", "Reconciliations, by how they ended", self.reconciles.clone());
         registry.register_with_unit("reconcile", "Time that a reconciliation took", Unit::Seconds, self.reconcile_seconds.clone());
         registry.register("image_look_ups", "Images that registries were asked for, by what they answered", self.image_look_ups.clone());
+        registry.register("resyncs", "Looks at a repository for what no delivery told, by how they ended", self.resyncs.clone());
         registry.register("forge_requests", "Requests to a forge, by what they were for and how they ended", self.forge_requests.clone());
     }
 }
@@ -154,6 +162,7 @@ mod tests {
         metrics.reconcile("applied", Duration::from_millis(140));
         metrics.forge_request("create_comment", "ok");
         metrics.image_look_up("found");
+        metrics.resync("ok");
         let text = metrics.text().unwrap();
         for line in [
             r#"preview_deliveries_total{result="accepted"} 1"#,
@@ -163,6 +172,7 @@ mod tests {
             r#"preview_reconcile_total{outcome="applied"} 1"#,
             "preview_reconcile_seconds_count 1",
             r#"preview_image_look_ups_total{result="found"} 1"#,
+            r#"preview_resyncs_total{result="ok"} 1"#,
             r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");

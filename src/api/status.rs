@@ -11,7 +11,8 @@ use super::conditions::Condition;
 use super::gaps::{Missing, PlanSummary};
 
 pub use forge::{
-    CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, Shown,
+    CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, RESULTS_KEPT,
+    Shown,
 };
 
 /// Status of a PreviewEnvironment.

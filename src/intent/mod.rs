@@ -9,10 +9,12 @@ mod tests;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use crate::api;
 use crate::api::baseline::ForgeKind;
+use crate::api::status::RESULTS_KEPT;
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, baseline};
 use crate::forge::PullRequest;
@@ -92,6 +94,10 @@ pub struct Existing {
     pub baseline: String,
     /// The fact as it holds it.
     pub source: api::Source,
+    /// The ids of the commands that it holds or has carried out.
+    pub heard: Vec<String>,
+    /// When the oldest of the commands that it remembers was given, where it may have forgotten older ones.
+    pub forgot_before: Option<DateTime<Utc>>,
 }
 
 impl About {
@@ -126,13 +132,23 @@ impl Existing {
     /// long.
     pub fn of(object: &api::PreviewEnvironment, about: &About) -> Vec<Self> {
         let sources = object.spec.sources.iter().filter(|s| about.names(s) && object.metadata.deletion_timestamp.is_none());
+        let results = object.status.as_ref().map_or(&[][..], |s| &s.commands);
+        let heard: Vec<String> = object.spec.commands.iter().map(|c| &c.id).chain(results.iter().map(|r| &r.id)).cloned().collect();
+        let forgot_before = results.iter().map(|r| r.at).min().filter(|_| results.len() >= RESULTS_KEPT);
         let existing = |source: &api::Source| Self {
             namespace: object.namespace().unwrap_or_default(),
             name: EnvironmentName::recorded(&object.name_any()),
             baseline: object.spec.baseline.clone(),
             source: source.clone(),
+            heard: heard.clone(),
+            forgot_before,
         };
         sources.map(existing).collect()
+    }
+
+    /// Whether it holds a command, or has carried it out: of those that it may have forgotten that is taken for granted.
+    pub fn has_heard(&self, command: &api::environment::Command) -> bool {
+        self.heard.contains(&command.id) || self.forgot_before.is_some_and(|at| command.at <= at)
     }
 
     fn is_for(&self, fact: &Fact) -> bool {

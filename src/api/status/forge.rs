@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::environment::Verb;
 
+/// Results of commands that an environment keeps.
+pub const RESULTS_KEPT: usize = 20;
+
 /// What is known of the forge's answers.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

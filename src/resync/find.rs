@@ -1,0 +1,207 @@
+//! One repository: what changed since the last look, as events.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::repositories::Listed;
+use super::{Context, ResyncError, SINGLE_QUESTIONS};
+use crate::api::environment::SourceState;
+use crate::domain::{Baseline, Revision};
+use crate::forge::event::{Event, PullAction};
+use crate::forge::{Branch, ForgeError, Listing, PullRequest, Validator};
+use crate::intent::{About, Existing};
+
+/// Who is said to have caused what was found by looking.
+const NOBODY: &str = "preview-env";
+
+/// What was seen of a repository.
+pub(super) struct Seen {
+    /// Its number.
+    id: Option<i64>,
+    /// The Baselines that it was looked at for: uid and generation.
+    baselines: Vec<(String, i64)>,
+    pulls: Option<Validator>,
+    branches: Option<Validator>,
+    comments: Option<Validator>,
+    comments_since: DateTime<Utc>,
+    /// The comments of that moment or later that were taken.
+    taken: HashSet<i64>,
+    /// The heads of open pull requests, to tell a push from other changes.
+    heads: HashMap<i64, Revision>,
+}
+
+impl Seen {
+    pub(super) fn new(comments_since: DateTime<Utc>) -> Self {
+        let (pulls, branches, comments) = (None, None, None);
+        let (baselines, taken, heads) = (Vec::new(), HashSet::new(), HashMap::new());
+        Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads }
+    }
+
+    /// Forgets what was the same as before where the Baselines are not.
+    fn look_for(&mut self, baselines: &[Arc<Baseline>]) {
+        let now: Vec<_> = baselines.iter().map(|b| (b.uid.clone(), b.generation)).collect();
+        if now != self.baselines {
+            (self.pulls, self.branches, self.comments) = (None, None, None);
+            self.baselines = now;
+        }
+    }
+}
+
+/// Looks at everything of a repository. One part that fails does not keep the others from being looked at.
+pub(super) async fn look(
+    context: &Context,
+    (repository, baselines): (&Listed, &[Arc<Baseline>]),
+    seen: &mut Seen,
+    now: DateTime<Utc>,
+) -> Result<(), ResyncError> {
+    seen.look_for(baselines);
+    let id = match seen.id {
+        Some(id) => id,
+        None => context.forge.repository(&repository.name).await?.id,
+    };
+    seen.id = Some(id);
+    let existing = context.about(&About::Repositories(repository.forge, vec![id]));
+    let pulls = pulls(context, (repository, baselines), (seen, &existing), now).await;
+    let branches = branches(context, (repository, baselines), (seen, &existing)).await;
+    // Commands come last: what they are about is known by then.
+    let comments = comments(context, repository, seen).await;
+    pulls.and(branches).and(comments)
+}
+
+async fn pulls(
+    context: &Context,
+    (repository, baselines): (&Listed, &[Arc<Baseline>]),
+    (seen, existing): (&mut Seen, &[Existing]),
+    now: DateTime<Utc>,
+) -> Result<(), ResyncError> {
+    let listing = context.forge.open_pulls(&repository.name, seen.pulls.as_ref()).await?;
+    let Listing::Now { items, validator } = listing else { return Ok(()) };
+    for pull in &items {
+        let known = existing.iter().any(|e| e.source.pull == Some(pull.number));
+        if !known && is_long_over(pull, baselines, now) {
+            continue;
+        }
+        let action = action(pull, seen.heads.get(&pull.number), baselines);
+        context.take(&event(repository, pull.clone(), action)).await?;
+    }
+    let open: HashSet<i64> = items.iter().map(|pull| pull.number).collect();
+    let missing: Vec<i64> = existing.iter().filter(|e| is_open(e)).filter_map(|e| e.source.pull).filter(|n| !open.contains(n)).collect();
+    let all_asked = missing.len() <= SINGLE_QUESTIONS;
+    for number in missing.into_iter().take(SINGLE_QUESTIONS) {
+        match context.forge.pull_request(&repository.name, number).await {
+            Ok(pull) if pull.state == SourceState::Open => {}
+            Ok(pull) => context.take(&event(repository, pull, PullAction::Closed)).await?,
+            // No proof: a forge that lies says so of everything.
+            Err(ForgeError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    seen.heads = items.into_iter().map(|pull| (pull.number, pull.revision)).collect();
+    // Only now: what could not be recorded has to be found again.
+    seen.pulls = validator.filter(|_| all_asked);
+    Ok(())
+}
+
+fn is_open(existing: &Existing) -> bool {
+    existing.source.state == SourceState::Open
+}
+
+fn event(repository: &Listed, pull: PullRequest, action: PullAction) -> Event {
+    Event::PullRequest { forge: repository.forge, action, pull: Box::new(pull), sender: NOBODY.to_owned() }
+}
+
+/// What most likely happened: a pull request that is younger than a Baseline was opened for it, and another head was
+/// pushed.
+fn action(pull: &PullRequest, head: Option<&Revision>, baselines: &[Arc<Baseline>]) -> PullAction {
+    if head.is_some_and(|head| *head != pull.revision) {
+        PullAction::Synchronize
+    } else if baselines.iter().any(|b| b.created_at.is_none_or(|at| pull.created_at >= at)) {
+        PullAction::Opened
+    } else {
+        PullAction::Edited
+    }
+}
+
+/// Whether an environment would have expired by now, so that none has to be made to find that out.
+fn is_long_over(pull: &PullRequest, baselines: &[Arc<Baseline>], now: DateTime<Utc>) -> bool {
+    let age = (now - pull.updated_at).to_std().unwrap_or_default();
+    baselines.iter().all(|baseline| age >= baseline.ttl)
+}
+
+async fn branches(
+    context: &Context,
+    (repository, baselines): (&Listed, &[Arc<Baseline>]),
+    (seen, existing): (&mut Seen, &[Existing]),
+) -> Result<(), ResyncError> {
+    let of_branch: Vec<&Existing> = existing.iter().filter(|e| e.source.pull.is_none() && is_open(e)).collect();
+    let triggers = || baselines.iter().filter_map(|b| Some(b.trigger_of(b.repository(repository.forge, &repository.name)?)));
+    if of_branch.is_empty() && triggers().all(|t| t.branches.is_empty()) {
+        return Ok(());
+    }
+    let listing = context.forge.branches(&repository.name, seen.branches.as_ref()).await?;
+    let Listing::Now { items, validator } = listing else { return Ok(()) };
+    for branch in &items {
+        let known = of_branch.iter().any(|e| e.source.branch.as_ref() == Some(&branch.name));
+        if known || triggers().any(|t| t.wants_branch(&branch.name)) {
+            context.take(&branch_event(repository, branch.clone(), true)).await?;
+        }
+    }
+    let there: HashSet<&str> = items.iter().map(|branch| branch.name.as_str()).collect();
+    for gone in of_branch.iter().filter(|e| e.source.branch.as_ref().is_some_and(|name| !there.contains(name.as_str()))) {
+        gone_branch(context, repository, gone).await?;
+    }
+    seen.branches = validator;
+    Ok(())
+}
+
+fn branch_event(repository: &Listed, branch: Branch, exists: bool) -> Event {
+    Event::Branch { forge: repository.forge, branch: Box::new(branch), exists, sender: NOBODY.to_owned() }
+}
+
+/// A branch counts as deleted where the forge knows the repository and not the branch, at the same time.
+async fn gone_branch(context: &Context, repository: &Listed, known: &Existing) -> Result<(), ResyncError> {
+    let name = known.source.branch.as_deref().unwrap_or_default();
+    match context.forge.branch(&repository.name, name).await {
+        Err(ForgeError::NotFound(_)) => {}
+        other => return other.map(drop).map_err(Into::into),
+    }
+    let home = context.forge.repository(&repository.name).await?;
+    let Ok(revision) = known.source.revision.parse::<Revision>() else { return Ok(()) };
+    if home.id == known.source.repository_id {
+        let branch = Branch {
+            repository_id: home.id,
+            repository: repository.name.clone(),
+            name: name.to_owned(),
+            revision,
+            observed_at: known.source.observed_at,
+        };
+        context.take(&branch_event(repository, branch, false)).await?;
+    }
+    Ok(())
+}
+
+async fn comments(context: &Context, repository: &Listed, seen: &mut Seen) -> Result<(), ResyncError> {
+    let listing = match context.forge.comments_since(&repository.name, seen.comments_since, seen.comments.as_ref()).await {
+        Err(ForgeError::Unsupported(_)) => return Ok(()),
+        other => other?,
+    };
+    let Listing::Now { items, validator } = listing else { return Ok(()) };
+    let newest = items.iter().map(|comment| comment.updated_at).max();
+    let listed: HashSet<i64> = items.iter().map(|comment| comment.id).collect();
+    for comment in items {
+        let id = comment.id;
+        if !seen.taken.contains(&id) {
+            context.take(&Event::Comment { forge: repository.forge, comment: Box::new(comment) }).await?;
+            seen.taken.insert(id);
+        }
+    }
+    seen.taken.retain(|id| listed.contains(id));
+    match newest.filter(|at| *at > seen.comments_since) {
+        // The question is another one now, so its answer is too.
+        Some(at) => (seen.comments_since, seen.comments) = (at, None),
+        None => seen.comments = validator,
+    }
+    Ok(())
+}

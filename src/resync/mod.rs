@@ -1,0 +1,139 @@
+//! Finds again what no delivery told us, by listing: open pull requests, branches, and comments, with conditional requests,
+//! so that a round in which nothing happened costs nothing. Each finding becomes an event and goes the same way as a
+//! delivery does: decide, record.
+//!
+//! Without a webhook this is the only way (`--poll`). Nothing ends because it is missing from a list: the forge is asked
+//! for that one pull request or branch.
+
+mod find;
+mod news;
+mod repositories;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
+
+use self::repositories::{Listed, listed};
+use crate::forge::event::Event;
+use crate::forge::{Forge, ForgeError};
+use crate::intent::{About, Existing, Intent, decide};
+use crate::metrics::Metrics;
+use crate::record::{RecordError, Recorder};
+use crate::server::{Baselines, Environments};
+
+/// How far back comments are read after a start. What was carried out since is known by its results.
+const COMMENTS_BACK: TimeDelta = TimeDelta::hours(24);
+/// How far back failed deliveries are asked for after a start. GitHub keeps them for three days ("Redelivering webhooks").
+const DELIVERIES_BACK: TimeDelta = TimeDelta::days(3);
+/// Pull requests and branches that are asked for one by one in one round, since the list does not have them any more.
+const SINGLE_QUESTIONS: usize = 50;
+
+/// What resyncing works with.
+pub struct Context {
+    /// Who is asked.
+    pub forge: Arc<dyn Forge>,
+    /// The Baselines that there are.
+    pub baselines: Arc<dyn Baselines>,
+    /// The environments that there are.
+    pub environments: Arc<dyn Environments>,
+    /// Where facts and commands are recorded.
+    pub recorder: Arc<dyn Recorder>,
+    /// Where rounds are counted.
+    pub metrics: Metrics,
+}
+
+/// Why a round did not see everything of a repository. The next one asks for it again.
+#[derive(Debug, thiserror::Error)]
+pub enum ResyncError {
+    /// The forge said no, or nothing.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    /// What was found could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// What is remembered from round to round.
+pub struct Resync {
+    context: Context,
+    seen: HashMap<Listed, find::Seen>,
+    deliveries_since: DateTime<Utc>,
+}
+
+impl Resync {
+    /// Nothing was seen yet. `now` is when the service started.
+    pub fn new(context: Context, now: DateTime<Utc>) -> Self {
+        Self { context, seen: HashMap::new(), deliveries_since: now - DELIVERIES_BACK }
+    }
+
+    /// A round at once, and then one every so often, until it is dropped.
+    pub async fn run(mut self, every: Duration) {
+        loop {
+            self.round(Utc::now()).await;
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    /// Looks at everything once. What fails is logged and looked at again in the next round.
+    pub async fn round(&mut self, now: DateTime<Utc>) {
+        let Some(baselines) = self.context.baselines.list() else { return };
+        let repositories = listed(&baselines);
+        self.seen.retain(|repository, _| repositories.contains_key(repository));
+        for repository in repositories.keys() {
+            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(now - COMMENTS_BACK));
+        }
+        let context = &self.context;
+        let looks = self.seen.iter_mut().map(|(repository, seen)| async {
+            let known = repositories.get(repository).map_or(&[][..], Vec::as_slice);
+            let result = find::look(context, (repository, known), seen, now).await;
+            context.metrics.resync(if result.is_ok() { "ok" } else { "failed" });
+            if let Err(error) = result {
+                tracing::warn!(repo = %repository.name, %error, "cannot look for what was missed; the next round does");
+            }
+        });
+        join_all(looks).await;
+        self.redeliver(now).await;
+    }
+
+    /// Has the forge send again what it could not deliver.
+    async fn redeliver(&mut self, now: DateTime<Utc>) {
+        let Some(deliveries) = self.context.forge.deliveries() else { return };
+        match deliveries.redeliver_failed(self.deliveries_since).await {
+            Ok(0) => self.deliveries_since = now,
+            Ok(count) => {
+                self.deliveries_since = now;
+                tracing::info!(count, "the forge sends again what it could not deliver");
+            }
+            Err(error) => tracing::warn!(%error, "cannot read the forge's record of failed deliveries"),
+        }
+    }
+}
+
+impl Context {
+    /// An event that was found goes the way of one that was delivered. What is recorded already is not written again.
+    async fn take(&self, event: &Event) -> Result<(), RecordError> {
+        let Some(baselines) = self.baselines.list() else { return Ok(()) };
+        let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
+        match decide(event, &baselines, &existing) {
+            Intent::Pong | Intent::Ignore(_) => {}
+            Intent::Record(facts) => {
+                for fact in facts.iter().filter(|fact| news::is_new(fact, &existing)) {
+                    self.recorder.record(fact).await?;
+                }
+            }
+            Intent::Command(commands) => {
+                for command in commands.iter().filter(|command| news::is_unheard(command, &existing)) {
+                    self.recorder.command(command).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn about(&self, about: &About) -> Vec<Existing> {
+        self.environments.about(about)
+    }
+}

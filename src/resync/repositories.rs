@@ -1,0 +1,26 @@
+//! The repositories that any Baseline lists, each once. No client, no clock, no logging.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::api::baseline::ForgeKind;
+use crate::domain::{Baseline, RepoName};
+
+/// A repository as Baselines spell it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Listed {
+    pub(super) forge: ForgeKind,
+    pub(super) name: RepoName,
+}
+
+/// The repositories, each with the Baselines that list it.
+pub(super) fn listed(baselines: &[Arc<Baseline>]) -> HashMap<Listed, Vec<Arc<Baseline>>> {
+    let mut all: HashMap<Listed, Vec<Arc<Baseline>>> = HashMap::new();
+    for baseline in baselines {
+        for repository in &baseline.repositories {
+            let listed = Listed { forge: repository.forge, name: repository.name.clone() };
+            all.entry(listed).or_default().push(Arc::clone(baseline));
+        }
+    }
+    all
+}

@@ -1,0 +1,121 @@
+//! The API server's part in it, in memory: it holds facts and commands, and refuses older facts as the schema's rule does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use preview_env::api;
+use preview_env::api::environment::SourceState;
+use preview_env::domain::Baseline;
+use preview_env::intent::{About, CommandFact, Existing, Fact};
+use preview_env::record::{RecordError, Recorded, Recorder};
+use preview_env::server::{Baselines, Environments};
+use serde_json::json;
+
+/// What the API server holds.
+#[derive(Default)]
+pub struct Cluster {
+    pub baselines: Mutex<Vec<Arc<Baseline>>>,
+    pub environments: Mutex<BTreeMap<String, api::PreviewEnvironment>>,
+    pub writes: Mutex<usize>,
+    pub refuses: Mutex<bool>,
+}
+
+impl Cluster {
+    /// With one Baseline `main` in the namespace `shop`, made at that time.
+    pub fn with(spec: serde_json::Value, created_at: &str) -> Arc<Self> {
+        let cluster = Self::default();
+        let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("shop".to_owned());
+        object.metadata.uid = Some("uid-main".to_owned());
+        object.metadata.creation_timestamp = serde_json::from_value(json!(created_at)).unwrap();
+        cluster.baselines.lock().unwrap().push(Arc::new(Baseline::try_from(&object).unwrap()));
+        Arc::new(cluster)
+    }
+
+    /// The one source of an environment.
+    pub fn source(&self, name: &str) -> Option<api::Source> {
+        self.environments.lock().unwrap().get(name)?.spec.sources.first().cloned()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.environments.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub fn commands(&self, name: &str) -> Vec<String> {
+        let environments = self.environments.lock().unwrap();
+        environments.get(name).map(|e| e.spec.commands.iter().map(|c| format!("{} {:?}", c.id, c.verb)).collect()).unwrap_or_default()
+    }
+
+    pub fn writes(&self) -> usize {
+        *self.writes.lock().unwrap()
+    }
+
+    fn change(
+        &self,
+        (namespace, name, baseline): (&str, &str, &str),
+        change: impl FnOnce(&mut api::PreviewEnvironment) -> Recorded,
+    ) -> Answer {
+        *self.writes.lock().unwrap() += 1;
+        if *self.refuses.lock().unwrap() {
+            return Err(RecordError::Throttled(name.to_owned()));
+        }
+        let mut environments = self.environments.lock().unwrap();
+        let made = || {
+            let mut object = api::PreviewEnvironment::new(name, serde_json::from_value(json!({"baseline": baseline})).unwrap());
+            object.metadata.namespace = Some(namespace.to_owned());
+            object.metadata.uid = Some(format!("uid-{name}"));
+            object
+        };
+        Ok(change(environments.entry(name.to_owned()).or_insert_with(made)))
+    }
+}
+
+type Answer = Result<Recorded, RecordError>;
+
+/// The rule of the schema.
+fn is_older(new: &api::Source, held: &api::Source) -> bool {
+    let ok = new.observed_at > held.observed_at
+        || (new.observed_at == held.observed_at && (new.state != SourceState::Open || held.state == SourceState::Open));
+    !ok
+}
+
+impl Recorder for Cluster {
+    fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Answer> {
+        let at = (fact.baseline_namespace.as_str(), fact.environment.as_str(), fact.baseline.as_str());
+        let answer = self.change(at, |object| {
+            let sources = &mut object.spec.sources;
+            match sources.iter_mut().find(|s| s.repository_id == fact.source.repository_id) {
+                Some(held) if is_older(&fact.source, held) => return Recorded::Older,
+                Some(held) => held.clone_from(&fact.source),
+                None => sources.push(fact.source.clone()),
+            }
+            Recorded::Held
+        });
+        std::future::ready(answer).boxed()
+    }
+
+    fn command<'a>(&'a self, fact: &'a CommandFact) -> BoxFuture<'a, Answer> {
+        let at = (fact.baseline_namespace.as_str(), fact.environment.as_str(), fact.baseline.as_str());
+        let answer = self.change(at, |object| {
+            if object.spec.commands.iter().all(|c| c.id != fact.command.id) {
+                object.spec.commands.push(fact.command.clone());
+            }
+            Recorded::Held
+        });
+        std::future::ready(answer).boxed()
+    }
+}
+
+impl Environments for Cluster {
+    fn about(&self, about: &About) -> Vec<Existing> {
+        self.environments.lock().unwrap().values().flat_map(|object| Existing::of(object, about)).collect()
+    }
+}
+
+impl Baselines for Cluster {
+    fn list(&self) -> Option<Vec<Arc<Baseline>>> {
+        Some(self.baselines.lock().unwrap().clone())
+    }
+}

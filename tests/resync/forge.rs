@@ -1,0 +1,155 @@
+//! A whole forge against the port, in less than 200 lines: pull requests, branches and comments in memory, with a number
+//! that grows with each change as the validator of every list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use preview_env::api::environment::SourceState;
+use preview_env::domain::RepoName;
+use preview_env::forge::{
+    Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, Listing, Permission, PostedComment, PullRequest, Reaction, RepositoryFacts,
+    Validator,
+};
+
+/// The number of the one repository that it has.
+pub const REPOSITORY: i64 = 7;
+
+/// The forge as tests hold it.
+#[derive(Default)]
+pub struct Tiny(pub Mutex<State>);
+
+/// What it holds, and how it behaves.
+#[derive(Default)]
+pub struct State {
+    pub pulls: BTreeMap<i64, PullRequest>,
+    pub branches: BTreeMap<String, Branch>,
+    pub comments: Vec<PostedComment>,
+    /// What our comments say, by number.
+    pub ours: BTreeMap<i64, (i64, String)>,
+    pub reactions: Vec<(i64, Reaction)>,
+    pub permissions: HashMap<String, Permission>,
+    pub mood: Mood,
+    pub questions: usize,
+    changes: u64,
+}
+
+/// How it answers.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Mood {
+    #[default]
+    Honest,
+    /// Every list is empty, although it says that this is the answer.
+    Empty,
+    /// It knows nothing.
+    NotFound,
+    /// It does not answer.
+    Down,
+}
+
+impl Tiny {
+    /// Changes something, so that every list is another one.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.0.lock().unwrap();
+        state.changes += 1;
+        change(&mut state)
+    }
+
+    fn answer<T: Send + 'static>(&self, read: impl FnOnce(&mut State) -> Option<T>) -> Answer<'static, T> {
+        let mut state = self.0.lock().unwrap();
+        state.questions += 1;
+        let answer = match state.mood {
+            Mood::Down => Err(ForgeError::Unavailable { what: "ask".into(), why: "it is down".into() }),
+            Mood::NotFound => Err(ForgeError::NotFound("it".into())),
+            Mood::Honest | Mood::Empty => read(&mut state).ok_or_else(|| ForgeError::NotFound("it".into())),
+        };
+        futures::future::ready(answer).boxed()
+    }
+
+    fn list<T: Send + 'static>(&self, known: Option<&Validator>, all: impl FnOnce(&State) -> Vec<T>) -> Answer<'static, Listing<T>> {
+        let known = known.cloned();
+        self.answer(move |state| {
+            let validator = Some(Validator(state.changes.to_string()));
+            Some(match state.mood {
+                Mood::Empty => Listing::Now { items: vec![], validator: None },
+                _ if known == validator => Listing::Unchanged,
+                _ => Listing::Now { items: all(state), validator },
+            })
+        })
+    }
+}
+
+impl Forge for Tiny {
+    fn repository<'a>(&'a self, repository: &'a RepoName) -> Answer<'a, RepositoryFacts> {
+        let name = repository.clone();
+        self.answer(|_| Some(RepositoryFacts { id: REPOSITORY, name, private: true }))
+    }
+
+    fn pull_request<'a>(&'a self, _: &'a RepoName, number: i64) -> Answer<'a, PullRequest> {
+        self.answer(move |state| state.pulls.get(&number).cloned())
+    }
+
+    fn open_pulls<'a>(&'a self, _: &'a RepoName, known: Option<&'a Validator>) -> Answer<'a, Listing<PullRequest>> {
+        self.list(known, |state| state.pulls.values().filter(|p| p.state == SourceState::Open).cloned().collect())
+    }
+
+    fn changed_files<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, ChangedFiles> {
+        self.answer(|_| Some(ChangedFiles::Named(vec![])))
+    }
+
+    fn branch<'a>(&'a self, _: &'a RepoName, name: &'a str) -> Answer<'a, Branch> {
+        let name = name.to_owned();
+        self.answer(move |state| state.branches.get(&name).cloned())
+    }
+
+    fn branches<'a>(&'a self, _: &'a RepoName, known: Option<&'a Validator>) -> Answer<'a, Listing<Branch>> {
+        self.list(known, |state| state.branches.values().cloned().collect())
+    }
+
+    fn comments_since<'a>(
+        &'a self,
+        _: &'a RepoName,
+        since: DateTime<Utc>,
+        known: Option<&'a Validator>,
+    ) -> Answer<'a, Listing<PostedComment>> {
+        self.list(known, move |state| state.comments.iter().filter(|c| c.updated_at >= since).cloned().collect())
+    }
+
+    fn permission<'a>(&'a self, _: &'a RepoName, login: &'a str) -> Answer<'a, Permission> {
+        let login = login.to_owned();
+        self.answer(move |state| Some(state.permissions.get(&login).copied().unwrap_or(Permission::None)))
+    }
+
+    fn find_comment<'a>(&'a self, _: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
+        let marker = marker.to_owned();
+        self.answer(move |state| {
+            let mut ours = state.ours.iter().filter(|(_, (on, body))| *on == pull && body.contains(&marker));
+            Some(ours.next().map(|(id, (_, body))| Comment { id: *id, body: body.clone() }))
+        })
+    }
+
+    fn create_comment<'a>(&'a self, _: &'a RepoName, pull: i64, body: &'a str) -> Answer<'a, i64> {
+        let body = body.to_owned();
+        self.answer(move |state| {
+            let id = 1 + i64::try_from(state.ours.len()).ok()?;
+            state.ours.insert(id, (pull, body));
+            Some(id)
+        })
+    }
+
+    fn edit_comment<'a>(&'a self, _: &'a RepoName, id: i64, body: &'a str) -> Answer<'a, ()> {
+        let body = body.to_owned();
+        self.answer(move |state| {
+            state.ours.get_mut(&id)?.1 = body;
+            Some(())
+        })
+    }
+
+    fn react<'a>(&'a self, _: &'a RepoName, comment: i64, reaction: Reaction) -> Answer<'a, ()> {
+        self.answer(move |state| {
+            state.reactions.push((comment, reaction));
+            Some(())
+        })
+    }
+}

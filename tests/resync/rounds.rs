@@ -1,0 +1,230 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use preview_env::api::baseline::ForgeKind;
+use preview_env::api::environment::SourceState;
+use preview_env::forge::{Branch, PostedComment, PullRequest};
+use preview_env::intent::fact_of_pull;
+use preview_env::metrics::Metrics;
+use preview_env::record::Recorder;
+use preview_env::resync::{Context, Resync};
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::forge::{Mood, REPOSITORY, Tiny};
+
+const BASELINE_MADE: &str = "2026-01-02T00:00:00Z";
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    at("2026-01-02T12:00:00Z")
+}
+
+struct World {
+    forge: Arc<Tiny>,
+    cluster: Arc<Cluster>,
+    resync: Resync,
+}
+
+fn world(trigger: serde_json::Value) -> World {
+    let (forge, cluster) =
+        (Arc::new(Tiny::default()), Cluster::with(json!({"repositories": [{"name": "acme/web"}], "trigger": trigger}), BASELINE_MADE));
+    let context = Context {
+        forge: forge.clone(),
+        baselines: cluster.clone(),
+        environments: cluster.clone(),
+        recorder: cluster.clone(),
+        metrics: Metrics::new(),
+    };
+    World { forge, cluster, resync: Resync::new(context, now()) }
+}
+
+fn pull(number: i64) -> PullRequest {
+    PullRequest {
+        repository_id: REPOSITORY,
+        repository: "acme/web".parse().unwrap(),
+        number,
+        state: SourceState::Open,
+        revision: "a".repeat(40).parse().unwrap(),
+        head_branch: "faster".into(),
+        head_repository_id: Some(REPOSITORY),
+        base_branch: "main".into(),
+        author: "ann".into(),
+        draft: false,
+        bot: false,
+        labels: vec![],
+        created_at: at("2026-01-02T03:00:00Z"),
+        updated_at: at("2026-01-02T03:04:05Z"),
+    }
+}
+
+fn comment(id: i64, body: &str) -> PostedComment {
+    let at = at("2026-01-02T04:00:00Z") + TimeDelta::seconds(id);
+    PostedComment {
+        repository_id: REPOSITORY,
+        repository: "acme/web".parse().unwrap(),
+        pull: 1,
+        id,
+        author: "ann".into(),
+        by_bot: false,
+        body: body.into(),
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+impl World {
+    fn has(&self, pull: PullRequest) {
+        self.forge.change(|state| state.pulls.insert(pull.number, pull));
+    }
+
+    fn says(&self, mood: Mood) {
+        self.forge.change(|state| state.mood = mood);
+    }
+
+    async fn round(&mut self) {
+        self.resync.round(now()).await;
+    }
+
+    fn state(&self, name: &str) -> Option<SourceState> {
+        self.cluster.source(name).map(|source| source.state)
+    }
+}
+
+#[tokio::test]
+async fn a_round_in_which_nothing_happened_writes_nothing_and_reads_no_list_again() {
+    let mut world = world(json!({"branches": ["next"]}));
+    world.has(pull(1));
+    world.round().await;
+    let (writes, questions) = (world.cluster.writes(), world.forge.0.lock().unwrap().questions);
+    assert_eq!((world.cluster.names(), writes), (vec!["web-pr-1".to_owned()], 1));
+    world.round().await;
+    assert_eq!(world.cluster.writes(), writes);
+    assert!(world.forge.0.lock().unwrap().questions - questions <= 3, "one question for each list");
+}
+
+#[tokio::test]
+async fn what_was_missed_is_found() {
+    let mut world = world(json!({}));
+    world.has(pull(1));
+    world.round().await;
+    // A push, a label and a draft that no delivery told of.
+    let pushed = PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: at("2026-01-02T05:00:00Z"), ..pull(1) };
+    world.has(PullRequest { draft: true, labels: vec!["preview".into()], ..pushed.clone() });
+    world.round().await;
+    let source = world.cluster.source("web-pr-1").unwrap();
+    assert_eq!((source.revision.as_str(), source.draft, source.labels), (pushed.revision.as_str(), true, vec!["preview".to_owned()]));
+    world.has(PullRequest { state: SourceState::Merged, updated_at: at("2026-01-02T06:00:00Z"), ..pushed });
+    world.round().await;
+    assert_eq!(world.state("web-pr-1"), Some(SourceState::Merged));
+}
+
+#[tokio::test]
+async fn a_comment_that_changes_nothing_else_is_no_reason_to_write() {
+    let mut world = world(json!({}));
+    world.has(pull(1));
+    world.round().await;
+    world.has(PullRequest { updated_at: at("2026-01-02T05:00:00Z"), ..pull(1) });
+    world.round().await;
+    assert_eq!(world.cluster.writes(), 1);
+}
+
+#[tokio::test]
+async fn a_forge_that_lies_ends_nothing() {
+    for mood in [Mood::Empty, Mood::NotFound, Mood::Down] {
+        let mut world = world(json!({"branches": ["next"]}));
+        world.has(pull(1));
+        world.forge.change(|state| state.branches.insert("next".into(), branch()));
+        world.round().await;
+        assert_eq!(world.cluster.names().len(), 2);
+        let writes = world.cluster.writes();
+        world.says(mood);
+        for _ in 0..3 {
+            world.round().await;
+        }
+        assert_eq!(world.cluster.writes(), writes);
+        assert_eq!(world.state("web-pr-1"), Some(SourceState::Open));
+        // It comes to its senses, and what happened meanwhile is found.
+        world.says(Mood::Honest);
+        world.has(PullRequest { state: SourceState::Closed, updated_at: at("2026-01-02T06:00:00Z"), ..pull(1) });
+        world.round().await;
+        assert_eq!(world.state("web-pr-1"), Some(SourceState::Closed));
+    }
+}
+
+fn branch() -> Branch {
+    Branch {
+        repository_id: REPOSITORY,
+        repository: "acme/web".parse().unwrap(),
+        name: "next".into(),
+        revision: "c".repeat(40).parse().unwrap(),
+        observed_at: at("2026-01-02T04:00:00Z"),
+    }
+}
+
+#[tokio::test]
+async fn a_branch_that_is_asked_for_comes_and_goes() {
+    let mut world = world(json!({"pullRequests": "None", "branches": ["next"]}));
+    world.forge.change(|state| state.branches.insert("next".into(), branch()));
+    world.forge.change(|state| state.branches.insert("other".into(), Branch { name: "other".into(), ..branch() }));
+    world.round().await;
+    let names = world.cluster.names();
+    assert_eq!(names.len(), 1);
+    world.forge.change(|state| state.branches.remove("next"));
+    world.round().await;
+    assert_eq!(world.state(&names[0]), Some(SourceState::Gone));
+}
+
+#[tokio::test]
+async fn what_could_not_be_recorded_is_found_again() {
+    let mut world = world(json!({}));
+    world.has(pull(1));
+    *world.cluster.refuses.lock().unwrap() = true;
+    world.round().await;
+    assert!(world.cluster.names().is_empty());
+    *world.cluster.refuses.lock().unwrap() = false;
+    world.round().await;
+    assert_eq!(world.cluster.names(), ["web-pr-1"]);
+}
+
+#[tokio::test]
+async fn old_pull_requests_get_nothing_until_they_are_pushed_to() {
+    let mut world = world(json!({}));
+    let old = PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: at("2026-01-02T03:00:00Z"), ..pull(1) };
+    world.has(old.clone());
+    // Too old even if it had been opened since.
+    world.has(PullRequest { updated_at: at("2025-12-20T00:00:00Z"), ..pull(2) });
+    world.round().await;
+    assert!(world.cluster.names().is_empty(), "{:?}", world.cluster.names());
+    world.has(PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: at("2026-01-02T05:00:00Z"), ..old });
+    world.round().await;
+    assert_eq!(world.cluster.names(), ["web-pr-1"]);
+}
+
+#[tokio::test]
+async fn a_command_whose_delivery_was_lost_is_found_once() {
+    let mut world = world(json!({}));
+    world.has(pull(1));
+    world.forge.change(|state| state.comments = vec![comment(11, "nice"), comment(12, "/preview pin"), comment(13, "/preview unpin")]);
+    for _ in 0..3 {
+        world.round().await;
+        assert_eq!(world.cluster.commands("web-pr-1"), ["12.1 Pin", "13.1 Unpin"]);
+    }
+    assert_eq!(world.cluster.writes(), 3);
+}
+
+#[tokio::test]
+async fn a_fact_is_the_same_whichever_way_it_came() {
+    let mut found = world(json!({}));
+    found.has(pull(1));
+    found.round().await;
+    let delivered = world(json!({}));
+    let baseline = delivered.cluster.baselines.lock().unwrap()[0].clone();
+    let fact = fact_of_pull(&baseline, ForgeKind::Github, &pull(1), None).unwrap();
+    delivered.cluster.record(&fact).await.unwrap();
+    let by = |world: &World| world.cluster.source("web-pr-1").map(|source| preview_env::api::Source { sender: None, ..source });
+    assert_eq!(by(&found), by(&delivered));
+}
