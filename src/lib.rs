@@ -15,6 +15,7 @@ pub mod kinds;
 pub mod lookup;
 pub mod metrics;
 pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod registry;
 pub mod resync;

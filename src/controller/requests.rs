@@ -204,13 +204,25 @@ pub async fn get_secret(client: &Client, namespace: &str, name: &str) -> Result<
 /// Applies the part of an environment's status that the controller derives. On the status subresource a UID is no
 /// precondition; what a successor of the same name gets by mistake, its own first pass replaces.
 pub async fn apply_status(client: &Client, object: &PreviewEnvironment, status: &Value) -> Result<(), RequestError> {
+    write_status(client, object, MANAGER_STATUS, status).await
+}
+
+/// The same for a part that somebody else owns. It is no failure where the environment is gone.
+pub async fn apply_status_as(client: &Client, object: &PreviewEnvironment, manager: &str, status: &Value) -> Result<(), RequestError> {
+    match write_status(client, object, manager, status).await {
+        Err(error) if error.code() == Some(404) => Ok(()),
+        other => other,
+    }
+}
+
+async fn write_status(client: &Client, object: &PreviewEnvironment, manager: &str, status: &Value) -> Result<(), RequestError> {
     let (namespace, name) = names_of(object);
     let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
     let patch = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
         "metadata": {"name": name}, "status": status,
     });
-    let params = PatchParams::apply(MANAGER_STATUS).force();
+    let params = PatchParams::apply(manager).force();
     let patch = Patch::Apply(&patch);
     let answer = api.patch_status(&name, &params, &patch);
     within_deadline(&format!("write the status of {namespace}/{name}"), answer).await.map(drop)
