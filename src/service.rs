@@ -1,7 +1,10 @@
 //! The service: webhook server, controller, look-ups and feedback, put together in one place.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::Utc;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -24,14 +27,20 @@ use crate::forge::github::{GitHub, GithubError};
 use crate::intent::{About, Existing};
 use crate::lookup;
 use crate::metrics::Metrics;
+use crate::probe::{self, ProbeError};
 use crate::record::Coalescing;
 use crate::registry::{Registry, RegistryConfig};
+use crate::resync::{self, Resync};
 use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
 
 /// Everything that the service is told at its start.
 pub struct Options {
-    /// The webhook's secrets.
-    pub secrets: WebhookSecrets,
+    /// The webhook's secrets; without them no delivery is taken, and the forge is asked every so often.
+    pub secrets: Option<WebhookSecrets>,
+    /// How often the forge is asked for what no delivery told.
+    pub look_every: Duration,
+    /// Where environments are asked for an answer, whatever the hosts' names resolve to.
+    pub probe_address: Option<SocketAddr>,
     /// The webhook server.
     pub server: ServerConfig,
     /// The controller.
@@ -54,10 +63,13 @@ pub enum StartError {
     #[error("cannot listen on {address}: {why}")]
     Listen {
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What the system says.
         why: std::io::Error,
     },
+    /// The client for environments.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// Who the service is.
     #[error("cannot ask the API server who the service is: {0}")]
     Identity(#[from] RequestError),
@@ -77,7 +89,9 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let (sender, changes) = unbounded();
     let baselines = Arc::<Baselines>::default();
     let lookups = Arc::new(lookup::Context::new(client.clone(), forge.clone(), baselines.clone()));
-    environments.listen(tell(sender, lookups.clone(), notifier.clone()));
+    let probes = Arc::new(probe::Context::new(client.clone(), baselines.clone(), options.probe_address)?);
+    let (probe_sender, probe_changes) = unbounded();
+    environments.listen(tell(vec![sender, probe_sender], lookups.clone(), notifier.clone()));
     let store = environments.store();
     let parts = Parts {
         client: client.clone(),
@@ -87,7 +101,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         environments,
         baselines: baselines.clone(),
         registry: Registry::new(options.registry).with_metrics(metrics.clone()),
-        forge,
+        forge: forge.clone(),
         feedback: Arc::new(notifier),
         metrics: metrics.clone(),
     };
@@ -96,17 +110,38 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let readiness = Readiness::new(&Gate::ALL);
     let server = Server {
         secrets: options.secrets,
-        baselines: Arc::new(move || baselines.all()),
+        baselines: Arc::new({
+            let baselines = baselines.clone();
+            move || baselines.all()
+        }),
         environments: existing(store.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
-        metrics,
+        metrics: metrics.clone(),
         limits: Limits { body: options.server.body_limit, ..Limits::default() },
     };
+    let look = forge.map(|forge| {
+        let context = resync::Context {
+            forge,
+            baselines: server.baselines.clone(),
+            environments: server.environments.clone(),
+            recorder: server.recorder.clone(),
+            metrics,
+        };
+        let (known, every) = (store.clone(), options.look_every);
+        async move {
+            // Before everything is listed, what is there would be taken for new.
+            baselines.wait_until_listed().await;
+            if known.wait_until_ready().await.is_ok() {
+                Resync::new(context, Utc::now()).run(every).await;
+            }
+        }
+    });
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
         let feedback = OptionFuture::from(driver.map(|driver| driver.run(std::future::pending())));
-        futures::join!(controller.run(listed), lookup::run(lookups, store, changes), feedback);
+        let probing = probe::run(probes, store.clone(), probe_changes);
+        futures::join!(controller.run(listed), lookup::run(lookups, store, changes), feedback, probing, OptionFuture::from(look));
     };
     tokio::select! {
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
@@ -143,13 +178,19 @@ impl FeedbackState for feedback::Notifier {
     }
 }
 
-/// Tells look-ups and feedback of every change.
-fn tell(changed: UnboundedSender<ObjectRef<PreviewEnvironment>>, lookups: Arc<lookup::Context>, notifier: feedback::Notifier) -> Listener {
+/// Tells look-ups, probes and feedback of every change.
+fn tell(
+    changed: Vec<UnboundedSender<ObjectRef<PreviewEnvironment>>>,
+    lookups: Arc<lookup::Context>,
+    notifier: feedback::Notifier,
+) -> Listener {
     Box::new(move |change| match change {
         Change::Applied(object) => {
             let reference = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
-            // The receiver is gone only when the program ends.
-            let _ = changed.unbounded_send(reference);
+            for sender in &changed {
+                // The receiver is gone only when the program ends.
+                let _ = sender.unbounded_send(reference.clone());
+            }
             notifier.changed(object);
         }
         Change::Deleted(object) => {

@@ -155,7 +155,7 @@ async fn start_server(folder: &tempfile::TempDir) -> (SocketAddr, Arc<Notebook>)
     let baselines = vec![Arc::new(Baseline::try_from(&object).unwrap())];
     let notebook = Arc::new(Notebook::default());
     let server = Server {
-        secrets: WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap(),
+        secrets: Some(WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap()),
         baselines: Arc::new(move || Some(baselines.clone())),
         environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,

@@ -147,6 +147,9 @@ pub struct ServiceStatus {
     /// Why not, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The last lines that it logged, where it does not start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// The image that is not there yet. Until it is, the workload stays as it is: not made, or as it was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use kube::Client;
@@ -16,6 +17,9 @@ use crate::domain::Seed;
 use crate::server::{SecretsError, WebhookSecrets};
 use crate::service::{self, Options};
 
+/// Shortest time between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Flags of `preview serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
@@ -25,6 +29,16 @@ pub struct ServeArgs {
     /// File with the webhook's secret; twice while the secret is changed (in the variable: separated by commas)
     #[arg(long, env = "PREVIEW_WEBHOOK_SECRET_FILE", value_name = "FILE", value_delimiter = ',')]
     pub webhook_secret_file: Vec<PathBuf>,
+    /// Take no deliveries and ask GitHub every so often instead, such as 30s: for clusters that GitHub cannot reach
+    #[arg(long, env = "PREVIEW_POLL", value_name = "TIME", value_parser = parse_pause)]
+    pub poll: Option<Duration>,
+    /// How often GitHub is asked for what no delivery told
+    #[arg(long, env = "PREVIEW_LOOK_EVERY", value_name = "TIME", default_value = "5m", value_parser = parse_pause)]
+    pub look_every: Duration,
+    /// Address that environments are asked for an answer at, whatever their hosts' names resolve to: that of the ingress
+    /// controller or gateway, with its port
+    #[arg(long, env = "PREVIEW_PROBE_ADDRESS", value_name = "ADDRESS")]
+    pub probe_address: Option<SocketAddr>,
     /// GitHub's API; that of a GitHub Enterprise Server ends in /api/v3
     #[arg(long, env = "PREVIEW_GITHUB_URL", value_name = "URL", default_value = "https://api.github.com")]
     pub github_url: String,
@@ -52,8 +66,20 @@ impl ServeArgs {
         let token_file = self.github_token_file.as_ref().filter(|path| !path.as_os_str().is_empty());
         // A variable that is set to nothing sets nothing.
         let secrets: Vec<PathBuf> = self.webhook_secret_file.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect();
+        let secrets = match self.poll {
+            Some(_) if !secrets.is_empty() => {
+                return Err(Failure::new(Exit::Usage, "give either --poll or --webhook-secret-file: one who polls takes no deliveries"));
+            }
+            Some(_) if token_file.is_none() => {
+                return Err(Failure::new(Exit::Usage, "--poll asks GitHub, which needs --github-token-file"));
+            }
+            Some(_) => None,
+            None => Some(WebhookSecrets::from_files(&secrets).map_err(|error| secrets_failure(&error))?),
+        };
         Ok(Options {
-            secrets: WebhookSecrets::from_files(&secrets).map_err(|error| secrets_failure(&error))?,
+            secrets,
+            look_every: self.poll.unwrap_or(self.look_every),
+            probe_address: self.probe_address,
             server: ServerConfig { listen: self.listen, body_limit: self.body_limit },
             seed: self.seed_file.as_deref().filter(|path| !path.as_os_str().is_empty()).map(seed).transpose()?,
             controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
@@ -61,6 +87,12 @@ impl ServeArgs {
             github: token_file.map(github).transpose()?,
         })
     }
+}
+
+/// Not so short that GitHub's limit of 5,000 requests an hour is spent on it.
+fn parse_pause(text: &str) -> Result<Duration, String> {
+    let pause = humantime::parse_duration(text).map_err(|why| format!("{why}; write it like 30s or 5m"))?;
+    if pause >= SHORTEST_PAUSE { Ok(pause) } else { Err("it is less than 5s".to_owned()) }
 }
 
 /// Runs the service until SIGTERM or SIGINT.
@@ -113,6 +145,21 @@ mod tests {
             assert_eq!(failure.exit, Exit::Usage);
             assert!(failure.to_string().lines().count() == 1 && failure.message.contains("--webhook-secret-file"));
         }
+    }
+
+    #[test]
+    fn who_polls_needs_a_token_and_takes_no_deliveries() {
+        for (flags, word) in [
+            (&["--poll", "30s"][..], "--github-token-file"),
+            (&["--poll", "30s", "--github-token-file", "t", "--webhook-secret-file", "s"][..], "either"),
+        ] {
+            let Err(failure) = args(flags).options() else { panic!("it starts") };
+            assert!(failure.exit == Exit::Usage && failure.message.contains(word), "{failure}");
+        }
+        let options = args(&["--poll", "30s", "--github-token-file", "t"]).options();
+        let options = options.unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(options.secrets.is_none() && options.look_every == Duration::from_secs(30));
+        assert!(Line::try_parse_from(["serve", "--poll", "1s"]).is_err());
     }
 
     fn args(flags: &[&str]) -> ServeArgs {

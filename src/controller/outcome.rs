@@ -13,6 +13,8 @@ use super::requests::{self, RequestError};
 use super::settle::Course;
 use super::status::{self, Findings, Progress};
 use crate::api::PreviewEnvironmentStatus;
+use crate::api::baseline::LogRule;
+use crate::domain::environment::Source;
 use crate::plan::Plan;
 
 /// How long a watch may take to bring back what was just written; until then it is no proof of drift.
@@ -84,9 +86,22 @@ impl Pass<'_> {
     async fn look_at_pods(&self, progress: &Progress, status: &mut PreviewEnvironmentStatus) -> Option<DateTime<Utc>> {
         match progress {
             Progress::Applied | Progress::Waiting("ImageMissing", _) | Progress::Stalled("ImageMissing", _) => {
-                self.context.pods.explain(&self.context.client, &self.environment.uid, status, self.now).await
+                let who = (&self.context.client, self.environment.uid.as_str());
+                self.context.pods.explain(who, status, self.may_quote_logs(), self.now).await
             }
             _ => None,
+        }
+    }
+
+    /// Whether what services log may be shown where the pull request is: what is in status ends up there.
+    fn may_quote_logs(&self) -> bool {
+        let environment = &self.environment;
+        let Some(baseline) = self.context.baselines.get(&environment.baseline_namespace, &environment.baseline) else { return false };
+        let is_private = |s: &Source| baseline.repository_by(s.forge, s.repository_id, &s.repository).is_some_and(|r| r.private);
+        match baseline.feedback.logs {
+            LogRule::Never => false,
+            LogRule::Always => true,
+            LogRule::PrivateRepositories => environment.sources.iter().all(is_private),
         }
     }
 

@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use super::logs;
 use super::requests::{RequestError, within_deadline};
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::names::LABEL_ENVIRONMENT_UID;
@@ -24,7 +25,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// The longest time between two looks.
 const LAST_PAUSE: Duration = Duration::from_secs(300);
 /// Pods that are looked at; more have the same reason.
-const PODS: u32 = 100;
+const PODS: u32 = 200;
+/// Workloads whose logs are read in one look: whoever reads about more than these knows enough.
+const LOGS: usize = 3;
 /// Longest reason, in characters.
 const REASON_MAX: usize = 240;
 /// What a container waits for on its way: no reason why it does not start.
@@ -44,7 +47,15 @@ struct Look {
     /// When what was looked at was applied.
     applied_at: DateTime<Utc>,
     next: DateTime<Utc>,
-    reasons: HashMap<Key, String>,
+    said: HashMap<Key, Said>,
+}
+
+/// What the pods of a workload say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Said {
+    reason: String,
+    /// The last lines of what crashes, where they may be shown.
+    log: Option<String>,
 }
 
 impl Pods {
@@ -57,12 +68,13 @@ impl Pods {
         self.lock(|looks| looks.remove(uid));
     }
 
-    /// Puts what the pods say into the reasons of services that are not ready, and says when to look again.
+    /// Puts what the pods say into the reasons of services that are not ready, and says when to look again. `with_logs` says
+    /// whether what crashes may be quoted.
     pub async fn explain(
         &self,
-        client: &Client,
-        uid: &str,
+        (client, uid): (&Client, &str),
         status: &mut PreviewEnvironmentStatus,
+        with_logs: bool,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         let stuck = status.services.iter().any(|s| !s.ready && s.waits_for.is_none());
@@ -76,8 +88,8 @@ impl Pods {
             self.put_reasons(uid, applied_at, status);
             return Some(next);
         }
-        let reasons = match list(client, &namespace, uid).await {
-            Ok(pods) => reasons(&pods),
+        let said = match list(client, &namespace, uid).await {
+            Ok(pods) => with_last_lines((client, &namespace), &pods, with_logs).await,
             // The environment does not need them, only its reader does.
             Err(error) => {
                 tracing::debug!(namespace, %error, "the pods cannot be looked at");
@@ -86,7 +98,7 @@ impl Pods {
         };
         let half = (now - applied_at).to_std().unwrap_or_default() / 2;
         let next = now + half.clamp(FIRST_LOOK, LAST_PAUSE);
-        self.lock(|looks| looks.insert(uid.to_owned(), Look { applied_at, next, reasons }));
+        self.lock(|looks| looks.insert(uid.to_owned(), Look { applied_at, next, said }));
         self.put_reasons(uid, applied_at, status);
         Some(next)
     }
@@ -95,8 +107,9 @@ impl Pods {
         self.lock(|looks| {
             let Some(look) = looks.get(uid).filter(|look| look.applied_at == applied_at) else { return };
             for service in status.services.iter_mut().filter(|s| !s.ready && s.waits_for.is_none()) {
-                if let Some(reason) = look.reasons.get(&(service.kind.clone(), service.name.clone())) {
-                    service.reason = Some(reason.clone());
+                if let Some(said) = look.said.get(&(service.kind.clone(), service.name.clone())) {
+                    service.reason = Some(said.reason.clone());
+                    service.log.clone_from(&said.log);
                 }
             }
         });
@@ -105,8 +118,27 @@ impl Pods {
 
 async fn list(client: &Client, namespace: &str, uid: &str) -> Result<Vec<Pod>, RequestError> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let pending = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={uid}")).fields("status.phase=Pending").limit(PODS);
-    Ok(within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&pending)).await?.items)
+    // What crashes counts as running in between.
+    let alive = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={uid}")).fields("status.phase!=Succeeded").limit(PODS);
+    Ok(within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&alive)).await?.items)
+}
+
+/// What the pods say, and the last lines of those that crash.
+async fn with_last_lines((client, namespace): (&Client, &str), pods: &[Pod], with_logs: bool) -> HashMap<Key, Said> {
+    let mut said: HashMap<Key, Said> = reasons(pods).into_iter().map(|(key, reason)| (key, Said { reason, log: None })).collect();
+    let crashing = pods.iter().filter(|pod| with_logs && crash(pod).is_some());
+    let mut quoted: Vec<Key> = Vec::new();
+    for pod in crashing {
+        let Some(key) = owner(pod).filter(|key| !quoted.contains(key)) else { continue };
+        if quoted.len() == LOGS {
+            break;
+        }
+        if let Some(entry) = said.get_mut(&key) {
+            entry.log = logs::last_lines((client, namespace), pod, &logs::CRASH).await;
+        }
+        quoted.push(key);
+    }
+    said
 }
 
 /// The digests that a baseline's pods run, one for each repository on which all of them agree.
@@ -169,9 +201,12 @@ fn owner(pod: &Pod) -> Option<Key> {
 }
 
 fn reason(pod: &Pod) -> Option<String> {
+    if let Some(crash) = crash(pod) {
+        return Some(crash);
+    }
     let status = pod.status.as_ref()?;
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    let mut waiting = containers.filter_map(|c| c.state.as_ref()?.waiting.as_ref());
+    let containers = || status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let mut waiting = containers().filter_map(|c| c.state.as_ref()?.waiting.as_ref());
     let stuck = waiting.find_map(|w| {
         let reason = w.reason.as_deref().filter(|r| !ON_ITS_WAY.contains(r))?;
         Some((reason.to_owned(), w.message.clone()))
@@ -180,9 +215,31 @@ fn reason(pod: &Pod) -> Option<String> {
         let condition = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
         Some((condition.reason.clone()?, condition.message.clone()))
     };
-    let (reason, message) = stuck.or_else(unscheduled)?;
+    let unready = || {
+        let running = containers().find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))?;
+        Some((format!("{} runs and is not ready", running.name), None))
+    };
+    let (reason, message) = stuck.or_else(unscheduled).or_else(unready)?;
     let text = message.map_or(reason.clone(), |message| format!("{reason}: {message}"));
     Some(text.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect())
+}
+
+/// How a container ends again and again: `exit 1, 3 restarts`.
+fn crash(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    containers.into_iter().find_map(|container| {
+        let state = container.state.as_ref()?;
+        let loops = state.waiting.as_ref().is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff"));
+        let ended = state.terminated.as_ref().or_else(|| container.last_state.as_ref()?.terminated.as_ref());
+        let ended = ended.filter(|t| loops || (state.terminated.is_some() && t.exit_code != 0))?;
+        let of_memory = if ended.reason.as_deref() == Some("OOMKilled") { " (out of memory)" } else { "" };
+        let restarts = match container.restart_count {
+            1 => "1 restart".to_owned(),
+            count => format!("{count} restarts"),
+        };
+        Some(format!("{} crashes: exit {}{of_memory}, {restarts}", container.name, ended.exit_code))
+    })
 }
 
 #[cfg(test)]
@@ -222,6 +279,27 @@ mod tests {
         assert_eq!(digest("nginx").as_deref(), Some("sha256:aa"));
         assert_eq!(digest("r.example.com:5000/acme/web"), None, "they do not agree");
         assert_eq!(digest("acme/other"), None);
+    }
+
+    #[test]
+    fn what_crashes_says_how_and_how_often() {
+        let container = |state: Value, restarts: i32, last: Value| {
+            let container = json!({"name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": restarts,
+                "state": state, "lastState": last});
+            reason(&pod(&of("ReplicaSet", "web-6f7"), &json!({"containerStatuses": [container]})))
+        };
+        let ended = |code: i32, why: &str| json!({"terminated": {"exitCode": code, "reason": why}});
+        let looping = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}});
+        for (state, restarts, last, said) in [
+            (looping.clone(), 3, ended(1, "Error"), Some("app crashes: exit 1, 3 restarts")),
+            (looping.clone(), 1, ended(137, "OOMKilled"), Some("app crashes: exit 137 (out of memory), 1 restart")),
+            (looping, 2, ended(0, "Completed"), Some("app crashes: exit 0, 2 restarts")),
+            (ended(2, "Error"), 0, json!({}), Some("app crashes: exit 2, 0 restarts")),
+            (ended(0, "Completed"), 0, json!({}), None),
+            (json!({"running": {}}), 4, ended(1, "Error"), Some("app runs and is not ready")),
+        ] {
+            assert_eq!(container(state.clone(), restarts, last).as_deref(), said, "{state}");
+        }
     }
 
     #[test]

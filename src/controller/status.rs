@@ -190,6 +190,7 @@ pub fn services_of(plan: &Plan) -> Vec<ServiceStatus> {
         from: w.from,
         ready: false,
         reason: None,
+        log: None,
         waits_for: w.waits_for.clone(),
     };
     plan.workloads.iter().map(service).collect()
@@ -207,6 +208,9 @@ pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
             Some(seen) if applied.is_some() && seen.applied_hash.as_ref() == applied => (seen.ready, seen.reason),
             _ => (false, Some("being applied".to_owned())),
         };
+        if service.ready {
+            service.log = None;
+        }
     }
 }
 
@@ -285,6 +289,7 @@ mod tests {
             from: ImageOrigin::Branch,
             ready,
             reason: (!ready).then(|| "0 of 1 replicas are ready".into()),
+            log: None,
             waits_for: None,
         };
         PreviewEnvironmentStatus { services: vec![service], revision: Some("new".into()), ..Default::default() }

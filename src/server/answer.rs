@@ -75,6 +75,11 @@ impl Answer {
         Self::new(StatusCode::UNAUTHORIZED, "unsigned", format!("nothing of the delivery was read: {why}"))
     }
 
+    pub(super) fn polls() -> Self {
+        let message = "this service takes no deliveries: it was started with --poll";
+        Self::new(StatusCode::NOT_FOUND, "polls", message)
+    }
+
     pub(super) fn not_json() -> Self {
         let message = "the delivery is not JSON: set the webhook's content type to application/json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message)

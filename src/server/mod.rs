@@ -61,8 +61,8 @@ impl Default for Limits {
 
 /// Everything that the server needs.
 pub struct Server {
-    /// The webhook's secrets.
-    pub secrets: WebhookSecrets,
+    /// The webhook's secrets; without them no delivery is taken.
+    pub secrets: Option<WebhookSecrets>,
     /// The Baselines that there are.
     pub baselines: Arc<dyn Baselines>,
     /// The environments that there are.

@@ -70,7 +70,7 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
     let notebook = Arc::new(Notebook { ends: Mutex::new(ends.into()), asked: Mutex::default() });
     let (metrics, readiness) = (Metrics::new(), Readiness::new(&Gate::ALL));
     let server = Server {
-        secrets: WebhookSecrets::from_files(&[file]).unwrap(),
+        secrets: Some(WebhookSecrets::from_files(&[file]).unwrap()),
         baselines: Arc::new(move || baselines.clone()),
         environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,

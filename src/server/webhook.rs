@@ -28,9 +28,10 @@ pub(super) async fn receive(State(shared): State<Arc<Shared>>, request: Request)
 
 async fn take(shared: &Shared, request: Request, account: &mut Account, arrived: Instant) -> Result<Answer, Answer> {
     let server = &shared.server;
+    let secrets = server.secrets.as_ref().ok_or_else(Answer::polls)?;
     let (parts, body) = request.into_parts();
     let taken = shared.intake.read(&parts.headers, body).await?;
-    server.secrets.verify(header(&parts.headers, "x-hub-signature-256"), &taken.body).map_err(Answer::unsigned)?;
+    secrets.verify(header(&parts.headers, "x-hub-signature-256"), &taken.body).map_err(Answer::unsigned)?;
     // Only now: whoever may not deliver takes no place from those who may.
     let _place = shared.intake.place()?;
     require_json(&parts.headers)?;

@@ -76,6 +76,7 @@ pub(crate) trait Tell: Sized {
             from,
             ready: reason.is_none(),
             reason: reason.map(str::to_owned),
+            log: None,
             waits_for: None,
         });
         self

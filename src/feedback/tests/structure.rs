@@ -94,7 +94,7 @@ fn filled(mut object: PreviewEnvironment, text: &str) -> PreviewEnvironment {
     status.urls = vec![Url { host: text.into(), url: text.into() }, Url { host: "x".into(), url: format!("https://{text}") }];
     let service = |from, ready| {
         let (kind, name, image) = (text.into(), text.into(), text.into());
-        ServiceStatus { kind, name, image, from, ready, reason: (!ready).then(|| text.into()), waits_for: None }
+        ServiceStatus { kind, name, image, from, ready, reason: (!ready).then(|| text.into()), log: None, waits_for: None }
     };
     status.services = vec![service(ImageOrigin::Branch, true), service(ImageOrigin::Baseline, false)];
     status.left_out.clear();
