@@ -1,0 +1,5 @@
+//! GitHub's own example deliveries through the real endpoint, and many that are almost like them.
+
+mod examples;
+mod mutants;
+mod world;
