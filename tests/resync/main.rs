@@ -1,5 +1,6 @@
 //! What is found by looking, without a delivery: rounds over a tiny forge that is not GitHub.
 
 mod cluster;
+mod day;
 mod forge;
 mod rounds;
