@@ -12,6 +12,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::net::TcpListener;
 
 use crate::api::PreviewEnvironment;
+use crate::commands;
 use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments, Listener};
@@ -78,6 +79,10 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let baselines = Arc::<Baselines>::default();
     let lookups = Arc::new(lookup::Context::new(client.clone(), forge.clone(), baselines.clone()));
     environments.listen(tell(sender, lookups.clone(), notifier.clone()));
+    let commanded = Arc::new(commands::Context::new(client.clone(), forge.clone(), baselines.clone()));
+    let (sender, commands_changed) = unbounded();
+    environments.listen(tell_of_commands(sender, commanded.clone()));
+    let known = baselines.clone();
     let store = environments.store();
     let parts = Parts {
         client: client.clone(),
@@ -106,7 +111,11 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
         let feedback = OptionFuture::from(driver.map(|driver| driver.run(std::future::pending())));
-        futures::join!(controller.run(listed), lookup::run(lookups, store, changes), feedback);
+        let commands = async {
+            known.wait_until_listed().await;
+            commands::run(commanded, store.clone(), commands_changed).await;
+        };
+        futures::join!(controller.run(listed), lookup::run(lookups, store.clone(), changes), commands, feedback);
     };
     tokio::select! {
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
@@ -156,6 +165,20 @@ fn tell(changed: UnboundedSender<ObjectRef<PreviewEnvironment>>, lookups: Arc<lo
             lookups.forget(&object.uid().unwrap_or_default());
             notifier.changed(object);
         }
+    })
+}
+
+/// Tells whoever carries out commands of every change.
+fn tell_of_commands(changed: UnboundedSender<ObjectRef<PreviewEnvironment>>, commands: Arc<commands::Context>) -> Listener {
+    Box::new(move |change| match change {
+        // An environment without commands has nothing to be carried out.
+        Change::Applied(object) if object.spec.commands.is_empty() => {}
+        Change::Applied(object) => {
+            let reference = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+            // The receiver is gone only when the program ends.
+            let _ = changed.unbounded_send(reference);
+        }
+        Change::Deleted(object) => commands.forget(&object.uid().unwrap_or_default()),
     })
 }
 
