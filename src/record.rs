@@ -23,6 +23,8 @@ pub enum Recorded {
     Held,
     /// The API server holds a newer one.
     Older,
+    /// The API server holds as many commands of that environment as it takes, and not this one.
+    Full,
 }
 
 /// Why a fact is not held.
@@ -126,6 +128,7 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
     let why = status.message.clone();
     match status.code {
         422 if is_older(&status) => Ok(Recorded::Older),
+        422 if is_full(&status) => Ok(Recorded::Full),
         422 if is_going(&status) => Err(RecordError::Going(environment)),
         409 => Err(RecordError::Conflict(environment)),
         429 => Err(RecordError::Throttled(environment)),
@@ -138,6 +141,13 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
 fn is_older(status: &Status) -> bool {
     let causes = status.details.as_ref().map(|d| d.causes.as_slice()).unwrap_or_default();
     if causes.is_empty() { status.message.contains(OLDER_FACT) } else { causes.iter().all(|c| c.message.contains(OLDER_FACT)) }
+}
+
+/// Whether the environment holds as many commands as the schema lets it.
+fn is_full(status: &Status) -> bool {
+    let too_many = |field: &str, message: &str| field == "spec.commands" && message.contains("Too many");
+    let causes = status.details.as_ref().map(|d| d.causes.as_slice()).unwrap_or_default();
+    causes.iter().any(|c| too_many(&c.field, &c.message)) || causes.is_empty() && status.message.contains("spec.commands: Too many")
 }
 
 /// Whether the object is being deleted and already without our finalizer, which others hold up: the API server takes no
@@ -195,6 +205,7 @@ mod tests {
         assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Refused { .. })));
         let going = r#"metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"preview-env.dev/clean-up"}"#;
         assert_eq!(answered(422, going, &[]), Err(RecordError::Going(name())));
+        assert_eq!(answered(422, "is invalid: spec.commands: Too many: 101: must have at most 100 items", &[]), Ok(Recorded::Full));
         assert_eq!(answered(409, "", &[]), Err(RecordError::Conflict(name())));
         assert_eq!(answered(429, "", &[]), Err(RecordError::Throttled(name())));
         assert!(matches!(answered(503, "", &[]), Err(RecordError::Unavailable { .. })));

@@ -1,19 +1,21 @@
-//! The service: webhook server, controller, look-ups and feedback, put together in one place.
+//! The service: webhook server, controller, what runs beside it, and feedback, put together in one place.
+
+mod beside;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::api::PostParams;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::reflector::Store;
+use kube::{Api, Client};
 use tokio::net::TcpListener;
 
+use self::beside::Beside;
 use crate::api::PreviewEnvironment;
 use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
 use crate::controller::baselines::Baselines;
@@ -25,9 +27,8 @@ use crate::feedback;
 use crate::forge::Forge;
 use crate::forge::github::{GitHub, GithubError};
 use crate::intent::{About, Existing};
-use crate::lookup;
 use crate::metrics::Metrics;
-use crate::probe::{self, ProbeError};
+use crate::probe::ProbeError;
 use crate::record::Coalescing;
 use crate::registry::{Registry, RegistryConfig};
 use crate::resync::{self, Resync};
@@ -86,12 +87,10 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
 
     let mut environments = Environments::default();
     let (driver, notifier) = feedback(&client, forge.clone(), &environments);
-    let (sender, changes) = unbounded();
     let baselines = Arc::<Baselines>::default();
-    let lookups = Arc::new(lookup::Context::new(client.clone(), forge.clone(), baselines.clone()));
-    let probes = Arc::new(probe::Context::new(client.clone(), baselines.clone(), options.probe_address)?);
-    let (probe_sender, probe_changes) = unbounded();
-    environments.listen(tell(vec![sender, probe_sender], lookups.clone(), notifier.clone()));
+    let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address)?;
+    environments.listen(tell(notifier.clone()));
+    let beside = beside.listening(&mut environments);
     let store = environments.store();
     let parts = Parts {
         client: client.clone(),
@@ -117,31 +116,14 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         environments: existing(store.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
-        metrics: metrics.clone(),
+        metrics,
         limits: Limits { body: options.server.body_limit, ..Limits::default() },
     };
-    let look = forge.map(|forge| {
-        let context = resync::Context {
-            forge,
-            baselines: server.baselines.clone(),
-            environments: server.environments.clone(),
-            recorder: server.recorder.clone(),
-            metrics,
-        };
-        let (known, every) = (store.clone(), options.look_every);
-        async move {
-            // Before everything is listed, what is there would be taken for new.
-            baselines.wait_until_listed().await;
-            if known.wait_until_ready().await.is_ok() {
-                Resync::new(context, Utc::now()).run(every).await;
-            }
-        }
-    });
+    let look = forge.map(|forge| look(forge, &server, (baselines.clone(), store.clone()), options.look_every));
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
         let feedback = OptionFuture::from(driver.map(|driver| driver.run(std::future::pending())));
-        let probing = probe::run(probes, store.clone(), probe_changes);
-        futures::join!(controller.run(listed), lookup::run(lookups, store, changes), feedback, probing, OptionFuture::from(look));
+        futures::join!(controller.run(listed), beside.run(baselines, store), feedback, OptionFuture::from(look));
     };
     tokio::select! {
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
@@ -178,25 +160,32 @@ impl FeedbackState for feedback::Notifier {
     }
 }
 
-/// Tells look-ups, probes and feedback of every change.
-fn tell(
-    changed: Vec<UnboundedSender<ObjectRef<PreviewEnvironment>>>,
-    lookups: Arc<lookup::Context>,
-    notifier: feedback::Notifier,
-) -> Listener {
+/// Looks for what no delivery told, from when everything is listed: before, what is there would be taken for new.
+fn look(
+    forge: Arc<dyn Forge>,
+    server: &Server,
+    (baselines, store): (Arc<Baselines>, Store<PreviewEnvironment>),
+    every: Duration,
+) -> impl Future<Output = ()> + use<> {
+    let context = resync::Context {
+        forge,
+        baselines: server.baselines.clone(),
+        environments: server.environments.clone(),
+        recorder: server.recorder.clone(),
+        metrics: server.metrics.clone(),
+    };
+    async move {
+        baselines.wait_until_listed().await;
+        if store.wait_until_ready().await.is_ok() {
+            Resync::new(context, Utc::now()).run(every).await;
+        }
+    }
+}
+
+/// Tells feedback of every change.
+fn tell(notifier: feedback::Notifier) -> Listener {
     Box::new(move |change| match change {
-        Change::Applied(object) => {
-            let reference = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
-            for sender in &changed {
-                // The receiver is gone only when the program ends.
-                let _ = sender.unbounded_send(reference.clone());
-            }
-            notifier.changed(object);
-        }
-        Change::Deleted(object) => {
-            lookups.forget(&object.uid().unwrap_or_default());
-            notifier.changed(object);
-        }
+        Change::Applied(object) | Change::Deleted(object) => notifier.changed(object),
     })
 }
 

@@ -5,9 +5,9 @@ use kube::ResourceExt;
 
 use super::cluster::Cluster;
 use super::errors::{Exit, Failure};
-use super::target::nearest;
 use crate::api::PreviewEnvironment;
 use crate::domain::RepoName;
+use crate::domain::nearest;
 
 /// Names one environment.
 #[derive(Args, Clone, Debug)]

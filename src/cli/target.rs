@@ -11,7 +11,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::environment::SourceState;
 use crate::domain::baseline::Repository;
 use crate::domain::names::Subject;
-use crate::domain::{Baseline, RepoName};
+use crate::domain::{Baseline, RepoName, nearest};
 
 /// What the flags say.
 #[derive(Clone, Debug, Default)]
@@ -154,27 +154,6 @@ fn unlisted(namespace: &str, baselines: &[Baseline], name: &RepoName, wanted: &W
 
 fn join(names: &[&RepoName]) -> String {
     names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// The candidate that is the fewest edits away, at most three and fewer than half its length.
-pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = candidates.map(|c| (edits(&text.to_lowercase(), &c.to_lowercase()), c));
-    let (distance, best) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 3 && distance * 2 < best.len()).then_some(best)
-}
-
-/// Insertions, deletions and replacements from one text to the other (Levenshtein).
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, right) in b.iter().enumerate() {
-            let best = (corner + usize::from(left != *right)).min(row[j] + 1).min(row[j + 1] + 1);
-            corner = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[b.len()]
 }
 
 /// What the checkout is about, in the order of certainty: the ref that the branch follows, what CI says, what the cluster

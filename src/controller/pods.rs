@@ -191,7 +191,7 @@ fn reasons(pods: &[Pod]) -> HashMap<Key, String> {
 }
 
 /// The workload that a pod is of. A Deployment's pods are a ReplicaSet's, which is called after it and the template's hash.
-fn owner(pod: &Pod) -> Option<Key> {
+pub(crate) fn owner(pod: &Pod) -> Option<Key> {
     let owner = pod.owner_references().iter().find(|o| o.controller == Some(true))?;
     if owner.kind != "ReplicaSet" {
         return Some((owner.kind.clone(), owner.name.clone()));

@@ -116,7 +116,13 @@ impl Memory {
                     written.status = None;
                 }
                 let status = match &written.status {
-                    Some(ours) => PreviewEnvironmentStatus { lookup: read.lookup, feedback: read.feedback, ..(**ours).clone() },
+                    Some(ours) => PreviewEnvironmentStatus {
+                        lookup: read.lookup,
+                        feedback: read.feedback,
+                        probe: read.probe,
+                        commands: read.commands,
+                        ..(**ours).clone()
+                    },
                     None => read,
                 };
                 Recorded { status, written_at: Some(written.at) }

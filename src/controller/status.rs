@@ -63,7 +63,7 @@ pub struct Findings<'a> {
 
 /// The part of a status that the controller derives, without what other field managers hold.
 pub fn derived(status: &PreviewEnvironmentStatus) -> PreviewEnvironmentStatus {
-    let mut derived = PreviewEnvironmentStatus { lookup: None, feedback: None, ..status.clone() };
+    let mut derived = PreviewEnvironmentStatus { lookup: None, feedback: None, probe: None, commands: Vec::new(), ..status.clone() };
     derived.conditions.retain(|c| c.type_ != LOOKED_UP && c.type_ != FEEDBACK_DELIVERED);
     derived
 }

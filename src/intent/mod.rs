@@ -182,8 +182,20 @@ pub fn decide(event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing])
 
 /// A pull request as a fact, if the Baseline lists its repository. `sender` caused the event, if one did.
 pub fn fact_of_pull(baseline: &Baseline, forge: ForgeKind, pull: &PullRequest, sender: Option<&str>) -> Option<Fact> {
-    let repository = baseline.repository(forge, &pull.repository)?;
+    let repository = baseline.repository_by(forge, pull.repository_id, &pull.repository)?;
     Some(fact(baseline, repository, pull.to_source(forge, sender)))
+}
+
+/// The facts that Baselines ask for, and the same fact for each environment that there is already: once for each
+/// environment, and for the Baseline that it was made for.
+fn spread(mut facts: Vec<Fact>, existing: &[Existing], source: &api::Source) -> Vec<Fact> {
+    for known in existing {
+        match facts.iter_mut().find(|fact| known.is_for(fact)) {
+            Some(fact) => fact.baseline.clone_from(&known.baseline),
+            None => facts.push(known.fact(source.clone())),
+        }
+    }
+    facts
 }
 
 /// What the forge said of a pull request or branch of that repository of the Baseline. Names follow the Baseline's

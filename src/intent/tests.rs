@@ -127,6 +127,162 @@ fn a_branch_is_named_by_the_baselines_spelling() {
     assert!(found.environment.as_str().starts_with("web-feature-login-"));
 }
 
+/// A Baseline of `acme/web` with that trigger, made an hour before or after the pull request.
+fn triggered(trigger: serde_json::Value, made_before: bool) -> Arc<Baseline> {
+    let spec = json!({"repositories": [{"name": "acme/web"}], "trigger": trigger});
+    let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());
+    object.metadata.namespace = Some("shop".into());
+    let made = if made_before { "2026-01-02T02:00:00Z" } else { "2026-01-02T04:00:00Z" };
+    object.metadata.creation_timestamp = Some(serde_json::from_value(json!(made)).unwrap());
+    Arc::new(Baseline::try_from(&object).unwrap())
+}
+
+fn known_by(number: Option<i64>, name: &str) -> Arc<Baseline> {
+    let mut object = api::Baseline::new("main", serde_json::from_value(json!({"repositories": [{"name": name}]})).unwrap());
+    object.metadata.namespace = Some("shop".into());
+    let known = number.map(|id| json!({"forge": "github", "name": name, "id": id, "private": false}));
+    object.status = Some(serde_json::from_value(json!({"repositories": known.into_iter().collect::<Vec<_>>()})).unwrap());
+    Arc::new(Baseline::try_from(&object).unwrap())
+}
+
+/// Whether a change of a pull request, with or without the label, is recorded.
+fn is_recorded(baseline: &Arc<Baseline>, action: PullAction, labels: &[&str], existing: &[Existing]) -> bool {
+    let state = if action == PullAction::Closed { SourceState::Closed } else { SourceState::Open };
+    let labels = labels.iter().map(ToString::to_string).collect();
+    let pull = Box::new(PullRequest { state, labels, ..pull("acme/web") });
+    let event = Event::PullRequest { forge: ForgeKind::Github, action, pull, sender: "bob".into() };
+    matches!(decide(&event, std::slice::from_ref(baseline), existing), Intent::Record(_))
+}
+
+#[test]
+fn every_action_meets_every_trigger() {
+    use PullAction::*;
+    let moves = [Opened, Reopened, Synchronize, ReadyForReview, Closed];
+    for action in PullAction::ALL {
+        let at = |trigger: &str, made_before: bool, labels: &[&str]| {
+            is_recorded(&triggered(json!({"pullRequests": trigger}), made_before), action, labels, &[])
+        };
+        let name = action.as_str();
+        assert!(at("All", true, &[]), "{name} of a pull request that is younger than the Baseline");
+        assert_eq!(at("All", false, &[]), moves.contains(&action), "{name} of an older one");
+        assert!(at("Labelled", false, &["Preview"]), "{name} with the label");
+        assert!(!at("Labelled", true, &["previews", "bug"]), "{name} without the label");
+        for trigger in ["OnCommand", "None"] {
+            assert!(!at(trigger, true, &["preview"]), "{name} where {trigger} makes none");
+        }
+        for trigger in ["All", "Labelled", "OnCommand", "None"] {
+            let baseline = triggered(json!({"pullRequests": trigger}), false);
+            assert!(is_recorded(&baseline, action, &[], &[existing("shop", "web-pr-42")]), "{name} of an environment, with {trigger}");
+        }
+    }
+}
+
+#[test]
+fn what_ended_is_recorded_by_its_close_alone() {
+    let closed = PullRequest { state: SourceState::Merged, ..pull("acme/web") };
+    for action in PullAction::ALL {
+        let event = Event::PullRequest { forge: ForgeKind::Github, action, pull: Box::new(closed.clone()), sender: "bob".into() };
+        let recorded = matches!(decide(&event, &[triggered(json!({}), true)], &[]), Intent::Record(_));
+        assert_eq!(recorded, action == PullAction::Closed, "{}", action.as_str());
+    }
+}
+
+#[test]
+fn a_repository_has_its_own_trigger() {
+    let mut object = api::Baseline::new(
+        "main",
+        serde_json::from_value(json!({"trigger": {"pullRequests": "None"}, "repositories": [
+            {"name": "acme/web", "trigger": {"pullRequests": "All"}}, {"name": "acme/api"}]}))
+        .unwrap(),
+    );
+    object.metadata.namespace = Some("shop".into());
+    let baselines = [Arc::new(Baseline::try_from(&object).unwrap())];
+    assert!(matches!(decide(&opened("acme/web"), &baselines, &[]), Intent::Record(_)));
+    let Intent::Ignore(why) = decide(&opened("acme/api"), &baselines, &[]) else { panic!("not ignored") };
+    assert_eq!(why, "opened of acme/api#42 asks for no environment, and there is none");
+}
+
+#[test]
+fn a_repository_is_known_by_its_number_where_there_is_one() {
+    for (number, listed, named, recorded, why) in [
+        (Some(7), "acme/web", "acme/renamed", true, "a rename keeps its Baseline"),
+        (Some(7), "acme/web", "other/web", true, "so does a transfer"),
+        (Some(8), "acme/web", "acme/web", false, "another repository took the name"),
+        (None, "acme/web", "acme/web", true, "the name counts until the forge was asked"),
+        (None, "acme/web", "acme/renamed", false, "and nothing else does"),
+    ] {
+        let baselines = [known_by(number, listed)];
+        let intent = decide(&opened(named), &baselines, &[]);
+        let Intent::Record(facts) = intent else {
+            assert!(!recorded, "{why}");
+            continue;
+        };
+        assert!(recorded, "{why}");
+        assert_eq!((facts[0].source.repository.as_str(), facts[0].environment.as_str()), ("acme/web", "web-pr-42"), "{why}");
+        let push = decide(&pushed(named, "feature/login", true), &[branches_of(number, listed)], &[]);
+        assert!(matches!(push, Intent::Record(_)), "{why}");
+    }
+}
+
+fn branches_of(number: Option<i64>, name: &str) -> Arc<Baseline> {
+    let mut baseline = Baseline::clone(&known_by(number, name));
+    baseline.trigger.branches = vec!["feature/**".parse().unwrap()];
+    Arc::new(baseline)
+}
+
+fn pushed(repository: &str, name: &str, exists: bool) -> Event {
+    let branch = Branch {
+        repository_id: 7,
+        repository: repository.parse().unwrap(),
+        name: name.into(),
+        revision: "b".repeat(40).parse().unwrap(),
+        observed_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+    };
+    Event::Branch { forge: ForgeKind::Github, branch: Box::new(branch), exists, sender: "bob".into() }
+}
+
+#[test]
+fn a_push_makes_what_the_patterns_name_and_a_deletion_ends_it() {
+    let baselines = [branches_of(None, "acme/web")];
+    for (exists, state) in [(true, SourceState::Open), (false, SourceState::Gone)] {
+        let Intent::Record(facts) = decide(&pushed("acme/web", "feature/login", exists), &baselines, &[]) else { panic!("no fact") };
+        let source = &facts[0].source;
+        assert_eq!((source.state, source.branch.as_deref(), source.sender.as_deref()), (state, Some("feature/login"), Some("bob")));
+        assert_eq!(source.pull, None);
+    }
+    for (repository, branch, why) in [
+        ("acme/web", "main", "no Baseline has a trigger for the branch main of acme/web"),
+        ("acme/wbe", "feature/x", "no Baseline lists the repository acme/wbe"),
+        ("acme/web", "gh-readonly-queue/main/pr-1-abc", "gh-readonly-queue/main/pr-1-abc belongs to a merge queue"),
+    ] {
+        assert_eq!(decide(&pushed(repository, branch, true), &baselines, &[]), Intent::Ignore(why.into()));
+    }
+}
+
+#[test]
+fn an_environment_of_a_branch_gets_its_facts_without_a_trigger() {
+    let name = "a/b";
+    let mut object = environment("shop", "web-a-b-abcdefgh");
+    object.spec.sources[0].pull = None;
+    object.spec.sources[0].branch = Some(name.into());
+    let event = pushed("acme/web", name, false);
+    let existing = Existing::of(&object, &About::of(&event).unwrap());
+    let Intent::Record(facts) = decide(&event, &[], &existing) else { panic!("no fact") };
+    assert_eq!((facts.len(), facts[0].display().as_str(), facts[0].source.state), (1, "shop/web-a-b-abcdefgh", SourceState::Gone));
+}
+
+#[test]
+fn what_is_out_of_sight_ends_every_environment_of_it_and_no_other() {
+    let event = Event::Gone { forge: ForgeKind::Github, repositories: vec![7, 9], why: "the app was uninstalled".into() };
+    let mut other = environment("shop", "api-pr-1");
+    other.spec.sources[0].repository_id = 8;
+    let about = About::of(&event).unwrap();
+    let existing: Vec<_> = [environment("shop", "web-pr-42"), other].iter().flat_map(|object| Existing::of(object, &about)).collect();
+    let Intent::Record(facts) = decide(&event, &[], &existing) else { panic!("no fact") };
+    assert_eq!((facts.len(), facts[0].display().as_str(), facts[0].source.state), (1, "shop/web-pr-42", SourceState::Gone));
+    assert_eq!(decide(&event, &[], &[]), Intent::Ignore("the app was uninstalled, and no environment is of it".into()));
+}
+
 #[test]
 fn a_ping_is_answered_and_what_is_ignored_keeps_its_reason() {
     assert_eq!(decide(&Event::Ping, &[], &[]), Intent::Pong);

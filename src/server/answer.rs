@@ -59,6 +59,11 @@ impl Answer {
         Self::new(StatusCode::ACCEPTED, "older", "accepted: older than what is recorded")
     }
 
+    /// Sending it again would help nobody: whoever wrote so many commands has to wait until some are carried out.
+    pub(super) fn full() -> Self {
+        Self::new(StatusCode::ACCEPTED, "full", "not taken: too many commands wait to be carried out; write it again later")
+    }
+
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the delivery is larger than {limit} bytes"))
     }

@@ -76,17 +76,21 @@ async fn hold_commands(server: &Server, commands: &[CommandFact], deadline: Inst
 }
 
 fn worst_of(ends: Vec<Result<Recorded, Answer>>, names: Vec<String>) -> Result<Answer, Answer> {
-    let mut older = false;
+    let (mut older, mut full) = (false, false);
     let mut worst: Option<Answer> = None;
     for end in ends {
         match end {
-            Ok(recorded) => older |= recorded == Recorded::Older,
+            Ok(recorded) => {
+                older |= recorded == Recorded::Older;
+                full |= recorded == Recorded::Full;
+            }
             Err(answer) if worst.as_ref().is_none_or(|worst| answer.status < worst.status) => worst = Some(answer),
             Err(_) => {}
         }
     }
     match worst {
         Some(answer) => Err(answer),
+        None if full => Ok(Answer::full().with_environments(names)),
         None if older => Ok(Answer::older().with_environments(names)),
         None => Ok(Answer::accepted().with_environments(names)),
     }

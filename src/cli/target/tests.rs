@@ -84,16 +84,6 @@ fn the_repository_is_the_listed_one_of_the_checkout() {
 }
 
 #[test]
-fn typing_mistakes_are_guessed_and_other_words_are_not() {
-    let near = |text| nearest(text, ["acme/web", "acme/api", "web-pr-42"].into_iter());
-    assert_eq!(
-        [near("acme/wbe"), near("Acme/Web"), near("web-pr-43"), near("zzz")],
-        [Some("acme/web"), Some("acme/web"), Some("web-pr-42"), None]
-    );
-    assert_eq!((edits("kitten", "sitting"), edits("", "abc"), edits("abc", "")), (3, 3, 3));
-}
-
-#[test]
 fn ci_counts_only_for_its_own_repository() {
     let web = repo("acme/web");
     assert_eq!(ci_pull(&web, Some("Acme/web"), Some("refs/pull/42/merge")), Some(42));

@@ -4,6 +4,7 @@ use super::{InvalidBaseline, invalid};
 use crate::api::baseline as api;
 use crate::api::baseline::PullRequests;
 use crate::domain::path_glob::PathGlob;
+use crate::domain::slug::hash8;
 
 /// Branches that a merge queue makes for itself ("Merging a pull request with a merge queue").
 const MERGE_QUEUE: &str = "gh-readonly-queue/";
@@ -51,6 +52,16 @@ impl Trigger {
     /// Whether a push to that branch asks for an environment.
     pub fn wants_branch(&self, branch: &str) -> bool {
         !is_merge_queue(branch) && self.branches.iter().any(|glob| glob.matches(branch))
+    }
+
+    /// Whether one of the labels is the one that asks for an environment. Forges tell no labels apart by case alone.
+    pub fn is_labelled(&self, labels: &[String]) -> bool {
+        labels.iter().any(|label| label.eq_ignore_ascii_case(&self.label))
+    }
+
+    /// Digest of `paths`, by which an answer about them is known to be about these.
+    pub fn paths_digest(&self) -> String {
+        hash8(&self.path_texts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Whether pull requests into that branch may get one.

@@ -1,0 +1,360 @@
+//! What a command comes to: the parts of spec that it writes, or why it is refused. No client, no clock, no logging.
+//!
+//! Every effect follows from what is recorded, so the same command carried out twice has the effect of once.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::images;
+use super::order;
+use super::parse::VERBS;
+use crate::api;
+use crate::api::PreviewEnvironment;
+use crate::api::baseline::Forks;
+use crate::api::conditions::{READY, find};
+use crate::api::environment::{Command, SourceState, Verb, WishState};
+use crate::api::names::{MANAGER_APPROVAL, MANAGER_EXTENSION, MANAGER_PIN, MANAGER_REFRESH, MANAGER_WISH};
+use crate::api::status::CommandResult;
+use crate::domain::lifetime::parse_ttl;
+use crate::domain::{Baseline, Revision, nearest};
+use crate::forge::PullRequest;
+
+/// How long an extension is where none is given.
+const EXTENSION: &str = "24h";
+/// How long an environment can be kept by one command, from the command on.
+const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
+/// The shortest beginning of a commit's name that names it.
+const SHA_MIN: usize = 7;
+
+/// Everything that an effect follows from.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// The environment as it is recorded.
+    pub object: &'a PreviewEnvironment,
+    /// Its Baseline.
+    pub baseline: &'a Baseline,
+    /// What came of the commands before.
+    pub results: &'a [CommandResult],
+    /// The pull request as the forge described it just now, where it was asked.
+    pub pull: Option<&'a PullRequest>,
+}
+
+/// A part of spec, with the field manager that owns it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The field manager.
+    pub manager: String,
+    /// The field of spec.
+    pub field: &'static str,
+    /// What it is to hold.
+    pub value: Value,
+}
+
+/// What a command comes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effect {
+    /// What is written, in this order.
+    pub parts: Vec<Part>,
+    /// What it leads to, as a sentence.
+    pub message: String,
+}
+
+/// Why a command is not carried out, as a sentence with the way out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal(pub String);
+
+type Verdict = Result<Effect, Refusal>;
+
+fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(why.into()))
+}
+
+fn said(message: impl Into<String>) -> Effect {
+    Effect { parts: Vec::new(), message: message.into() }
+}
+
+fn part(manager: &str, field: &'static str, value: Value, message: impl Into<String>) -> Effect {
+    Effect { parts: vec![Part { manager: manager.to_owned(), field, value }], message: message.into() }
+}
+
+/// Whether the forge has to say how the pull request is before the command can be carried out.
+pub fn needs_pull(command: &Command, object: &PreviewEnvironment) -> bool {
+    match command.verb {
+        Verb::Update | Verb::Approve => true,
+        // What is recorded says enough, unless it says nothing or something that may be over.
+        Verb::Create | Verb::Delete => source_of(command, object).is_none_or(|s| s.state != SourceState::Open),
+        _ => false,
+    }
+}
+
+/// Refuses what needs nothing but to be read: a word that is no verb, and words too many or too few.
+pub fn well_formed(command: &Command) -> Result<(), Refusal> {
+    let (least, most, form) = match command.verb {
+        Verb::Unknown => return Err(unknown(command)),
+        Verb::Extend => (0, 1, "/preview extend 24h"),
+        Verb::Logs => (1, 2, "/preview logs <service>"),
+        Verb::Approve => (0, 1, "/preview approve <commit>"),
+        Verb::Refresh => (0, 1, "/preview refresh, or /preview refresh reset"),
+        Verb::Image => (1, 8, "/preview image <name>=<tag>"),
+        Verb::Help => (0, 8, "/preview help"),
+        verb => (0, 0, word(verb)),
+    };
+    if (least..=most).contains(&command.args.len()) {
+        return Ok(());
+    }
+    refuse(format!("Nothing was done: write it as {form}, on a line of its own."))
+}
+
+fn word(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Status => "/preview",
+        Verb::Create => "/preview create",
+        Verb::Update => "/preview update",
+        Verb::Delete => "/preview delete",
+        Verb::Pin => "/preview pin",
+        Verb::Unpin => "/preview unpin",
+        _ => "/preview help",
+    }
+}
+
+fn unknown(command: &Command) -> Refusal {
+    Refusal(match command.args.first() {
+        None => "The line holds characters that nobody can see; type it again.".to_owned(),
+        Some(typed) => match nearest(typed, VERBS.iter().map(|(name, _)| *name)) {
+            Some(near) => format!("There is no such command. Did you mean /preview {near}?"),
+            None => "There is no such command. /preview help lists them.".to_owned(),
+        },
+    })
+}
+
+/// What a command comes to. One that asks for logs is answered elsewhere: it writes nothing.
+pub fn effect(case: &Case<'_>) -> Verdict {
+    well_formed(case.command)?;
+    match case.command.verb {
+        Verb::Status => Ok(said(status(case.object))),
+        Verb::Help => Ok(said(help())),
+        Verb::Create => create(case),
+        Verb::Delete => delete(case),
+        Verb::Update => update(case),
+        Verb::Refresh => refresh(case),
+        Verb::Extend => extend(case),
+        Verb::Pin | Verb::Unpin => pin(case),
+        Verb::Image => image(case),
+        Verb::Approve => approve(case),
+        Verb::Logs => case.there().map(|_| Effect::default()),
+        Verb::Unknown => Err(unknown(case.command)),
+    }
+}
+
+/// The fact of the command's own pull request.
+pub fn source_of<'a>(command: &Command, object: &'a PreviewEnvironment) -> Option<&'a api::Source> {
+    let is_it = |s: &&api::Source| s.forge == command.forge && s.repository_id == command.repository_id && s.pull == Some(command.pull);
+    object.spec.sources.iter().find(is_it)
+}
+
+impl Case<'_> {
+    /// As the cluster names who asked.
+    fn actor(&self) -> String {
+        actor(self.command)
+    }
+
+    /// Refuses what makes sense only for an environment that is there and wanted.
+    fn there(&self) -> Result<&api::Source, Refusal> {
+        let Some(source) = source_of(self.command, self.object) else {
+            return refuse("There is no environment for this pull request. /preview create makes one.");
+        };
+        if source.state != SourceState::Open {
+            return refuse("The pull request is not open. Reopen it first.");
+        }
+        let unwished = self.object.spec.wish.as_ref().is_some_and(|w| w.state == WishState::Absent);
+        if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
+    }
+
+    /// A wish, unless something later was wished for already.
+    fn wish(&self, state: WishState, message: String) -> Effect {
+        let later = self.object.spec.wish.as_ref().is_some_and(|w| w.at > self.command.at);
+        if later || order::overtaken(self.command, self.results).is_some() {
+            return said("What was asked for after it stands.");
+        }
+        part(MANAGER_WISH, "wish", json!({"state": state, "actor": self.actor(), "at": self.command.at}), message)
+    }
+}
+
+/// As the cluster names who gave a command.
+pub fn actor(command: &Command) -> String {
+    format!("{}:{}", command.forge.as_str(), command.actor)
+}
+
+fn is_open(case: &Case<'_>) -> bool {
+    let recorded = source_of(case.command, case.object).map(|s| s.state);
+    case.pull.map(|pull| pull.state).or(recorded) == Some(SourceState::Open)
+}
+
+fn create(case: &Case<'_>) -> Verdict {
+    if !is_open(case) {
+        return refuse("The pull request is not open. Reopen it first.");
+    }
+    let source = source_of(case.command, case.object);
+    let head = case.pull.map(|p| (p.head_repository_id, p.revision.short().to_owned()));
+    let recorded = || source.map(|s| (s.head_repository_id, short(&s.revision)));
+    let foreign = head.or_else(recorded).filter(|(head, _)| *head != Some(case.command.repository_id));
+    let message = match (foreign, case.baseline.trust.forks) {
+        (None, _) => "it is on its way.".to_owned(),
+        (Some(_), Forks::Deny) => return refuse("It comes from a fork, and the Baseline runs none (trust.forks)."),
+        (Some((_, sha)), Forks::Approve) => {
+            format!("it comes from a fork: look at {sha}, and then /preview approve {sha} lets it run.")
+        }
+        (Some(_), Forks::Isolated) => "it is on its way, without Secrets and without a way out, since it comes from a fork.".to_owned(),
+    };
+    Ok(case.wish(WishState::Present, message))
+}
+
+/// Recorded even where nothing is there: an event that comes later must not bring it up.
+fn delete(case: &Case<'_>) -> Verdict {
+    if !is_open(case) {
+        return Ok(said("there is nothing to take down: the pull request is not open."));
+    }
+    Ok(case.wish(WishState::Absent, "it is taken down, and a push does not bring it back. /preview create does.".to_owned()))
+}
+
+fn update(case: &Case<'_>) -> Verdict {
+    case.there()?;
+    if !is_open(case) {
+        return refuse("The pull request is not open. Reopen it first.");
+    }
+    let revision = case.pull.map(|pull| pull.revision.short().to_owned()).unwrap_or_default();
+    Ok(refreshed(case, false, format!("it is brought up to {revision} and to its baseline.")))
+}
+
+fn refresh(case: &Case<'_>) -> Verdict {
+    case.there()?;
+    match case.command.args.first().map(|arg| arg.trim_start_matches('-').to_ascii_lowercase()).as_deref() {
+        None => Ok(refreshed(case, false, "it is brought up to its baseline.".to_owned())),
+        Some("reset") => Ok(refreshed(case, true, "its volumes are emptied, and its hooks run again.".to_owned())),
+        Some(_) => refuse("Nothing was done: write it as /preview refresh, or /preview refresh reset."),
+    }
+}
+
+fn refreshed(case: &Case<'_>, reset: bool, message: String) -> Effect {
+    if case.object.spec.refresh.as_ref().is_some_and(|r| r.at > case.command.at) {
+        return said("A later refresh stands.");
+    }
+    part(MANAGER_REFRESH, "refresh", json!({"at": case.command.at, "actor": case.actor(), "reset": reset}), message)
+}
+
+/// Each extension counts from the end that its own command, which is activity too, gives the environment. What comes out is
+/// computed from all extensions that are known, so it is the same in whatever order they come.
+fn extend(case: &Case<'_>) -> Verdict {
+    case.there()?;
+    let span = case.command.args.first().map_or(EXTENSION, String::as_str);
+    if let Err(why) = parse_ttl(span) {
+        return refuse(format!("{}.", capital(&why.to_string())));
+    }
+    let lifetime = case.object.spec.lifetime.as_ref();
+    let own = lifetime.and_then(|l| l.ttl.as_deref()).and_then(|ttl| parse_ttl(ttl).ok());
+    let ttl = TimeDelta::from_std(own.unwrap_or(case.baseline.ttl)).unwrap_or(EXTENSION_MAX);
+    let mut until = None;
+    for (at, span) in order::extensions(case.command, case.results) {
+        let Some(span) = parse_ttl(span.unwrap_or(EXTENSION)).ok().and_then(|span| TimeDelta::from_std(span).ok()) else { continue };
+        let base = until.map_or(at + ttl, |until: DateTime<Utc>| until.max(at + ttl));
+        until = Some((base + span).min(at + EXTENSION_MAX).max(base));
+    }
+    let recorded = lifetime.and_then(|l| l.extended_until);
+    let Some(until) = until.max(recorded) else { return refuse("Nothing was done: write it as /preview extend 24h.") };
+    let message = format!("it lives until {} at least.", until.format("%-d %b, %H:%M UTC"));
+    Ok(part(MANAGER_EXTENSION, "lifetime", json!({"extendedUntil": until}), message))
+}
+
+fn pin(case: &Case<'_>) -> Verdict {
+    case.there()?;
+    if order::overtaken(case.command, case.results).is_some() {
+        return Ok(said("What was asked for after it stands."));
+    }
+    let pinned = case.command.verb == Verb::Pin;
+    let message = if pinned { "it lives until the pull request is closed." } else { "it expires again as others do." };
+    Ok(part(MANAGER_PIN, "lifetime", json!({"pinned": pinned}), message))
+}
+
+fn image(case: &Case<'_>) -> Verdict {
+    case.there()?;
+    let mut effect = said("");
+    let mut now = Vec::new();
+    for arg in &case.command.args {
+        let (name, tag) = images::asked(arg, case.baseline, case.object).map_err(Refusal)?;
+        let same = |typed: &str| images::named(typed, case.baseline, case.object).is_ok_and(|other| other == name);
+        if order::retagged(case.command, case.results, same) {
+            continue;
+        }
+        now.push(format!("{name}:{tag}"));
+        effect.parts.push(images::part(&name, &tag));
+    }
+    effect.message =
+        if now.is_empty() { "What was asked for after it stands.".to_owned() } else { format!("it runs {}.", now.join(" and ")) };
+    Ok(effect)
+}
+
+/// One commit of a fork may run: the one that was meant, which has to be the one that is there now.
+fn approve(case: &Case<'_>) -> Verdict {
+    case.there()?;
+    let Some(pull) = case.pull else { return refuse("The forge did not say what the pull request is at.") };
+    if pull.state != SourceState::Open {
+        return refuse("The pull request is not open. Reopen it first.");
+    }
+    if pull.head_repository_id == Some(pull.repository_id) {
+        return refuse("It is no fork: the change is in the repository itself and needs no approval.");
+    }
+    match case.baseline.trust.forks {
+        Forks::Approve => {}
+        Forks::Deny => return refuse("The Baseline runs no forks, whoever approves (trust.forks)."),
+        Forks::Isolated => return refuse("Forks run isolated here and need no approval (trust.forks)."),
+    }
+    is_meant(case, &pull.revision)?;
+    let value = json!({"revision": pull.revision.as_str(), "actor": case.actor(), "at": case.command.at});
+    Ok(part(MANAGER_APPROVAL, "approval", value, format!("{} may run. The next push asks again.", pull.revision.short())))
+}
+
+/// Without a commit, what was approved is what our comment showed when the approval was written.
+fn is_meant(case: &Case<'_>, head: &Revision) -> Result<(), Refusal> {
+    let sha = head.short();
+    let named = case.command.args.first().map(|arg| arg.to_ascii_lowercase());
+    match named {
+        Some(named) if named.len() < SHA_MIN || !named.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            refuse(format!("That names no commit: look at {sha}, and then write /preview approve {sha}."))
+        }
+        Some(named) if head.as_str().starts_with(&named) => Ok(()),
+        Some(_) => refuse(format!("The pull request is at another commit now: look at {sha}, and then write /preview approve {sha}.")),
+        None => {
+            let shows = case.object.status.as_ref().and_then(|s| s.feedback.as_ref()?.shows.as_ref());
+            let seen = shows.is_some_and(|shown| shown.revision == head.as_str() && shown.since <= case.command.at);
+            if seen { Ok(()) } else { refuse(format!("Name the commit that you looked at: /preview approve {sha}.")) }
+        }
+    }
+}
+
+fn status(object: &PreviewEnvironment) -> String {
+    let Some(status) = &object.status else { return "nothing of it is there yet.".to_owned() };
+    let phase = status.phase.as_deref().unwrap_or("Recorded");
+    let ready = find(&status.conditions, READY).map(|c| c.message.as_str()).filter(|message| !message.is_empty());
+    let url = status.urls.first().map(|u| format!(" {}", u.url)).unwrap_or_default();
+    format!("{phase}{}.{url}", ready.map(|message| format!(": {message}")).unwrap_or_default())
+}
+
+fn help() -> String {
+    let names: Vec<&str> = VERBS.iter().map(|(name, _)| *name).collect();
+    format!("/preview, followed by one of {}, on a line of its own.", names.join(", "))
+}
+
+fn short(revision: &str) -> String {
+    revision.chars().take(SHA_MIN).collect()
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "effect_tests.rs"]
+mod tests;

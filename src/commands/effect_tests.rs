@@ -1,0 +1,258 @@
+use super::super::order::tests::{command, result};
+use super::*;
+use crate::api::status::CommandOutcome;
+use crate::forge::PullRequest;
+
+/// The second 1,800,000,000 is 15 January 2027, 08:00 UTC.
+const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
+
+fn baseline(change: impl FnOnce(&mut Value)) -> Baseline {
+    let mut spec = json!({"repositories": [{"name": "acme/web", "images": [{"name": "r.example.com/acme/web"}, {"name": "acme/api"}]}],
+        "lifetime": {"ttl": "5d"}});
+    change(&mut spec);
+    let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());
+    object.metadata.namespace = Some("shop".into());
+    Baseline::try_from(&object).unwrap()
+}
+
+fn source(state: &str, head: i64) -> Value {
+    json!({"forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": state, "revision": HEAD,
+        "observedAt": "2027-01-15T07:00:00Z", "headRepositoryId": head})
+}
+
+fn environment(change: impl FnOnce(&mut Value)) -> PreviewEnvironment {
+    let mut object = json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "PreviewEnvironment",
+        "metadata": {"name": "web-pr-42", "namespace": "shop", "uid": "u-1"},
+        "spec": {"baseline": "main", "sources": [source("Open", 7)]}});
+    change(&mut object);
+    serde_json::from_value(object).unwrap()
+}
+
+fn fork() -> PreviewEnvironment {
+    environment(|object| object["spec"]["sources"] = json!([source("Open", 8)]))
+}
+
+fn pull(head: i64, state: SourceState) -> PullRequest {
+    PullRequest {
+        repository_id: 7,
+        repository: "acme/web".parse().unwrap(),
+        number: 42,
+        state,
+        revision: HEAD.parse().unwrap(),
+        head_branch: "faster".into(),
+        head_repository_id: Some(head),
+        base_branch: "main".into(),
+        author: "eve".into(),
+        draft: false,
+        bot: false,
+        labels: vec![],
+        created_at: "2027-01-15T06:00:00Z".parse().unwrap(),
+        updated_at: "2027-01-15T07:00:00Z".parse().unwrap(),
+    }
+}
+
+/// What is written, and what is said.
+fn come_to(case: &Case<'_>) -> String {
+    match effect(case) {
+        Err(Refusal(why)) => format!("refused: {why}"),
+        Ok(effect) => {
+            let parts: Vec<String> = effect.parts.iter().map(|p| format!("[{}] {}={} ", p.manager, p.field, p.value)).collect();
+            format!("{}{}", parts.concat(), effect.message)
+        }
+    }
+}
+
+fn of(verb: Verb, args: &[&str], object: &PreviewEnvironment) -> String {
+    let (command, baseline) = (command("1001.1", 0, verb, args), baseline(|_| ()));
+    let head = object.spec.sources.first().and_then(|s| s.head_repository_id).unwrap_or(7);
+    let pull = needs_pull(&command, object).then(|| pull(head, SourceState::Open));
+    come_to(&Case { command: &command, object, baseline: &baseline, results: &[], pull: pull.as_ref() })
+}
+
+#[test]
+fn each_command_writes_its_own_part_under_its_own_manager() {
+    let there = environment(|_| ());
+    let all: Vec<String> = [
+        (Verb::Create, vec![]),
+        (Verb::Delete, vec![]),
+        (Verb::Update, vec![]),
+        (Verb::Refresh, vec![]),
+        (Verb::Refresh, vec!["--reset"]),
+        (Verb::Extend, vec![]),
+        (Verb::Extend, vec!["2h"]),
+        (Verb::Extend, vec!["60d"]),
+        (Verb::Pin, vec![]),
+        (Verb::Unpin, vec![]),
+        (Verb::Image, vec!["web=debug", "acme/api=2"]),
+    ]
+    .into_iter()
+    .map(|(verb, args)| of(verb, &args, &there))
+    .collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_the_way_out() {
+    let there = environment(|_| ());
+    let nothing = environment(|object| object["spec"]["sources"] = json!([]));
+    let closed = environment(|object| object["spec"]["sources"] = json!([source("Closed", 7)]));
+    let down = environment(|object| object["spec"]["wish"] = json!({"state": "Absent", "actor": "ann", "at": "2027-01-15T07:30:00Z"}));
+    let all: Vec<String> = [
+        (Verb::Unknown, vec!["delte"], &there),
+        (Verb::Unknown, vec!["please"], &there),
+        (Verb::Unknown, vec![], &there),
+        (Verb::Delete, vec!["the", "cache"], &there),
+        (Verb::Logs, vec![], &there),
+        (Verb::Extend, vec!["soon"], &there),
+        (Verb::Refresh, vec!["all"], &there),
+        (Verb::Image, vec!["wbe=1"], &there),
+        (Verb::Image, vec!["web"], &there),
+        (Verb::Image, vec!["web=a b"], &there),
+        (Verb::Approve, vec![], &there),
+        (Verb::Extend, vec![], &nothing),
+        (Verb::Extend, vec![], &closed),
+        (Verb::Pin, vec![], &down),
+        (Verb::Logs, vec!["web"], &down),
+    ]
+    .into_iter()
+    .map(|(verb, args, object)| of(verb, &args, object))
+    .collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn a_pull_request_that_is_not_open_gets_nothing() {
+    let object = environment(|object| object["spec"]["sources"] = json!([]));
+    let (baseline, pull) = (baseline(|_| ()), pull(7, SourceState::Closed));
+    for (verb, expected) in [
+        (Verb::Create, "refused: The pull request is not open. Reopen it first."),
+        (Verb::Delete, "there is nothing to take down: the pull request is not open."),
+    ] {
+        let command = command("1001.1", 0, verb, &[]);
+        assert!(needs_pull(&command, &object));
+        assert_eq!(come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: Some(&pull) }), expected);
+    }
+}
+
+#[test]
+fn a_wish_for_absent_is_recorded_before_there_is_anything() {
+    let object = environment(|object| object["spec"]["sources"] = json!([]));
+    assert!(of(Verb::Delete, &[], &object).contains(r#"wish={"actor":"github:ann","at":"2027-01-15T08:00:00Z","state":"Absent"}"#));
+}
+
+#[test]
+fn exactly_the_commit_that_was_meant_is_approved() {
+    let shown = |revision: &str, since: &str| {
+        let mut object = fork();
+        let feedback = json!({"feedback": {"shows": {"revision": revision, "since": since}}});
+        object.status = serde_json::from_value(feedback).unwrap();
+        object
+    };
+    let (before, after) = ("2027-01-15T08:00:00Z", "2027-01-15T08:00:01Z");
+    let another = "a".repeat(40);
+    for (case, args, object, done) in [
+        ("its beginning", vec!["3F9C2AB"], fork(), true),
+        ("the whole of it", vec![HEAD], fork(), true),
+        ("what the comment showed", vec![], shown(HEAD, before), true),
+        ("six letters", vec!["3f9c2a"], fork(), false),
+        ("another commit", vec!["3f9c2ac"], fork(), false),
+        ("no commit", vec!["please!"], fork(), false),
+        ("longer than a commit", vec![&format!("{HEAD}0")], fork(), false),
+        ("nothing was shown", vec![], fork(), false),
+        ("another one was shown", vec![], shown(&another, before), false),
+        ("it was shown only afterwards", vec![], shown(HEAD, after), false),
+    ] {
+        let answer = of(Verb::Approve, &args, &object);
+        assert_eq!(
+            answer.contains(&format!(r#"[preview-env/approval] approval={{"actor":"github:ann","at":"{before}","revision":"{HEAD}"}}"#)),
+            done,
+            "{case}: {answer}"
+        );
+        assert!(done || answer.contains("/preview approve 3f9c2ab"), "{case}: {answer}");
+    }
+}
+
+#[test]
+fn forks_follow_the_baseline() {
+    for (forks, verb, expected) in [
+        ("Approve", Verb::Create, "look at 3f9c2ab, and then /preview approve 3f9c2ab"),
+        ("Deny", Verb::Create, "refused: It comes from a fork"),
+        ("Isolated", Verb::Create, "without Secrets"),
+        ("Deny", Verb::Approve, "refused: The Baseline runs no forks"),
+        ("Isolated", Verb::Approve, "refused: Forks run isolated"),
+    ] {
+        let (object, baseline) = (fork(), baseline(|spec| spec["trust"] = json!({"forks": forks})));
+        let command = command("1001.1", 0, verb, &[]);
+        let pull = pull(8, SourceState::Open);
+        let answer = come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: Some(&pull) });
+        assert!(answer.contains(expected), "{forks} {verb:?}: {answer}");
+    }
+}
+
+#[test]
+fn what_is_older_than_what_is_recorded_changes_nothing() {
+    let object = environment(|object| {
+        object["spec"]["wish"] = json!({"state": "Present", "actor": "ann", "at": "2027-01-15T08:00:01Z"});
+        object["spec"]["refresh"] = json!({"actor": "ann", "at": "2027-01-15T08:00:01Z"});
+    });
+    for verb in [Verb::Create, Verb::Delete, Verb::Update, Verb::Refresh] {
+        let answer = of(verb, &[], &object);
+        assert!(answer.contains("stands") && !answer.contains('['), "{verb:?}: {answer}");
+    }
+}
+
+#[test]
+fn the_same_commands_in_any_order_end_the_same() {
+    let baseline = baseline(|_| ());
+    let commands = [
+        command("1.1", 0, Verb::Extend, &[]),
+        command("2.1", 50_000, Verb::Extend, &["36h"]),
+        command("3.1", 60_000, Verb::Pin, &[]),
+        command("4.1", 70_000, Verb::Unpin, &[]),
+        command("5.1", 80_000, Verb::Image, &["web=a"]),
+        command("6.1", 90_000, Verb::Image, &["r.example.com/acme/web=b"]),
+        command("7.1", 100_000, Verb::Extend, &["20d"]),
+    ];
+    let play = |order: &[usize], twice: bool| {
+        let (mut object, mut results) = (environment(|_| ()), Vec::new());
+        for command in order.iter().map(|i| &commands[*i]) {
+            for _ in 0..if twice { 2 } else { 1 } {
+                let case = Case { command, object: &object, baseline: &baseline, results: &results, pull: None };
+                let parts = effect(&case).unwrap().parts;
+                parts.iter().for_each(|part| write(&mut object, part));
+            }
+            results = order::with(&results, result(command, CommandOutcome::Done));
+        }
+        (serde_json::to_value(&object.spec.lifetime).unwrap(), serde_json::to_value(&object.spec.images).unwrap())
+    };
+    let expected = play(&[0, 1, 2, 3, 4, 5, 6], false);
+    assert_eq!(expected.0, json!({"extendedUntil": "2027-02-11T20:00:00Z", "pinned": false}));
+    assert_eq!(expected.1, json!([{"name": "r.example.com/acme/web", "tag": "b"}]));
+    for (a, b) in (0..7).flat_map(|a| (0..7).map(move |b| (a, b))) {
+        let mut order: Vec<usize> = (0..7).collect();
+        order.swap(a, b);
+        assert_eq!(play(&order, false), expected, "{a} and {b} change places");
+        assert_eq!(play(&order, true), expected, "{a} and {b} change places, and each is carried out twice");
+    }
+}
+
+/// As a server-side apply under the part's own manager would.
+fn write(object: &mut PreviewEnvironment, part: &Part) {
+    let mut spec = serde_json::to_value(&object.spec).unwrap();
+    match (part.field, part.value.as_object()) {
+        ("lifetime", Some(fields)) => fields.iter().for_each(|(key, value)| spec["lifetime"][key] = value.clone()),
+        _ => spec[part.field] = part.value.clone(),
+    }
+    object.spec = serde_json::from_value(spec).unwrap();
+}
+
+#[test]
+fn a_status_is_one_sentence() {
+    let mut object = environment(|_| ());
+    assert_eq!(of(Verb::Status, &[], &object), "nothing of it is there yet.");
+    let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "message": "3 of 3 services are up", "lastTransitionTime": "2027-01-15T08:00:00Z"});
+    object.status =
+        serde_json::from_value(json!({"phase": "Ready", "conditions": [ready], "urls": [{"host": "h", "url": "https://h/"}]})).unwrap();
+    assert_eq!(of(Verb::Status, &[], &object), "Ready: 3 of 3 services are up. https://h/");
+    assert!(of(Verb::Help, &["me"], &object).len() < 300);
+}

@@ -1,0 +1,104 @@
+//! What people ask for in comments and by buttons: read, ordered, allowed, carried out and answered.
+//!
+//! A command is held in spec before its delivery is acknowledged. It is carried out here, beside the controller and with a
+//! queue of its own, so that a slow forge holds up no environment:
+//!
+//! ```text
+//! next in order > may they? (forge) > what it comes to (pure) > write it > say what came of it > take it out of spec
+//! ```
+//!
+//! Every step can be done twice, so a crash between any two of them changes nothing in the end.
+
+pub mod cluster;
+pub mod effect;
+pub mod images;
+pub mod logs;
+pub mod mask;
+pub mod memory;
+pub mod order;
+pub mod parse;
+pub mod pass;
+pub mod who;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use chrono::Utc;
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::{FutureExt, StreamExt};
+use kube::Client;
+use kube::runtime::applier;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use self::cluster::Cluster;
+use self::memory::Memory;
+use crate::api::PreviewEnvironment;
+use crate::controller::baselines::Baselines;
+use crate::controller::requests::RequestError;
+use crate::controller::retries::Retries;
+use crate::domain::Baseline;
+use crate::forge::Forge;
+use crate::record::{RecordError, Recorder};
+
+/// How many environments' commands are carried out at once.
+const CONCURRENCY: u16 = 4;
+
+/// What commands are carried out with.
+pub struct Context {
+    /// Writes what they come to.
+    pub cluster: Arc<dyn Cluster>,
+    /// Writes facts.
+    pub recorder: Arc<dyn Recorder>,
+    /// Who is asked who may, if anybody.
+    pub forge: Option<Arc<dyn Forge>>,
+    /// The Baseline of that namespace and name, if it can be used.
+    pub baselines: Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + Sync>,
+    /// Pauses after failures.
+    pub retries: Retries,
+    /// What the watch has not brought back yet.
+    pub memory: Memory,
+}
+
+/// Why a pass over the commands of an environment did not come to its end. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// A fact could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The API server did not take something.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl Context {
+    /// Nothing was carried out yet.
+    pub fn new(client: Client, forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>) -> Self {
+        Self {
+            cluster: Arc::new(client.clone()),
+            recorder: Arc::new(client),
+            forge,
+            baselines: Arc::new(move |namespace, name| baselines.get(namespace, name)),
+            retries: Retries::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// Forgets an environment that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.memory.forget(uid);
+        self.retries.forget(uid);
+    }
+}
+
+/// Runs until it is dropped. `changed` names the environments that changed; the Baselines are listed already.
+pub async fn run(context: Arc<Context>, store: Store<PreviewEnvironment>, changed: UnboundedReceiver<ObjectRef<PreviewEnvironment>>) {
+    let pass =
+        |object: Arc<PreviewEnvironment>, context: Arc<Context>| async move { pass::pass(&object, &context, Utc::now()).await }.boxed();
+    let retry = |object: Arc<PreviewEnvironment>, error: &CommandError, context: Arc<Context>| {
+        tracing::warn!(env = object.metadata.name, %error, "a command could not be carried out yet and is tried again");
+        Action::requeue(context.retries.next(object.metadata.uid.as_deref().unwrap_or_default()))
+    };
+    let config = Config::default().concurrency(CONCURRENCY);
+    applier(pass, retry, context, store, changed.map(Ok::<_, Infallible>), config).for_each(|_| async {}).await;
+}
