@@ -14,9 +14,14 @@ pub fn entries(externals: &[External]) -> Vec<Entry> {
     externals.iter().map(|external| Entry::new(address(external), says(external))).collect()
 }
 
-/// `db.prod.internal:5432`.
+/// `db.prod.internal:5432`, `[2001:db8::1]:5432`.
 pub fn address(external: &External) -> String {
-    external.port.map_or_else(|| external.host.clone(), |port| format!("{}:{port}", external.host))
+    let host = &external.host;
+    match external.port {
+        None => host.clone(),
+        Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(port) => format!("{host}:{port}"),
+    }
 }
 
 fn says(external: &External) -> String {
@@ -61,6 +66,8 @@ mod tests {
             named("ConfigMap", "settings", "data.app.yaml"),
             named("Deployment", "web", "spec.template.spec.containers[web].args[2]"),
         ];
+        let address = External { host: "2001:db8::1".into(), port: Some(80), kind: ExternalKind::Address, used_by: vec![] };
+        assert_eq!(super::address(&address), "[2001:db8::1]:80");
         let external = External { host: "db.prod.internal".into(), port: Some(5432), kind: ExternalKind::Private, used_by };
         let entry = entries(&[external]).remove(0);
         assert_eq!(entry.label, "db.prod.internal:5432");
