@@ -44,7 +44,7 @@ impl RegistryArgs {
         let named = |names: &[String]| names.iter().filter(|name| !name.is_empty()).cloned().collect();
         RegistryConfig {
             allowed: named(&self.registry),
-            private: self.registry_allow_private.iter().filter_map(|given| given.0.clone()).collect(),
+            private: self.registry_allow_private.iter().filter_map(|given| given.0).collect(),
             plain_http: named(&self.registry_plain_http),
             realms: self.registry_realm.iter().filter_map(|given| given.0.clone()).collect(),
             credentials_file: self.registry_credentials.clone().filter(|path| !path.as_os_str().is_empty()),
