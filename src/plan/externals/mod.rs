@@ -82,7 +82,14 @@ impl Inside {
         let front = long.unwrap_or(name).strip_suffix(&self.namespace).and_then(|front| front.strip_suffix('.'));
         let service = front.map(|front| front.rsplit('.').next().unwrap_or(front));
         let is_service = service.is_some_and(|service| long.is_some() || self.services.contains(service));
-        is_service || self.services.contains(name) || self.hosts.contains(name) || find::is_this_machine(name)
+        is_service || self.services.contains(name) || self.is_pod(name) || self.hosts.contains(name) || find::is_this_machine(name)
+    }
+
+    /// `db-0.db`: a pod of a StatefulSet by its Service.
+    fn is_pod(&self, name: &str) -> bool {
+        let (pod, service) = name.split_once('.').unwrap_or_default();
+        let (_, ordinal) = pod.rsplit_once('-').unwrap_or_default();
+        self.services.contains(service) && !ordinal.is_empty() && ordinal.bytes().all(|b| b.is_ascii_digit())
     }
 }
 

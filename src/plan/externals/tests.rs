@@ -79,6 +79,7 @@ fn what_only_looks_like_a_host_is_not_listed() {
         ("X", "see api.example.org for more"),
         ("X", "http://redis:6379"),
         ("X", "redis.shop:6379"),
+        ("X", "http://redis-0.redis:6379"),
         ("X", "gone.shop.svc.cluster.local"),
         ("X", "https://shop.example.com/x"),
         ("X", "http://localhost:80"),
