@@ -48,6 +48,7 @@ mod plan {
     pub mod rewrite;
 
     pub mod externals {
+        mod authority;
         mod find;
         mod kind;
 

@@ -11,9 +11,10 @@ use super::Global;
 use super::cluster::{Cluster, last_seen};
 use super::errors::Failure;
 use super::find::Which;
-use super::output::{Table, clean, note, one_object, print, span, urls};
+use super::output::{Table, USUAL_WIDTH, clean, note, one_object, print, span, urls, width};
 use super::words;
 use crate::api::PreviewEnvironment;
+use crate::api::status::HookState;
 
 /// As many of the last Events as help.
 const EVENTS_SHOWN: usize = 8;
@@ -41,7 +42,8 @@ pub async fn run(global: &Global, args: DescribeArgs) -> Result<(), Failure> {
         note(&format!("the events are missing: {}", failure.message));
         Vec::new()
     });
-    print(&Description { environment: &environment, events: &events, now: Utc::now() }.render())
+    let width = width().unwrap_or(USUAL_WIDTH);
+    print(&Description { environment: &environment, events: &events, now: Utc::now() }.render(width))
 }
 
 struct Description<'a> {
@@ -52,9 +54,9 @@ struct Description<'a> {
 
 impl Description<'_> {
     /// Nothing is cut, not on a narrow terminal either: who reads this wants the reasons whole.
-    fn render(&self) -> String {
+    fn render(&self, width: usize) -> String {
         let mut text = format!("{}  {}\n", self.environment.name_any(), clean(&words::phase(self.environment)));
-        text.push_str(&self.facts().render(None));
+        text.push_str(&self.facts().flowing(width));
         for (title, table) in [
             ("state", self.conditions()),
             (&*self.services_title(), self.services()),
@@ -62,14 +64,11 @@ impl Description<'_> {
             ("hooks", self.hooks()),
             ("left out", self.left_out()),
             ("last events", self.events()),
-            ("next", self.next()),
         ] {
-            let lines = table.render(None);
-            if !lines.is_empty() {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\n{title}\n{lines}");
-            }
+            section(&mut text, title, &table.flowing(width));
         }
+        // Commands are there to be copied.
+        section(&mut text, "next", &self.next().render(None));
         text
     }
 
@@ -137,8 +136,11 @@ impl Description<'_> {
         services.sort_by_key(|s| s.ready);
         let mut table = Table::plain(2);
         for service in services {
-            let state = words::service_state(service);
-            table.row([service.name.clone(), state, words::origin(service).to_owned(), service.image.clone()]);
+            let state = if service.ready { "ready" } else { "not ready" };
+            table.row([service.name.clone(), state.to_owned(), words::origin(service).to_owned(), service.image.clone()]);
+            if let Some(reason) = service.reason.as_deref().filter(|_| !service.ready) {
+                table.under(reason);
+            }
         }
         table
     }
@@ -164,9 +166,12 @@ impl Description<'_> {
     fn hooks(&self) -> Table {
         let mut table = Table::plain(2);
         for hook in self.environment.status.iter().flat_map(|s| &s.hooks) {
-            table.row([hook.name.clone(), words::hook_state(hook), hook.job.clone()]);
+            table.row([hook.name.clone(), words::hook_state(hook).to_owned(), hook.job.clone()]);
+            if hook.state == HookState::Failed {
+                table.under(hook.message.as_deref().unwrap_or("its Job failed"));
+            }
             for line in hook.log.iter().flat_map(|log| log.lines()) {
-                table.row(["|".to_owned(), line.to_owned()]);
+                table.under(&format!("| {line}"));
             }
         }
         table
@@ -196,6 +201,13 @@ impl Description<'_> {
             table.row([step]);
         }
         table
+    }
+}
+
+fn section(text: &mut String, title: &str, lines: &str) {
+    if !lines.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n{title}\n{lines}");
     }
 }
 
@@ -241,7 +253,7 @@ mod tests {
     fn everything_that_explains_the_state_is_said() {
         let (environment, events) = description();
         let shown = Description { environment: &environment, events: &events, now: "2026-01-03T00:00:00Z".parse().unwrap() };
-        insta::assert_snapshot!(shown.render(), @r"
+        insta::assert_snapshot!(shown.render(80), @r"
         web-pr-42  Starting
           for           acme/web#42 at 3f9c2ab, by bob
           copy of       shop
@@ -249,7 +261,8 @@ mod tests {
           holds         35 of 41 objects: 30 as they are, 5 changed, 6 left out
           url           https://web-pr-42.preview.example.com
           expires       5 Jan 2026, 12:05 UTC, in 2d12h
-          behind        2 objects changed in the baseline; preview refresh web-pr-42 brings it up
+          behind        2 objects changed in the baseline; preview refresh web-pr-42
+                        brings it up
           asked for by  ann@example.com, 120m ago
           image         acme/web:debug, as asked for
 
@@ -258,18 +271,20 @@ mod tests {
           ready   no, for 2m   1 of 2 services ready
 
         services, 1 of 2 ready
-          web  crashes: exit 1, 3 restarts[2J  --image   acme/web:debug
-          api  ready                           baseline  acme/api:1.2
+          web  not ready  --image   acme/web:debug
+               crashes: exit 1, 3 restarts[2J
+          api  ready      baseline  acme/api:1.2
 
         missing, 2 of 3 workloads have all they need
           Secret/stripe-live  used by payments; not copied unless listed
                               mend: clone.secrets: [{name: stripe-live}]
 
         hooks
-          migrate  done                                 migrate-abcdefgh
-          seed     failed: every try of its Job failed  seed-hgfedcba
-          |        connecting
-          |        no route to host
+          migrate  done    migrate-abcdefgh
+          seed     failed  seed-hgfedcba
+                   every try of its Job failed
+                   | connecting
+                   | no route to host
 
         left out
           Secret/stripe-live  not in clone.secrets
@@ -288,7 +303,7 @@ mod tests {
         let (mut environment, _) = description();
         environment.status = None;
         let shown = Description { environment: &environment, events: &[], now: "2026-01-03T00:00:00Z".parse().unwrap() };
-        insta::assert_snapshot!(shown.render(), @r"
+        insta::assert_snapshot!(shown.render(80), @r"
         web-pr-42  Recorded
           for           acme/web#42, by bob
           copy of       shop

@@ -88,6 +88,13 @@ pub struct Table {
     indent: usize,
 }
 
+/// What begins a row that stands under the one before it, across all columns but the first.
+const UNDER: &str = "\u{0}";
+
+/// Columns where nobody says how many there are: a pipe, a file.
+pub const USUAL_WIDTH: usize = 80;
+/// Narrower than this, text is no longer wrapped but runs on.
+pub const FLOWS: usize = 24;
 /// A column is never cut below this: less says nothing.
 const NARROWEST: usize = 8;
 
@@ -106,6 +113,34 @@ impl Table {
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { clean(&cell) };
         self.rows.push(cells.into_iter().map(shown).collect());
+    }
+
+    /// Adds a line under the row before it, which widens no column.
+    pub fn under(&mut self, text: &str) {
+        self.rows.push(vec![UNDER.to_owned(), clean(text)]);
+    }
+
+    /// The text, nothing of it cut: the last cell of a row goes on under itself.
+    pub fn flowing(&self, width: usize) -> String {
+        let columns = self.columns();
+        let mut text = String::new();
+        for row in &self.rows {
+            let (first, rest) = row.split_at(row.len().saturating_sub(1));
+            let is_under = row.first().is_some_and(|cell| cell == UNDER);
+            let mut start = " ".repeat(self.indent);
+            for (cell, column) in first.iter().zip(&columns) {
+                let cell = if is_under { "" } else { cell };
+                // Writing to a String cannot fail.
+                let _ = write!(start, "{cell:<column$}  ");
+            }
+            let left = width.saturating_sub(start.chars().count()).max(FLOWS);
+            for line in rest.iter().flat_map(|cell| wrap(cell, left)) {
+                text.push_str(format!("{start}{line}").trim_end());
+                text.push('\n');
+                start = " ".repeat(start.chars().count());
+            }
+        }
+        text
     }
 
     /// The text. Where a width is given, the widest columns are cut until the lines fit.
@@ -129,9 +164,31 @@ impl Table {
 
     fn columns(&self) -> Vec<usize> {
         let count = self.rows.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |at: usize| self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.chars().count()).max();
+        let rows = || self.rows.iter().filter(|row| row.first().is_none_or(|cell| cell != UNDER));
+        let width = |at: usize| rows().filter_map(|r| r.get(at)).map(|c| c.chars().count()).max();
         (0..count).map(|at| width(at).unwrap_or_default()).collect()
     }
+}
+
+/// The text in lines of at most that width, broken between words. A word that is longer has a line of its own.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    if text.chars().count() <= width {
+        return vec![text.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 fn narrow(columns: &mut [usize], width: usize) {
@@ -249,6 +306,20 @@ mod tests {
         api-pr-7   Waiting for image  -
         ");
         assert!(table().render(Some(10)).lines().all(|line| line.chars().count() <= 3 * NARROWEST + 4));
+    }
+
+    #[test]
+    fn of_a_flowing_table_nothing_is_cut_and_columns_stay_in_line() {
+        let mut table = Table::plain(2);
+        table.row(["web", "not ready", "this branch", "registry.example.com/acme/web:pr-42"].map(str::to_owned));
+        table.under("a reason that is longer than all of the columns before it, and goes on");
+        table.row(["api", "ready", "baseline", "acme/api:1"].map(str::to_owned));
+        insta::assert_snapshot!(table.flowing(50), @r"
+        web  not ready  this branch  registry.example.com/acme/web:pr-42
+             a reason that is longer than all of the
+             columns before it, and goes on
+        api  ready      baseline     acme/api:1
+        ");
     }
 
     #[test]

@@ -21,11 +21,11 @@ use clap::Args;
 use super::Global;
 use super::create::{AskedImage, parse_branch, parse_image};
 use super::errors::{Exit, Failure};
-use super::output::{colour_output, width};
+use super::output::{USUAL_WIDTH, colour_output, width};
 use crate::domain::{RepoName, Revision};
 use crate::plan::Plan;
 use crate::plan::complete::Report;
-use page::{Style, USUAL_WIDTH};
+use page::Style;
 
 /// Flags of `preview plan`.
 #[derive(Args, Debug, Default)]

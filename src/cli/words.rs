@@ -221,23 +221,14 @@ pub fn plan(plan: &PlanSummary) -> String {
     format!("{} of {} objects: {kept} as they are, {changed} changed, {left_out} left out", kept + changed, kept + changed + left_out)
 }
 
-/// How a workload is.
-pub fn service_state(service: &ServiceStatus) -> String {
-    match &service.reason {
-        _ if service.ready => "ready".to_owned(),
-        Some(reason) => reason.clone(),
-        None => "not ready yet".to_owned(),
-    }
-}
-
 /// How the last Job of a hook is.
-pub fn hook_state(hook: &HookStatus) -> String {
+pub const fn hook_state(hook: &HookStatus) -> &'static str {
     match hook.state {
-        HookState::Waiting => "has yet to run".to_owned(),
-        HookState::Running => "running".to_owned(),
-        HookState::Succeeded => "done".to_owned(),
-        HookState::Failed => format!("failed: {}", hook.message.as_deref().unwrap_or("its Job failed")),
-        HookState::NotNeeded => "not needed in a new environment".to_owned(),
+        HookState::Waiting => "has yet to run",
+        HookState::Running => "running",
+        HookState::Succeeded => "done",
+        HookState::Failed => "failed",
+        HookState::NotNeeded => "not needed in a new environment",
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::admission::refusal;
 use super::context::Context;
 use super::decision::Decision;
+use super::isolation::job_over_quota;
 use super::kinds::is_workload;
 use super::manifest::Manifest;
 use super::pods::text;
@@ -75,6 +76,9 @@ impl World<'_> {
         let (mut job, notes) = rules::apply_all(&job, self.context);
         if let Some(refusal) = refusal(&job, self.context.level) {
             return Err(format!("it {}", refusal.why));
+        }
+        if let Some(why) = job_over_quota(&job, self.context) {
+            return Err(format!("it {why}"));
         }
         if !notes.failures.is_empty() {
             return Err(notes.failures.join("; "));
@@ -170,7 +174,7 @@ mod tests {
     use crate::api::baseline::{HookMoment, OnFailure};
     use crate::api::names::{LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT_UID, LABEL_HOOK};
     use crate::domain::baseline::{Hook, JobSource};
-    use crate::plan::sample::{World, deployment, object};
+    use crate::plan::sample::{World, deployment, isolated, object};
     use crate::plan::{Manifest, Plan};
 
     fn hook(source: JobSource) -> Hook {
@@ -239,6 +243,15 @@ mod tests {
         assert_eq!(plan.hooks.len(), 1);
         assert_eq!(plan.hooks[0].job.manifest.text("/spec/template/spec/restartPolicy"), Some("OnFailure"));
         assert_eq!(plan.stalled, ["the hook migrate cannot run: the baseline has no CronJob weekly"]);
+    }
+
+    #[test]
+    fn a_hook_that_the_quota_has_no_room_for_is_said() {
+        let asks = json!({"name": "c", "image": "x:1", "resources": {"requests": {"cpu": "4"}}});
+        let world = World::of([web()]).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": {"requests.cpu": "2"}}})));
+        let plan = world.baseline(|b| b.hooks = vec![hook(job(&asks))]).plan().plan;
+        let why = "it asks for 4 of requests.cpu (resources of its containers), and isolation.quota has 2 left";
+        assert_eq!(plan.stalled, [format!("the hook migrate cannot run: {why}")]);
     }
 
     #[test]

@@ -88,7 +88,8 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
     let context = Context::new(snapshot, &cloned, (target, images)).named(&selection).enforcing(level);
     let Copies { mut stages, mut decisions, mut warnings, invalid } = clone_all(&cloned, book, &context);
     admission::admit(&mut stages, &mut decisions, &context);
-    let externals = outside(&stages, target);
+    let left_out = selection.left_out.iter().chain(&decisions).filter(|decision| decision.is_left_out()).map(Decision::object);
+    let externals = outside(&stages, left_out, target);
     let added = isolation::surround(&mut stages, &context);
     stages.retain(|stage| !stage.is_empty());
     let hooks = hooks::plan(snapshot, &stages, &context);
@@ -138,9 +139,10 @@ fn clone_all(cloned: &[&Manifest], book: &RuleBook, context: &Context<'_>) -> Co
 }
 
 /// What the objects name outside the environment.
-fn outside(stages: &[Vec<Planned>], target: &Target<'_>) -> Vec<External> {
+fn outside<'a>(stages: &[Vec<Planned>], left_out: impl Iterator<Item = &'a ObjectName>, target: &Target<'_>) -> Vec<External> {
     let objects = || stages.iter().flatten().map(|planned| &planned.manifest);
-    let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects());
+    let services = left_out.filter(|object| object.kind == "Service").map(|object| object.name.clone());
+    let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects()).with_services(services);
     externals(objects(), &inside)
 }
 

@@ -81,7 +81,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// What the snapshot gives an environment like this one. Which objects those are is the same for all of a Baseline.
     pub fn of(snapshot: &'a Snapshot, target: &Target<'_>) -> Self {
-        let plan = super::plan(snapshot, target, &ResolvedImages::default());
+        let plan = super::plan(&with_secrets(snapshot, target), target, &ResolvedImages::default());
         let planned = plan.stages.iter().flatten().filter(|planned| planned.source.is_some()).map(|planned| planned.manifest.name());
         let mut there: HashMap<ObjectName, &Manifest> = snapshot.objects.iter().map(|o| (o.name(), o)).collect();
         let objects = planned.filter_map(|name| there.remove_entry(&name)).collect();
@@ -108,6 +108,18 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// The snapshot with the Secrets that are listed, by name alone: nobody reads them to count, and an Ingress that one of
+/// them guards is cloned because it is there.
+fn with_secrets(snapshot: &Snapshot, target: &Target<'_>) -> Snapshot {
+    let mut snapshot = snapshot.clone();
+    let is_there = |name: &str| snapshot.objects.iter().any(|o| o.kind() == "Secret" && o.text("/metadata/name") == Some(name));
+    let absent = target.baseline.secrets.iter().map(|rule| &rule.name).filter(|name| !is_there(name));
+    let stand_in = |name: &String| Manifest::new(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}));
+    let absent: Vec<Manifest> = absent.map(stand_in).collect();
+    snapshot.objects.extend(absent);
+    snapshot
+}
+
 fn mask_of(recorded: &str) -> u64 {
     recorded.split_once('.').and_then(|(_, mask)| u64::from_str_radix(mask, 16).ok()).unwrap_or_default()
 }
@@ -118,6 +130,7 @@ mod tests {
 
     use super::Sources;
     use crate::api::status::InventoryEntry;
+    use crate::domain::baseline::SecretRule;
     use crate::plan::sample::{World, deployment, object, service};
     use crate::plan::{Manifest, Plan};
 
@@ -167,6 +180,18 @@ mod tests {
     #[test]
     fn secrets_have_none() {
         assert_eq!(source(object("v1", "Secret", "s")), None);
+    }
+
+    #[test]
+    fn an_ingress_that_a_listed_secret_guards_has_not_moved() {
+        let ingress = object("networking.k8s.io/v1", "Ingress", "web")
+            .annotation("nginx.ingress.kubernetes.io/auth-secret", "login")
+            .with("/spec/rules", json!([{"host": "shop.example.com"}]));
+        let listed = |world: World| world.baseline(|b| b.secrets = vec![SecretRule::copy_of("login")]);
+        let applied = inventory(&listed(World::of([ingress.clone(), object("v1", "Secret", "login")])).plan().plan);
+        assert!(applied.iter().any(|entry| entry.kind == "Ingress"));
+        let world = listed(World::of([ingress]));
+        assert_eq!(world.with_target(|target| Sources::of(&world.snapshot, target).behind(&applied)), 0);
     }
 
     #[test]

@@ -5,36 +5,69 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::page::{Style, Tone};
-use crate::api::names::ANNOTATION_APPLIED_HASH;
+use crate::api::names::{ANNOTATION_APPLIED_HASH, MANAGER_CONTROLLER};
 
 /// Lines around a difference.
 const CONTEXT: usize = 3;
 /// Fields that tell the entries of a list apart, in the order of certainty.
 const KEYS: [&str; 9] = ["name", "mountPath", "containerPort", "port", "key", "host", "path", "type", "ip"];
 
-/// The parts of a live object that a planned one has too: what the server and controllers added is no difference.
-pub fn applied_fields(planned: &Value, live: &Value) -> Value {
+/// The parts of a live object that a planned one has too, and those that we applied and no longer do: what the server and
+/// controllers added is no difference. `owned` is what our field manager has of it, as `fieldsV1` writes it.
+pub fn applied_fields(planned: &Value, live: &Value, owned: Option<&Value>) -> Value {
     match (planned, live) {
         (Value::Object(planned), Value::Object(live)) => {
-            let both = planned.iter().filter_map(|(key, value)| Some((key.clone(), applied_fields(value, live.get(key)?))));
-            Value::Object(both.collect::<Map<_, _>>())
+            let empty = Value::Object(Map::new());
+            let fields = live.iter().filter_map(|(key, value)| {
+                let owned = owned.and_then(|fields| fields.get(format!("f:{key}")));
+                let nothing = if value.is_object() && !is_leaf(owned) { &empty } else { value };
+                let planned = planned.get(key).or(owned.map(|_| nothing))?;
+                Some((key.clone(), applied_fields(planned, value, owned)))
+            });
+            Value::Object(fields.collect())
         }
-        (Value::Array(planned), Value::Array(live)) => applied_items(planned, live),
+        (Value::Array(planned), Value::Array(live)) => applied_items(planned, live, owned),
         // The server leaves out what is empty.
         _ => live.clone(),
     }
 }
 
-fn applied_items(planned: &[Value], live: &[Value]) -> Value {
+/// Whether a field is applied as a whole.
+fn is_leaf(owned: Option<&Value>) -> bool {
+    owned.and_then(Value::as_object).is_some_and(Map::is_empty)
+}
+
+/// What our field manager applied of a live object, as `fieldsV1` writes it.
+pub fn owned(live: &Value) -> Option<&Value> {
+    let entries = live.pointer("/metadata/managedFields")?.as_array()?;
+    let is_ours = |entry: &&Value| {
+        let is = |field: &str, text: &str| entry.get(field).and_then(Value::as_str) == Some(text);
+        is("manager", MANAGER_CONTROLLER) && is("operation", "Apply")
+    };
+    entries.iter().find(is_ours)?.get("fieldsV1")
+}
+
+/// What of an item is ours: the entry whose key, such as `k:{"name":"web"}`, says of the item what is so.
+fn owned_item<'a>(owned: Option<&'a Value>, item: &Value) -> Option<&'a Value> {
+    let is_of = |key: &str| {
+        let fields = key.strip_prefix("k:").and_then(|json| serde_json::from_str::<Map<String, Value>>(json).ok());
+        fields.is_some_and(|fields| fields.iter().all(|(name, value)| item.get(name) == Some(value)))
+    };
+    owned?.as_object()?.iter().find_map(|(key, fields)| is_of(key).then_some(fields))
+}
+
+fn applied_items(planned: &[Value], live: &[Value], owned: Option<&Value>) -> Value {
     let Some(key) = KEYS.into_iter().find(|key| planned.iter().all(|item| item.get(key).is_some())) else {
-        let paired = live.iter().enumerate().map(|(at, item)| planned.get(at).map_or_else(|| item.clone(), |p| applied_fields(p, item)));
+        let paired =
+            live.iter().enumerate().map(|(at, item)| planned.get(at).map_or_else(|| item.clone(), |p| applied_fields(p, item, None)));
         return Value::Array(paired.collect());
     };
     let partner = |item: &Value| planned.iter().find(|p| p.get(key) == item.get(key));
     let order = |item: &Value| planned.iter().position(|p| p.get(key) == item.get(key)).unwrap_or(usize::MAX);
     let mut items: Vec<&Value> = live.iter().collect();
     items.sort_by_key(|item| order(item));
-    Value::Array(items.into_iter().map(|item| partner(item).map_or_else(|| item.clone(), |p| applied_fields(p, item))).collect())
+    let applied = |item: &Value| partner(item).map_or_else(|| item.clone(), |p| applied_fields(p, item, owned_item(owned, item)));
+    Value::Array(items.into_iter().map(applied).collect())
 }
 
 /// The object without what would differ with every change of anything else, and without what is empty, which the server
@@ -159,16 +192,38 @@ mod tests {
         let planned = json!({"spec": {"containers": [{"name": "a", "image": "a:1"}, {"name": "b", "image": "b:1"}], "empty": {}}});
         let live = json!({"spec": {"dnsPolicy": "x", "containers": [
             {"name": "b", "image": "b:2", "imagePullPolicy": "Always"}, {"name": "a", "image": "a:1"}]}, "status": {}});
-        let fields = applied_fields(&planned, &live);
+        let fields = applied_fields(&planned, &live, None);
         assert_eq!(fields, json!({"spec": {"containers": [{"name": "a", "image": "a:1"}, {"name": "b", "image": "b:2"}]}}));
         assert_eq!(compared(&planned)["spec"].get("empty"), None);
+    }
+
+    #[test]
+    fn what_we_no_longer_apply_is_one() {
+        let container = r#"k:{"name":"web"}"#;
+        let ours = json!({"f:metadata": {"f:labels": {".": {}, "f:tier": {}}}, "f:spec": {"f:replicas": {}, "f:strategy": {"f:type": {}},
+            "f:containers": {container: {".": {}, "f:name": {}, "f:image": {}, "f:command": {}}}, "f:nodeSelector": {}}});
+        let live = json!({
+            "metadata": {"labels": {"tier": "front", "of-others": "x"}, "uid": "u", "managedFields": [
+                {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {"f:metadata": {"f:uid": {}}}},
+                {"manager": "preview-env", "operation": "Apply", "fieldsV1": ours}]},
+            "spec": {"replicas": 1, "dnsPolicy": "x", "strategy": {"type": "Recreate", "rollingUpdate": {}}, "nodeSelector": {"a": "b"},
+                "containers": [{"name": "web", "image": "w:1", "command": ["run"], "imagePullPolicy": "Always"}]},
+        });
+        let planned = json!({"spec": {"replicas": 1, "containers": [{"name": "web", "image": "w:1"}]}});
+        let expected = json!({
+            "metadata": {"labels": {"tier": "front"}},
+            "spec": {"replicas": 1, "strategy": {"type": "Recreate"}, "nodeSelector": {"a": "b"},
+                "containers": [{"name": "web", "image": "w:1", "command": ["run"]}]},
+        });
+        assert_eq!(applied_fields(&planned, &live, owned(&live)), expected);
+        assert_eq!(applied_fields(&planned, &live, None), planned);
     }
 
     #[test]
     fn what_somebody_added_to_a_list_is_one() {
         let planned = json!({"env": [{"name": "A", "value": "1"}]});
         let live = json!({"env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]});
-        assert_eq!(applied_fields(&planned, &live), json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}));
+        assert_eq!(applied_fields(&planned, &live, None), json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}));
     }
 
     #[test]

@@ -19,14 +19,14 @@ use crate::domain::baseline::Repository;
 use crate::domain::names::{Identity, Subject, namespace_names};
 use crate::domain::{Baseline, EnvironmentName};
 use crate::plan::complete::{Report, report};
-use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
+use crate::plan::{Decision, Plan, ResolvedImages, Snapshot, Target, plan};
 
 /// Runs it.
 pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, Failure> {
     let cluster = Cluster::connect(global).await?;
     let reading = read(&cluster, name, &[], &[]).await?;
     let copied = Copied::of(name, reading)?;
-    if copied.plan.stages.is_empty() {
+    if is_empty(&copied.plan) {
         return Err(Failure::failed(format!("namespace {name} holds nothing that could be copied")).next("name another one"));
     }
     if let Some(path) = &args.write_baseline {
@@ -35,6 +35,11 @@ pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, F
     }
     print(&copied.render(global.output, args.all)?)?;
     Ok(answer(is_complete(&copied.plan, &copied.report)))
+}
+
+/// Whether nothing of the namespace would be copied: what every namespace has, and what is added, is no copy.
+fn is_empty(plan: &Plan) -> bool {
+    plan.decisions.iter().all(|decision| decision.is_left_out() || matches!(decision, Decision::Added { .. }))
 }
 
 /// What a copy would be.

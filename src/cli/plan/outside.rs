@@ -4,19 +4,41 @@ use std::collections::BTreeMap;
 
 use super::page::Entry;
 use crate::api::baseline::ExternalKind;
-use crate::plan::{External, ExternalUse};
+use crate::api::names::OWN_OBJECT;
+use crate::plan::{External, ExternalUse, Plan};
 
 /// More places are counted.
 const PLACES: usize = 3;
 
-/// Each host with who names it and where.
-pub fn entries(externals: &[External]) -> Vec<Entry> {
-    externals.iter().map(|external| Entry::new(address(external), says(external))).collect()
+/// Each host with who names it and where, and at the end what the NetworkPolicy leaves of them.
+pub fn entries(plan: &Plan) -> Vec<Entry> {
+    let hosts = plan.externals.iter().map(|external| Entry::new(address(external), says(external)));
+    let closed = closed(plan).filter(|_| !plan.externals.is_empty()).map(|says| Entry::new("isolation", says));
+    hosts.chain(closed).collect()
 }
 
-/// `db.prod.internal:5432`.
+/// What the environment's own NetworkPolicy says of hosts outside, if there is one.
+fn closed(plan: &Plan) -> Option<&'static str> {
+    /// Rules that open the environment itself and DNS alone.
+    const OWN_RULES: usize = 2;
+    let planned = plan.stages.iter().flatten().map(|planned| &planned.manifest);
+    let mut policies = planned.filter(|object| object.kind() == "NetworkPolicy" && object.name().name == OWN_OBJECT);
+    let rules = policies.next()?.items("/spec/egress").count();
+    Some(if rules > OWN_RULES {
+        "pods reach of these only what isolation.egress opens"
+    } else {
+        "pods reach none of these, until isolation.egress opens what a preview needs"
+    })
+}
+
+/// `db.prod.internal:5432`, `[2001:db8::1]:5432`.
 pub fn address(external: &External) -> String {
-    external.port.map_or_else(|| external.host.clone(), |port| format!("{}:{port}", external.host))
+    let host = &external.host;
+    match external.port {
+        None => host.clone(),
+        Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(port) => format!("{host}:{port}"),
+    }
 }
 
 fn says(external: &External) -> String {
@@ -61,8 +83,12 @@ mod tests {
             named("ConfigMap", "settings", "data.app.yaml"),
             named("Deployment", "web", "spec.template.spec.containers[web].args[2]"),
         ];
+        let address = External { host: "2001:db8::1".into(), port: Some(80), kind: ExternalKind::Address, used_by: vec![] };
+        assert_eq!(super::address(&address), "[2001:db8::1]:80");
         let external = External { host: "db.prod.internal".into(), port: Some(5432), kind: ExternalKind::Private, used_by };
-        let entry = entries(&[external]).remove(0);
+        let plan = Plan { externals: vec![external], ..Plan::default() };
+        assert_eq!(entries(&plan).len(), 1, "nothing is closed without a policy");
+        let entry = entries(&plan).remove(0);
         assert_eq!(entry.label, "db.prod.internal:5432");
         assert_eq!(entry.says[0].text, "in a private network: ConfigMap/settings (app.yaml), api (DATABASE_URL), web (args[2])");
     }

@@ -1,14 +1,10 @@
 //! A page for people: a heading, sections, and under each a column of names with what is said of them. What is long goes
 //! on under itself, never beyond the width.
 
-use crate::cli::output::clean;
+use crate::cli::output::{FLOWS, clean, wrap};
 
-/// Columns where nobody says how many there are: a pipe, a file.
-pub const USUAL_WIDTH: usize = 80;
 /// The widest column of names; what is longer stands on a line of its own.
 const LABEL_MAX: usize = 30;
-/// Narrower than this, text is no longer wrapped but runs on.
-const NARROWEST: usize = 24;
 
 /// How a page looks.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +142,7 @@ impl Page {
             self.raw(&format!("  {label}"));
             start.clone_from(&indent);
         }
-        let width = self.style.width.saturating_sub(column + 4).max(NARROWEST);
+        let width = self.style.width.saturating_sub(column + 4).max(FLOWS);
         for (tone, line) in entry.says.iter().flat_map(|paragraph| paragraph.lines(width)) {
             self.line(&start, (tone, &line));
             start.clone_from(&indent);
@@ -177,24 +173,6 @@ impl Style {
         };
         if code.is_empty() || !self.colour { text.to_owned() } else { format!("\u{1b}[{code}m{text}\u{1b}[0m") }
     }
-}
-
-/// The text in lines of at most that width, broken between words. A word that is longer has a line of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > width {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

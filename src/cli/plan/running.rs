@@ -5,7 +5,7 @@ use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::diff::{applied_fields, compared, unified};
+use super::diff::{applied_fields, compared, owned, unified};
 use super::objects::shown;
 use super::page::Style;
 use super::read::{Reading, resource_of};
@@ -70,7 +70,10 @@ impl Running<'_> {
                 return Ok(String::new());
             }
             Live::Absent => (format!("{name}, which is new"), String::new()),
-            Live::Object(live) => (name.to_string(), text(&compared(&applied_fields(planned.value(), &shown(&live))))?),
+            Live::Object(live) => {
+                let applied = applied_fields(planned.value(), &shown(&live), owned(live.value()));
+                (name.to_string(), text(&compared(&applied))?)
+            }
         };
         Ok(unified(&heading, (&live, &text(&planned_value)?), style))
     }

@@ -212,3 +212,11 @@ fn machines_get_everything() {
     assert_eq!(objects, value["objects"].as_array().unwrap().clone());
     assert!(copied.render(Format::Name, false).unwrap().contains("deployment.apps/web\n"));
 }
+
+#[test]
+fn what_every_namespace_has_is_nothing_to_copy() {
+    let every = "{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-root-ca.crt}}\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}";
+    assert!(is_empty(&Copied::of("shop", reading(manifests(every))).unwrap().plan));
+    let more = format!("{every}\n---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings}}}}");
+    assert!(!is_empty(&Copied::of("shop", reading(manifests(&more))).unwrap().plan));
+}

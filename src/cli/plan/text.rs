@@ -56,7 +56,7 @@ impl Shown<'_> {
         self.head(&mut page);
         page.section("needs you", &self.needs());
         page.section("worth knowing", &self.worth_knowing());
-        page.section("reached outside the namespace", &outside::entries(&self.plan.externals));
+        page.section("reached outside the namespace", &outside::entries(self.plan));
         if self.all {
             page.section("every object", &fold::all(&self.plan.decisions));
         } else {

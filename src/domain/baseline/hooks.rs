@@ -71,18 +71,35 @@ fn read_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The containers are what a Job cannot be without; the rest the API server judges.
+/// What a Job cannot be without; the rest the API server judges.
 fn checked<'a>(path: &str, spec: &'a Value, has_service: bool) -> Result<&'a Value, InvalidBaseline> {
-    let containers = spec.pointer("/template/spec/containers").and_then(Value::as_array).filter(|all| !all.is_empty());
-    let Some(containers) = containers else {
-        return Err(invalid(format!("{path}.job.template.spec.containers"), &"is missing: a Job runs at least one container"));
-    };
-    match containers.iter().position(|container| container.get("image").is_none()) {
-        Some(index) if !has_service => {
-            let why = "is missing; give an image, or the service whose image it runs";
-            Err(invalid(format!("{path}.job.template.spec.containers[{index}].image"), &why))
+    let path = format!("{path}.job.template.spec");
+    let list = |name: &str| spec.pointer(&format!("/template/spec/{name}")).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if list("containers").is_empty() {
+        return Err(invalid(format!("{path}.containers"), &"is missing: a Job runs at least one container"));
+    }
+    for name in ["containers", "initContainers"] {
+        for (index, container) in list(name).iter().enumerate() {
+            check_container(&format!("{path}.{name}[{index}]"), container, has_service)?;
+        }
+    }
+    match spec.pointer("/template/spec/restartPolicy") {
+        Some(policy) if !["Never", "OnFailure"].iter().any(|known| policy == known) => {
+            Err(invalid(format!("{path}.restartPolicy"), &"is Never or OnFailure for a Job; without it, Never"))
         }
         _ => Ok(spec),
+    }
+}
+
+fn check_container(path: &str, container: &Value, has_service: bool) -> Result<(), InvalidBaseline> {
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    if !container.get("name").is_some_and(is_text) {
+        return Err(invalid(format!("{path}.name"), &"is missing"));
+    }
+    match container.get("image") {
+        None if !has_service => Err(invalid(format!("{path}.image"), &"is missing; give an image, or the service whose image it runs")),
+        Some(image) if !is_text(image) => Err(invalid(format!("{path}.image"), &"is no image")),
+        _ => Ok(()),
     }
 }
 
@@ -113,7 +130,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_path() {
         let bare = json!({"template": {"spec": {"containers": [{"name": "c"}]}}});
-        let wrong: [(Value, &str); 5] = [
+        let pod = |spec: Value| hook(|h| h["job"] = json!({"template": {"spec": spec}}));
+        let wrong: [(Value, &str); 9] = [
+            (pod(json!({"containers": [{"image": "x:1"}]})), "spec.hooks[0].job.template.spec.containers[0].name"),
+            (pod(json!({"containers": [{"name": "c", "image": ""}]})), "spec.hooks[0].job.template.spec.containers[0].image"),
+            (
+                pod(json!({"containers": [{"name": "c", "image": "x:1"}], "initContainers": [{"name": "i"}]})),
+                "spec.hooks[0].job.template.spec.initContainers[0].image",
+            ),
+            (
+                pod(json!({"containers": [{"name": "c", "image": "x:1"}], "restartPolicy": "Always"})),
+                "spec.hooks[0].job.template.spec.restartPolicy",
+            ),
             (hook(|h| h["job"] = bare.clone()), "spec.hooks[0].job.template.spec.containers[0].image"),
             (hook(|h| h["job"] = json!({})), "spec.hooks[0].job.template.spec.containers"),
             (hook(|h| h["timeout"] = json!("0s")), "spec.hooks[0].timeout"),

@@ -336,6 +336,9 @@ mod tests {
             (serde_json::json!({"repositories": [{"name": "acme/web"}, {"name": "other/web"}]}), "spec.repositories[1].alias"),
             (clone(&serde_json::json!({"env": [{"name": "A", "value": "{{ sha }}"}]})), "spec.clone.env[0].value"),
             (clone(&serde_json::json!({"env": [{"name": "A"}]})), "spec.clone.env[0]"),
+            (clone(&serde_json::json!({"env": [{"name": "A=B", "value": "x"}]})), "spec.clone.env[0].name"),
+            (clone(&serde_json::json!({"secrets": [{"name": "My_Secret"}]})), "spec.clone.secrets[0].name"),
+            (clone(&serde_json::json!({"secrets": [{"name": "s", "set": {"a b": "x"}}]})), "spec.clone.secrets[0].set[a b]"),
             (
                 clone(&serde_json::json!({"patches": [{"target": {"kind": "Service"}, "merge": {"spec": {"x": ["a", "{{ b"]}}}]})),
                 "spec.clone.patches[0].merge.spec.x[1]",

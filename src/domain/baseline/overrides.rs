@@ -132,6 +132,9 @@ pub(super) fn env(listed: &[ListedEnv]) -> Result<Vec<EnvRule>, InvalidBaseline>
         if rule.value.is_some() == rule.remove {
             return Err(invalid(path, &"give either value or remove: true"));
         }
+        if !is_variable(&rule.name) {
+            return Err(invalid(format!("{path}.name"), &"is no name of a variable: printable characters of ASCII, and no ="));
+        }
         let value = rule.value.as_deref().map(ValueTemplate::parse).transpose();
         Ok(EnvRule {
             name: rule.name.clone(),
@@ -141,6 +144,11 @@ pub(super) fn env(listed: &[ListedEnv]) -> Result<Vec<EnvRule>, InvalidBaseline>
         })
     };
     listed.iter().enumerate().map(read).collect()
+}
+
+/// What the API server takes for one (KEP-4369).
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'=')
 }
 
 /// Reads the patches.

@@ -53,6 +53,15 @@ pub(super) fn secrets(listed: &[Listed]) -> Result<Vec<SecretRule>, InvalidBasel
 }
 
 fn secret(path: &str, listed: &Listed) -> Result<SecretRule, InvalidBaseline> {
+    if !is_name(&listed.name) {
+        let why =
+            format!("{:?} is no name of a Secret: small letters, digits, dashes and dots, and a letter or digit at both ends", listed.name);
+        return Err(invalid(format!("{path}.name"), &why));
+    }
+    if let Some(key) = listed.set.keys().find(|key| !is_key(key)) {
+        let why = "is no key of a Secret: letters, digits, dashes, underscores and dots, at most 253";
+        return Err(invalid(format!("{path}.set[{key}]"), &why));
+    }
     if let Some(key) = listed.generate.iter().find(|key| listed.set.contains_key(*key)) {
         return Err(invalid(format!("{path}.generate"), &format!("{key:?} stands in set too")));
     }
@@ -68,6 +77,22 @@ fn secret(path: &str, listed: &Listed) -> Result<SecretRule, InvalidBaseline> {
     let has_own = !listed.set.is_empty() || !listed.generate.is_empty();
     let source = listed.from.clone().or_else(|| (!has_own || !listed.keys.is_empty()).then(|| listed.name.clone()));
     Ok(SecretRule { name: listed.name.clone(), keys: listed.keys.clone(), source, set, generate: listed.generate.clone() })
+}
+
+/// A DNS subdomain (RFC 1123), as the names of Secrets are.
+fn is_name(name: &str) -> bool {
+    let is_end = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let is_label = |label: &str| {
+        let (first, last) = (label.bytes().next(), label.bytes().next_back());
+        first.is_some_and(is_end) && last.is_some_and(is_end) && label.bytes().all(|b| is_end(b) || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// A key as the API server takes it (`IsConfigMapKey` of k8s.io/apimachinery).
+fn is_key(key: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=253).contains(&key.len()) && key.bytes().all(is_plain) && key != "." && !key.starts_with("..")
 }
 
 /// Reads what is rewritten.

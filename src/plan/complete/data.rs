@@ -41,7 +41,7 @@ const HOOKS: [(&str, &str); 2] =
 /// Warnings about data that the environment does not have.
 pub(super) fn empty(view: &View<'_>) -> Vec<Finding> {
     let hooks: Vec<Finding> = jobs(view).filter_map(hook).collect();
-    let filled = view.has_hooks || view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
+    let filled = !view.hooks.is_empty() || view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
     let databases = view.running.iter().copied().filter(|_| !filled).filter(|w| is_database(w) && !fills_itself(w));
     let databases = databases.filter(|w| starts_empty(view, w));
     let finding = |w: &Manifest| {

@@ -155,8 +155,8 @@ struct View<'a> {
     originals: Vec<(&'a Manifest, &'a Labels)>,
     /// What running workloads read, found when it is first asked for.
     texts: OnceCell<Vec<Texts<'a>>>,
-    /// Whether the Baseline's hooks run Jobs in it.
-    has_hooks: bool,
+    /// The Jobs of the Baseline's hooks, each with the hook's name.
+    hooks: Vec<(&'a str, &'a Manifest)>,
     /// Why what is left out is.
     left_out: BTreeMap<(&'a str, &'a str), &'a LeftOutReason>,
 }
@@ -177,7 +177,7 @@ impl<'a> View<'a> {
             pods: pods(planned.iter().copied()),
             originals: pods(&snapshot.objects),
             texts: OnceCell::new(),
-            has_hooks: !plan.hooks.is_empty(),
+            hooks: plan.hooks.iter().map(|h| (h.hook.name.as_str(), &h.job.manifest)).collect(),
             left_out: left_out.collect(),
             planned,
         }

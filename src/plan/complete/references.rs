@@ -32,16 +32,18 @@ pub(super) struct Reference<'a> {
     pub need: Need,
 }
 
-/// Findings about what planned workloads name and the plan does not hold, one for each object and set of keys.
+/// Findings about what planned workloads and hooks name and the plan does not hold, one for each object and set of keys.
 pub(super) fn missing(view: &View<'_>) -> Vec<Finding> {
     let mut lacking: BTreeMap<(&str, &str), Lack<'_>> = BTreeMap::new();
-    for workload in &view.running {
-        for reference in all(view, workload) {
+    let workloads = view.running.iter().map(|workload| (workload.name(), *workload));
+    let hook = |name: &str| ObjectName { api_version: "batch/v1".to_owned(), kind: "Job".to_owned(), name: format!("hook {name}") };
+    for (user, object) in workloads.chain(view.hooks.iter().map(|(name, job)| (hook(name), *job))) {
+        for reference in all(view, object) {
             if let Some(absent) = absence(view, &reference) {
                 let lack = lacking.entry((reference.kind, reference.name)).or_default();
                 lack.whole |= absent == Absent::Object;
                 lack.keys.extend(reference.key.filter(|_| absent == Absent::Key));
-                lack.users.entry(workload.name()).or_default().insert(reference.need);
+                lack.users.entry(user.clone()).or_default().insert(reference.need);
             }
         }
     }
@@ -89,7 +91,7 @@ fn finding(view: &View<'_>, (kind, name): (&str, &str), lack: Lack<'_>) -> Findi
     let users = listed(lack.users.keys().map(|user| user.name.as_str()));
     let used = if pulls { format!("{users} pulls images with it") } else { format!("used by {users}") };
     let used = if pulls && lack.users.len() > 1 { used.replace(" pulls ", " pull ") } else { used };
-    let stops = lack.users.into_keys().collect();
+    let stops = lack.users.into_keys().filter(|user| user.kind != "Job").collect();
     let (what, mend) = if lack.whole { gap(view, &object) } else { key_gap(&object, &lack.keys) };
     Finding::new(object, format!("{used}; {what}")).mend(mend).stops(stops)
 }

@@ -1,10 +1,13 @@
 //! Reports on small worlds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{Behind, Evidence, Finding, Report, baseline_gaps, report};
+use crate::api::baseline::{HookMoment, OnFailure};
+use crate::domain::baseline::{Hook, JobSource};
 use crate::plan::manifest::{Manifest, ObjectName};
 use crate::plan::sample::{World, controlled_by, deployment, object, service, stateful_set};
 
@@ -73,6 +76,23 @@ fn every_reference_that_leads_nowhere_is_named_with_its_mend() {
             "ServiceAccount/nobody: used by web; not in the baseline either => make it in the baseline, or take the reference away",
         ]
     );
+}
+
+#[test]
+fn what_a_hook_needs_is_named_too() {
+    let container = json!({"name": "c", "image": "x:1", "envFrom": [{"secretRef": {"name": "db"}}]});
+    let migrate = Hook {
+        name: "migrate".into(),
+        when: HookMoment::BeforeWorkloads,
+        source: JobSource::Spec(json!({"template": {"spec": {"containers": [container]}}})),
+        service: None,
+        after: vec![],
+        timeout: Duration::from_secs(60),
+        on_failure: OnFailure::Stall,
+    };
+    let report = of(&World::of([deployment("web")]).baseline(|b| b.hooks = vec![migrate]));
+    assert_eq!(lines(&report.missing), ["Secret/db: used by hook migrate; not copied unless listed => clone.secrets: [{name: db}]"]);
+    assert_eq!((report.count(), report.is_complete()), ("1 of 1".to_owned(), false));
 }
 
 #[test]

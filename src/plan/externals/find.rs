@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use super::authority;
 use super::kind::{is_database, is_long, is_private, is_public};
 use crate::domain::ImageRef;
-use crate::plan::rewrite::{Slashes, Spot, spots};
+use crate::plan::rewrite::{Slashes, Spot, is_confidential, spots};
 
 /// A host that a text names, in lower case.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -115,7 +116,8 @@ pub(super) fn hosts(text: &str, key: &str, trust: Trust) -> Vec<Found> {
     let is_file = text.trim_end().contains('\n');
     let lines = text.lines().map(|line| if is_file { without_comment(line) } else { line });
     let key = if is_file { "" } else { key };
-    lines.flat_map(|line| spots(line).filter_map(move |spot| host(spot, (line, key), trust))).collect()
+    let named = |line| spots(line).filter_map(move |spot| host(spot, (line, key), trust));
+    lines.flat_map(|line| named(line).chain(authority::hosts(line, key, trust))).collect()
 }
 
 /// Whether a name leads to the pod itself.
@@ -136,8 +138,9 @@ fn host(spot: Spot<'_>, line: (&str, &str), trust: Trust) -> Option<Found> {
     // The last reading is the one without an escape before it.
     let spot = spot.readings().last()?;
     let name = spot.name().to_ascii_lowercase();
-    let is_possible = is_host(&name) && !spot.is_variable() && !spot.is_mail_domain() && !SCHEMAS.contains(&name.as_str());
     let seen = Seen { spot, name: &name, line: line.0, key: line.1 };
+    let is_possible =
+        is_host(&name) && !spot.is_variable() && !spot.is_mail_domain() && !seen.is_password() && !SCHEMAS.contains(&name.as_str());
     let is_sure = match trust {
         Trust::Configuration => seen.is_sure(),
         Trust::Secret => {
@@ -176,6 +179,16 @@ impl Seen<'_> {
         self.is_url()
             || is_long(self.name, ".svc.cluster.local")
             || (!is_path && (self.has_port() || self.is_called_host() || self.is_cloud()))
+    }
+
+    /// Whether it is a part of a password: before the last `@` of a URL's authority, or the value of a field that is called
+    /// so.
+    fn is_password(&self) -> bool {
+        let before = self.word_before();
+        let rest = self.spot.after().split(|c: char| c.is_whitespace() || "\"'`<>,/?#".contains(c)).next().unwrap_or_default();
+        let is_user = before.rsplit_once("://").is_some_and(|(_, front)| front.contains(':') && !front.contains('/'));
+        let field = before.rsplit([';', '&', '?', ',']).next().unwrap_or(before).split_once('=');
+        (is_user && rest.contains('@')) || field.is_some_and(|(name, _)| is_confidential(name))
     }
 
     fn is_cloud(&self) -> bool {
@@ -249,7 +262,7 @@ fn split_escaped(word: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether the last word of a name says that the value is a host: `DATABASE_HOST`, `spring.redis.host`, `dbHost`.
-fn is_called_host(key: &str) -> bool {
+pub(super) fn is_called_host(key: &str) -> bool {
     let key = key.trim_matches(['"', '\'', '-', ' ']);
     let last = key.rsplit(['_', '.', '-']).next().unwrap_or(key);
     let hump = last.rfind(|c: char| c.is_ascii_uppercase()).filter(|at| *at > 0 && last.chars().any(|c| c.is_ascii_lowercase()));

@@ -67,7 +67,8 @@ pub(super) fn of(host: &str, cluster_suffix: &str) -> ExternalKind {
         () if is_address => ExternalKind::Address,
         () if is_in_cluster(host, cluster_suffix) => ExternalKind::Namespace,
         () if is_database(host) => ExternalKind::Database,
-        () if PRIVATE.iter().any(|end| host.ends_with(end)) => ExternalKind::Private,
+        // A single word is completed by the node's resolver.
+        () if is_private(host) || !host.contains('.') => ExternalKind::Private,
         () => ExternalKind::Public,
     }
 }

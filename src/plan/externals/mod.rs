@@ -2,6 +2,7 @@
 //! what is surely a host is listed, so that the list is read: a URL, a name with a port, a value that is called a host,
 //! a name inside the cluster, a database of a cloud.
 
+mod authority;
 mod find;
 mod kind;
 #[cfg(test)]
@@ -65,6 +66,12 @@ impl Inside {
         inside
     }
 
+    /// And Services that the baseline has and the environment does not: who names one of them reaches nothing by it.
+    pub fn with_services(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.services.extend(names);
+        self
+    }
+
     fn add_hosts<'a>(&mut self, hosts: impl Iterator<Item = &'a str>) {
         self.hosts.extend(hosts.map(str::to_ascii_lowercase));
     }
@@ -75,7 +82,14 @@ impl Inside {
         let front = long.unwrap_or(name).strip_suffix(&self.namespace).and_then(|front| front.strip_suffix('.'));
         let service = front.map(|front| front.rsplit('.').next().unwrap_or(front));
         let is_service = service.is_some_and(|service| long.is_some() || self.services.contains(service));
-        is_service || self.hosts.contains(name) || find::is_this_machine(name)
+        is_service || self.services.contains(name) || self.is_pod(name) || self.hosts.contains(name) || find::is_this_machine(name)
+    }
+
+    /// `db-0.db`: a pod of a StatefulSet by its Service.
+    fn is_pod(&self, name: &str) -> bool {
+        let (pod, service) = name.split_once('.').unwrap_or_default();
+        let (_, ordinal) = pod.rsplit_once('-').unwrap_or_default();
+        self.services.contains(service) && !ordinal.is_empty() && ordinal.bytes().all(|b| b.is_ascii_digit())
     }
 }
 

@@ -46,6 +46,12 @@ fn hosts_are_found_wherever_they_are_surely_some() {
         ("X", "next=https%3A%2F%2Flogin.example.org%2F", "login.example.org Public"),
         ("X", "Server=tcp:x.database.windows.net,1433;", "x.database.windows.net Database"),
         ("X", "legacy.shop.example.org:80", "legacy.shop.example.org:80 Public"),
+        ("X", "http://vault:8200/v1", "vault:8200 Private"),
+        ("X", "amqp://u:p@mq:5672", "mq:5672 Private"),
+        ("X", "postgres://u:p@[2001:db8::1]:5432/x", "2001:db8::1:5432 Address"),
+        ("X", "[fd00::7]:9092", "fd00::7:9092 Address"),
+        ("X", "http://[fd00::7]/", "fd00::7 Address"),
+        ("DB_HOST", "2001:DB8::1", "2001:db8::1 Address"),
     ] {
         assert_eq!(named(key, value), [found], "{value}");
     }
@@ -73,9 +79,17 @@ fn what_only_looks_like_a_host_is_not_listed() {
         ("X", "see api.example.org for more"),
         ("X", "http://redis:6379"),
         ("X", "redis.shop:6379"),
+        ("X", "http://redis-0.redis:6379"),
         ("X", "gone.shop.svc.cluster.local"),
         ("X", "https://shop.example.com/x"),
         ("X", "http://localhost:80"),
+        ("X", "http://[::1]:80"),
+        ("X", "[::]:8080"),
+        ("X", "2001:db8::1"),
+        ("X", "http://HOST:80"),
+        ("X", "http://$host:80"),
+        ("X", "http://vault"),
+        ("X", "vault:8200"),
         ("X", "127.0.0.1:80"),
         ("X", "0.0.0.0:8080"),
         ("X", "http://a.localhost:80"),
@@ -121,7 +135,11 @@ fn of_secrets_only_hosts_are_listed() {
     let value = |text: &str| shown(&[object("v1", "Secret", "s").with("/data", json!({"DB_HOST": encoded(text)}))]);
     assert_eq!(value("postgres://u:hunter2@db.example.org:5432/x"), ["db.example.org:5432 Public"]);
     assert_eq!(value("db.prod.internal:5432"), ["db.prod.internal:5432 Private"]);
-    for password in ["abc.def:123", "hunter2.example.org", "a1b2.c3d4", "https://x.notahost/"] {
+    let field = "Password=hunter2.example.org:1;Pooling=no";
+    for password in ["abc.def:123", "hunter2.example.org", "a1b2.c3d4", "https://x.notahost/", "a://hunter2:80", "::1:2:3", field] {
         assert_eq!(value(password), Vec::<String>::new(), "{password}");
     }
+    assert_eq!(value("postgres://u:p@hunter2.example.org:1@db.example.org/x"), ["db.example.org Public"]);
+    assert_eq!(value("mongodb://u:p@a.example.org:1,b.example.org:2/x").len(), 2);
+    assert_eq!(value("redis://:p@[2001:db8::1]:6379/0"), ["2001:db8::1:6379 Address"]);
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(super) use demand::amounts;
-pub(super) use quota::over_quota;
+pub(super) use quota::{job_over_quota, over_quota};
 pub(super) use tokens::bound_accounts;
 
 use super::context::Context;

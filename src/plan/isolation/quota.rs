@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::demand::{Load, loads};
 use super::{Extra, limit_range, object, written};
@@ -80,12 +80,35 @@ pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> BTreeMap<Ob
         let loads = if left.is_empty() { Vec::new() } else { loads(object, limits.as_ref()) };
         let range = range.map(|why| Refusal { why, mend: "raise isolation.limitRange, or lower clone.resources".to_owned() });
         let quota = || Some(Refusal { why: too_much(&loads, &left)?, mend: "raise isolation.quota, or lower clone.resources".to_owned() });
-        match range.or_else(quota) {
+        let public = || isolation.quota.as_ref().and_then(|given| public(object, given));
+        match range.or_else(public).or_else(quota) {
             Some(refusal) => drop(refused.insert(object.name(), refusal)),
             None => take(&loads, &mut left),
         }
     }
     refused
+}
+
+/// Why a Service would be refused that a patch gave an address or ports outside the cluster: there are none, unless the
+/// Baseline's quota says so.
+fn public(object: &Manifest, given: &Amounts) -> Option<Refusal> {
+    let kind = object.text("/spec/type").filter(|_| object.group().is_empty() && object.kind() == "Service")?;
+    let has_ports = object.get("/spec/allocateLoadBalancerNodePorts") != Some(&Value::Bool(false));
+    let counted: &[&str] = match kind {
+        "LoadBalancer" if has_ports => &["services.loadbalancers", "services.nodeports"],
+        "LoadBalancer" => &["services.loadbalancers"],
+        "NodePort" => &["services.nodeports"],
+        _ => return None,
+    };
+    let name = counted.iter().find(|name| given.get(**name).copied().unwrap_or_default() <= Quantity::ZERO)?;
+    let mend = format!("raise isolation.quota.hard[{name}], or leave its type as it is");
+    Some(Refusal { why: format!("is of type {kind} (spec.type), and isolation.quota allows no {name}"), mend })
+}
+
+/// Why a Job would be refused by the quota that the Baseline gives, if nothing else ran.
+pub fn job_over_quota(job: &Manifest, context: &Context<'_>) -> Option<String> {
+    let given = context.target.baseline.isolation.quota.as_ref().filter(|given| !given.is_empty())?;
+    too_much(&loads(job, limit_range::effective(&[job], context).as_ref()), given)
 }
 
 /// What a load takes at rest under that name of a quota: `cpu` is another name of `requests.cpu`.
@@ -143,7 +166,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::plan::Manifest;
-    use crate::plan::sample::{Made, World, deployment, isolated, object, stateful_set};
+    use crate::plan::sample::{Made, World, deployment, isolated, object, service, stateful_set};
 
     fn requesting(name: &str, cpu: &str) -> Manifest {
         deployment(name)
@@ -201,6 +224,29 @@ mod tests {
             an update of Deployment/web needs 600m of requests.cpu for a while, and isolation.quota has 400m left";
         assert!(said.contains(&line.to_owned()), "{said:?}");
         assert_eq!(made.plan.workloads.len(), 1);
+    }
+
+    #[test]
+    fn a_service_that_a_patch_made_public_is_left_out_unless_there_is_room() {
+        let patch = |spec: Value| {
+            let change = crate::domain::baseline::PatchChange::Merge(json!({ "spec": spec }).as_object().cloned().unwrap());
+            vec![crate::domain::baseline::PatchRule { kind: "Service".into(), name: None, group: None, change }]
+        };
+        let said = |spec: Value, hard: Value| {
+            let world = World::of([service("web")]).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": hard}})));
+            world.baseline(|b| b.patches = patch(spec)).plan().said().into_iter().find(|line| line.starts_with("Service/web left out"))
+        };
+        let balancer = || json!({"type": "LoadBalancer"});
+        for (spec, hard, name) in [
+            (json!({"type": "NodePort"}), json!({}), "services.nodeports"),
+            (balancer(), json!({}), "services.loadbalancers"),
+            (balancer(), json!({"services.loadbalancers": "1"}), "services.nodeports"),
+        ] {
+            let said = said(spec, hard).unwrap_or_default();
+            assert!(said.ends_with(&format!("(spec.type), and isolation.quota allows no {name}")), "{said}");
+        }
+        assert_eq!(said(balancer(), json!({"services.loadbalancers": "1", "services.nodeports": "1"})), None);
+        assert_eq!(said(json!({"type": "ClusterIP"}), json!({})), None);
     }
 
     #[test]

@@ -9,7 +9,23 @@ const LINES: usize = 20;
 const CUT: char = '…';
 const HIDDEN: &str = "***";
 /// Ends of the names of fields whose values are not shown.
-const CONFIDENTIAL: [&str; 9] = ["password", "passwd", "pwd", "pass", "secret", "token", "apikey", "api_key", "accesskey"];
+const CONFIDENTIAL: [&str; 15] = [
+    "password",
+    "passwd",
+    "pwd",
+    "pass",
+    "passphrase",
+    "secret",
+    "token",
+    "credentials",
+    "apikey",
+    "api_key",
+    "accesskey",
+    "access_key",
+    "secret_key",
+    "private_key",
+    "privatekey",
+];
 
 /// One place where a text differs.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,6 +100,11 @@ pub fn masked(text: &str) -> String {
     words.map(|word| without_fields(&without_user(word))).collect()
 }
 
+/// The value of a variable or key as it may be shown: one that is called like a password is not, whatever it is.
+pub fn masked_value(name: &str, value: &str) -> String {
+    if is_confidential(name) { HIDDEN.to_owned() } else { masked(value) }
+}
+
 /// `user:password@` as `user:***@`. Up to the last `@`, since a password may hold one.
 fn without_user(word: &str) -> String {
     let Some((user, host)) = word.rsplit_once('@') else { return word.to_owned() };
@@ -108,7 +129,8 @@ fn without_fields(word: &str) -> String {
     out
 }
 
-fn is_confidential(name: &str) -> bool {
+/// Whether a name is that of a password or its kin.
+pub fn is_confidential(name: &str) -> bool {
     let name = name.trim_matches(['"', '\'']).to_ascii_lowercase();
     CONFIDENTIAL.iter().any(|end| name.ends_with(end))
 }
@@ -154,6 +176,12 @@ mod tests {
         ] {
             assert_eq!(masked(text), says);
         }
+    }
+
+    #[test]
+    fn what_is_called_a_password_is_not_shown() {
+        assert_eq!(masked_value("AWS_SECRET_ACCESS_KEY", "x"), "***");
+        assert_eq!(masked_value("TOKEN_URL", "https://a.b"), "https://a.b");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod tests;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-pub use excerpt::{Difference, differences, masked};
+pub use excerpt::{Difference, differences, is_confidential, masked, masked_value};
 pub use scan::{Slashes, Spot, spots};
 
 /// Names of the baseline and what stands for them in one environment.

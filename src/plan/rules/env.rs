@@ -7,7 +7,7 @@ use crate::domain::baseline::EnvRule;
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
 use crate::plan::pods::{self, text};
-use crate::plan::rewrite::masked;
+use crate::plan::rewrite::masked_value;
 
 const WHY: &str = "clone.env";
 
@@ -48,20 +48,22 @@ fn change(container: &mut Value, (path, name): (&str, &str), value: Option<Strin
     if list.is_empty() {
         container.remove("env");
     }
-    let (before, after) = (before.map_or(ABSENT.to_owned(), |entry| described(&entry)), value.unwrap_or_else(|| ABSENT.to_owned()));
+    let after = value.map(|value| json!({"name": name, "value": value}));
     if before != after {
-        notes.changed(format!("{path}.env[{name}]"), (&masked(&before), &masked(&after)), WHY);
+        let described = |entry: Option<Value>| entry.map_or(ABSENT.to_owned(), |entry| described(name, &entry));
+        notes.changed(format!("{path}.env[{name}]"), (&described(before), &described(after)), WHY);
     }
 }
 
-/// The value of a variable, or where it comes from.
-fn described(entry: &Value) -> String {
+/// The value of a variable as it may be shown, or where it comes from.
+fn described(name: &str, entry: &Value) -> String {
     let reference = |pointer: &str, kind: &str| {
         let source = entry.pointer(pointer)?;
         Some(format!("{} of {kind}/{}", text(source, "key")?, text(source, "name")?))
     };
     let referred = reference("/valueFrom/secretKeyRef", "Secret").or_else(|| reference("/valueFrom/configMapKeyRef", "ConfigMap"));
-    referred.unwrap_or_else(|| entry.get("value").or_else(|| entry.get("valueFrom")).map(shown).unwrap_or_default())
+    let value = || entry.get("value").map(|value| masked_value(name, &shown(value)));
+    referred.or_else(value).or_else(|| entry.get("valueFrom").map(shown)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -128,6 +130,9 @@ mod tests {
         let web = deployment("web").with(ENV, json!([{"name": "URL", "value": "amqp://u:hunter2@mq"}]));
         let plan = with(vec![rule("URL", Some("amqp://u:hunter3@mq"))], [web]).plan();
         assert!(!plan.said()[0].contains("hunter"), "{:?}", plan.said());
+        let named = deployment("web").with(ENV, json!([{"name": "DB_PASSWORD", "value": "hunter2"}]));
+        let said = with(vec![rule("DB_PASSWORD", None)], [named]).plan().said();
+        assert_eq!(said, ["Deployment/web spec.template.spec.containers[web].env[DB_PASSWORD]: *** -> (none) (clone.env)"]);
         assert_eq!(plan.find("Deployment/web").get(ENV).and_then(|e| e[0]["value"].as_str()), Some("amqp://u:hunter3@mq"));
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::baseline::{PatchChange, PatchRule};
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
 use crate::plan::places::is_custom;
-use crate::plan::rewrite::masked;
+use crate::plan::rewrite::masked_value;
 use crate::plan::strategic;
 
 const WHY: &str = "clone.patches";
@@ -36,8 +36,33 @@ pub(super) fn apply(manifest: &mut Manifest, context: &Context<'_>, notes: &mut 
     let mut found = Vec::new();
     collect(Some(before.value()), Some(manifest.value()), "", &mut found);
     for (path, before, after) in found.into_iter().take(SHOWN) {
-        let text = |value: Option<&Value>| value.map_or(ABSENT.to_owned(), |v| if hides { HIDDEN.to_owned() } else { masked(&shown(v)) });
-        notes.changed(path, (&text(before), &text(after)), WHY);
+        let text = |value: Option<&Value>| match value {
+            None => ABSENT.to_owned(),
+            Some(_) if hides => HIDDEN.to_owned(),
+            Some(value) => shown(&masked_inside(called(&path), value)),
+        };
+        notes.changed(path.as_str(), (&text(before), &text(after)), WHY);
+    }
+}
+
+/// What the value at a path is called: `A` of `spec.containers[c].env[A].value`, `key` of `data.key`.
+fn called(path: &str) -> &str {
+    let path = path.strip_suffix(".value").unwrap_or(path);
+    let name = path.strip_suffix(']').and_then(|front| front.rsplit_once('[')).or_else(|| path.rsplit_once('.'));
+    name.map_or(path, |(_, name)| name)
+}
+
+/// A value without what is called like a password: a field, or a variable by the name beside it.
+fn masked_inside(name: &str, value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(masked_value(name, text)),
+        Value::Array(items) => items.iter().map(|item| masked_inside(name, item)).collect(),
+        Value::Object(map) => {
+            let variable = map.get("name").and_then(Value::as_str).unwrap_or_default();
+            let called = |key: &str| if key == "value" { variable.to_owned() } else { key.to_owned() };
+            Value::Object(map.iter().map(|(key, value)| (key.clone(), masked_inside(&called(key), value))).collect())
+        }
+        other => other.clone(),
     }
 }
 
@@ -49,7 +74,35 @@ fn patched(manifest: &Manifest, rule: &PatchRule, context: &Context<'_>) -> Resu
         PatchChange::Merge(patch) => strategic::merge(&mut value, &patch).map_err(|error| error.to_string())?,
     }
     let new = Manifest::new(value);
-    forbidden(manifest, &new).map_or(Ok(new), |field| Err(format!("{field} is not to be changed")))
+    if let Some(field) = forbidden(manifest, &new) {
+        return Err(format!("{field} is not to be changed"));
+    }
+    strange_host(manifest, &new, context).map_or(Ok(new), Err)
+}
+
+/// What a route would serve after a patch and not before, if that is no host of the environment: it may be another's, the
+/// baseline's own first of all.
+fn strange_host(before: &Manifest, after: &Manifest, context: &Context<'_>) -> Option<String> {
+    let ours = |host: &str| context.hosts.as_ref().is_some_and(|h| h.first() == host || h.pairs().any(|(_, new)| new == host));
+    let known = served(before);
+    let strange = served(after).into_iter().find(|host| !known.contains(host) && !ours(host))?;
+    let what = if strange.is_empty() { "any host" } else { strange };
+    Some(format!("it would serve {what}, and only hosts of the environment can be served: see hosts.expose"))
+}
+
+/// The hosts that an Ingress or a route names; an empty one where it serves any.
+fn served(object: &Manifest) -> Vec<&str> {
+    let texts = |pointer: &'static str| object.items(pointer).filter_map(Value::as_str);
+    match object.kind() {
+        "Ingress" if object.group() == "networking.k8s.io" => {
+            let hosts = object.items("/spec/rules").map(|rule| rule.get("host").and_then(Value::as_str).unwrap_or_default());
+            let tls = object.items("/spec/tls").filter_map(|tls| tls.get("hosts")?.as_array()).flatten().filter_map(Value::as_str);
+            hosts.chain(tls).chain(object.get("/spec/defaultBackend").map(|_| "")).collect()
+        }
+        "HTTPRoute" | "GRPCRoute" if object.items("/spec/hostnames").next().is_none() => vec![""],
+        "HTTPRoute" | "GRPCRoute" => texts("/spec/hostnames").collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn apply_operations(value: &mut Value, operations: &[PatchOperation]) -> Result<(), String> {
@@ -121,7 +174,7 @@ mod tests {
     use crate::api;
     use crate::domain::Baseline;
     use crate::plan::Manifest;
-    use crate::plan::sample::{World, deployment, object, service};
+    use crate::plan::sample::{World, deployment, http_route, object, service};
 
     fn with(patches: &Value, objects: impl IntoIterator<Item = Manifest>) -> World {
         let spec = json!({"repositories": [{"name": "acme/web"}], "clone": {"patches": patches}});
@@ -215,6 +268,44 @@ mod tests {
         let patches = merge("Secret", &json!({"data": {"K": "aHVudGVyMw=="}}));
         let plan = with(&patches, [secret]).plan();
         assert_eq!(plan.said(), ["Secret/s data.K: (hidden) -> (hidden) (clone.patches)"]);
+    }
+
+    #[test]
+    fn a_patch_takes_no_host_that_is_not_the_environment_s() {
+        let ingress = object("networking.k8s.io/v1", "Ingress", "web").with("/spec/rules", json!([{"host": "shop.example.com"}]));
+        let route = http_route("web", &["shop.example.com"]);
+        let plan = |kind: &str, spec: Value| {
+            let world = with(&merge(kind, &json!({ "spec": spec })), [service("web"), ingress.clone(), route.clone()]);
+            world.plan().plan.invalid
+        };
+        for (kind, spec, what) in [
+            ("Ingress", json!({"rules": [{"host": "shop.example.com"}]}), "shop.example.com"),
+            ("Ingress", json!({"rules": [{"http": {}}]}), "any host"),
+            ("Ingress", json!({"tls": [{"hosts": ["login.example.com"]}]}), "login.example.com"),
+            ("Ingress", json!({"defaultBackend": {"service": {"name": "web"}}}), "any host"),
+            ("HTTPRoute", json!({"hostnames": ["x.preview.example.com"]}), "x.preview.example.com"),
+            ("HTTPRoute", json!({"hostnames": null}), "any host"),
+        ] {
+            let invalid = plan(kind, spec);
+            assert!(invalid.len() == 1 && invalid[0].contains(&format!("it would serve {what}, and only")), "{kind} {what}: {invalid:?}");
+        }
+        assert!(plan("Ingress", json!({"rules": [{"host": "{{ host }}"}], "ingressClassName": "x"})).is_empty());
+    }
+
+    #[test]
+    fn what_is_called_a_password_is_not_shown() {
+        let variables = json!([{"name": "DB_PASSWORD", "value": "hunter2"}]);
+        let web = || deployment("web").with("/spec/template/spec/containers/0/env", variables.clone());
+        let settings = object("v1", "ConfigMap", "settings").with("/data", json!({"password": "hunter2"}));
+        for patch in [
+            json!([{"op": "replace", "path": "/spec/template/spec/containers/0/env/0/value", "value": "hunter3"}]),
+            json!([{"op": "replace", "path": "/spec/template/spec/containers", "value": [{"image": "x:1"}]}]),
+        ] {
+            let said = with(&json_patch("Deployment", &patch), [web()]).plan().said();
+            assert!(said[0].contains("***") && !said[0].contains("hunter"), "{said:?}");
+        }
+        let said = with(&merge("ConfigMap", &json!({"data": {"password": "hunter3"}})), [settings]).plan().said();
+        assert_eq!(said, ["ConfigMap/settings data.password: *** -> *** (clone.patches)"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::Notes;
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
 use crate::plan::pods::{for_each_container, text};
+use crate::plan::rewrite::masked_value;
 
 pub(super) fn apply(manifest: &mut Manifest, _: &Context<'_>, notes: &mut Notes) {
     for_each_container(manifest, |path, container| {
@@ -26,6 +27,8 @@ fn write_out(variables: &mut [Value], path: &str, notes: &mut Notes) {
     }
     // What the names defined so far stand for, where a later definition replaces them.
     let mut replaced: HashMap<String, String> = HashMap::new();
+    // The same as people may see it: without passwords.
+    let mut shown: HashMap<String, String> = HashMap::new();
     for variable in variables.iter_mut() {
         let name = text(variable, "name").unwrap_or_default().to_owned();
         let before = text(variable, "value").map(str::to_owned);
@@ -33,15 +36,20 @@ fn write_out(variables: &mut [Value], path: &str, notes: &mut Notes) {
         if let (Some(before), Some(after)) = (&before, &after)
             && before != after
         {
-            notes.changed(format!("{path}.env[{name}]"), (before, after), "it meant a value that is defined anew further down");
+            let shown = (&*masked_value(&name, before), &*masked_value(&name, &expand(before, &shown)));
+            notes.changed(format!("{path}.env[{name}]"), shown, "it meant a value that is defined anew further down");
             variable["value"] = json!(after);
         }
+        let shown_after = before.as_deref().map(|value| masked_value(&name, &expand(value, &shown)));
         let left = definitions.entry(name.clone()).or_default();
         *left = left.saturating_sub(1);
-        match after.filter(|_| *left > 0) {
-            Some(value) => replaced.insert(name, value),
-            None => replaced.remove(&name),
-        };
+        match after.zip(shown_after).filter(|_| *left > 0) {
+            Some((value, as_shown)) => {
+                replaced.insert(name.clone(), value);
+                shown.insert(name, as_shown);
+            }
+            None => drop((replaced.remove(&name), shown.remove(&name))),
+        }
     }
 }
 
@@ -90,6 +98,20 @@ mod tests {
         let twice = json!([variable("A", "1"), variable("B", "$(A)-$$(A)-$(C)"), variable("A", "$(A)2"), variable("D", "$(A)")]);
         let expected = json!([variable("B", "1-$$(A)-$(C)"), variable("A", "12"), variable("D", "$(A)")]);
         assert_eq!(env(twice), expected);
+    }
+
+    #[test]
+    fn a_password_that_is_written_out_is_not_shown() {
+        let list = json!([
+            variable("PASSWORD", "hunter2"),
+            variable("URL", "a://u:$(PASSWORD)@db"),
+            variable("B", "$(PASSWORD)"),
+            variable("PASSWORD", "hunter3")
+        ]);
+        let plan = World::of([deployment("web").with("/spec/template/spec/containers/0/env", list)]).plan();
+        assert_eq!(plan.find("Deployment/web").get("/spec/template/spec/containers/0/env/1/value"), Some(&json!("hunter2")));
+        assert!(plan.said().iter().all(|line| !line.contains("hunter")), "{:?}", plan.said());
+        assert!(plan.said()[0].contains("[URL]: a://u:***@db -> a://u:***@db"), "{:?}", plan.said());
     }
 
     #[test]
