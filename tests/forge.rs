@@ -100,10 +100,12 @@ async fn the_files_of_a_pull_request_are_named_or_too_many() {
     assert_eq!(github.changed_files(&web, 1).await.unwrap(), named(&["a", "docs/b"]));
     double.change_files("acme/web", 1, &[("new", Some("old"))]).unwrap();
     assert_eq!(github.changed_files(&web, 1).await.unwrap(), named(&["new", "old"]));
-    let many: Vec<String> = (0..301).map(|n| format!("f{n}")).collect();
+    let many: Vec<String> = (0..3_000).map(|n| format!("f{n}")).collect();
     let many: Vec<(&str, Option<&str>)> = many.iter().map(|f| (f.as_str(), None)).collect();
-    double.change_files("acme/web", 1, &many[..250]).unwrap();
-    assert!(matches!(github.changed_files(&web, 1).await.unwrap(), ChangedFiles::Named(files) if files.len() == 250));
+    for count in [250, 301, 2_999] {
+        double.change_files("acme/web", 1, &many[..count]).unwrap();
+        assert!(matches!(github.changed_files(&web, 1).await.unwrap(), ChangedFiles::Named(files) if files.len() == count));
+    }
     double.change_files("acme/web", 1, &many).unwrap();
     assert_eq!(github.changed_files(&web, 1).await.unwrap(), ChangedFiles::TooMany);
     assert_eq!(github.changed_files(&web, 9).await.unwrap_err(), ForgeError::NotFound("acme/web#9".into()));
@@ -209,7 +211,9 @@ async fn githubs_deliveries_become_facts() {
     assert_eq!(states, expected);
     assert!(facts.iter().all(|f| f.display() == "shop/web-pr-1" && f.source.head_repository_id == Some(f.source.repository_id)));
 
-    double.perform(pull().label("size/L")).await.unwrap();
+    assert_eq!(double.perform(pull().label("size/L")).await.unwrap().status(), Some(202));
+    let labelled = std::mem::take(&mut *notebook.0.lock().unwrap());
+    assert_eq!(labelled.iter().flat_map(|f| &f.source.labels).collect::<Vec<_>>(), ["size/L"]);
     double.perform(pull().comment("hello")).await.unwrap();
     assert!(notebook.0.lock().unwrap().is_empty());
     fits_what_github_publishes(&double);
