@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use axum::Router;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use github_double::{Action, Delivery, Double, Hook, Open, Permission, on};
@@ -20,8 +21,21 @@ use tokio::net::TcpListener;
 
 use super::{SECRET, double, file, fits_what_github_publishes};
 
+/// What was to be recorded.
 #[derive(Default)]
-struct Notebook(Mutex<Vec<Fact>>);
+pub(super) struct Notebook(Mutex<Vec<Fact>>, Mutex<Vec<CommandFact>>);
+
+impl Notebook {
+    /// The facts until now, which are forgotten.
+    pub(super) fn facts(&self) -> Vec<Fact> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    /// The commands until now, which are forgotten.
+    pub(super) fn commands(&self) -> Vec<CommandFact> {
+        std::mem::take(&mut *self.1.lock().unwrap())
+    }
+}
 
 impl Recorder for Notebook {
     fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
@@ -29,29 +43,34 @@ impl Recorder for Notebook {
         std::future::ready(Ok(Recorded::Held)).boxed()
     }
 
-    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
-        futures::future::ready(Ok(Recorded::Held)).boxed()
+    fn command<'a>(&'a self, command: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        self.1.lock().unwrap().push(command.clone());
+        std::future::ready(Ok(Recorded::Held)).boxed()
     }
 }
 
-/// A server for the Baseline `shop`, and what it records.
-async fn start_server(folder: &tempfile::TempDir) -> (SocketAddr, Arc<Notebook>) {
-    let mut object = api::Baseline::new("main", serde_json::from_value(json!({"repositories": [{"name": "acme/web"}]})).unwrap());
+/// A server for the Baseline `shop`, which lists that repository and notes what it records.
+pub(super) fn routes(folder: &tempfile::TempDir, notebook: &Arc<Notebook>, repository: &str) -> Router {
+    let mut object = api::Baseline::new("main", serde_json::from_value(json!({"repositories": [{"name": repository}]})).unwrap());
     object.metadata.namespace = Some("shop".to_owned());
     let baselines = vec![Arc::new(Baseline::try_from(&object).unwrap())];
-    let notebook = Arc::new(Notebook::default());
-    let server = Server {
+    router(Server {
         secrets: WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap(),
         baselines: Arc::new(move || Some(baselines.clone())),
         environments: Arc::new(|_: &About| Vec::new()),
-        recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
+        recorder: Arc::clone(notebook) as Arc<dyn Recorder>,
         readiness: Readiness::new(&[]),
         metrics: Metrics::new(),
         limits: Limits::default(),
-    };
+    })
+}
+
+/// The same at an address.
+async fn start_server(folder: &tempfile::TempDir) -> (SocketAddr, Arc<Notebook>) {
+    let notebook = Arc::new(Notebook::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, router(server), std::future::pending()));
+    tokio::spawn(serve(listener, routes(folder, &notebook, "acme/web"), std::future::pending()));
     (address, notebook)
 }
 
@@ -78,7 +97,7 @@ async fn githubs_deliveries_become_facts() {
         let done = double.perform(action).await.unwrap();
         assert!(done.deliveries.iter().all(|d| d.status() == Some(202)), "{:?}", done.deliveries);
     }
-    let facts = std::mem::take(&mut *notebook.0.lock().unwrap());
+    let facts = notebook.facts();
     let states: Vec<_> = facts.iter().map(|f| (f.source.state, f.source.draft)).collect();
     let (open, closed) = (SourceState::Open, SourceState::Closed);
     let expected = [
@@ -96,10 +115,10 @@ async fn githubs_deliveries_become_facts() {
     assert!(facts.iter().all(|f| f.display() == "shop/web-pr-1" && f.source.head_repository_id == Some(f.source.repository_id)));
 
     assert_eq!(double.perform(pull().label("size/L")).await.unwrap().status(), Some(202));
-    let labelled = std::mem::take(&mut *notebook.0.lock().unwrap());
+    let labelled = notebook.facts();
     assert_eq!(labelled.iter().flat_map(|f| &f.source.labels).collect::<Vec<_>>(), ["size/L"]);
     double.perform(pull().comment("hello")).await.unwrap();
-    assert!(notebook.0.lock().unwrap().is_empty());
+    assert!(notebook.facts().is_empty());
     fits_what_github_publishes(&double);
 }
 
@@ -127,7 +146,7 @@ async fn deliveries_that_are_wrong_are_told_so() {
         let sent = double.send(&delivery).await;
         assert!(sent.status() == Some(status) && sent.answer().contains(words), "{:?}", sent.outcome);
     }
-    assert!(notebook.0.lock().unwrap().is_empty());
+    assert!(notebook.facts().is_empty());
     assert_eq!(double.send(&good).await.status(), Some(202));
 }
 

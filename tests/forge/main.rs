@@ -6,6 +6,7 @@
 mod asking;
 mod deliveries;
 mod lists;
+mod published;
 
 use std::time::Duration;
 
