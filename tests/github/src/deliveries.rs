@@ -163,14 +163,13 @@ impl Webhook {
         if let Extra::Hook(id) = event.extra {
             return (id == self.id).then(|| (self.clone(), None));
         }
-        match self.app {
-            Some(app) => receives_as(model, (app, self.subscribes(event.name)), event).map(|id| (self.clone(), Some(id))),
-            None => {
-                let repository = event.repository?;
-                let for_apps_alone = matches!(event.action, Some("requested_action" | "rerequested"));
-                (self.subscribes(event.name) && self.is_of(repository) && !for_apps_alone).then(|| (self.clone(), None))
-            }
+        let subscribed = self.subscribes(event.name);
+        if let Some(app) = self.app {
+            return receives_as(model, (app, subscribed), event).map(|id| (self.clone(), Some(id)));
         }
+        let of_it = event.repository.is_some_and(|repository| self.is_of(repository));
+        let for_apps_alone = matches!(event.action, Some("requested_action" | "rerequested"));
+        (subscribed && of_it && !for_apps_alone).then(|| (self.clone(), None))
     }
 }
 

@@ -137,7 +137,9 @@ mod tests {
 
     fn after(asks: &[Asked<'_>]) -> Vec<String> {
         let mut limits = Limits::default();
-        asks.iter().for_each(|one| limits.arrived(*one));
+        for one in asks {
+            limits.arrived(*one);
+        }
         limits.violations.into_iter().map(|one| one.why).collect()
     }
 

@@ -86,7 +86,7 @@ fn create(scope: &mut Scope<'_>) -> Result<Answer, Answer> {
         completed_at: None,
     };
     change(scope, &mut new, &body)?;
-    keep(scope, &repo, (201, "created"), new)
+    keep(scope, &repo, (201, "created"), &new)
 }
 
 fn update(scope: &mut Scope<'_>, id: &str) -> Result<Answer, Answer> {
@@ -101,18 +101,18 @@ fn update(scope: &mut Scope<'_>, id: &str) -> Result<Answer, Answer> {
     let body = scope.body()?;
     change(scope, &mut run, &body)?;
     let completed = run.status == "completed" && before != "completed";
-    keep(scope, &repo, (200, if completed { "completed" } else { "" }), run)
+    keep(scope, &repo, (200, if completed { "completed" } else { "" }), &run)
 }
 
 /// Keeps a check run. Those who subscribe are told when it was made and when it was completed.
-fn keep(scope: &mut Scope<'_>, repo: &str, (status, action): (u16, &'static str), run: CheckRun) -> Result<Answer, Answer> {
+fn keep(scope: &mut Scope<'_>, repo: &str, (status, action): (u16, &'static str), run: &CheckRun) -> Result<Answer, Answer> {
     let sender = scope.caller.user()?;
     scope.model.repository_mut(repo)?.records.checks.insert(run.id, run.clone());
     if !action.is_empty() {
-        let event = scope.model.check_event(repo, (action, &run), sender, None);
+        let event = scope.model.check_event(repo, (action, run), sender, None);
         scope.events.extend(event);
     }
-    Ok(Answer::json(status, &scope.render().check(scope.model.repository(repo)?, &run)))
+    Ok(Answer::json(status, &scope.render().check(scope.model.repository(repo)?, run)))
 }
 
 /// Writes what the body has over the check run.
@@ -123,7 +123,7 @@ fn change(scope: &Scope<'_>, run: &mut CheckRun, body: &Value) -> Result<(), Ans
     run.details_url = text("details_url").or(run.details_url.take());
     run.status = text("status").unwrap_or_else(|| run.status.clone());
     if let Some(conclusion) = text("conclusion") {
-        run.status = "completed".to_owned();
+        "completed".clone_into(&mut run.status);
         run.conclusion = Some(conclusion);
     } else if run.status != "completed" {
         (run.conclusion, run.completed_at) = (None, None);

@@ -61,7 +61,7 @@ pub(super) fn route(model: &Model, request: &Request) -> Option<Routed> {
         ["rate_limit"] => {
             return Some(Routed { route: Route::RateLimit, repo: None });
         }
-        ["app", ..] | ["installation", ..] => {
+        ["app" | "installation", ..] => {
             return of_apps(&segments).map(|route| Routed { route, repo: None });
         }
         ["repos", owner, name, rest @ ..] => (format!("{owner}/{name}"), rest),
@@ -186,7 +186,7 @@ impl Routed {
             Route::Pull(number) | Route::Files(number) => parameters.push(("pull_number", number.clone())),
             Route::Branch(name) => parameters.push(("branch", name.clone())),
             Route::Ref(name) | Route::ChecksOf(name) | Route::StatusesOf(name) | Route::StatusOf(name) => {
-                parameters.push(("ref", name.clone()))
+                parameters.push(("ref", name.clone()));
             }
             Route::Comments(number) | Route::IssueEvents(number) => parameters.push(("issue_number", number.clone())),
             Route::Comment(id) | Route::Reactions(id) => parameters.push(("comment_id", id.clone())),

@@ -271,7 +271,9 @@ async fn failed_deliveries_are_listed_in_pages_and_sent_again() -> anyhow::Resul
     });
     double.perform(on("acme/web", 1, "dev").comment("One.")).await?;
     let lost: Vec<_> = (0..3).map(|_| double.act(on("acme/web", 1, "dev").push())).collect::<Result<_, _>>()?;
-    lost.iter().for_each(|done| double.lose(done.delivery()));
+    for done in &lost {
+        double.lose(done.delivery());
+    }
     let all = world.as_app("GET /app/hook/deliveries", Value::Null).await?.body;
     assert_eq!(all.as_array().map(Vec::len), Some(4));
     let first = world.as_app("GET /app/hook/deliveries?per_page=2&status=failure", Value::Null).await?;

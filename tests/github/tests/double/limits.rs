@@ -1,9 +1,14 @@
 //! Limits, lies and virtual time, all without a socket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use github_double::{Double, Failure, Fault, Hook, on};
+use http::header::{AUTHORIZATION, USER_AGENT};
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use serde_json::{Value, json};
 
 use crate::world::{TOKEN, ask, double};
@@ -80,6 +85,33 @@ async fn slow_answers_and_an_hour_of_500s_pass_in_virtual_time() -> anyhow::Resu
         tokio::time::sleep(Duration::from_secs(after)).await;
         assert_eq!(ask(&double, TOKEN, "GET /user", Value::Null).await?.status, status);
     }
+    Ok(())
+}
+
+/// The client that the service uses, with the double in place of its connections.
+fn client_in_process(double: &Double) -> anyhow::Result<Octocrab> {
+    let headers = vec![(USER_AGENT, "a-test".parse()?), (AUTHORIZATION, format!("Bearer {TOKEN}").parse()?)];
+    let built = OctocrabBuilder::new_empty()
+        .with_service(double.service())
+        .with_layer(&ExtraHeadersLayer::new(Arc::new(headers)))
+        .with_layer(&BaseUriLayer::new(double.base_url().parse()?))
+        .with_auth(AuthState::None)
+        .build();
+    let Ok(client) = built;
+    Ok(client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_services_client_waits_in_virtual_time() -> anyhow::Result<()> {
+    let double = in_virtual_time()?;
+    let client = client_in_process(&double)?;
+    let began = double.now();
+    double.inject(Fault::on("GET", "/repos/*/*/pulls/*", Failure::delay(Duration::from_secs(3_600))));
+    assert_eq!(client.pulls("acme", "web").get(1).await?.number, 1);
+    client.issues("acme", "web").create_comment(1, "Ready.").await?;
+    assert_eq!(double.comments("acme/web", 1).len(), 1);
+    assert_eq!(double.now() - began, TimeDelta::hours(1));
+    assert_eq!((double.limit_violations(), double.contract_violations()), (vec![], vec![]));
     Ok(())
 }
 
