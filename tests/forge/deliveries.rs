@@ -155,7 +155,7 @@ fn said(double: &Double, action: impl Into<Action>) -> Vec<Event> {
     double.act(action).unwrap().deliveries.iter().map(understood).collect()
 }
 
-fn understood(delivery: &Delivery) -> Event {
+pub(super) fn understood(delivery: &Delivery) -> Event {
     let header = |name| delivery.header(name).unwrap_or_default();
     let arrival = Arrival { event: header("X-GitHub-Event"), delivery: header("X-GitHub-Delivery"), at: chrono::Utc::now() };
     parse(&arrival, &delivery.body).unwrap()

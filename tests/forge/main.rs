@@ -7,6 +7,7 @@ mod asking;
 mod deliveries;
 mod lists;
 mod published;
+mod writing;
 
 use std::time::Duration;
 
