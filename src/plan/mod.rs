@@ -42,6 +42,7 @@ mod source;
 mod strategic;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod types;
 mod workloads;
 

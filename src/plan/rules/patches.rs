@@ -12,7 +12,7 @@ use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
 use crate::plan::places::is_custom;
 use crate::plan::rewrite::masked_value;
-use crate::plan::strategic;
+use crate::plan::{strategic, typed};
 
 const WHY: &str = "clone.patches";
 /// How many fields of one object are shown, so that a patch of a whole list does not bury the rest.
@@ -77,7 +77,7 @@ fn patched(manifest: &Manifest, rule: &PatchRule, context: &Context<'_>) -> Resu
     if let Some(field) = forbidden(manifest, &new) {
         return Err(format!("{field} is not to be changed"));
     }
-    strange_host(manifest, &new, context).map_or(Ok(new), Err)
+    typed::misfit(&new).or_else(|| strange_host(manifest, &new, context)).map_or(Ok(new), Err)
 }
 
 /// What a route would serve after a patch and not before, if that is no host of the environment: it may be another's, the
