@@ -104,7 +104,11 @@ pub fn well_formed(command: &Command) -> Result<(), Refusal> {
     if (least..=most).contains(&command.args.len()) {
         return Ok(());
     }
-    refuse(format!("Nothing was done: write it as {form}, on a line of its own."))
+    refuse(if most == 0 {
+        format!("Nothing was done: {form} takes no words behind it.")
+    } else {
+        format!("Nothing was done: write it as {form}.")
+    })
 }
 
 fn word(verb: Verb) -> &'static str {

@@ -109,7 +109,7 @@ fn masked(line: &str) -> String {
             _ => out.push_str(&masked_word(word)),
         }
         out.push_str(gap);
-        named = (named && (scheme || word.is_empty())) || names_a_secret(word, gap);
+        named = (named && (scheme || word.is_empty())) || names_a_secret(word, after);
         rest = next;
     }
     out
@@ -120,9 +120,9 @@ fn is_break(c: char) -> bool {
 }
 
 /// Whether the value of what is called so is a secret: `DB_PASSWORD=`, `"token":`, `Authorization:`.
-fn names_a_secret(word: &str, gap: &str) -> bool {
+fn names_a_secret(word: &str, after: &str) -> bool {
     let name = word.trim_end_matches(':').to_ascii_lowercase();
-    let assigns = gap.contains(['=', ':']) || word.ends_with(':') || gap.trim_start_matches(['"', '\'']).starts_with(':');
+    let assigns = word.ends_with(':') || after.trim_start_matches(['"', '\'', ' ']).starts_with([':', '=']);
     assigns && SECRET_NAMES.iter().any(|secret| name.contains(secret))
 }
 

@@ -276,3 +276,7 @@ fn is_nothing_but_commands(object: &PreviewEnvironment) -> bool {
     let quiet = spec.sources.is_empty() && spec.images.is_empty() && spec.wish.is_none() && spec.refresh.is_none();
     quiet && spec.activity.is_none() && spec.approval.is_none() && spec.lifetime.is_none()
 }
+
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

@@ -55,7 +55,7 @@ pub(super) fn routes(folder: &tempfile::TempDir, notebook: &Arc<Notebook>, repos
     object.metadata.namespace = Some("shop".to_owned());
     let baselines = vec![Arc::new(Baseline::try_from(&object).unwrap())];
     router(Server {
-        secrets: WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap(),
+        secrets: Some(WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap()),
         baselines: Arc::new(move || Some(baselines.clone())),
         environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(notebook) as Arc<dyn Recorder>,

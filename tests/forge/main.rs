@@ -6,7 +6,6 @@
 mod asking;
 mod deliveries;
 mod lists;
-mod published;
 mod writing;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How often the log of requests is looked at for the moment to kill.
 const LOOK: Duration = Duration::from_millis(1);
 
-fn writes(audit: &Audit, mark: Mark) -> anyhow::Result<usize> {
+pub fn writes(audit: &Audit, mark: Mark) -> anyhow::Result<usize> {
     let is_write = |event: &&Event| event.user.ends_with(":preview-env") && !matches!(event.verb.as_str(), "get" | "list" | "watch");
     Ok(audit.read(mark)?.iter().filter(is_write).count())
 }
@@ -46,7 +46,7 @@ async fn kill_after(world: &World, count: usize, action: impl Into<Action> + Sen
 }
 
 /// Delivers again until it is taken: an answer of 503 asks for that, and the API server throttles now and then.
-async fn taken(world: &World, delivery: u64) -> anyhow::Result<()> {
+pub async fn taken(world: &World, delivery: u64) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(AGAIN);
     loop {
         ticks.tick().await;
@@ -58,7 +58,7 @@ async fn taken(world: &World, delivery: u64) -> anyhow::Result<()> {
     }
 }
 
-async fn start_again(world: &World) -> anyhow::Result<()> {
+pub async fn start_again(world: &World) -> anyhow::Result<()> {
     let mut service = world.service.lock().await;
     service.launch()?;
     service.wait_until_ready().await

@@ -3,6 +3,7 @@
 
 mod baselines;
 mod command_line;
+mod commands;
 mod crash;
 mod deliveries;
 mod developer;

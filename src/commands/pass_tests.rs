@@ -1,0 +1,315 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::super::cluster::{Answer, Cluster};
+use super::super::memory::Memory;
+use super::super::order::tests::command;
+use super::*;
+use crate::api::environment::Verb;
+use crate::controller::retries::Retries;
+use crate::domain::{Baseline, RepoName};
+use crate::forge::{ChangedFiles, Comment, ForgeError, Permission, RepositoryFacts};
+use crate::intent::CommandFact;
+use crate::record::{Recorded, Recorder};
+
+const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
+
+/// Everything that was done, in its order, and what the forge answers about people.
+#[derive(Default)]
+struct World {
+    done: Mutex<Vec<String>>,
+    people: Mutex<VecDeque<Result<Permission, ForgeError>>>,
+    /// The API server does not answer to the write that begins so.
+    silent: Mutex<Option<&'static str>>,
+    repository: i64,
+}
+
+impl World {
+    fn note(&self, what: String) -> Result<(), RequestError> {
+        let fails = self.silent.lock().unwrap().take_if(|silent| what.starts_with(*silent)).is_some();
+        self.done.lock().unwrap().push(what.clone());
+        if fails { Err(RequestError::Unanswered { what, why: "it is away".into() }) } else { Ok(()) }
+    }
+
+    fn done(&self) -> Vec<String> {
+        std::mem::take(&mut *self.done.lock().unwrap())
+    }
+}
+
+impl Cluster for World {
+    fn apply<'a>(&'a self, _: &'a PreviewEnvironment, part: &'a Part) -> Answer<'a, ()> {
+        async move { self.note(format!("apply {} {}", part.manager, part.value)) }.boxed()
+    }
+
+    fn write_results<'a>(&'a self, _: &'a PreviewEnvironment, results: &'a [CommandResult]) -> Answer<'a, ()> {
+        let last = results
+            .last()
+            .map(|r| format!("{:?}: {} {}", r.outcome, r.message, r.output.as_deref().unwrap_or_default()))
+            .unwrap_or_default();
+        let last = last.trim_end().to_owned();
+        async move { self.note(format!("results {}, {last}", results.len())) }.boxed()
+    }
+
+    fn prune<'a>(&'a self, _: &'a PreviewEnvironment, id: &'a str) -> Answer<'a, ()> {
+        async move { self.note(format!("prune {id}")) }.boxed()
+    }
+
+    fn remove<'a>(&'a self, _: &'a PreviewEnvironment) -> Answer<'a, ()> {
+        async move { self.note("remove".to_owned()) }.boxed()
+    }
+
+    fn logs<'a>(&'a self, _: &'a PreviewEnvironment, wanted: &'a logs::Wanted) -> Answer<'a, Option<String>> {
+        async move { self.note(format!("logs {}", wanted.name)).map(|()| Some("token=abc\n".to_owned())) }.boxed()
+    }
+}
+
+impl Recorder for World {
+    fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        let what = format!("fact {} {} {:?}", fact.display(), fact.source.repository, fact.source.state);
+        async move {
+            let why = |error: RequestError| RecordError::Unavailable { environment: fact.display(), why: error.to_string() };
+            self.note(what).map(|()| Recorded::Held).map_err(why)
+        }
+        .boxed()
+    }
+
+    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        async { Ok(Recorded::Held) }.boxed()
+    }
+}
+
+type Said<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
+
+impl Forge for World {
+    fn repository<'a>(&'a self, name: &'a RepoName) -> Said<'a, RepositoryFacts> {
+        async move { Ok(RepositoryFacts { id: self.repository, name: name.clone(), private: true }) }.boxed()
+    }
+
+    fn permission<'a>(&'a self, _: &'a RepoName, _: &'a str) -> Said<'a, Permission> {
+        async move { self.people.lock().unwrap().pop_front().unwrap_or(Ok(Permission::Write)) }.boxed()
+    }
+
+    fn pull_request<'a>(&'a self, name: &'a RepoName, number: i64) -> Said<'a, PullRequest> {
+        let pull = PullRequest {
+            repository_id: 7,
+            repository: name.clone(),
+            number,
+            state: SourceState::Open,
+            revision: HEAD.parse().unwrap(),
+            head_branch: "faster".into(),
+            head_repository_id: Some(7),
+            base_branch: "main".into(),
+            author: "eve".into(),
+            draft: false,
+            bot: false,
+            labels: vec![],
+            created_at: "2027-01-15T06:00:00Z".parse().unwrap(),
+            updated_at: "2027-01-15T07:00:00Z".parse().unwrap(),
+        };
+        async move { Ok(pull) }.boxed()
+    }
+
+    fn react<'a>(&'a self, _: &'a RepoName, comment: i64, reaction: Reaction) -> Said<'a, ()> {
+        let _ = self.note(format!("react {comment} {reaction:?}"));
+        // Whatever a sign meets, the command goes on.
+        async { Err(ForgeError::Unsupported("reactions")) }.boxed()
+    }
+
+    fn changed_files<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, ChangedFiles> {
+        async { Err(ForgeError::Unsupported("changes")) }.boxed()
+    }
+
+    fn branch<'a>(&'a self, _: &'a RepoName, _: &'a str) -> Said<'a, crate::forge::Branch> {
+        async { Err(ForgeError::Unsupported("branches")) }.boxed()
+    }
+
+    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Said<'a, Option<Comment>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn create_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Said<'a, i64> {
+        async { Err(ForgeError::Unsupported("comments")) }.boxed()
+    }
+
+    fn edit_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Said<'a, ()> {
+        async { Err(ForgeError::Unsupported("comments")) }.boxed()
+    }
+}
+
+fn baseline() -> Arc<Baseline> {
+    let spec = json!({"repositories": [{"name": "acme/web"}], "feedback": {"logs": "Always"}});
+    let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());
+    object.metadata.namespace = Some("shop".into());
+    Arc::new(Baseline::try_from(&object).unwrap())
+}
+
+fn context(world: &Arc<World>) -> Context {
+    Context {
+        cluster: world.clone(),
+        recorder: world.clone(),
+        forge: Some(world.clone()),
+        baselines: Arc::new(|_, _| Some(baseline())),
+        retries: Retries::default(),
+        memory: Memory::default(),
+    }
+}
+
+fn world(people: Vec<Result<Permission, ForgeError>>) -> (Arc<World>, Context) {
+    let world = Arc::new(World { people: Mutex::new(people.into()), repository: 7, ..World::default() });
+    let context = context(&world);
+    (world, context)
+}
+
+fn given(verb: Verb, args: &[&str]) -> Command {
+    Command { comment: Some(1001), ..command("1001.1", 0, verb, args) }
+}
+
+/// An environment that holds that command; with or without the fact of its pull request.
+fn environment(command: &Command, there: bool) -> PreviewEnvironment {
+    let source = json!({"forge": "github", "repositoryId": 7, "repository": "Acme/Web", "pull": 42, "state": "Open", "revision": HEAD,
+        "observedAt": "2027-01-15T07:00:00Z", "headRepositoryId": 7});
+    let sources: Vec<Value> = there.then_some(source).into_iter().collect();
+    let services = json!([{"kind": "Deployment", "name": "web", "from": "Branch", "ready": true}]);
+    serde_json::from_value(json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "PreviewEnvironment",
+        "metadata": {"name": "web-pr-42", "namespace": "shop", "uid": "u-1"},
+        "spec": {"baseline": "main", "sources": sources, "commands": [command]},
+        "status": {"namespace": "shop-web-pr-42", "services": services}}))
+    .unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_010, 0).unwrap()
+}
+
+async fn one(verb: Verb, args: &[&str], there: bool, people: Vec<Result<Permission, ForgeError>>) -> String {
+    let (world, context) = world(people);
+    pass(&environment(&given(verb, args), there), &context, now()).await.unwrap();
+    world.done().join("\n")
+}
+
+#[tokio::test]
+async fn a_command_is_seen_carried_out_told_and_taken_away() {
+    insta::assert_snapshot!(one(Verb::Pin, &[], true, vec![]).await, @r#"
+    react 1001 Seen
+    apply preview-env/pin {"pinned":true}
+    apply preview-env/activity {"at":"2027-01-15T08:00:00Z","by":"github:ann"}
+    results 1, Done: it lives until the pull request is closed.
+    react 1001 Done
+    prune 1001.1
+    "#);
+}
+
+#[tokio::test]
+async fn an_environment_is_made_of_what_the_forge_says() {
+    insta::assert_snapshot!(one(Verb::Create, &[], false, vec![]).await, @r#"
+    react 1001 Seen
+    fact shop/web-pr-42 acme/web Open
+    apply preview-env/wish {"actor":"github:ann","at":"2027-01-15T08:00:00Z","state":"Present"}
+    apply preview-env/activity {"at":"2027-01-15T08:00:00Z","by":"github:ann"}
+    results 1, Done: it is on its way.
+    react 1001 Done
+    prune 1001.1
+    "#);
+}
+
+#[tokio::test]
+async fn logs_are_masked_and_keep_nothing_alive() {
+    insta::assert_snapshot!(one(Verb::Logs, &["web"], true, vec![]).await, @r"
+    react 1001 Seen
+    logs web
+    results 1, Done: the last lines of web. token=***
+    react 1001 Done
+    prune 1001.1
+    ");
+}
+
+#[tokio::test]
+async fn what_is_refused_or_only_read_leaves_nothing_where_nothing_was() {
+    for (verb, args, people) in [
+        (Verb::Create, vec![], vec![Ok(Permission::Read)]),
+        (Verb::Unknown, vec!["delte"], vec![]),
+        (Verb::Help, vec![], vec![Ok(Permission::Read)]),
+        (Verb::Status, vec![], vec![Ok(Permission::Read)]),
+        (Verb::Extend, vec![], vec![]),
+    ] {
+        let done = one(verb, &args, false, people).await;
+        assert!(done.ends_with("remove") && !done.contains("apply") && !done.contains("fact"), "{verb:?}: {done}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_not_is_refused_with_the_reason() {
+    let missing = || ForgeError::Refused { what: "ask".into(), status: 403, message: "Resource not accessible".into() };
+    for (verb, answer, expected) in [
+        (Verb::Delete, Ok(Permission::Triage), "Refused: ann has triage on acme/web, and this needs write (trust.approvers)."),
+        (Verb::Status, Ok(Permission::None), "Refused: ann has no access on acme/web, and this needs read."),
+        (Verb::Delete, Err(missing()), "Refused: Nobody can tell whether ann may"),
+        (Verb::Delete, Err(ForgeError::Unsupported("permission")), "Refused: Nobody can tell whether ann may"),
+        (Verb::Delete, Err(ForgeError::NotFound("acme/web".into())), "Refused: Nobody can tell whether ann may"),
+    ] {
+        let done = one(verb, &[], true, vec![answer]).await;
+        assert!(done.contains(expected) && !done.contains("apply") && done.contains("react 1001 Refused"), "{verb:?}: {done}");
+    }
+}
+
+#[tokio::test]
+async fn another_repository_under_the_same_name_gives_nobody_rights() {
+    let (_, mut context) = world(vec![Ok(Permission::Admin)]);
+    let other = Arc::new(World { repository: 8, ..World::default() });
+    context.forge = Some(other.clone());
+    context.cluster = other.clone();
+    pass(&environment(&given(Verb::Delete, &[]), true), &context, now()).await.unwrap();
+    let done = other.done().join("\n");
+    assert!(done.contains("acme/web is another repository") && !done.contains("apply"), "{done}");
+}
+
+#[tokio::test]
+async fn a_forge_that_is_away_is_asked_again_for_ten_minutes() {
+    let away = || Err(ForgeError::Unavailable { what: "ask".into(), why: "502".into() });
+    let (world, context) = world(vec![away(), away(), away()]);
+    let object = environment(&given(Verb::Delete, &[]), true);
+    for minute in [0, 9] {
+        pass(&object, &context, now() + TimeDelta::minutes(minute)).await.unwrap();
+        let done = world.done();
+        assert!(done.iter().all(|what| what == "react 1001 Seen") && done.len() <= 1, "{done:?}");
+    }
+    pass(&object, &context, now() + TimeDelta::minutes(10)).await.unwrap();
+    assert!(world.done().join("\n").contains("Refused: Nobody can tell") || world.people.lock().unwrap().is_empty());
+
+    let (world, context) = super::tests::world(vec![away()]);
+    pass(&object, &context, now()).await.unwrap();
+    pass(&object, &context, now() + TimeDelta::minutes(1)).await.unwrap();
+    assert!(world.done().join("\n").contains("results 1, Done"), "it goes on once the forge is back");
+}
+
+#[tokio::test]
+async fn a_pass_that_breaks_off_anywhere_is_made_up_for() {
+    let expected = one(Verb::Create, &[], false, vec![]).await;
+    let writes: Vec<String> = expected.lines().filter(|line| !line.starts_with("react")).map(str::to_owned).collect();
+    for silent in ["fact", "apply preview-env/wish", "apply preview-env/activity", "results", "prune"] {
+        let (world, context) = world(vec![]);
+        *world.silent.lock().unwrap() = Some(silent);
+        let object = environment(&given(Verb::Create, &[]), false);
+        assert!(pass(&object, &context, now()).await.is_err(), "{silent}");
+        // As after a restart: nothing is remembered but what was written.
+        let again = super::tests::context(&world);
+        pass(&object, &again, now()).await.unwrap();
+        let done: Vec<String> = world.done().into_iter().filter(|line| !line.starts_with("react")).collect();
+        let end = &done[done.len() - writes.len()..];
+        assert_eq!(end, writes, "{silent}: the second time everything is done");
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_is_not_done_again_while_the_watch_is_behind() {
+    let (world, context) = world(vec![]);
+    let object = environment(&given(Verb::Extend, &[]), true);
+    pass(&object, &context, now()).await.unwrap();
+    world.done();
+    pass(&object, &context, now()).await.unwrap();
+    assert_eq!(world.done(), ["prune 1001.1"]);
+}
