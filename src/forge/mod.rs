@@ -4,6 +4,7 @@ mod answers;
 mod changes;
 pub mod event;
 pub mod github;
+pub mod pace;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
