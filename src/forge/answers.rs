@@ -139,6 +139,8 @@ pub struct Check {
     pub name: String,
     /// The commit.
     pub revision: String,
+    /// Number of the pull request that it is about, if it is about one: by that a pressed button is known to be of it.
+    pub pull: Option<i64>,
     /// How it ended; absent while it goes on.
     pub conclusion: Option<Conclusion>,
     /// One line.

@@ -367,7 +367,7 @@ async fn every_delivery_has_one_line_in_the_log() {
         [
             format!("INFO delivery accepted {pull} status=202"),
             format!(r#"WARN delivery not held {pull} status=503 why="cannot record shop/web-pr-42: somebody else changed it at the same moment""#),
-            r#"INFO delivery ignored delivery=abd status=202 why="ignored: no environment depends on the event star; only pull_request and ping are read""#
+            r#"INFO delivery ignored delivery=abd status=202 why="ignored: no environment depends on the event star; a webhook needs no more than check_run, issue_comment, pull_request, push, repository""#
                 .to_owned(),
             r#"WARN delivery refused status=401 why="nothing of the delivery was read: the header X-Hub-Signature-256 is missing; give the webhook the secret that this service has""#
                 .to_owned(),

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
@@ -34,7 +35,9 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     // Only now: whoever may not deliver takes no place from those who may.
     let _place = shared.intake.place()?;
     require_json(&parts.headers)?;
-    let event = github::parse(header(&parts.headers, "x-github-event").unwrap_or_default(), &taken.body).map_err(Answer::malformed)?;
+    let named = |name| header(&parts.headers, name).unwrap_or_default();
+    let arrival = github::Arrival { event: named("x-github-event"), delivery: named("x-github-delivery"), at: Utc::now() };
+    let event = github::parse(&arrival, &taken.body).map_err(Answer::malformed)?;
     account.learn(&event);
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
     drop(taken);

@@ -88,7 +88,7 @@ fn what_no_environment_depends_on_is_ignored_and_says_why() {
     story(|world| async move {
         let shop = Shop::open(world, "ignored").await?;
         let (pull, opened) = shop.unheard_of("login")?;
-        expect(world, &opened.clone().with_header("X-GitHub-Event", "push"), 202, "ignored: no environment depends on the event push")
+        expect(world, &opened.clone().with_header("X-GitHub-Event", "star"), 202, "ignored: no environment depends on the event star")
             .await;
         let labelled = pull.act_later(|on| on.label("frontend"))?;
         expect(world, &labelled, 202, "the action labeled").await;

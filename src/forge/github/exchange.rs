@@ -5,7 +5,7 @@ use std::error::Error;
 use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
-use hyper::header::{DATE, HeaderName, LOCATION, RETRY_AFTER};
+use hyper::header::{DATE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use hyper::http::request::Builder;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::session::Session;
 use super::wire::{self, Refusal};
-use crate::forge::ForgeError;
+use crate::domain::RepoName;
+use crate::forge::{ForgeError, Validator};
 
 /// Largest answer that is read, in bytes. A hundred comments of GitHub's largest size, 256 KiB, are 25 MiB.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
@@ -27,6 +28,7 @@ const UNSAID_WAIT: u64 = 60;
 const LONGEST_WAIT: u64 = 3_600;
 
 /// What we ask.
+#[derive(Clone)]
 pub(super) struct Request {
     /// For the metrics.
     pub(super) operation: &'static str,
@@ -38,6 +40,10 @@ pub(super) struct Request {
     /// Below the API's address.
     pub(super) path: String,
     pub(super) body: Option<Value>,
+    /// By what the answer is known that we have already.
+    pub(super) known: Option<Validator>,
+    /// GitHub's sentence where there is no such thing, if another 404 says that we may not look.
+    pub(super) absent: Option<String>,
 }
 
 /// What GitHub answers.
@@ -53,12 +59,37 @@ struct Raw {
 }
 
 impl Request {
-    /// A GET.
-    pub(super) fn get(operation: &'static str, thing: String, path: String) -> Self {
-        Self { operation, verb: "read", thing, method: Method::GET, path, body: None }
+    /// A GET of something in a repository. The path is below that of the repository.
+    pub(super) fn get(operation: &'static str, repository: &RepoName, thing: String, path: &str) -> Self {
+        let path = format!("/repos/{repository}{path}");
+        Self { thing, path, ..Self::get_own(operation, "", "") }
     }
 
-    fn what(&self) -> String {
+    /// A GET of what belongs to no repository.
+    pub(super) fn get_own(operation: &'static str, thing: &str, path: &str) -> Self {
+        Self {
+            operation,
+            verb: "read",
+            thing: thing.to_owned(),
+            method: Method::GET,
+            path: path.to_owned(),
+            body: None,
+            known: None,
+            absent: None,
+        }
+    }
+
+    /// The same with another word for errors.
+    pub(super) fn verb(self, verb: &'static str) -> Self {
+        Self { verb, ..self }
+    }
+
+    /// The same as one that writes.
+    pub(super) fn writing(self, method: Method, body: Value) -> Self {
+        Self { method, body: Some(body), ..self }
+    }
+
+    pub(super) fn what(&self) -> String {
         format!("{} {}", self.verb, self.thing)
     }
 
@@ -70,22 +101,31 @@ impl Request {
         ForgeError::Unreadable { what: self.what(), why: why.into() }
     }
 
-    /// Sends it once, and again only where GitHub says that the repository moved: then nothing was done yet.
-    pub(super) async fn send<T: DeserializeOwned>(&self, session: &Session) -> Result<Reply<T>, ForgeError> {
+    /// Sends it once, and again only where GitHub says that the repository moved: then nothing was done yet. Nothing comes
+    /// back where the answer is the one that is known already.
+    pub(super) async fn send<T: DeserializeOwned>(&self, session: &Session, host: &Uri) -> Result<Option<Reply<T>>, ForgeError> {
         let mut raw = self.send_to(session, &self.path).await?;
         for _ in 0..MOVES_MAX {
-            let Some(path) = moved_to(&raw) else { break };
+            let Some(path) = self.moved_to(&raw, host)? else { break };
             raw = self.send_to(session, &path).await?;
+        }
+        if self.known.is_some() && raw.status == StatusCode::NOT_MODIFIED {
+            return Ok(None);
         }
         if !raw.status.is_success() {
             return Err(self.failure(&raw));
         }
-        let content = wire::read(&raw.body).map_err(|(field, why)| self.unreadable(format!("{field}: {why}")))?;
-        Ok(Reply { content, headers: raw.headers })
+        // "No content" is the one answer without a body, and stands for nothing.
+        let body: &[u8] = if raw.status == StatusCode::NO_CONTENT { b"null" } else { &raw.body };
+        let content = wire::read(body).map_err(|(field, why)| self.unreadable(format!("{field}: {why}")))?;
+        Ok(Some(Reply { content, headers: raw.headers }))
     }
 
     async fn send_to(&self, session: &Session, path: &str) -> Result<Raw, ForgeError> {
-        let builder = Builder::new().method(self.method.clone()).uri(path);
+        let mut builder = Builder::new().method(self.method.clone()).uri(path);
+        if let Some(Validator(known)) = &self.known {
+            builder = builder.header(IF_NONE_MATCH, known);
+        }
         let request = session.client.build_request(builder, self.body.as_ref()).map_err(|e| self.unreadable(e.to_string()))?;
         let answer = session.client.execute(request).await.map_err(|e| self.unavailable(cause(&e)))?;
         let (parts, body) = answer.into_parts();
@@ -93,11 +133,36 @@ impl Request {
         Ok(Raw { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
+    /// Where it is to be repeated as it is ("Best practices for using the REST API", "Follow redirects"). What leads to
+    /// another host, such as a page to sign in, says nothing about what was asked for.
+    fn moved_to(&self, raw: &Raw, host: &Uri) -> Result<Option<String>, ForgeError> {
+        if !matches!(raw.status.as_u16(), 301 | 302 | 307 | 308) {
+            return Ok(None);
+        }
+        let location = raw.headers.get(LOCATION).and_then(|to| to.to_str().ok()?.parse::<Uri>().ok());
+        let Some(location) = location else { return Ok(None) };
+        match location.host() {
+            Some(other) if !host.host().is_some_and(|own| own.eq_ignore_ascii_case(other)) => {
+                Err(self.unreadable(format!("it leads to another host, {other}; the API's address has to be GitHub's own")))
+            }
+            _ => Ok(location.path_and_query().map(ToString::to_string)),
+        }
+    }
+
+    /// A page that some other server answers with says nothing of what GitHub has.
+    fn missing(&self, status: u16, message: String, is_githubs: bool) -> ForgeError {
+        match &self.absent {
+            _ if !is_githubs => self.unavailable(format!("it answers {status} and not as GitHub does")),
+            Some(absent) if !absent.eq_ignore_ascii_case(&message) => ForgeError::Refused { what: self.what(), status, message },
+            _ => ForgeError::NotFound(self.thing.clone()),
+        }
+    }
+
     fn failure(&self, raw: &Raw) -> ForgeError {
         let status = raw.status.as_u16();
         let message = message(raw);
         match status {
-            404 | 410 => ForgeError::NotFound(self.thing.clone()),
+            404 | 410 => self.missing(status, message, is_githubs(raw)),
             403 | 429 => match wait(raw, &message, Utc::now()) {
                 Some(seconds) => ForgeError::RateLimited { what: self.what(), seconds },
                 None => ForgeError::Refused { what: self.what(), status, message },
@@ -108,20 +173,18 @@ impl Request {
     }
 }
 
-/// Where a request is to be repeated as it is ("Best practices for using the REST API", "Follow redirects"). Only the
-/// path is taken, so that nothing goes to another host.
-fn moved_to(raw: &Raw) -> Option<String> {
-    if !matches!(raw.status.as_u16(), 301 | 302 | 307 | 308) {
-        return None;
-    }
-    let location: Uri = raw.headers.get(LOCATION)?.to_str().ok()?.parse().ok()?;
-    location.path_and_query().map(ToString::to_string)
+fn refusal(raw: &Raw) -> Option<Refusal> {
+    serde_json::from_slice(&raw.body).ok()
+}
+
+/// Whether an answer that is not a success is one of GitHub's: they all hold a sentence.
+fn is_githubs(raw: &Raw) -> bool {
+    refusal(raw).is_some()
 }
 
 /// GitHub's own sentence, never the rest of a body.
 fn message(raw: &Raw) -> String {
-    let refusal: Option<Refusal> = serde_json::from_slice(&raw.body).ok();
-    let text = refusal.map_or_else(|| raw.status.canonical_reason().unwrap_or("no reason given").to_owned(), |r| r.message);
+    let text = refusal(raw).map_or_else(|| raw.status.canonical_reason().unwrap_or("no reason given").to_owned(), |r| r.message);
     text.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect()
 }
 
@@ -138,6 +201,11 @@ fn wait(raw: &Raw, message: &str, now: DateTime<Utc>) -> Option<u64> {
     let limited = exhausted || raw.status == 429 || text.contains("rate limit") || text.contains("abuse detection");
     let seconds = number(&RETRY_AFTER).or(until_reset).or(limited.then_some(UNSAID_WAIT))?;
     Some(seconds.clamp(1, LONGEST_WAIT))
+}
+
+/// By what GitHub knows this answer again.
+pub(super) fn validator(headers: &HeaderMap) -> Option<Validator> {
+    headers.get(ETAG)?.to_str().ok().map(|tag| Validator(tag.to_owned()))
 }
 
 /// When GitHub answered, by its own clock.
@@ -163,8 +231,12 @@ mod tests {
         Raw { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::copy_from_slice(body.as_bytes()) }
     }
 
+    fn request() -> Request {
+        Request::get("pull_request", &"acme/web".parse().unwrap(), "acme/web#42".into(), "/pulls/42")
+    }
+
     fn failure(raw: &Raw) -> ForgeError {
-        Request::get("pull_request", "acme/web#42".into(), String::new()).failure(raw)
+        request().failure(raw)
     }
 
     fn waits(raw: &Raw) -> u64 {
@@ -178,12 +250,22 @@ mod tests {
     fn every_status_has_a_meaning() {
         let refused = |status, message: &str| ForgeError::Refused { what: "read acme/web#42".into(), status, message: message.into() };
         assert_eq!(failure(&raw(404, &[], r#"{"message": "Not Found"}"#)), ForgeError::NotFound("acme/web#42".into()));
-        assert_eq!(failure(&raw(410, &[], "")), ForgeError::NotFound("acme/web#42".into()));
+        assert_eq!(failure(&raw(410, &[], r#"{"message": "Gone"}"#)), ForgeError::NotFound("acme/web#42".into()));
         assert_eq!(failure(&raw(401, &[], r#"{"message": "Bad credentials"}"#)), refused(401, "Bad credentials"));
         assert_eq!(failure(&raw(403, &[], "<html>")), refused(403, "Forbidden"));
         assert_eq!(failure(&raw(422, &[], r#"{"message": "Validation\u0000 Failed"}"#)), refused(422, "Validation Failed"));
         let away = |why: &str| ForgeError::Unavailable { what: "read acme/web#42".into(), why: why.into() };
         assert_eq!(failure(&raw(502, &[], "<html>")), away("it answers 502"));
+        assert_eq!(failure(&raw(404, &[], "<html>")), away("it answers 404 and not as GitHub does"));
+    }
+
+    #[test]
+    fn only_githubs_own_sentence_says_that_somebody_is_not_there() {
+        let absent = Request { absent: Some("eve is not a user".into()), ..request() };
+        let missing = |body| absent.failure(&raw(404, &[], body));
+        assert_eq!(missing(r#"{"message": "Eve is not a user"}"#).label(), "not_found");
+        assert_eq!(missing(r#"{"message": "Not Found"}"#).label(), "refused");
+        assert_eq!(missing("<html>eve is not a user</html>").label(), "unavailable");
     }
 
     #[test]
@@ -200,9 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_path_of_a_new_place_is_taken() {
-        let moved = raw(307, &[("location", "https://elsewhere.example.com/repositories/7/issues/42/comments?x=1")], "");
-        assert_eq!(moved_to(&moved).as_deref(), Some("/repositories/7/issues/42/comments?x=1"));
-        assert_eq!(moved_to(&raw(200, &[("location", "/x")], "")), None);
+    fn only_the_same_host_is_asked_again() {
+        let host = Uri::from_static("https://api.github.com");
+        let to = |status, location: &str| request().moved_to(&raw(status, &[("location", location)], ""), &host);
+        let place = "/repositories/7/issues/42/comments?x=1";
+        assert_eq!(to(307, &format!("https://API.github.com{place}")).unwrap().as_deref(), Some(place));
+        assert_eq!(to(301, place).unwrap().as_deref(), Some(place));
+        assert_eq!(to(200, place).unwrap(), None);
+        let error = to(302, "https://login.example.com/sso").unwrap_err();
+        assert!(error.label() == "unreadable" && error.to_string().contains("another host, login.example.com"), "{error}");
     }
 }

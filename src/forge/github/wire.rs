@@ -5,12 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::api::environment::SourceState;
 use crate::domain::{RepoName, Revision};
-use crate::forge::PullRequest;
+use crate::forge::{PostedComment, PullRequest, RepositoryFacts};
 
 /// A pull request.
 #[derive(Debug, Deserialize)]
@@ -29,9 +30,16 @@ pub(super) struct Pull {
     updated_at: DateTime<Utc>,
 }
 
+/// How many files a pull request changes. Lists of pull requests do not say it.
 #[derive(Debug, Deserialize)]
-struct Label {
-    name: String,
+pub(super) struct PullSize {
+    pub(super) changed_files: u64,
+}
+
+/// A label.
+#[derive(Debug, Deserialize)]
+pub(super) struct Label {
+    pub(super) name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,10 +66,11 @@ struct Base {
     repo: NamedRepository,
 }
 
+/// A repository by its number alone.
 #[derive(Debug, Deserialize)]
-struct Repository {
+pub(super) struct Repository {
     #[serde(deserialize_with = "positive")]
-    id: i64,
+    pub(super) id: i64,
 }
 
 /// A repository with its name.
@@ -71,6 +80,23 @@ pub(super) struct NamedRepository {
     pub(super) id: i64,
     #[serde(deserialize_with = "parsed")]
     pub(super) full_name: RepoName,
+}
+
+/// A repository as its own page describes it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Home {
+    #[serde(deserialize_with = "positive")]
+    id: i64,
+    #[serde(deserialize_with = "parsed")]
+    full_name: RepoName,
+    private: bool,
+}
+
+/// Something with a number, where only that matters.
+#[derive(Debug, Deserialize)]
+pub(super) struct Numbered {
+    #[serde(deserialize_with = "positive")]
+    pub(super) id: i64,
 }
 
 /// An account.
@@ -99,6 +125,7 @@ pub(super) struct ChangedFile {
 /// A branch.
 #[derive(Debug, Deserialize)]
 pub(super) struct Branch {
+    pub(super) name: String,
     pub(super) commit: Commit,
 }
 
@@ -117,6 +144,38 @@ pub(super) struct IssueComment {
     /// Null where the account was deleted.
     pub(super) user: Option<User>,
     pub(super) body: Option<String>,
+}
+
+/// A comment as people and bots write it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Posted {
+    #[serde(deserialize_with = "positive")]
+    id: i64,
+    user: Option<User>,
+    body: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    performed_via_github_app: Option<IgnoredAny>,
+    /// Where people read it: `https://github.com/acme/web/pull/42#issuecomment-7`.
+    #[serde(default)]
+    pub(super) html_url: String,
+}
+
+impl Posted {
+    /// The same with the place that it stands in.
+    pub(super) fn on(self, (repository_id, repository): (i64, &RepoName), pull: i64) -> PostedComment {
+        PostedComment {
+            repository_id,
+            repository: repository.clone(),
+            pull,
+            id: self.id,
+            by_bot: self.performed_via_github_app.is_some() || self.user.as_ref().is_some_and(User::is_bot),
+            author: login(self.user),
+            body: self.body.unwrap_or_default(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
 }
 
 /// The sentence in an answer that is not a success.
@@ -142,14 +201,24 @@ impl From<Pull> for PullRequest {
             head_repository_id: pull.head.repo.map(|r| r.id),
             base_branch: pull.base.branch,
             bot: pull.user.as_ref().is_some_and(User::is_bot),
-            // GitHub shows pull requests of deleted accounts as those of the account `ghost`.
-            author: pull.user.map_or_else(|| "ghost".to_owned(), |u| u.login),
+            author: login(pull.user),
             draft: pull.draft.unwrap_or_default(),
             labels: pull.labels.into_iter().map(|label| label.name).collect(),
             created_at: pull.created_at,
             updated_at: pull.updated_at,
         }
     }
+}
+
+impl From<Home> for RepositoryFacts {
+    fn from(home: Home) -> Self {
+        Self { id: home.id, name: home.full_name, private: home.private }
+    }
+}
+
+/// GitHub shows what deleted accounts wrote as that of the account `ghost`.
+fn login(user: Option<User>) -> String {
+    user.map_or_else(|| "ghost".to_owned(), |user| user.login)
 }
 
 /// The path of the field that cannot be read, and why, without the position in a text that nobody sees.
@@ -178,11 +247,22 @@ fn locate(path: &str, error: &serde_json::Error) -> (String, String) {
     }
 }
 
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
-fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = i64::deserialize(deserializer)?;
     if number > 0 { Ok(number) } else { Err(D::Error::custom(format_args!("expected a number from 1 on, got {number}"))) }
+}
+
+/// A moment in seconds since 1970 or as a text.
+pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let moment = match &value {
+        Value::Number(seconds) => seconds.as_i64().and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+        Value::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc()),
+        _ => None,
+    };
+    moment.ok_or_else(|| D::Error::custom("expected a moment, as seconds since 1970 or like 2026-01-02T03:04:05Z"))
 }

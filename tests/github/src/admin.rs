@@ -21,7 +21,8 @@ GET  /_double/state | comments?repo=&number= | deliveries | requests | violation
 POST /_double/actions[?send=false]     {\"do\":\"open\",\"repo\":\"acme/web\",\"branch\":\"login\",\"by\":\"dev\"}
                                        do: open push push_to edit convert_to_draft ready_for_review close merge reopen
                                        label unlabel lock comment edit_comment delete_comment delete_branch
-                                       delete_repository ping
+                                       delete_repository rename_repository transfer_repository set_private
+                                       ping
 POST /_double/deliveries/{id}/redeliver
 POST /_double/users                    {\"login\":\"dev\",\"kind\":\"User\"}
 POST /_double/tokens                   {\"login\":\"dev\",\"token\":\"...\"}

@@ -168,7 +168,7 @@ pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
         ("X-GitHub-Delivery", guid.clone()),
         ("X-GitHub-Event", event.name.to_owned()),
         ("X-GitHub-Hook-ID", hook.id.to_string()),
-        ("X-GitHub-Hook-Installation-Target-ID", event.repository.to_string()),
+        ("X-GitHub-Hook-Installation-Target-ID", event.repository.unwrap_or_default().to_string()),
         ("X-GitHub-Hook-Installation-Target-Type", "repository".to_owned()),
     ];
     let delivery = Delivery {

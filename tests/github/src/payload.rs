@@ -4,15 +4,18 @@ use serde_json::{Value, json};
 
 use crate::contract;
 use crate::model::{Event, Extra, Model, PullRequest, Repository, UserKind};
-use crate::render::{Render, overlay};
+use crate::render::{Render, overlay, time};
 
 /// Builds the body. Nothing comes out for an event about a repository that is gone.
 pub(crate) fn build(render: Render<'_>, event: &Event) -> Option<Value> {
-    let example = contract::example(event.name, event.action.unwrap_or("ping"));
-    let repository = render.model.repositories.get(&event.repository)?;
+    let example = contract::example(event.name, event.action.unwrap_or(event.name));
+    let id = event.repository?;
+    let repository = render.model.repositories.get(&id).or_else(|| render.model.deleted.get(&id))?;
     let mut payload = common(render, event, example, repository);
     match event.name {
         "ping" => ping(render, event, &mut payload)?,
+        "push" => push(render, event, &mut payload, repository)?,
+        "repository" => changed_repository(render, event, &mut payload),
         "issue_comment" => comment(render, event, &mut payload, repository)?,
         _ => pull_request(render, event, &mut payload, repository)?,
     }
@@ -66,6 +69,56 @@ fn comment(render: Render<'_>, event: &Event, payload: &mut Value, repository: &
         payload["changes"] = json!({ "body": { "from": old } });
     }
     Some(())
+}
+
+/// A push: its repository has numbers for times, in seconds since 1970.
+fn push(render: Render<'_>, event: &Event, payload: &mut Value, repository: &Repository) -> Option<()> {
+    let Extra::Pushed(pushed) = &event.extra else {
+        return None;
+    };
+    let login = render.model.login(event.sender);
+    let who = json!({ "name": login, "email": format!("{login}@users.noreply.github.com") });
+    let page = format!("https://github.com/{}", repository.full_name);
+    let commit = pushed.after.as_ref().map(|sha| {
+        let author = overlay(who.clone(), json!({ "username": login }));
+        json!({
+            "id": sha, "tree_id": sha, "distinct": true, "message": "Change something",
+            "timestamp": time(repository.pushed_at), "url": format!("{page}/commit/{sha}"),
+            "author": author, "committer": author, "added": [], "removed": [], "modified": ["README.md"],
+        })
+    });
+    let (before, after) = (sha_or_none(pushed.before.as_ref()), sha_or_none(pushed.after.as_ref()));
+    payload["ref"] = json!(format!("refs/heads/{}", pushed.branch));
+    payload["created"] = json!(pushed.before.is_none());
+    payload["deleted"] = json!(pushed.after.is_none());
+    payload["forced"] = json!(pushed.forced);
+    payload["base_ref"] = Value::Null;
+    payload["compare"] = json!(format!("{page}/compare/{before}...{after}"));
+    payload["commits"] = commit.iter().cloned().collect();
+    payload["head_commit"] = json!(commit);
+    payload["pusher"] = who;
+    payload["before"] = json!(before);
+    payload["after"] = json!(after);
+    payload["repository"]["created_at"] = json!(repository.created_at.timestamp());
+    payload["repository"]["pushed_at"] = json!(repository.pushed_at.timestamp());
+    payload["repository"]["master_branch"] = json!(repository.default_branch);
+    Some(())
+}
+
+/// A commit, or GitHub's 40 zeros for none.
+fn sha_or_none(sha: Option<&String>) -> String {
+    sha.map_or_else(|| "0".repeat(40), String::clone)
+}
+
+fn changed_repository(render: Render<'_>, event: &Event, payload: &mut Value) {
+    let Extra::Changes(changes) = &event.extra else {
+        return;
+    };
+    payload["changes"] = match changes["from"].as_u64() {
+        // The published schema knows an account alone here, although organisations give repositories away as well.
+        Some(from) => json!({ "owner": { "from": { "user": render.user(from) } } }),
+        None => changes.clone(),
+    };
 }
 
 fn ping(render: Render<'_>, event: &Event, payload: &mut Value) -> Option<()> {

@@ -7,7 +7,7 @@ use super::access::Caller;
 use super::answer::Answer;
 use super::request::Request;
 use super::routes::{Route, Routed, route};
-use super::{comments, pulls, repositories, users};
+use super::{comments, issue_events, pulls, repositories, users};
 use crate::contract::{self, Call, Violation};
 use crate::model::{Event, Model};
 use crate::render::Render;
@@ -126,12 +126,14 @@ fn endpoint(scope: &mut Scope<'_>, route: &Route) -> Result<Answer, Answer> {
         ("GET", Route::User) => users::current(scope),
         ("GET", Route::RateLimit) => Ok(users::rate_limit(scope)),
         ("GET", Route::Repository) => repositories::get(scope),
+        ("GET", Route::Branches) => repositories::branches(scope),
         ("GET", Route::Branch(name)) => repositories::branch(scope, name),
         ("GET", Route::Ref(name)) => repositories::git_ref(scope, name),
         ("GET", Route::Permission(login)) => repositories::permission(scope, login),
         ("GET", Route::Pulls) => pulls::list(scope),
         ("GET", Route::Pull(number)) => pulls::get(scope, number),
         ("GET", Route::Files(number)) => pulls::files(scope, number),
+        ("GET", Route::IssueEvents(number)) => issue_events::list(scope, number),
         ("GET", Route::RepositoryComments) => comments::list_all(scope),
         ("GET", Route::Comments(number)) => comments::list(scope, number),
         ("POST", Route::Comments(number)) => comments::create(scope, number),

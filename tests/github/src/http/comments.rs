@@ -74,7 +74,7 @@ pub(super) fn delete(scope: &mut Scope<'_>, id: &str) -> Result<Answer, Answer> 
 }
 
 /// The number of an issue that is there: 404 if it never was, 410 if it was deleted.
-fn existing(repository: &Repository, number: &str) -> Result<u64, Answer> {
+pub(super) fn existing(repository: &Repository, number: &str) -> Result<u64, Answer> {
     let number: u64 = number.parse().map_err(|_| Answer::not_found())?;
     if repository.gone.contains(&number) {
         return Err(Answer::gone());

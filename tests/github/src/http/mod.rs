@@ -5,6 +5,7 @@ mod access;
 mod answer;
 mod api;
 mod comments;
+mod issue_events;
 mod paging;
 mod pulls;
 mod repositories;

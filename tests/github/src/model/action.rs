@@ -5,12 +5,13 @@ mod on;
 mod open;
 mod pull;
 mod push;
+mod repository;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Comment, CommentEdit, Model, Permission, PullRequest, Refusal, whole_seconds};
+use super::{Comment, CommentEdit, IssueEvent, Model, Permission, PullRequest, Refusal, whole_seconds};
 
 pub use on::{On, on};
 pub use open::Open;
@@ -66,6 +67,12 @@ pub enum Action {
     DeleteBranch { repo: String, branch: String, by: String },
     /// Deletes a repository. Pull requests from it stay open, their `head.repo` is null.
     DeleteRepository { repo: String, by: String },
+    /// Gives a repository another name under the same owner; `to` is that name alone. The old one redirects.
+    RenameRepository { repo: String, to: String, by: String },
+    /// Gives a repository to another account.
+    TransferRepository { repo: String, to: String, by: String },
+    /// Makes a repository private, or public.
+    SetPrivate { repo: String, private: bool, by: String },
     /// GitHub's test of a webhook, as on its creation.
     Ping { hook: u64 },
 }
@@ -77,8 +84,8 @@ pub struct Event {
     pub name: &'static str,
     /// The action within the event.
     pub action: Option<&'static str>,
-    /// The repository.
-    pub repository: u64,
+    /// The repository; none where it is about an installation.
+    pub repository: Option<u64>,
     /// The pull request.
     pub number: Option<u64>,
     /// Who did it.
@@ -99,6 +106,8 @@ pub enum Extra {
         /// The commit after.
         after: String,
     },
+    /// A push to a branch.
+    Pushed(Pushed),
     /// An edit: the old values, in GitHub's form.
     Changes(Value),
     /// The label that was put on or taken off.
@@ -107,6 +116,19 @@ pub enum Extra {
     Comment(Comment, Option<String>),
     /// The webhook that is tested.
     Hook(u64),
+}
+
+/// A branch that was made, moved or deleted.
+#[derive(Debug, Clone)]
+pub struct Pushed {
+    /// The branch.
+    pub branch: String,
+    /// Where it was; none if it is new.
+    pub before: Option<String>,
+    /// Where it is; none if it was deleted.
+    pub after: Option<String>,
+    /// Whether commits were taken away.
+    pub forced: bool,
 }
 
 /// Where and by whom something is done.
@@ -128,6 +150,9 @@ impl Model {
             Action::PushTo { repo, number, by, force } => self.push_to(At { repo, number: *number, by, now }, *force),
             Action::DeleteBranch { repo, branch, by } => self.delete_branch(push::To { force: false, repo, branch, by, now }),
             Action::DeleteRepository { repo, by } => self.delete_repository(repo, by),
+            Action::RenameRepository { repo, to, by } => self.rename_repository(repo, to, by),
+            Action::TransferRepository { repo, to, by } => self.transfer_repository(repo, to, by),
+            Action::SetPrivate { repo, private, by } => self.set_private(repo, *private, by),
             Action::Ping { hook } => self.ping(*hook),
             Action::Comment { repo, number, by, body } => self.say(At { repo, number: *number, by, now }, body),
             Action::EditComment { repo, comment, by, body } => self.reword(CommentEdit { repo, id: *comment, body, now }, by),
@@ -167,7 +192,7 @@ impl Model {
         let any = self.repositories.values().next();
         let repository = webhook.repository.or(any.map(|repo| repo.id)).unwrap_or_default();
         let owner = self.repositories.get(&repository).map(|repo| repo.owner).unwrap_or_default();
-        Ok(vec![Event { name: "ping", action: None, repository, number: None, sender: owner, extra: Extra::Hook(hook) }])
+        Ok(vec![Event { name: "ping", action: None, repository: Some(repository), number: None, sender: owner, extra: Extra::Hook(hook) }])
     }
 
     /// The pull request, marked as changed now.
@@ -177,11 +202,19 @@ impl Model {
         Ok(pull)
     }
 
+    /// Keeps what happened to a pull request.
+    fn noted(&mut self, at: At<'_>, event: &'static str, label: Option<&str>) -> Result<(), Refusal> {
+        let (id, actor) = (self.next_id(), self.user(at.by)?.id);
+        let kept = IssueEvent { id, number: at.number, event, actor, label: label.map(str::to_owned), at: at.now };
+        self.repository_mut(at.repo)?.records.issue_events.push(kept);
+        Ok(())
+    }
+
     fn told(&self, at: At<'_>, action: &'static str, extra: Extra) -> Result<Vec<Event>, Refusal> {
         Ok(vec![Event {
             name: "pull_request",
             action: Some(action),
-            repository: self.repository(at.repo)?.id,
+            repository: Some(self.repository(at.repo)?.id),
             number: Some(at.number),
             sender: self.user(at.by)?.id,
             extra,

@@ -3,6 +3,7 @@
 mod action;
 mod comment;
 mod pull_request;
+mod records;
 mod repository;
 mod setup;
 mod token;
@@ -18,6 +19,7 @@ pub use action::{Action, On, Open, on};
 pub(crate) use action::{Event, Extra};
 pub use comment::{Comment, LONGEST_BODY};
 pub use pull_request::{Merge, PullRequest};
+pub use records::{IssueEvent, Records};
 pub use repository::{Permission, Repository};
 pub use token::{REQUESTS_PER_HOUR, REQUESTS_PER_HOUR_WITHOUT_TOKEN, RateLimit, Token};
 pub use user::{User, UserKind};
@@ -82,6 +84,8 @@ pub struct Model {
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) repositories: BTreeMap<u64, Repository>,
+    /// Repositories that were deleted, for the deliveries that say so.
+    pub(crate) deleted: BTreeMap<u64, Repository>,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) anonymous_rate: Option<RateLimit>,
     /// Names that repositories had before, for GitHub's redirects.

@@ -41,8 +41,8 @@ pub struct Webhook {
 
 impl Webhook {
     /// Whether it wants this event of this repository.
-    pub fn wants(&self, event: &str, repository: u64) -> bool {
+    pub fn wants(&self, event: &str, repository: Option<u64>) -> bool {
         let subscribed = self.events.iter().any(|wanted| wanted == "*" || wanted == event);
-        subscribed && self.repository.is_none_or(|own| own == repository)
+        subscribed && self.repository.is_none_or(|own| Some(own) == repository)
     }
 }

@@ -3,6 +3,7 @@
 
 mod comments;
 mod pulls;
+mod records;
 mod repositories;
 mod users;
 

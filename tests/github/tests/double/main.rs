@@ -3,6 +3,7 @@
 mod admin;
 mod deliveries;
 mod failures;
+mod happenings;
 mod raw;
 mod reading;
 mod watching;

@@ -37,7 +37,7 @@ impl Model {
         Ok(Event {
             name: "issue_comment",
             action: Some(action),
-            repository: self.repository(repo)?.id,
+            repository: Some(self.repository(repo)?.id),
             number: Some(comment.number),
             sender,
             extra: Extra::Comment(comment, old),

@@ -1,0 +1,135 @@
+//! Comments on pull requests: ours, and those of people.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use hyper::Method;
+use serde_json::json;
+
+use super::GitHub;
+use super::exchange::{Reply, Request};
+use super::pages::{PAGES_MAX, is_followed};
+use super::wire::{IssueComment, Numbered, Posted};
+use crate::domain::RepoName;
+use crate::forge::{Comment, ForgeError, Listing, PostedComment, Reaction, Validator};
+
+impl GitHub {
+    /// GitHub lists comments from the oldest on, so the first of ours is the oldest.
+    pub(super) async fn search_comment(&self, repository: &RepoName, pull: i64, marker: &str) -> Result<Option<Comment>, ForgeError> {
+        let login = self.login().await?;
+        let request = on_pull("find_comment", repository, pull).verb("list the comments of");
+        for page in 1..=PAGES_MAX {
+            let reply: Reply<Vec<IssueComment>> = self.send(&request.page(page)).await?;
+            let more = is_followed(&reply);
+            if let Some(found) = reply.content.into_iter().find_map(|comment| ours(comment, &login, marker)) {
+                return Ok(Some(found));
+            }
+            if !more {
+                return Ok(None);
+            }
+        }
+        Err(request.too_long())
+    }
+
+    pub(super) async fn write_comment(&self, repository: &RepoName, pull: i64, body: &str) -> Result<i64, ForgeError> {
+        let request = on_pull("create_comment", repository, pull).verb("comment on").writing(Method::POST, json!({"body": body}));
+        let reply: Reply<Numbered> = self.send(&request).await?;
+        Ok(reply.content.id)
+    }
+
+    pub(super) async fn rewrite_comment(&self, repository: &RepoName, id: i64, body: &str) -> Result<(), ForgeError> {
+        let request = comment("edit_comment", repository, id, "").verb("edit").writing(Method::PATCH, json!({"body": body}));
+        self.send::<Numbered>(&request).await.map(drop)
+    }
+
+    /// GitHub gives a sign that is there already once more, and does not make a second one.
+    pub(super) async fn write_reaction(&self, repository: &RepoName, id: i64, reaction: Reaction) -> Result<(), ForgeError> {
+        let content = match reaction {
+            Reaction::Seen => "eyes",
+            Reaction::Done => "+1",
+            Reaction::Refused => "confused",
+        };
+        let request = comment("react", repository, id, "/reactions").verb("react to").writing(Method::POST, json!({"content": content}));
+        self.send::<Numbered>(&request).await.map(drop)
+    }
+
+    /// GitHub is asked for the newest first: what is written or changed meanwhile moves nothing out of the pages to come.
+    pub(super) async fn read_comments_since(
+        &self,
+        repository: &RepoName,
+        since: DateTime<Utc>,
+        known: Option<&Validator>,
+    ) -> Result<Listing<PostedComment>, ForgeError> {
+        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let path = format!("/issues/comments?since={since}&sort=updated&direction=desc");
+        let request = Request::get("comments_since", repository, format!("the comments in {repository}"), &path).verb("list");
+        let Some(pages) = self.list::<Posted>(&request, known).await? else { return Ok(Listing::Unchanged) };
+        let mut posted = Vec::new();
+        for comment in pages.items {
+            let (number, is_pull) =
+                place(&comment.html_url).ok_or_else(|| request.unreadable("html_url: it does not tell what the comment is on"))?;
+            if is_pull {
+                posted.push((number, comment));
+            }
+        }
+        let items = if posted.is_empty() { Vec::new() } else { self.at_home(repository, posted).await? };
+        Ok(Listing::Now { items, validator: pages.validator })
+    }
+
+    /// Comments do not tell their repository's number.
+    async fn at_home(&self, repository: &RepoName, posted: Vec<(i64, Posted)>) -> Result<Vec<PostedComment>, ForgeError> {
+        let home = self.read_repository(repository).await?;
+        let mut comments: Vec<PostedComment> = posted.into_iter().map(|(pull, comment)| comment.on((home.id, &home.name), pull)).collect();
+        let mut seen = HashSet::new();
+        comments.retain(|comment| seen.insert(comment.id));
+        comments.sort_by_key(|comment| comment.id);
+        Ok(comments)
+    }
+}
+
+fn on_pull(operation: &'static str, repository: &RepoName, pull: i64) -> Request {
+    Request::get(operation, repository, format!("{repository}#{pull}"), &format!("/issues/{pull}/comments"))
+}
+
+fn comment(operation: &'static str, repository: &RepoName, id: i64, below: &str) -> Request {
+    Request::get(operation, repository, format!("comment {id} in {repository}"), &format!("/issues/comments/{id}{below}"))
+}
+
+fn ours(comment: IssueComment, login: &str, marker: &str) -> Option<Comment> {
+    let body = comment.body.filter(|body| body.contains(marker))?;
+    let author = comment.user?.login;
+    author.eq_ignore_ascii_case(login).then_some(Comment { id: comment.id, body })
+}
+
+/// The number that a comment is on, and whether that is a pull request, by the address where people read it:
+/// `https://github.com/acme/web/pull/42#issuecomment-7`. GitHub lists comments on issues and pull requests together.
+fn place(html_url: &str) -> Option<(i64, bool)> {
+    let path = html_url.split(['#', '?']).next()?;
+    let (rest, number) = path.rsplit_once('/')?;
+    let number = number.parse().ok().filter(|number: &i64| *number > 0)?;
+    match rest.rsplit_once('/')?.1 {
+        "pull" => Some((number, true)),
+        "issues" => Some((number, false)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comments_address_tells_what_it_is_on() {
+        for (url, expected) in [
+            ("https://github.com/acme/web/pull/42#issuecomment-7", Some((42, true))),
+            ("https://github.example.com/acme/web/issues/42#issuecomment-7", Some((42, false))),
+            ("https://github.com/acme/pull/issues/3#issuecomment-7", Some((3, false))),
+            ("https://github.com/pull/42/issues/3#/pull/9", Some((3, false))),
+            ("https://github.com/acme/web/commit/42", None),
+            ("https://github.com/acme/web/pull/0", None),
+            ("", None),
+        ] {
+            assert_eq!(place(url), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Reactions, deployments, check runs and statuses, as they are sent.
+
+use super::*;
+use crate::forge::{Check, CheckAction, Conclusion, DeploymentState, DeploymentUpdate, NewDeployment};
+
+fn sent(world: &World) -> Value {
+    serde_json::from_str(&world.last().body).unwrap()
+}
+
+#[tokio::test]
+async fn a_reaction_is_a_sign_that_people_know() {
+    let world = Double::default().on("POST /repos/acme/web/issues/comments/9/reactions", 200, json!({"id": 1})).start().await;
+    for (reaction, content) in [(Reaction::Seen, "eyes"), (Reaction::Done, "+1"), (Reaction::Refused, "confused")] {
+        world.github.react(&web(), 9, reaction).await.unwrap();
+        assert_eq!(sent(&world), json!({"content": content}));
+    }
+    assert_eq!(world.github.react(&web(), 10, Reaction::Seen).await.unwrap_err().label(), "not_found");
+}
+
+#[tokio::test]
+async fn a_deployment_merges_nothing_and_waits_for_nothing() {
+    let world = Double::default()
+        .on("POST /repos/acme/web/deployments", 201, json!({"id": 11}))
+        .on("POST /repos/acme/web/deployments/11/statuses", 201, json!({"id": 12}))
+        .start()
+        .await;
+    let deployments = world.github.deployments().unwrap();
+    let new = NewDeployment { revision: "a".repeat(40), environment: "preview / shop".into(), description: "d".repeat(200) };
+    assert_eq!(deployments.create(&web(), &new).await.unwrap(), 11);
+    let mut body = sent(&world);
+    assert_eq!(body["description"].take().as_str().unwrap().chars().count(), 140);
+    assert_eq!(
+        body,
+        json!({
+            "ref": "a".repeat(40), "task": "deploy:preview-env", "auto_merge": false, "required_contexts": [], "description": null,
+            "environment": "preview / shop", "transient_environment": true, "production_environment": false,
+        })
+    );
+    for (state, name) in [
+        (DeploymentState::Queued, "queued"),
+        (DeploymentState::InProgress, "in_progress"),
+        (DeploymentState::Success, "success"),
+        (DeploymentState::Failure, "failure"),
+        (DeploymentState::Error, "error"),
+        (DeploymentState::Inactive, "inactive"),
+    ] {
+        let update = DeploymentUpdate { state, description: "now".into(), url: Some("https://web.example.com".into()) };
+        deployments.set_state(&web(), 11, &update).await.unwrap();
+        let expected = json!({"state": name, "description": "now", "auto_inactive": false, "environment_url": "https://web.example.com"});
+        assert_eq!(sent(&world), expected);
+    }
+}
+
+#[tokio::test]
+async fn only_our_own_deployments_are_listed_newest_first() {
+    let deployment = |id: i64, environment: &str, task: &str| json!({"id": id, "sha": "a", "environment": environment, "task": task});
+    let all = json!([
+        deployment(1, "preview / shop", "deploy:preview-env"),
+        deployment(3, "preview / shop", "deploy:preview-env"),
+        deployment(2, "preview / shop", "deploy"),
+        deployment(4, "production", "deploy:preview-env"),
+    ]);
+    let path = "GET /repos/acme/web/deployments?environment=preview%20%2F%20shop&task=deploy%3Apreview-env&per_page=100&page=1";
+    let world = Double::default().on(path, 200, all).start().await;
+    let found = world.github.deployments().unwrap().list(&web(), "preview / shop").await.unwrap();
+    assert_eq!(found, [(3, "a".to_owned()), (1, "a".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_gone_is_deleted_and_an_active_one_is_not() {
+    let line = |id| format!("DELETE /repos/acme/web/deployments/{id}");
+    let world = Double::default()
+        .on(&line(1), 204, "")
+        .on(&line(2), 404, json!({"message": "Not Found"}))
+        .on(
+            &line(3),
+            422,
+            json!({"message": "We cannot delete an active deployment unless it is the only deployment in a given environment."}),
+        )
+        .on(&line(4), 200, "<html>")
+        .on(&line(5), 404, "<html>")
+        .start()
+        .await;
+    let deployments = world.github.deployments().unwrap();
+    for (id, label) in [(1, None), (2, None), (3, Some("refused")), (4, Some("unreadable")), (5, Some("unavailable"))] {
+        assert_eq!(deployments.delete(&web(), id).await.err().map(|error| error.label()), label, "{id}");
+    }
+}
+
+fn check(conclusion: Option<Conclusion>) -> Check {
+    Check {
+        name: "preview / shop".into(),
+        revision: "a".repeat(40),
+        pull: Some(42),
+        conclusion,
+        title: "creating".into(),
+        summary: "**creating**".into(),
+        url: None,
+        actions: vec![CheckAction::Delete],
+    }
+}
+
+#[tokio::test]
+async fn an_app_writes_check_runs_and_finds_its_own() {
+    let sha = "a".repeat(40);
+    let path = format!("GET /repos/acme/web/commits/{sha}/check-runs?check_name=preview%20%2F%20shop&filter=latest&per_page=100&page=1");
+    let run = |id: i64, name: &str, slug: &str| json!({"id": id, "name": name, "app": {"id": 1, "slug": slug}});
+    let runs = json!([run(1, "preview / shop", "eve"), run(2, "preview / shop", "preview-env"), run(3, "other", "preview-env")]);
+    let mut world = Double::default()
+        .on("GET /user", 200, json!({"login": "preview-env[bot]"}))
+        .on("POST /repos/acme/web/check-runs", 201, json!({"id": 5}))
+        .on("PATCH /repos/acme/web/check-runs/5", 200, json!({"id": 5}))
+        .on(&path, 200, json!({"total_count": 3, "check_runs": runs}))
+        .start()
+        .await;
+    world.github = world.github.with_checks(CheckKind::Runs);
+    let checks = world.github.checks().unwrap();
+    assert_eq!(checks.create(&web(), &check(None)).await.unwrap(), Some(5));
+    let made = sent(&world);
+    assert_eq!((&made["head_sha"], &made["status"], &made["external_id"]), (&json!(sha), &json!("in_progress"), &json!("pull-42")));
+    checks.update(&web(), 5, &check(Some(Conclusion::Success))).await.unwrap();
+    let changed = sent(&world);
+    assert_eq!((changed.get("head_sha"), &changed["conclusion"]), (None, &json!("success")));
+    assert_eq!(checks.find(&web(), &sha, "preview / shop").await.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn a_plain_token_writes_statuses_that_have_no_number() {
+    let line = format!("POST /repos/acme/web/statuses/{}", "a".repeat(40));
+    let world = Double::default().on(&line, 201, json!({"id": 5})).start().await;
+    let checks = world.github.checks().unwrap();
+    assert_eq!(checks.create(&web(), &check(None)).await.unwrap(), None);
+    assert_eq!(sent(&world), json!({"state": "pending", "context": "preview / shop", "description": "creating"}));
+    assert_eq!(checks.find(&web(), &"a".repeat(40), "preview / shop").await.unwrap(), None);
+    checks.update(&web(), 5, &check(Some(Conclusion::Failure))).await.unwrap();
+    assert_eq!((sent(&world)["state"].as_str(), world.lines().len()), (Some("failure"), 2));
+}
