@@ -4,16 +4,19 @@ use serde_json::{Value, json};
 
 use crate::contract;
 use crate::model::{Event, Extra, Model, PullRequest, Repository, UserKind};
-use crate::render::{Render, overlay, time};
+use crate::render::{Render, node_id, overlay, time};
 
 /// Builds the body. Nothing comes out for an event about a repository that is gone.
 pub(crate) fn build(render: Render<'_>, event: &Event) -> Option<Value> {
     let example = contract::example(event.name, event.action.unwrap_or(event.name));
-    let id = event.repository?;
+    let Some(id) = event.repository else {
+        return installation(render, event, example);
+    };
     let repository = render.model.repositories.get(&id).or_else(|| render.model.deleted.get(&id))?;
     let mut payload = common(render, event, example, repository);
     match event.name {
         "ping" => ping(render, event, &mut payload)?,
+        "check_run" => check(render, event, &mut payload, repository)?,
         "push" => push(render, event, &mut payload, repository)?,
         "repository" => changed_repository(render, event, &mut payload),
         "issue_comment" => comment(render, event, &mut payload, repository)?,
@@ -26,7 +29,7 @@ pub(crate) fn build(render: Render<'_>, event: &Event) -> Option<Value> {
 fn common(render: Render<'_>, event: &Event, example: &Value, repository: &Repository) -> Value {
     let mut payload = example.clone();
     if let Some(fields) = payload.as_object_mut() {
-        // The double's webhooks belong to repositories, not to an installed App.
+        // Whether it belongs to an installed App is known when it is addressed.
         fields.remove("installation");
     }
     payload["repository"] = render.repository_like(&example["repository"], repository);
@@ -67,6 +70,60 @@ fn comment(render: Render<'_>, event: &Event, payload: &mut Value, repository: &
     payload["comment"] = render.comment(repository, comment);
     if let Some(old) = old {
         payload["changes"] = json!({ "body": { "from": old } });
+    }
+    Some(())
+}
+
+/// The body as an App gets it, in the name of one of its installations. Of events of the installation itself it is there.
+pub(crate) fn in_the_name_of(mut body: Value, installation: Option<u64>) -> Value {
+    if let Some(id) = installation.filter(|_| body.get("installation").is_none()) {
+        body["installation"] = json!({ "id": id, "node_id": node_id("I", id) });
+    }
+    body
+}
+
+fn installation(render: Render<'_>, event: &Event, example: &Value) -> Option<Value> {
+    let installation = render.model.installations.get(&event.installation?)?;
+    let mut payload = example.clone();
+    payload["action"] = json!(event.action?);
+    payload["installation"] = render.told_installation(installation);
+    payload["sender"] = render.user(event.sender);
+    let Extra::Repositories(ids) = &event.extra else {
+        return Some(payload);
+    };
+    let repositories: Value = ids.iter().filter_map(|id| render.model.repositories.get(id)).map(short).collect();
+    if event.name == "installation" {
+        payload["repositories"] = repositories;
+        if let Some(fields) = payload.as_object_mut() {
+            fields.remove("requester");
+        }
+        return Some(payload);
+    }
+    let added = event.action == Some("added");
+    payload["repository_selection"] = json!(installation.selection());
+    payload["repositories_added"] = if added { repositories.clone() } else { json!([]) };
+    payload["repositories_removed"] = if added { json!([]) } else { repositories };
+    payload["requester"] = Value::Null;
+    Some(payload)
+}
+
+fn short(repository: &Repository) -> Value {
+    json!({
+        "id": repository.id,
+        "node_id": node_id("R", repository.id),
+        "name": repository.name(),
+        "full_name": repository.full_name,
+        "private": repository.private,
+    })
+}
+
+fn check(render: Render<'_>, event: &Event, payload: &mut Value, repository: &Repository) -> Option<()> {
+    let Extra::Check(id, button) = &event.extra else {
+        return None;
+    };
+    payload["check_run"] = render.told_check(repository, repository.records.checks.get(id)?);
+    if let Some(button) = button {
+        payload["requested_action"] = json!({ "identifier": button });
     }
     Some(())
 }

@@ -46,7 +46,8 @@ pub(super) fn create(scope: &mut Scope<'_>, number: &str) -> Result<Answer, Answ
     may_comment(scope, repository, number)?;
     let body = body(scope)?;
     let repo = repository.full_name.clone();
-    let new = NewComment { repo: &repo, number, author, body: &body, now: scope.now };
+    let app = scope.caller.via(scope.model);
+    let new = NewComment { repo: &repo, number, author, app, body: &body, now: scope.now };
     let comment = scope.model.comment(new)?;
     happened(scope, "created", author, (comment.clone(), None));
     let answer = written(scope, &comment, 201)?;

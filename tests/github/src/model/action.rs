@@ -1,6 +1,8 @@
 //! What people do on GitHub, and the events that follow from it.
 
+mod check;
 mod comment;
+mod installation;
 mod on;
 mod open;
 mod pull;
@@ -73,6 +75,28 @@ pub enum Action {
     TransferRepository { repo: String, to: String, by: String },
     /// Makes a repository private, or public.
     SetPrivate { repo: String, private: bool, by: String },
+    /// Presses a button of a check run; `button` is its identifier. Its App is told.
+    Press { repo: String, check: u64, button: String, by: String },
+    /// Presses GitHub's own "Re-run" of a check run. Its App is told.
+    Rerequest { repo: String, check: u64, by: String },
+    /// Installs an App on an account: on all of its repositories, or on these, as `owner/name`.
+    Install {
+        app: u64,
+        owner: String,
+        #[serde(default)]
+        repositories: Option<Vec<String>>,
+        by: String,
+    },
+    /// Uninstalls it.
+    Uninstall { installation: u64, by: String },
+    /// Suspends it: its tokens stop working.
+    Suspend { installation: u64, by: String },
+    /// Ends that.
+    Unsuspend { installation: u64, by: String },
+    /// Adds repositories to an installation on selected ones.
+    AddRepositories { installation: u64, repositories: Vec<String>, by: String },
+    /// Takes repositories from an installation on selected ones.
+    RemoveRepositories { installation: u64, repositories: Vec<String>, by: String },
     /// GitHub's test of a webhook, as on its creation.
     Ping { hook: u64 },
 }
@@ -86,6 +110,8 @@ pub struct Event {
     pub action: Option<&'static str>,
     /// The repository; none where it is about an installation.
     pub repository: Option<u64>,
+    /// The installation that it is about, or that is told although it is no more on the repository.
+    pub installation: Option<u64>,
     /// The pull request.
     pub number: Option<u64>,
     /// Who did it.
@@ -114,6 +140,10 @@ pub enum Extra {
     Label(String),
     /// The comment, and its old text if edited.
     Comment(Comment, Option<String>),
+    /// The check run, and the button that was pressed.
+    Check(u64, Option<String>),
+    /// Repositories that an installation got or lost.
+    Repositories(Vec<u64>),
     /// The webhook that is tested.
     Hook(u64),
 }
@@ -153,6 +183,14 @@ impl Model {
             Action::RenameRepository { repo, to, by } => self.rename_repository(repo, to, by),
             Action::TransferRepository { repo, to, by } => self.transfer_repository(repo, to, by),
             Action::SetPrivate { repo, private, by } => self.set_private(repo, *private, by),
+            Action::Press { repo, check, button, by } => self.press((repo, *check), by, Some(button)),
+            Action::Rerequest { repo, check, by } => self.press((repo, *check), by, None),
+            Action::Install { app, owner, repositories, by } => self.install((*app, owner), repositories.as_deref(), by, now),
+            Action::Uninstall { installation, by }
+            | Action::Suspend { installation, by }
+            | Action::Unsuspend { installation, by }
+            | Action::AddRepositories { installation, by, .. }
+            | Action::RemoveRepositories { installation, by, .. } => self.act_on_installation((*installation, by), action, now),
             Action::Ping { hook } => self.ping(*hook),
             Action::Comment { repo, number, by, body } => self.say(At { repo, number: *number, by, now }, body),
             Action::EditComment { repo, comment, by, body } => self.reword(CommentEdit { repo, id: *comment, body, now }, by),
@@ -192,7 +230,15 @@ impl Model {
         let any = self.repositories.values().next();
         let repository = webhook.repository.or(any.map(|repo| repo.id)).unwrap_or_default();
         let owner = self.repositories.get(&repository).map(|repo| repo.owner).unwrap_or_default();
-        Ok(vec![Event { name: "ping", action: None, repository: Some(repository), number: None, sender: owner, extra: Extra::Hook(hook) }])
+        Ok(vec![Event {
+            name: "ping",
+            action: None,
+            repository: Some(repository),
+            installation: None,
+            number: None,
+            sender: owner,
+            extra: Extra::Hook(hook),
+        }])
     }
 
     /// The pull request, marked as changed now.
@@ -215,6 +261,7 @@ impl Model {
             name: "pull_request",
             action: Some(action),
             repository: Some(self.repository(at.repo)?.id),
+            installation: None,
             number: Some(at.number),
             sender: self.user(at.by)?.id,
             extra,

@@ -28,6 +28,7 @@ impl Model {
             user,
             scopes: vec!["repo".to_owned()],
             revoked: false,
+            grant: None,
             rate: RateLimit::new(REQUESTS_PER_HOUR),
         });
         Ok(())
@@ -134,6 +135,7 @@ impl Webhook {
             content_type: ContentType::Json,
             events: vec!["pull_request".to_owned()],
             repository,
+            app: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The model in GitHub's JSON. Every object starts as one of GitHub's published examples, so that
 //! all fields are there, and gets what the model knows.
 
+mod apps;
 mod comments;
 mod pulls;
 mod records;

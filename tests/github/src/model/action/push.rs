@@ -57,6 +57,7 @@ impl Model {
             name: "push",
             action: None,
             repository: Some(self.repository(at.repo)?.id),
+            installation: None,
             number: None,
             sender: self.user(at.by)?.id,
             extra: Extra::Pushed(pushed),

@@ -33,14 +33,17 @@ impl Model {
         let name = self.repository(repo)?.name().to_owned();
         let owner = self.add_user(to, UserKind::Organization);
         let new = format!("{}/{name}", self.login(owner));
-        let from = self.repository(repo)?.owner;
+        let before = self.repository(repo)?;
+        let from = before.owner;
+        let told = self.installations.values().find(|installation| installation.covers(before)).map(|installation| installation.id);
         self.rename(repo, &new)?;
         let repository = self.repository_mut(&new)?;
         repository.collaborators.remove(&from);
         repository.collaborators.insert(owner, Permission::Admin);
         let sender = self.user(by)?.id;
         self.repository_mut(&new)?.collaborators.entry(sender).or_insert(Permission::Admin);
-        self.about_repository(&new, by, ("transferred", json!({ "from": from })))
+        let events = self.about_repository(&new, by, ("transferred", json!({ "from": from })))?;
+        Ok(events.into_iter().map(|event| Event { installation: told, ..event }).collect())
     }
 
     pub(super) fn set_private(&mut self, repo: &str, private: bool, by: &str) -> Result<Vec<Event>, Refusal> {
@@ -58,6 +61,7 @@ impl Model {
             name: "repository",
             action: Some(action),
             repository: Some(self.repository(repo)?.id),
+            installation: None,
             number: None,
             sender: self.user(by)?.id,
             extra: if changes.is_null() { Extra::None } else { Extra::Changes(changes) },
