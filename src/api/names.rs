@@ -12,6 +12,10 @@ pub const LABEL_ENVIRONMENT: &str = "preview-env.dev/environment";
 pub const LABEL_ENVIRONMENT_UID: &str = "preview-env.dev/environment-uid";
 /// Namespace of the Baseline that an object was cloned from.
 pub const LABEL_BASELINE_NAMESPACE: &str = "preview-env.dev/baseline-namespace";
+/// Says of an environment's namespace that nobody approved what runs in it.
+pub const LABEL_TRUST: &str = "preview-env.dev/trust";
+/// The value of [`LABEL_TRUST`].
+pub const TRUST_ISOLATED: &str = "isolated";
 /// Name of the hook that a Job of ours belongs to.
 pub const LABEL_HOOK: &str = "preview-env.dev/hook";
 /// The recommended label that says which tool made an object.

@@ -12,7 +12,7 @@ use super::gaps::{Missing, PlanSummary};
 
 pub use forge::{
     CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, RESULTS_KEPT,
-    Shown,
+    Right, Shown, Trusted,
 };
 
 /// Status of a PreviewEnvironment.
@@ -84,6 +84,9 @@ pub struct PreviewEnvironmentStatus {
     /// When the last apply that changed something was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<DateTime<Utc>>,
+    /// By what right what is there was made; absent where nothing is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Trusted>,
     /// What is known of the forge's answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,

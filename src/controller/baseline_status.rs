@@ -15,7 +15,7 @@ use super::baseline_externals::Memo;
 use super::baselines::Seen;
 use super::explain::Gaps;
 use super::requests::within_deadline;
-use crate::api::baseline::{External, KindCount};
+use crate::api::baseline::{External, KindCount, RepositoryStatus};
 use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WARNING, is_true};
 use crate::api::names::MANAGER_STATUS;
 use crate::api::{self, BaselineStatus, GROUP};
@@ -26,16 +26,29 @@ use crate::plan::unused_rules;
 /// every environment costs a write here.
 const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 
+/// What a status says beside what was seen of the Baseline itself.
+#[derive(Debug, Default)]
+pub struct Around {
+    /// How many environments it has.
+    pub environments: usize,
+    /// What is reached outside the namespace.
+    pub externals: Vec<External>,
+    /// Its repositories as the forge knows them, and what a person has to know of them.
+    pub repositories: (Vec<RepositoryStatus>, Vec<String>),
+}
+
 /// The status that follows from what was seen.
-pub fn status(seen: &Seen, (environments, externals): (usize, Vec<External>), now: DateTime<Utc>) -> BaselineStatus {
+pub fn status(seen: &Seen, around: Around, now: DateTime<Utc>) -> BaselineStatus {
+    let Around { environments, externals, repositories: (repositories, moved) } = around;
     let before: &[Condition] = seen.object.status.as_ref().map_or(&[], |s| &s.conditions);
     let generation = seen.object.metadata.generation;
-    let observations = [ready(seen), warning(seen)];
+    let observations = [ready(seen), warning(seen, moved)];
     BaselineStatus {
         observed_generation: generation,
         environments: i32::try_from(environments).unwrap_or(i32::MAX),
         objects: seen.contents.as_ref().map(count).unwrap_or_default(),
         externals,
+        repositories,
         conditions: observations.into_iter().map(|o| o.dated(before, generation, now)).collect(),
         ..BaselineStatus::default()
     }
@@ -72,8 +85,9 @@ fn can_be_cloned(objects: usize, unlisted: usize) -> String {
     format!("{objects} objects can be cloned{unknown}")
 }
 
-fn warning(seen: &Seen) -> Observation {
-    let warnings = seen.parsed.as_ref().map(|baseline| warnings(baseline, seen.contents.as_ref())).unwrap_or_default();
+fn warning(seen: &Seen, moved: Vec<String>) -> Observation {
+    let mut warnings = seen.parsed.as_ref().map(|baseline| warnings(baseline, seen.contents.as_ref())).unwrap_or_default();
+    warnings.extend(moved);
     if warnings.is_empty() {
         Observation::new(WARNING, false, "None", "")
     } else {
@@ -113,7 +127,13 @@ pub async fn run(context: Arc<Context>) {
 async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, Gaps)) {
     let namespace = seen.object.namespace().unwrap_or_default();
     let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(&namespace));
-    let status = status(seen, (there.len(), memo.externals(&namespace, seen)), Utc::now());
+    let recorded = seen.object.status.as_ref().map_or(&[][..], |s| &s.repositories);
+    let around = Around {
+        environments: there.len(),
+        externals: memo.externals(&namespace, seen),
+        repositories: context.baselines.repositories.statuses(&namespace, &seen.object.spec.repositories, recorded),
+    };
+    let status = status(seen, around, Utc::now());
     let status = gaps.added(&namespace, status, seen);
     if seen.object.status.as_ref() == Some(&status) {
         return;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::baseline_cache::{BaselineCache, Contents};
 use super::baseline_reader::{Reader, Task, follow};
 use super::discovery::Discovery;
+use super::repositories::Repositories;
 use crate::api;
 use crate::domain::baseline::GroupKind;
 use crate::domain::{Baseline, InvalidBaseline};
@@ -22,6 +23,8 @@ pub struct Baselines {
     pub changed: Arc<Notify>,
     /// Which kinds there are.
     pub discovery: Arc<Discovery>,
+    /// What the forge said of their repositories.
+    pub repositories: Repositories,
     listed: Notify,
 }
 

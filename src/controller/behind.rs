@@ -116,9 +116,15 @@ fn count(context: &Context, namespace: &str, to_wake: &mut VecDeque<(String, Str
     let Some(contents) = context.baselines.contents(namespace) else { return false };
     let snapshot = Snapshot { objects: contents.objects, others: contents.others, controlled: contents.controlled, ..Snapshot::default() };
     let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(namespace) && e.spec.baseline == baseline.name);
-    let Some(sources) = &mut there.first().and_then(|first| sources(&snapshot, &baseline, first)) else { return true };
+    let is_isolated = |object: &PreviewEnvironment| Environment::try_from(object).is_ok_and(|e| e.is_isolated(&baseline));
+    let (isolated, usual): (Vec<_>, Vec<_>) = there.into_iter().partition(|object| is_isolated(object));
+    // Custom resources are in the one and not in the other.
+    let mut of_isolated = isolated.first().and_then(|first| sources(&snapshot, &baseline, first));
+    let mut of_usual = usual.first().and_then(|first| sources(&snapshot, &baseline, first));
     let waiting: HashSet<String> = to_wake.iter().filter(|(n, _)| n == namespace).map(|(_, name)| name.clone()).collect();
-    for object in there {
+    let isolated = isolated.into_iter().map(|object| (object, true));
+    for (object, is_isolated) in isolated.chain(usual.into_iter().map(|object| (object, false))) {
+        let Some(sources) = (if is_isolated { &mut of_isolated } else { &mut of_usual }) else { continue };
         let recorded = context.memory.recall(&object).status;
         if recorded.plan_digest.is_none() {
             continue;
@@ -141,6 +147,7 @@ fn sources<'a>(snapshot: &'a Snapshot, baseline: &Baseline, any: &PreviewEnviron
         uid: &environment.uid,
         namespace: "",
         baseline,
+        isolated: environment.is_isolated(baseline),
         source: None,
         seed: None,
         held_hosts: &none,

@@ -11,11 +11,13 @@ const PLAN_VERSION: &str = "2";
 /// The digest of a plan's inputs: the commit where a value names it, the images, the Baseline's own spec, and the version
 /// of the rules.
 pub fn of_inputs(environment: &Environment, images: &ResolvedImages, baseline: &Baseline) -> String {
+    let isolated = environment.is_isolated(baseline).then(|| "isolated".to_owned());
     let mut parts: Vec<String> = images.swaps.iter().map(of_image).collect();
     parts.sort();
     // Only where a value names the commit: a push of another image alone is nothing to plan anew.
     let revision = environment.main_source().filter(|_| baseline.names_a_revision()).map(|source| source.revision.to_string());
     parts.extend(revision);
+    parts.extend(isolated);
     parts.extend([PLAN_VERSION.to_owned(), baseline.generation.to_string(), baseline.uid.clone()]);
     hash8(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -22,7 +22,7 @@ use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use super::resolve::Resolution;
-use super::settle::{Course, Settled, settle};
+use super::settle::{Before, Course, Settled, settle};
 use super::status::{self, Progress};
 use super::{Context, digest, hooks, upkeep};
 use crate::api::PreviewEnvironment;
@@ -75,7 +75,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     };
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), Utc::now());
-    let settled = settle(&environment, baseline.as_deref(), recorded.status.expires_at, now);
+    let settled = settle(&environment, baseline.as_deref(), &Before::of(&recorded.status), now);
     let mut pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now, mending: false };
     let result = match (pass.settled.course, baseline, invalid) {
         (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
@@ -127,11 +127,11 @@ impl Pass<'_> {
     }
 
     async fn wait(&self) -> Step<Action> {
-        let wanted = &self.settled.wanted;
+        let awaited = self.settled.awaits();
         // What stalled is found out anew afterwards: the record of it goes with the condition.
         let plan_digest = self.recorded.status.plan_digest.clone().filter(|_| !self.was_stalled());
         let status = PreviewEnvironmentStatus { plan_digest, ..self.recorded.status.clone() };
-        self.finish(Progress::Waiting(wanted.reason, wanted.message.clone()), status).await
+        self.finish(Progress::Waiting(awaited.reason, awaited.message.clone()), status).await
     }
 
     async fn stall(&self, reason: &'static str, message: String) -> Step<Action> {
@@ -189,7 +189,7 @@ impl Pass<'_> {
 
     async fn make_so(&self, baseline: &Baseline, inquiry: &Inquiry<'_>) -> Step<(Progress, PreviewEnvironmentStatus)> {
         let hold = async { if self.is_held() { Ok(()) } else { requests::hold(&self.context.client, self.object).await } };
-        let (observed, ()) = futures::try_join!(observe(self.context, baseline), hold)?;
+        let (observed, ()) = futures::try_join!(observe(self.context, baseline, self.settled.is_isolated()), hold)?;
         let snapshot = match observed {
             Observed::Snapshot(snapshot) => snapshot,
             Observed::NotYet(why) => return Ok((Progress::Waiting("BaselineNotRead", why), self.recorded.status.clone())),
@@ -253,6 +253,7 @@ impl Pass<'_> {
                 uid: &self.environment.uid,
                 namespace: name,
                 baseline,
+                isolated: self.settled.is_isolated(),
                 source: self.environment.main_source(),
                 seed: self.context.seed.as_ref(),
                 held_hosts: &held_hosts,
@@ -287,7 +288,7 @@ impl Pass<'_> {
 
     /// The namespace, and where it is ours the rights in it.
     async fn own_namespace(&self, name: &str, recorded: &Recorded) -> Step<NamespaceOutcome> {
-        let outcome = namespace::ensure(self.context, &self.environment, name).await?;
+        let outcome = namespace::ensure(self.context, (&self.environment, self.settled.is_isolated()), name).await?;
         if outcome == NamespaceOutcome::Ours && recorded.needs_rights() {
             namespace::bind(self.context, &self.environment, name).await?;
         }

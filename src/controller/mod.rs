@@ -39,6 +39,7 @@ pub mod observe;
 mod outcome;
 pub mod pods;
 pub mod recorded;
+pub mod repositories;
 pub mod requests;
 pub mod resolve;
 pub mod retries;

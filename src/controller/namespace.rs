@@ -9,8 +9,8 @@ use super::Context;
 use super::requests::{self, RequestError};
 use crate::api::baseline::isolation::NamespaceMarks;
 use crate::api::names::{
-    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
-    POD_SECURITY_MODES, POD_SECURITY_PREFIX, ROLE_BINDING,
+    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, LABEL_TRUST,
+    MANAGED_BY, POD_SECURITY_MODES, POD_SECURITY_PREFIX, ROLE_BINDING, TRUST_ISOLATED,
 };
 use crate::domain::Environment;
 use crate::domain::names::namespace_names;
@@ -46,13 +46,17 @@ pub async fn is_foreign(context: &Context, environment: &Environment, name: &str
 }
 
 /// Makes sure that the namespace is there and ours. One POST where it is not; nothing where a watch saw it.
-pub async fn ensure(context: &Context, environment: &Environment, name: &str) -> Result<NamespaceOutcome, RequestError> {
+pub async fn ensure(
+    context: &Context,
+    (environment, isolated): (&Environment, bool),
+    name: &str,
+) -> Result<NamespaceOutcome, RequestError> {
     if let Some(seen) = context.index.namespace(name)
         && seen.environment_uid == environment.uid
     {
         return Ok(if seen.terminating { NamespaceOutcome::Terminating } else { NamespaceOutcome::Ours });
     }
-    match requests::create_namespace(&context.client, &namespace(environment, name, &Marks::of(context, environment))).await {
+    match requests::create_namespace(&context.client, &namespace(environment, name, &Marks::of(context, (environment, isolated)))).await {
         Ok(()) => Ok(NamespaceOutcome::Ours),
         Err(error) if error.code() == Some(409) => look_at(context, environment, name).await,
         Err(error) => Err(error),
@@ -104,8 +108,8 @@ struct Marks {
 
 impl Marks {
     /// The Baseline's own, and the Pod Security Standard: its version is the one that the plan judges by, so that both
-    /// say the same. `warn` shows it to whoever applies a workload by hand, `audit` notes it.
-    fn of(context: &Context, environment: &Environment) -> Self {
+    /// say the same. What nobody approved is marked, for the policies of others. `warn` shows it to whoever applies a workload by hand, `audit` notes it.
+    fn of(context: &Context, (environment, isolated): (&Environment, bool)) -> Self {
         let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
         let isolation = baseline.map(|b| b.isolation.clone()).unwrap_or_default();
         let level = admission::level(context.baselines.pod_security(&environment.baseline_namespace).as_deref(), &isolation);
@@ -114,6 +118,7 @@ impl Marks {
             labels.insert(format!("{POD_SECURITY_PREFIX}{mode}"), level.as_str().to_owned());
             labels.insert(format!("{POD_SECURITY_PREFIX}{mode}-version"), admission::VERSION.to_owned());
         }
+        labels.extend(isolated.then(|| (LABEL_TRUST.to_owned(), TRUST_ISOLATED.to_owned())));
         Self { labels, annotations }
     }
 }

@@ -16,8 +16,8 @@ pub enum Observed {
     NotYet(String),
 }
 
-/// Takes a snapshot of the Baseline's namespace.
-pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed, RequestError> {
+/// Takes a snapshot of the Baseline's namespace. For an isolated environment no Secret is even read.
+pub async fn observe(context: &Context, baseline: &Baseline, isolated: bool) -> Result<Observed, RequestError> {
     let Some(contents) = context.baselines.contents(&baseline.namespace) else {
         return Ok(Observed::NotYet(format!("reading namespace {} for the first time", baseline.namespace)));
     };
@@ -28,6 +28,9 @@ pub async fn observe(context: &Context, baseline: &Baseline) -> Result<Observed,
         missing_secrets: Vec::new(),
         pod_security: context.baselines.pod_security(&baseline.namespace),
     };
+    if isolated {
+        return Ok(Observed::Snapshot(snapshot));
+    }
     let names = sources(&baseline.secrets);
     let secrets = names.iter().map(|name| requests::get_secret(&context.client, &baseline.namespace, name));
     let mut read = BTreeMap::new();

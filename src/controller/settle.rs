@@ -1,12 +1,19 @@
 //! Step 0 of 5, settle: is the environment wanted, may it run, and until when? No client, no clock, no logging.
 //!
-//! Spec holds facts and wishes; this is where they become an intent. Closed takes down; a wish for Absent holds until
-//! the pull request is closed or a later wish; expiry is undone only by newer activity or a wish.
+//! Spec holds facts and wishes, and status what the forge answered; this is where they become an intent. Closed takes down;
+//! a wish for Absent holds until the pull request is closed or a later wish; expiry is undone only by newer activity or a
+//! wish. `trigger.rs` says whether the Baseline asks for it, `trust.rs` whether it may run.
+
+pub mod trigger;
+mod trust;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::api::conditions::{APPROVED, ConditionStatus, Observation, WANTED};
+use self::trust::Stance;
+use crate::api::PreviewEnvironmentStatus;
+use crate::api::conditions::{ConditionStatus, Observation, WANTED};
 use crate::api::environment::{SourceState, WishState};
+use crate::api::status::{Lookup, Right, Trusted};
 use crate::domain::environment::Source;
 use crate::domain::{Baseline, Environment};
 
@@ -32,37 +39,82 @@ pub struct Settled {
     pub wanted: Observation,
     /// The condition `Approved`, where there is a revision to speak of.
     pub approved: Option<Observation>,
+    /// By what right it runs, where it is to run.
+    pub trusted: Option<Trusted>,
     /// When it is taken down unless something happens before.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Settles one environment. `baseline` is absent where there is none that could be used; `recorded_expiry` is what
-/// status said before, which holds while the Baseline cannot be read.
-pub fn settle(
-    environment: &Environment,
-    baseline: Option<&Baseline>,
-    recorded_expiry: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Settled {
-    let expires_at = expiry(environment, baseline).or(recorded_expiry);
-    let (course, wanted) = want(environment, baseline, expires_at, now);
-    let approved = environment.main_source().map(approval);
-    let course = match (&course, &approved) {
-        (Course::Run, Some(a)) if a.status == ConditionStatus::False => Course::TakeDown,
-        _ => course,
-    };
-    Settled { course, wanted, approved, expires_at: expires_at.filter(|_| matches!(course, Course::Run | Course::Wait)) }
+impl Settled {
+    /// Whether it runs apart from everything, as what nobody approved.
+    pub fn is_isolated(&self) -> bool {
+        self.trusted.as_ref().is_some_and(|t| t.right == Right::Isolated)
+    }
+
+    /// What is waited for, where it is [`Course::Wait`].
+    pub fn awaits(&self) -> &Observation {
+        let unapproved = self.approved.as_ref().filter(|_| self.wanted.status == ConditionStatus::True);
+        unapproved.unwrap_or(&self.wanted)
+    }
 }
 
+/// What status said before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Before<'a> {
+    /// When it was to expire, which holds while the Baseline cannot be read.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What the forge answered.
+    pub lookup: Option<&'a Lookup>,
+    /// By what right what is there was made; absent where nothing is there.
+    pub trusted: Option<&'a Trusted>,
+    /// Whether something of it is there, or may be.
+    pub is_there: bool,
+}
+
+impl<'a> Before<'a> {
+    /// That of a status.
+    pub fn of(status: &'a PreviewEnvironmentStatus) -> Self {
+        let is_there = status.namespace.is_some();
+        let trusted = status.trusted.as_ref().filter(|_| is_there);
+        Self { expires_at: status.expires_at, lookup: status.lookup.as_ref(), trusted, is_there }
+    }
+}
+
+/// Settles one environment. `baseline` is absent where there is none that could be used.
+pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>, now: DateTime<Utc>) -> Settled {
+    let expires_at = if environment.pinned { None } else { expiry(environment, baseline).or(before.expires_at) };
+    let (course, wanted) = want(environment, baseline, (before, expires_at), now);
+    let trust = trust::judge(environment, baseline, before);
+    let (approved, stance) = trust.map_or((None, Stance::Stop), |(approved, stance)| (Some(approved), stance));
+    let (course, trusted) = match (course, stance) {
+        (Course::Run, Stance::Go(trusted)) => (Course::Run, Some(trusted)),
+        (Course::Run, Stance::Hold) => (Course::Wait, None),
+        (Course::Run, Stance::Stop) => (Course::TakeDown, None),
+        (other, _) => (other, None),
+    };
+    let expires_at = expires_at.filter(|_| matches!(course, Course::Run | Course::Wait));
+    Settled { course, wanted, approved, trusted, expires_at }
+}
+
+/// The time to live after the last activity, and not before what somebody extended it to.
 fn expiry(environment: &Environment, baseline: Option<&Baseline>) -> Option<DateTime<Utc>> {
-    let ttl = environment.ttl.or(baseline.map(|b| b.ttl))?;
-    let start = environment.last_activity().or(environment.created_at)?;
-    start.checked_add_signed(TimeDelta::from_std(ttl).ok()?)
+    let after_activity = || {
+        let ttl = environment.ttl.or(baseline.map(|b| b.ttl))?;
+        let start = environment.last_activity().or(environment.created_at)?;
+        start.checked_add_signed(TimeDelta::from_std(ttl).ok()?)
+    };
+    // Without the time to live an extension says nothing: what was recorded holds.
+    after_activity().map(|at| environment.extended_until.map_or(at, |until| until.max(at)))
 }
 
 type Verdict = (Course, Observation);
 
-fn want(environment: &Environment, baseline: Option<&Baseline>, expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Verdict {
+fn want(
+    environment: &Environment,
+    baseline: Option<&Baseline>,
+    (before, expires_at): (&Before<'_>, Option<DateTime<Utc>>),
+    now: DateTime<Utc>,
+) -> Verdict {
     let wish = environment.wish.as_ref();
     if environment.deleted {
         return no(Course::Remove, "Deleted", "the object is being deleted");
@@ -76,7 +128,7 @@ fn want(environment: &Environment, baseline: Option<&Baseline>, expires_at: Opti
     match wish.map(|w| w.state) {
         Some(WishState::Absent) => deleted_by_wish(environment),
         Some(WishState::Present) => wished(environment, baseline),
-        None => triggered(environment, baseline),
+        None => triggered(environment, baseline, before.lookup),
     }
 }
 
@@ -126,30 +178,21 @@ fn wished(environment: &Environment, baseline: Option<&Baseline>) -> Verdict {
     }
 }
 
-fn triggered(environment: &Environment, baseline: Option<&Baseline>) -> Verdict {
+fn triggered(environment: &Environment, baseline: Option<&Baseline>, lookup: Option<&Lookup>) -> Verdict {
     let Some(source) = environment.main_source() else {
         return unknown("NotTriggered", "no pull request, branch or person asked for it yet");
     };
-    match baseline {
-        None => no_baseline(),
-        Some(baseline) if source.draft && !baseline.trigger.drafts => {
-            no(Course::TakeDown, "Draft", format!("{} is a draft, and trigger.drafts is off", source.display()))
-        }
-        Some(_) => yes("Triggered", format!("{} is open", source.display())),
+    let Some(baseline) = baseline else { return no_baseline() };
+    match trigger::judge(source, baseline, lookup) {
+        trigger::Answer::Yes(why) => yes("Triggered", why),
+        trigger::Answer::No(reason, why) => no(Course::TakeDown, reason, why),
+        trigger::Answer::NotListed(why) => unknown("NotListed", why),
+        trigger::Answer::Ask(ask) => unknown("LookingUp", ask.sentence()),
     }
 }
 
 fn no_baseline() -> Verdict {
     unknown("BaselineNotReady", "its Baseline cannot be used, so nothing is changed")
-}
-
-fn approval(source: &Source) -> Observation {
-    if source.foreign {
-        let message = "the pull request comes from a fork or a repository that is gone, and nothing of it runs without an approval";
-        Observation::new(APPROVED, false, "Fork", message)
-    } else {
-        Observation::new(APPROVED, true, "SameRepository", "the change is in the repository itself")
-    }
 }
 
 #[cfg(test)]
@@ -183,7 +226,7 @@ mod tests {
     }
 
     fn verdict(environment: &Environment, minutes: i64) -> (Course, &'static str) {
-        let settled = settle(environment, Some(&baseline(false)), None, at(minutes));
+        let settled = settle(environment, Some(&baseline(false)), &Before::default(), at(minutes));
         (settled.course, settled.wanted.reason)
     }
 
@@ -212,7 +255,7 @@ mod tests {
                 s["sources"][0]["headRepositoryId"] = head;
                 s["wish"] = wish("Present", 1);
             });
-            let settled = settle(&fork, Some(&baseline(true)), None, at(1));
+            let settled = settle(&fork, Some(&baseline(true)), &Before::default(), at(1));
             assert_eq!((settled.course, settled.approved.unwrap().reason), (Course::TakeDown, "Fork"));
         }
     }
@@ -224,6 +267,37 @@ mod tests {
         assert_eq!(verdict(&wished, 60), (Course::Run, "Wished"));
         let longer = environment(|s| s["lifetime"] = json!({"ttl": "2h"}));
         assert_eq!(verdict(&longer, 60), (Course::Run, "Triggered"));
+    }
+
+    #[test]
+    fn an_extension_lengthens_a_life_and_never_shortens_it() {
+        let expires = |lifetime: Value, now: i64| {
+            let environment = environment(|s| s["lifetime"] = lifetime);
+            settle(&environment, Some(&baseline(false)), &Before::default(), at(now)).expires_at
+        };
+        for (until, expected) in [(30, 60), (90, 90)] {
+            assert_eq!(expires(json!({"extendedUntil": at(until).to_rfc3339()}), 1), Some(at(expected)));
+        }
+        assert_eq!(expires(json!({"extendedUntil": at(90).to_rfc3339()}), 90), None, "then it is over");
+    }
+
+    #[test]
+    fn what_is_pinned_expires_never_and_is_closed_like_any_other() {
+        let pinned = environment(|s| s["lifetime"] = json!({"pinned": true}));
+        let before = Before { expires_at: Some(at(5)), ..Before::default() };
+        let settled = settle(&pinned, Some(&baseline(false)), &before, at(100_000));
+        assert_eq!((settled.course, settled.expires_at), (Course::Run, None));
+        let closed = environment(|s| {
+            s["lifetime"] = json!({"pinned": true});
+            s["sources"][0]["state"] = json!("Closed");
+        });
+        assert_eq!(verdict(&closed, 1), (Course::Remove, "Closed"));
+    }
+
+    #[test]
+    fn what_somebody_does_on_the_forge_counts_as_activity() {
+        let active = environment(|s| s["activity"] = json!({"at": at(30).to_rfc3339(), "by": "ann"}));
+        assert_eq!(settle(&active, Some(&baseline(false)), &Before::default(), at(60)).expires_at, Some(at(90)));
     }
 
     #[test]
@@ -241,7 +315,7 @@ mod tests {
     fn drafts_wait_unless_the_baseline_or_a_person_says_otherwise() {
         let draft = environment(|s| s["sources"][0]["draft"] = json!(true));
         assert_eq!(verdict(&draft, 1), (Course::TakeDown, "Draft"));
-        assert_eq!(settle(&draft, Some(&baseline(true)), None, at(1)).course, Course::Run);
+        assert_eq!(settle(&draft, Some(&baseline(true)), &Before::default(), at(1)).course, Course::Run);
         let wished = environment(|s| {
             s["sources"][0]["draft"] = json!(true);
             s["wish"] = wish("Present", 1);
@@ -251,7 +325,7 @@ mod tests {
 
     #[test]
     fn nothing_is_changed_while_something_is_unknown() {
-        assert_eq!(settle(&environment(|_| ()), None, None, at(1)).course, Course::Wait);
+        assert_eq!(settle(&environment(|_| ()), None, &Before::default(), at(1)).course, Course::Wait);
         let asked = environment(|s| {
             s["sources"] = json!([]);
             s["wish"] = wish("Present", 0);
@@ -262,7 +336,8 @@ mod tests {
     #[test]
     fn a_close_takes_down_without_a_baseline_and_expiry_goes_by_what_was_recorded() {
         let closed = environment(|s| s["sources"][0]["state"] = json!("Closed"));
-        assert_eq!(settle(&closed, None, None, at(1)).course, Course::Remove);
-        assert_eq!(settle(&environment(|_| ()), None, Some(at(5)), at(5)).course, Course::Remove);
+        assert_eq!(settle(&closed, None, &Before::default(), at(1)).course, Course::Remove);
+        let recorded = Before { expires_at: Some(at(5)), ..Before::default() };
+        assert_eq!(settle(&environment(|_| ()), None, &recorded, at(5)).course, Course::Remove);
     }
 }

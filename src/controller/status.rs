@@ -88,6 +88,11 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
         summary: Some(summary(environment, before)),
         ready_revision: if ready { before.revision.clone() } else { before.ready_revision.clone() },
         expires_at: settled.expires_at,
+        trusted: match settled.course {
+            Course::Run => settled.trusted.clone(),
+            Course::Wait => before.trusted.clone(),
+            Course::TakeDown | Course::Remove => None,
+        },
         conditions,
         ..derived(before)
     }
@@ -176,7 +181,7 @@ fn phase(findings: &Findings<'_>, ready: bool) -> &'static str {
         Progress::Waiting(..) if settled.course == Course::Wait => "Pending",
         Progress::Waiting(..) => "Waiting",
         Progress::Removing(_) => "Removing",
-        Progress::Removed if matches!(settled.wanted.reason, "Draft" | "Triggered" | "Wished") => "Waiting",
+        Progress::Removed if matches!(settled.wanted.reason, "Draft" | "Bot" | "NotTriggered" | "Triggered" | "Wished") => "Waiting",
         Progress::Removed => "Removed",
     }
 }
@@ -278,7 +283,7 @@ mod tests {
     }
 
     fn settled(course: Course, reason: &'static str) -> Settled {
-        Settled { course, wanted: Observation::new(WANTED, true, reason, ""), approved: None, expires_at: None }
+        Settled { course, wanted: Observation::new(WANTED, true, reason, ""), approved: None, trusted: None, expires_at: None }
     }
 
     fn with_service(ready: bool) -> PreviewEnvironmentStatus {

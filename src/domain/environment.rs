@@ -8,9 +8,9 @@ use kube::ResourceExt;
 
 use super::lifetime::parse_ttl;
 use super::names::Subject;
-use super::{EnvironmentName, ImageRef, RepoName, Revision};
+use super::{Baseline, EnvironmentName, ImageRef, RepoName, Revision};
 use crate::api;
-use crate::api::baseline::ForgeKind;
+use crate::api::baseline::{ForgeKind, Forks};
 use crate::api::environment::{Activity, Approval, Command, ImageOverride, Refresh, SourceState, Target, Wish};
 
 /// A validated PreviewEnvironment: facts and wishes, without what we derived before.
@@ -131,6 +131,11 @@ impl Environment {
     /// The source that the environment is named after: the first.
     pub fn main_source(&self) -> Option<&Source> {
         self.sources.first()
+    }
+
+    /// Whether it is for a change from outside that runs without an approval, apart from everything.
+    pub fn is_isolated(&self, baseline: &Baseline) -> bool {
+        baseline.trust.forks == Forks::Isolated && self.sources.iter().any(|source| source.foreign)
     }
 
     /// What a wish asks for that no source answers yet, or that was asked again since.

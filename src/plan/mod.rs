@@ -95,7 +95,7 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
     stages.retain(|stage| !stage.is_empty());
     let hooks = hooks::plan(snapshot, &stages, &context);
     let stalled = [workloads::stalled(snapshot, &decisions, images), hooks.stalled].concat();
-    let missing = secrets::missing(snapshot, &planned(&selection.cloned, &decisions));
+    let missing = secrets::missing(snapshot, target, &planned(&selection.cloned, &decisions));
     warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
     warnings.extend(expose::warnings(&selection.cloned, target));
     warnings.extend(overrides::unused_images(&selection.cloned, images));

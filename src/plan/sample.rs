@@ -152,6 +152,7 @@ pub struct World {
     pub images: ResolvedImages,
     baseline: Baseline,
     seed: Option<Seed>,
+    isolated: bool,
     held: HashSet<String>,
     recorded: HashSet<String>,
 }
@@ -200,6 +201,7 @@ impl World {
             images: ResolvedImages::default(),
             baseline,
             seed: Some(Seed::for_show()),
+            isolated: false,
             held: HashSet::new(),
             recorded: HashSet::new(),
         }
@@ -258,6 +260,12 @@ impl World {
         self
     }
 
+    /// It is for a change from outside that nobody approved.
+    pub fn isolated(mut self) -> Self {
+        self.isolated = true;
+        self
+    }
+
     /// The service has that seed.
     pub fn seed(mut self, seed: Seed) -> Self {
         self.seed = Some(seed);
@@ -310,6 +318,7 @@ impl World {
             uid: "uid-42",
             namespace: "shop-web-pr-42",
             baseline: &self.baseline,
+            isolated: self.isolated,
             source: None,
             seed: self.seed.as_ref(),
             held_hosts: &self.held,

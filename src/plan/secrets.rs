@@ -10,7 +10,7 @@ use super::kinds::runs_pods;
 use super::manifest::{Manifest, ObjectName};
 use super::pods::{containers, list, spec_pointer, text};
 use super::rules::is_made_for;
-use super::types::Snapshot;
+use super::types::{Snapshot, Target};
 
 /// What an object needs a Secret for.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -26,24 +26,30 @@ enum Need {
 type Uses = BTreeMap<String, BTreeSet<(Need, String)>>;
 
 /// A decision for each Secret that is used or listed and not in the snapshot.
-pub(super) fn missing(snapshot: &Snapshot, cloned: &[&Manifest]) -> Vec<Decision> {
+///
+/// An isolated environment has none, and each of those that it would have is named too.
+pub(super) fn missing(snapshot: &Snapshot, target: &Target<'_>, cloned: &[&Manifest]) -> Vec<Decision> {
     let mut uses = Uses::new();
     for object in cloned {
         for (secret, need) in needs(object) {
             uses.entry(secret.to_owned()).or_default().insert((need, object.name().to_string()));
         }
     }
-    for listed in &snapshot.missing_secrets {
+    let withheld = target.baseline.secrets.iter().filter(|_| target.isolated).map(|rule| &rule.name);
+    for listed in snapshot.missing_secrets.iter().chain(withheld) {
         uses.entry(listed.clone()).or_default();
     }
-    let there = |name: &str| snapshot.objects.iter().any(|o| o.kind() == "Secret" && o.text("/metadata/name") == Some(name));
-    let listed = |name: &String| snapshot.missing_secrets.contains(name);
-    let absent = uses.iter().filter(|(name, _)| !there(name));
-    absent.map(|(name, users)| left_out(name, listed(name), users)).collect()
+    let named = |name: &str| snapshot.objects.iter().any(|o| o.kind() == "Secret" && o.text("/metadata/name") == Some(name));
+    let what = |name: &String| match () {
+        () if target.isolated => "a change from a fork gets no Secrets (trust.forks: Isolated)",
+        () if snapshot.missing_secrets.contains(name) => "is listed in clone.secrets and is not in the baseline",
+        () => "not in clone.secrets",
+    };
+    let absent = uses.iter().filter(|(name, _)| target.isolated || !named(name));
+    absent.map(|(name, users)| left_out(name, what(name), users)).collect()
 }
 
-fn left_out(name: &str, listed: bool, users: &BTreeSet<(Need, String)>) -> Decision {
-    let what = if listed { "is listed in clone.secrets and is not in the baseline" } else { "not in clone.secrets" };
+fn left_out(name: &str, what: &str, users: &BTreeSet<(Need, String)>) -> Decision {
     let of = |need: Need| users.iter().filter(move |(n, _)| *n == need).map(|(_, user)| user.as_str()).collect::<Vec<_>>();
     let clauses = [Need::Start, Need::Pull, Need::Guard].map(|need| clause(need, &of(need)));
     let clauses: Vec<_> = clauses.into_iter().flatten().collect();
@@ -113,6 +119,7 @@ fn guard_secret(ingress: &Manifest) -> Option<&str> {
 mod tests {
     use serde_json::json;
 
+    use crate::domain::baseline::SecretRule;
     use crate::plan::sample::{World, deployment, object};
 
     const SPEC: &str = "/spec/template/spec";
@@ -159,6 +166,24 @@ mod tests {
                 format!("Secret/unused left out: {there}")
             ]
         );
+    }
+
+    #[test]
+    fn an_isolated_environment_has_no_secret_and_says_who_would_need_one() {
+        let web = deployment("web")
+            .with(&format!("{SPEC}/containers/0/envFrom"), json!([{"secretRef": {"name": "db"}}, {"secretRef": {"name": "unlisted"}}]));
+        let listed = ["db", "made"].map(SecretRule::copy_of).to_vec();
+        let world = World::of([web, object("v1", "Secret", "db")]).baseline(|b| b.secrets = listed).isolated();
+        let said = world.plan().said();
+        let why = "a change from a fork gets no Secrets (trust.forks: Isolated)";
+        for (name, users) in [
+            ("db", " (used by Deployment/web: it will not start without it)"),
+            ("made", ""),
+            ("unlisted", " (used by Deployment/web: it will not start without it)"),
+        ] {
+            assert!(said.contains(&format!("Secret/{name} left out: {why}{users}")), "{said:#?}");
+        }
+        assert!(world.plan().objects().all(|o| o.kind() != "Secret"));
     }
 
     #[test]

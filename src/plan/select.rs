@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::book::RuleBook;
 use super::decision::{Decision, LeftOutReason};
 use super::isolation::is_taken;
-use super::kinds::{is_cloned, not_cloned};
+use super::kinds::{is_cloned, is_kind, not_cloned};
 use super::leave_out::Facts;
 use super::leave_out::dangling::{Family, dangling, family};
 use super::manifest::{Manifest, ObjectName};
@@ -37,7 +37,9 @@ pub(super) fn select_by<'a>(book: &RuleBook, snapshot: &'a Snapshot, target: &Ta
     let taken = |object: &Manifest| is_taken(&object.name()).then(|| LeftOutReason::Because(TAKEN.to_owned()));
     let by_rule = |object: &Manifest| book.leave_out.iter().find_map(|rule| (rule.reason)(object, &facts));
     let reason = |object: &Manifest| unknown(object).or_else(|| taken(object)).or_else(|| by_rule(object));
-    let (able, mut left_out) = split(snapshot.objects.iter().collect(), reason);
+    // Secrets of an isolated environment are decided on with who needs them, listed or not (`secrets::missing`).
+    let objects = snapshot.objects.iter().filter(|o| !(target.isolated && is_kind(o, "", "Secret")));
+    let (able, mut left_out) = split(objects.collect(), reason);
     // Only now, since the copy of an object whose owner is not cloned stands alone.
     let owners: HashSet<_> = able.iter().map(|o| family(&o.name())).collect();
     let (able, owned) = split(able, |object| made_by(object, &owners));

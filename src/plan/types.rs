@@ -46,6 +46,8 @@ pub struct Target<'a> {
     pub namespace: &'a str,
     /// Its Baseline, with every rule that a team set.
     pub baseline: &'a Baseline,
+    /// Whether it is for a change from outside that nobody approved: it gets no Secrets, no way out, and half the quota.
+    pub isolated: bool,
     /// What it is for, as far as that is known: templates name it.
     pub source: Option<&'a Source>,
     /// What `clone.secrets[].generate` follows from, where the service has a seed.

@@ -23,17 +23,12 @@ use super::{SECRET, double, file, fits_what_github_publishes};
 
 /// What was to be recorded.
 #[derive(Default)]
-pub(super) struct Notebook(Mutex<Vec<Fact>>, Mutex<Vec<CommandFact>>);
+pub(super) struct Notebook(Mutex<Vec<Fact>>);
 
 impl Notebook {
     /// The facts until now, which are forgotten.
     pub(super) fn facts(&self) -> Vec<Fact> {
         std::mem::take(&mut *self.0.lock().unwrap())
-    }
-
-    /// The commands until now, which are forgotten.
-    pub(super) fn commands(&self) -> Vec<CommandFact> {
-        std::mem::take(&mut *self.1.lock().unwrap())
     }
 }
 

@@ -1,7 +1,11 @@
-//! Pull requests from outside: nothing of them runs.
+//! Pull requests from outside: nothing of them runs that nobody let.
 
 use github_double::{Action, Open};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use preview_env::api::conditions::{APPROVED, ConditionStatus};
+use serde_json::json;
 
 use crate::shop::{Pull, Shop, story};
 
@@ -53,6 +57,63 @@ fn a_branch_whose_repository_is_gone_is_treated_as_a_fork() {
         pull.wait_for_condition(APPROVED, ConditionStatus::False, "Fork").await?;
         pull.wait_for_comment(|body| body.contains("comes from a fork")).await?;
         assert!(!pull.has_namespace().await?);
+        Ok(())
+    });
+}
+
+async fn approve(pull: &Pull<'_>, revision: &str) -> anyhow::Result<()> {
+    let approval = json!({"spec": {"approval": {"revision": revision, "actor": "ann", "at": chrono::Utc::now().to_rfc3339()}}});
+    pull.shop.environments().patch(&pull.name(), &PatchParams::default(), &Patch::Merge(approval)).await?;
+    Ok(())
+}
+
+#[test]
+fn one_commit_of_a_fork_runs_after_an_approval_and_the_next_one_waits() {
+    story(|world| async move {
+        let shop = Shop::open(world, "approved").await?;
+        world.github.add_user("giver");
+        let fork = world.github.fork(&shop.repository, "giver")?;
+        let pull = opened_from_a_fork(&shop, &fork, "giver").await?;
+        pull.wait_for_condition(APPROVED, ConditionStatus::False, "Fork").await?;
+        let first = pull.revision()?;
+        approve(&pull, &first).await?;
+        pull.wait_until_ready().await?;
+
+        let push = Action::PushTo { repo: shop.repository.clone(), number: pull.number, by: "giver".to_owned(), force: false };
+        world.github.advance(chrono::TimeDelta::seconds(1));
+        world.github.perform(push).await?;
+        let second = pull.revision()?;
+        let why = pull.wait_for_condition(APPROVED, ConditionStatus::False, "Fork").await?;
+        assert!(why.contains(&second[..7]) && why.ends_with(&format!("what runs is {}", &first[..7])), "{why}");
+        let status = pull.environment().await?.status.unwrap_or_default();
+        assert_eq!((status.revision.as_ref(), status.namespace.is_some()), (Some(&first), true), "what was approved goes on");
+        assert!(status.images.iter().all(|image| !image.tag.contains(&second[..7])), "and nothing is asked about the next");
+
+        approve(&pull, &second).await?;
+        pull.wait_until_ready().await?;
+        Ok(())
+    });
+}
+
+#[test]
+fn what_nobody_approved_can_run_apart_from_everything() {
+    story(|world| async move {
+        let shop = Shop::with(world, "isolated", |spec| spec["trust"] = json!({"forks": "Isolated"})).await?;
+        world.github.add_user("unknown");
+        let fork = world.github.fork(&shop.repository, "unknown")?;
+        let pull = opened_from_a_fork(&shop, &fork, "unknown").await?;
+        pull.wait_for_condition(APPROVED, ConditionStatus::True, "Isolated").await?;
+        let status = pull.wait_until_ready().await?;
+        let reason = status.left_out.iter().find(|l| l.kind == "Secret" && l.name == "listed").map(|l| l.why.clone());
+        assert!(reason.is_some_and(|why| why.contains("trust.forks: Isolated")), "{:?}", status.left_out);
+
+        let (admin, namespace) = (world.admin.clone(), pull.namespace());
+        let secrets = Api::<Secret>::namespaced(admin.clone(), &namespace).list(&ListParams::default()).await?;
+        assert!(secrets.items.is_empty(), "{:?}", secrets.items);
+        let marked = Api::<Namespace>::all(admin.clone()).get(&namespace).await?.metadata.labels.unwrap_or_default();
+        assert_eq!(marked.get("preview-env.dev/trust").map(String::as_str), Some("isolated"));
+        let policy = Api::<NetworkPolicy>::namespaced(admin, &namespace).get("preview-env-isolation").await?;
+        assert_eq!(policy.spec.and_then(|s| s.egress).map(|egress| egress.len()), Some(2), "DNS and itself");
         Ok(())
     });
 }

@@ -25,6 +25,7 @@ mod refused;
 mod requests;
 mod shop;
 mod table;
+mod triggers;
 mod trust;
 mod upkeep;
 mod values;

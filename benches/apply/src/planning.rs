@@ -27,6 +27,7 @@ pub fn measure() -> Result<Vec<f64>> {
         uid: "00000000-0000-0000-0000-000000000042",
         namespace: "shop-web-pr-42",
         baseline: &baseline,
+        isolated: false,
         source: None,
         seed: None,
         held_hosts: &none,

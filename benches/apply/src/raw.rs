@@ -90,6 +90,7 @@ impl Raw {
             uid: &environment.uid,
             namespace,
             baseline: &self.baseline,
+            isolated: false,
             source: environment.main_source(),
             seed: None,
             held_hosts: &HashSet::new(),

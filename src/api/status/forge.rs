@@ -45,6 +45,9 @@ pub struct PathsAnswer {
 pub struct LabelAnswer {
     /// The label.
     pub label: String,
+    /// Of the fact that the forge stated at that time: with a later one somebody else may have set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<DateTime<Utc>>,
     /// Who set it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
@@ -53,6 +56,27 @@ pub struct LabelAnswer {
     /// Why not, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// By what right what is there was made.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trusted {
+    /// The right.
+    pub right: Right,
+    /// The last commit that was let run.
+    pub revision: String,
+}
+
+/// Why something may run.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Right {
+    /// The change is in the repository itself.
+    SameRepository,
+    /// Somebody approved that commit of a fork.
+    Approved,
+    /// It comes from a fork and runs apart from everything.
+    Isolated,
 }
 
 /// What came of a command.

@@ -116,6 +116,7 @@ impl Wished {
             uid: &environment.uid,
             namespace: &namespace,
             baseline: &baseline,
+            isolated: environment.is_isolated(&baseline),
             source: environment.main_source(),
             seed: Some(&seed),
             held_hosts: &held_hosts,

@@ -132,6 +132,7 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
         uid: super::environment::NO_UID,
         namespace: &namespace,
         baseline,
+        isolated: false,
         source: None,
         seed: None,
         held_hosts: &none,

@@ -183,6 +183,7 @@ fn an_environment_is_told_with_its_images_first() {
         uid: "u",
         namespace: "shop-web-pr-42",
         baseline: &baseline,
+        isolated: false,
         source: None,
         seed: None,
         held_hosts: &none,

@@ -82,6 +82,13 @@ pub struct Limits {
     pub max: Amounts,
 }
 
+impl Limits {
+    /// What a container gets where a quota stands and the Baseline says nothing.
+    pub fn usual() -> Self {
+        Self { default_request: DEFAULT_REQUEST.map(|(name, amount)| (name.to_owned(), amount)).into(), ..Self::default() }
+    }
+}
+
 /// Who may do what in the environments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Access {

@@ -128,8 +128,17 @@ pub struct Repository {
     pub trigger: Option<Trigger>,
     /// Its number, where the forge was asked.
     pub id: Option<i64>,
+    /// Its name on the forge now, where that is another one.
+    pub renamed: Option<RepoName>,
     /// Whether only its members may read it; it counts as public until the forge was asked.
     pub private: bool,
+}
+
+impl Repository {
+    /// Its name on the forge, as far as that is known.
+    pub fn current(&self) -> &RepoName {
+        self.renamed.as_ref().unwrap_or(&self.name)
+    }
 }
 
 /// One image and how the tag of a change's build is made.
@@ -272,7 +281,8 @@ fn read_repository(index: usize, listed: &api::baseline::Repository, known: &[Re
     let trigger = listed.trigger.as_ref().map(|trigger| Trigger::read(&format!("{path}.trigger"), trigger)).transpose()?;
     let found = known.iter().find(|k| k.forge == listed.forge && k.name == listed.name);
     let (id, private) = (found.map(|k| k.id), found.is_some_and(|k| k.private));
-    Ok(Repository { forge: listed.forge, name, alias, images: images.collect::<Result<_, _>>()?, trigger, id, private })
+    let renamed = found.and_then(|k| k.renamed.as_ref()?.parse().ok());
+    Ok(Repository { forge: listed.forge, name, alias, images: images.collect::<Result<_, _>>()?, trigger, id, renamed, private })
 }
 
 fn read_image(path: &str, listed: &api::baseline::Image) -> Result<ImageRule, InvalidBaseline> {

@@ -31,8 +31,18 @@ pub struct Gap {
 pub fn baseline_gaps(snapshot: &Snapshot, baseline: &Baseline, is_listed: impl Fn(&str) -> bool) -> BaselineGaps {
     let (name, none) = (EnvironmentName::recorded("any"), HashSet::new());
     let (source, seed) = (None, None);
-    let target =
-        Target { environment: &name, uid: "", namespace: "", baseline, source, seed, held_hosts: &none, recorded_hosts: &none, run: "" };
+    let target = Target {
+        environment: &name,
+        uid: "",
+        namespace: "",
+        baseline,
+        isolated: false,
+        source,
+        seed,
+        held_hosts: &none,
+        recorded_hosts: &none,
+        run: "",
+    };
     let selection = select(snapshot, &target);
     // The rules change nothing that is looked at here, and cost a thousand times more.
     let planned = selection.cloned.iter().map(|m| Planned { manifest: (*m).clone(), hash: String::new(), source: None });

@@ -12,20 +12,24 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// A RoleBinding for each role that somebody gets. The name is the role's, since a RoleBinding cannot change its role.
 pub fn bindings(context: &Context<'_>) -> Vec<Extra> {
     let access = &context.target.baseline.isolation.access;
+    let isolated = context.target.isolated;
+    // Whoever may edit could open what is closed for what nobody approved.
+    let given = |role: Role| if isolated { Role::View } else { role };
     let binding = |role: Role| {
-        let subjects: Vec<&Subject> = access.iter().filter(|a| a.role == role).map(|a| &a.subject).collect();
-        (!subjects.is_empty()).then(|| binding(role, &subjects))
+        let subjects: Vec<&Subject> = access.iter().filter(|a| given(a.role) == role).map(|a| &a.subject).collect();
+        (!subjects.is_empty()).then(|| binding(role, &subjects, isolated))
     };
     [Role::View, Role::Edit].into_iter().filter_map(binding).collect()
 }
 
-fn binding(role: Role, subjects: &[&Subject]) -> Extra {
+fn binding(role: Role, subjects: &[&Subject], isolated: bool) -> Extra {
     let cluster_role = cluster_role(role);
     let mut manifest = object("rbac.authorization.k8s.io/v1", "RoleBinding", &format!("{OWN_PREFIX}{cluster_role}"));
     manifest.set(&[], "roleRef", json!({"apiGroup": RBAC, "kind": "ClusterRole", "name": cluster_role}));
     manifest.set(&[], "subjects", subjects.iter().map(|s| subject(s)).collect());
     let names: Vec<String> = subjects.iter().map(|s| s.name.clone()).collect();
-    Extra { manifest, why: format!("access: {} may {cluster_role}", names.join(", ")) }
+    let only = if isolated { ", and nobody may edit, since the change comes from a fork (trust.forks: Isolated)" } else { "" };
+    Extra { manifest, why: format!("access: {} may {cluster_role}{only}", names.join(", ")) }
 }
 
 /// The ClusterRoles that every Kubernetes has.
@@ -70,5 +74,15 @@ mod tests {
         assert_eq!(made.find("RoleBinding/preview-env-edit").value()["subjects"][0]["name"], "ann");
         let nobody = World::of([]).baseline(|b| b.isolation = isolation_of(json!({}))).plan();
         assert!(nobody.objects().all(|o| o.kind() != "RoleBinding"));
+    }
+
+    #[test]
+    fn nobody_edits_what_nobody_approved() {
+        let ann = json!({"kind": "User", "name": "ann"});
+        let access = json!({"access": [{"subject": ann, "role": "Edit"}]});
+        let made = World::of([]).baseline(|b| b.isolation = isolation_of(access)).isolated().plan();
+        assert_eq!(made.find("RoleBinding/preview-env-view").value()["subjects"][0]["name"], "ann");
+        assert!(made.objects().all(|o| o.name().name != "preview-env-edit"));
+        assert!(made.said().iter().any(|line| line.contains("nobody may edit")), "{:?}", made.said());
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::demand::{amounts, filled_in, loads};
+use super::quota::given;
 use super::{Extra, object, written};
 use crate::api::names::OWN_OBJECT;
 use crate::domain::baseline::isolation::{Amounts, Limits};
@@ -28,9 +29,10 @@ pub fn limit_range(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra
 /// The limits of the Baseline, and where its quota counts limits that nobody gives, a share of what is left for each
 /// container without one: a quota refuses what has none.
 pub fn effective(planned: &[&Manifest], context: &Context<'_>) -> Option<Limits> {
-    let isolation = &context.target.baseline.isolation;
-    let mut limits = isolation.limits.clone()?;
-    for (key, hard) in isolation.quota.iter().flatten() {
+    let usual = context.target.isolated.then(Limits::usual);
+    let mut limits = context.target.baseline.isolation.limits.clone().or(usual)?;
+    let given = given(context).unwrap_or_default();
+    for (key, hard) in &given {
         if let Some(resource) = key.strip_prefix("limits.").filter(|resource| !limits.default.contains_key(*resource))
             && let Some(amount) = share(planned, &limits, (resource, *hard))
         {

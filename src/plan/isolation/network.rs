@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Extra, object};
 use crate::api::baseline::isolation::PeerPort;
 use crate::api::names::{LABEL_INGRESS, OWN_OBJECT};
-use crate::domain::baseline::isolation::{Ends, Peer};
+use crate::domain::baseline::isolation::{Ends, Network, Peer};
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
 use crate::plan::pods::text;
@@ -40,7 +40,9 @@ const USUAL_INGRESS: [&str; 13] = [
 
 /// The policy, where the Baseline wants one.
 pub fn policy(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
-    let network = context.target.baseline.isolation.network.as_ref()?;
+    let (isolated, closed) = (context.target.isolated, Network::default());
+    let network = context.target.baseline.isolation.network.as_ref().or(isolated.then_some(&closed))?;
+    let opened: &[Peer] = if isolated { &[] } else { &network.egress };
     let gateways = gateways(planned, &context.target.baseline.namespace);
     let is_served = planned.iter().any(|o| is_route(o));
     let usual = is_served && network.ingress_from.is_empty();
@@ -54,7 +56,7 @@ pub fn policy(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
         ingress.push(json!({"from": [named(&names), {"namespaceSelector": {"matchLabels": {LABEL_INGRESS: "true"}}}]}));
     }
     let mut egress = vec![json!({"to": [{"podSelector": {}}]}), dns()];
-    egress.extend(network.egress.iter().map(|peer| rule("to", peer)));
+    egress.extend(opened.iter().map(|peer| rule("to", peer)));
     let mut manifest = object("networking.k8s.io/v1", "NetworkPolicy", OWN_OBJECT);
     let spec = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": egress});
     manifest.set(&[], "spec", spec);
@@ -63,7 +65,11 @@ pub fn policy(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
         () if network.ingress_from.is_empty() && gateways.is_empty() => "no requests come from outside",
         () => "requests come from where isolation.ingressFrom or the gateway says",
     };
-    let out = if network.egress.is_empty() { "nothing else" } else { "what isolation.egress opens" };
+    let out = match () {
+        () if isolated => "nothing else, since the change comes from a fork (trust.forks: Isolated)",
+        () if opened.is_empty() => "nothing else",
+        () => "what isolation.egress opens",
+    };
     Some(Extra { manifest, why: format!("pods reach each other, DNS and {out}; {within}") })
 }
 
@@ -175,6 +181,18 @@ mod tests {
         let except = json!(["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32"]);
         let ports = json!([{"port": 443, "endPort": 444, "protocol": "TCP"}]);
         assert_eq!(spec["egress"][2], json!({"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": except}}], "ports": ports}));
+    }
+
+    #[test]
+    fn what_nobody_approved_reaches_itself_and_dns_whatever_the_baseline_opens() {
+        let open = json!({"egress": [{"cidr": "0.0.0.0/0"}]});
+        for isolation in [open, json!({"networkPolicy": "None"})] {
+            let made = World::of([ingress()]).baseline(|b| b.isolation = isolated(isolation)).isolated().plan();
+            let spec = &made.find("NetworkPolicy/preview-env-isolation").value()["spec"];
+            assert_eq!(spec["egress"], json!([{"to": [{"podSelector": {}}]}, super::dns()]));
+            assert_eq!(spec["ingress"].as_array().unwrap().len(), 2, "it can be looked at");
+            assert!(made.said().iter().any(|line| line.contains("nothing else, since the change comes from a fork")), "{:?}", made.said());
+        }
     }
 
     #[test]

@@ -27,13 +27,31 @@ const MORE_STORAGE: Quantity = Quantity::mebi(10 * 1024);
 
 /// The quota, where the Baseline wants one.
 pub fn quota(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
-    let given = context.target.baseline.isolation.quota.as_ref()?;
+    let given = given(context)?;
     let loads = all(planned, context);
-    let hard = hard(&loads, given);
+    let hard = hard(&loads, &given, context.target.isolated);
     let mut manifest = object("v1", "ResourceQuota", OWN_OBJECT);
     manifest.set(&[], "spec", json!({"hard": written(&hard)}));
-    let why = narrow(&loads, &hard).unwrap_or_else(|| "a bound for what it can use, with room for updates".to_owned());
-    Some(Extra { manifest, why })
+    let usual = || match context.target.isolated {
+        true => "half of what others get, since the change comes from a fork (trust.forks: Isolated)".to_owned(),
+        false => "a bound for what it can use, with room for updates".to_owned(),
+    };
+    Some(Extra { manifest, why: narrow(&loads, &hard).unwrap_or_else(usual) })
+}
+
+/// What the Baseline gives, where there is a quota: half of it for what nobody approved, which has one in any case.
+pub(super) fn given(context: &Context<'_>) -> Option<Amounts> {
+    let given = context.target.baseline.isolation.quota.as_ref();
+    if context.target.isolated { Some(halved(given.cloned().unwrap_or_default())) } else { given.cloned() }
+}
+
+/// What is counted stays a whole number.
+fn halved(mut amounts: Amounts) -> Amounts {
+    for (name, amount) in &mut amounts {
+        let half = amount.share(2);
+        *amount = if name.ends_with("cpu") { half } else { half.in_steps_of(Quantity::whole(1)) };
+    }
+    amounts
 }
 
 fn all(planned: &[&Manifest], context: &Context<'_>) -> Vec<Load> {
@@ -42,7 +60,7 @@ fn all(planned: &[&Manifest], context: &Context<'_>) -> Vec<Load> {
 }
 
 /// What is computed, with what the Baseline gives in its place.
-fn hard(loads: &[Load], given: &Amounts) -> Amounts {
+fn hard(loads: &[Load], given: &Amounts, isolated: bool) -> Amounts {
     let most = |name: &str, more: Quantity| {
         let one = |load: &Load| load.each.get(name).copied().unwrap_or_default() * (load.times + load.surge);
         (name.to_owned(), loads.iter().map(one).sum::<Quantity>() * ROOM + more)
@@ -57,6 +75,9 @@ fn hard(loads: &[Load], given: &Amounts) -> Amounts {
     if !loads.iter().any(|load| load.unbounded) {
         hard.extend([most("pods", MORE_PODS), most("requests.cpu", MORE_CPU), most("requests.memory", MORE_MEMORY)]);
     }
+    if isolated {
+        hard = halved(hard);
+    }
     for name in given.keys() {
         // Two names of one thing.
         hard.remove(&format!("requests.{name}"));
@@ -68,19 +89,19 @@ fn hard(loads: &[Load], given: &Amounts) -> Amounts {
 /// Why each of the planned objects that find no room in the quota or the LimitRange would be refused. What the branch
 /// builds has room first.
 pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> BTreeMap<ObjectName, Refusal> {
-    let isolation = &context.target.baseline.isolation;
     let mut planned: Vec<&Manifest> = stages.iter().flatten().map(|planned| &planned.manifest).collect();
     let limits = limit_range::effective(&planned, context);
     planned.sort_by_key(|object| !is_built(object, context.images));
     let mut refused = BTreeMap::new();
-    let mut left = isolation.quota.clone().unwrap_or_default();
+    let given = given(context);
+    let mut left = given.clone().unwrap_or_default();
     for object in planned {
         let range = limits.as_ref().and_then(|limits| limit_range::refusal(&Template::of(object)?, limits));
         // What is computed has room by itself, so most often nothing has to be counted here.
         let loads = if left.is_empty() { Vec::new() } else { loads(object, limits.as_ref()) };
         let range = range.map(|why| Refusal { why, mend: "raise isolation.limitRange, or lower clone.resources".to_owned() });
         let quota = || Some(Refusal { why: too_much(&loads, &left)?, mend: "raise isolation.quota, or lower clone.resources".to_owned() });
-        let public = || isolation.quota.as_ref().and_then(|given| public(object, given));
+        let public = || given.as_ref().and_then(|given| public(object, given));
         match range.or_else(public).or_else(quota) {
             Some(refusal) => drop(refused.insert(object.name(), refusal)),
             None => take(&loads, &mut left),
@@ -255,5 +276,21 @@ mod tests {
             |name: &str| object("v1", "PersistentVolumeClaim", name).with("/spec/resources", json!({"requests": {"storage": "2Gi"}}));
         let said = made(vec![claim("a"), claim("b")], &json!({"requests.storage": "3Gi"})).said();
         assert!(said[3].contains("asks for 2Gi of requests.storage (spec.resources), and isolation.quota has 1Gi left"), "{said:?}");
+    }
+
+    #[test]
+    fn what_nobody_approved_gets_half_and_has_a_quota_in_any_case() {
+        let hard = |isolation: Value, isolated_too: bool| {
+            let world = World::of([requesting("web", "200m")]).baseline(|b| b.isolation = isolated(isolation));
+            let made = if isolated_too { world.isolated().plan() } else { world.plan() };
+            made.find("ResourceQuota/preview-env-isolation").value()["spec"]["hard"].clone()
+        };
+        let (whole, half) = (hard(json!({}), false), hard(json!({}), true));
+        assert_eq!((&whole["requests.cpu"], &half["requests.cpu"]), (&json!("1800m"), &json!("900m")));
+        assert_eq!((&whole["pods"], &half["pods"]), (&json!("14"), &json!("7")));
+        assert_eq!(hard(json!({"quota": {"mode": "None"}}), true), half);
+        let given = json!({"quota": {"hard": {"pods": "5", "requests.cpu": "1"}}});
+        let half = hard(given, true);
+        assert_eq!((&half["pods"], &half["requests.cpu"]), (&json!("2"), &json!("500m")));
     }
 }

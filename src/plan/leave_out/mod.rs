@@ -14,6 +14,7 @@ mod going;
 mod guards;
 mod hand_filled;
 mod ingresses;
+mod isolated;
 mod jobs;
 mod opt_in;
 mod records;
@@ -50,6 +51,7 @@ pub(super) const LEAVE_OUT: &[LeaveOut] = &[
     because_of("going", going::reason),
     // What the team chose by kind, name and labels.
     because_of("excluded", |object, facts| excluded(object, facts.target.baseline)),
+    because_of("isolated", isolated::reason),
     because_of("jobs", jobs::reason),
     because_of("opt_in", opt_in::reason),
     because_of("everywhere", everywhere::reason),

@@ -1,0 +1,139 @@
+//! Whether a fact is still what the forge says. Deliveries overtake each other: one that says "opened" may come after a
+//! close, and two of one second have no order. The forge knows, and also whether a change really comes from the repository
+//! itself. A push has no exact time, so its branch is read again.
+
+use super::LookupError;
+use crate::api::Source;
+use crate::api::environment::SourceState;
+use crate::domain::Baseline;
+use crate::domain::baseline::Repository;
+use crate::domain::environment::Source as KnownSource;
+use crate::domain::names::Subject;
+use crate::forge::{Branch, Forge, ForgeError, PullRequest};
+
+/// What the forge says instead, if it says something else and nothing older.
+pub(super) async fn confirm(forge: &dyn Forge, baseline: &Baseline, known: &KnownSource) -> Result<Option<Source>, LookupError> {
+    let Some(repository) = baseline.repository_by(known.forge, known.repository_id, &known.repository) else { return Ok(None) };
+    let source = match &known.subject {
+        Subject::Pull(number) => {
+            let pull = forge.pull_request(repository.current(), *number).await?;
+            (!is_confirmed(known, &pull)).then(|| pull.to_source(known.forge, None))
+        }
+        Subject::Branch(name) => match forge.branch(repository.current(), name).await {
+            Ok(branch) => (!is_at(known, &branch)).then(|| branch.to_source(known.forge)),
+            Err(ForgeError::NotFound(what)) => Some(gone(forge, (repository, known), what).await?),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    Ok(source.map(|source| Source { repository: known.repository.as_str().to_owned(), ..source }))
+}
+
+/// Nothing is found for many reasons. A branch alone is gone where its repository is still there.
+async fn gone(forge: &dyn Forge, (repository, known): (&Repository, &KnownSource), what: String) -> Result<Source, LookupError> {
+    let facts = forge.repository(repository.current()).await?;
+    let Some(name) = known.branch.clone().filter(|_| facts.id == known.repository_id) else {
+        return Err(ForgeError::NotFound(what).into());
+    };
+    let branch = Branch {
+        repository_id: known.repository_id,
+        repository: known.repository.clone(),
+        name,
+        revision: known.revision.clone(),
+        observed_at: known.observed_at,
+    };
+    Ok(Source { state: SourceState::Gone, ..branch.to_source(known.forge) })
+}
+
+fn is_confirmed(known: &KnownSource, pull: &PullRequest) -> bool {
+    says(known, pull) || pull.repository_id != known.repository_id || pull.updated_at < known.observed_at
+}
+
+/// Whether a fact says the same of a pull request as the forge does, in all that decides over an environment.
+fn says(known: &KnownSource, pull: &PullRequest) -> bool {
+    let foreign = pull.head_repository_id != Some(pull.repository_id);
+    let sorted = |labels: &[String]| {
+        let mut labels = labels.to_vec();
+        labels.sort();
+        labels
+    };
+    pull.state == known.state
+        && pull.revision == known.revision
+        && pull.draft == known.draft
+        && foreign == known.foreign
+        && known.base_branch.as_ref() == Some(&pull.base_branch)
+        && sorted(&pull.labels) == sorted(&known.labels)
+}
+
+fn is_at(known: &KnownSource, branch: &Branch) -> bool {
+    branch.revision == known.revision || branch.repository_id != known.repository_id || branch.observed_at < known.observed_at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Fake, baseline, known, known_branch, pull};
+    use super::*;
+    use crate::forge::RepositoryFacts;
+    use serde_json::json;
+
+    fn not_found() -> ForgeError {
+        ForgeError::NotFound("the branch".into())
+    }
+
+    #[test]
+    fn a_fact_that_hides_a_fork_is_not_what_the_forge_says() {
+        assert!(says(&known(&pull()), &pull()));
+        assert!(says(&known(&PullRequest { head_repository_id: Some(8), ..pull() }), &PullRequest { head_repository_id: None, ..pull() }));
+        for other in [
+            PullRequest { head_repository_id: Some(8), ..pull() },
+            PullRequest { head_repository_id: None, ..pull() },
+            PullRequest { state: SourceState::Closed, ..pull() },
+            PullRequest { revision: "b".repeat(40).parse().unwrap(), ..pull() },
+            PullRequest { draft: true, ..pull() },
+            PullRequest { base_branch: "next".into(), ..pull() },
+            PullRequest { labels: vec!["preview".into()], ..pull() },
+        ] {
+            assert!(!says(&known(&pull()), &other), "{other:?}");
+        }
+        let labels = |labels: &[&str]| PullRequest { labels: labels.iter().map(ToString::to_string).collect(), ..pull() };
+        assert!(says(&known(&labels(&["a", "b"])), &labels(&["b", "a"])), "labels have no order");
+    }
+
+    #[tokio::test]
+    async fn what_the_forge_says_otherwise_is_recorded_unless_it_is_older() {
+        let baseline = baseline(json!({}));
+        let pushed = PullRequest { revision: "b".repeat(40).parse().unwrap(), ..pull() };
+        let older = PullRequest { updated_at: "2026-01-02T03:04:04Z".parse().unwrap(), ..pushed.clone() };
+        let other = PullRequest { repository_id: 8, ..pushed.clone() };
+        for (answer, recorded) in [(pull(), false), (pushed, true), (older, false), (other, false)] {
+            let forge = Fake { pull: Some(answer.clone()), ..Fake::default() };
+            let source = confirm(&forge, &baseline, &known(&pull())).await.unwrap();
+            assert_eq!(source.as_ref().map(|s| s.revision.clone()), recorded.then(|| "b".repeat(40)), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_branch_is_read_again_and_gone_only_where_its_repository_is_there() {
+        let baseline = baseline(json!({"trigger": {"branches": ["login"]}}));
+        let known = known_branch();
+        let branch = |revision: char, at: &str| Branch {
+            repository_id: 7,
+            repository: "acme/web".parse().unwrap(),
+            name: "login".into(),
+            revision: revision.to_string().repeat(40).parse().unwrap(),
+            observed_at: at.parse().unwrap(),
+        };
+        let facts = |id: i64| RepositoryFacts { id, name: "acme/web".parse().unwrap(), private: false };
+        let asked = async |forge: Fake| confirm(&forge, &baseline, &known).await.map(|s| s.map(|s| (s.state, s.revision)));
+        let at = "2026-01-02T03:04:06Z";
+        assert_eq!(asked(Fake { branch: Ok(branch('a', at)), ..Fake::default() }).await.unwrap(), None);
+        let pushed = asked(Fake { branch: Ok(branch('b', at)), ..Fake::default() }).await.unwrap();
+        assert_eq!(pushed, Some((SourceState::Open, "b".repeat(40))));
+        assert_eq!(asked(Fake { branch: Ok(branch('b', "2026-01-02T03:04:04Z")), ..Fake::default() }).await.unwrap(), None);
+        let gone = asked(Fake { branch: Err(not_found()), repository: Some(facts(7)), ..Fake::default() }).await.unwrap();
+        assert_eq!(gone, Some((SourceState::Gone, "a".repeat(40))));
+        for repository in [None, Some(facts(8))] {
+            let unsure = asked(Fake { branch: Err(not_found()), repository, ..Fake::default() }).await;
+            assert!(matches!(unsure, Err(LookupError::Forge(ForgeError::NotFound(_)))), "{unsure:?}");
+        }
+    }
+}
