@@ -38,8 +38,7 @@ impl Recorder for Notebook {
         std::future::ready(Ok(Recorded::Held)).boxed()
     }
 
-    fn command<'a>(&'a self, command: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
-        self.1.lock().unwrap().push(command.clone());
+    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
         std::future::ready(Ok(Recorded::Held)).boxed()
     }
 }
