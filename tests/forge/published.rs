@@ -131,19 +131,19 @@ fn damaged(payload: &Value, dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Replaces the value at that place, counted in the order of the text.
+/// Replaces the value at that place, counted in the order of the text, and gives nothing back; or what was to be put there.
 fn replace(value: &mut Value, place: &mut usize, by: Value) -> Option<Value> {
     if *place == 0 {
         *value = by;
         return None;
     }
     *place -= 1;
-    let inner: Box<dyn Iterator<Item = &mut Value>> = match value {
+    let mut inner: Box<dyn Iterator<Item = &mut Value>> = match value {
         Value::Object(fields) => Box::new(fields.values_mut()),
         Value::Array(items) => Box::new(items.iter_mut()),
         _ => return Some(by),
     };
-    inner.fold(Some(by), |left, value| left.and_then(|by| replace(value, place, by)))
+    inner.try_fold(by, |by, value| replace(value, place, by))
 }
 
 #[tokio::test(flavor = "multi_thread")]
