@@ -354,7 +354,8 @@ fn short(revision: &str) -> String {
     revision.chars().take(SHA_MIN).collect()
 }
 
-fn capital(text: &str) -> String {
+/// With a capital letter at its beginning.
+pub(super) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::effect::capital;
 use crate::api::baseline::Approvers;
 use crate::api::environment::{Command, Verb};
 use crate::domain::{Baseline, RepoName};
@@ -19,7 +20,7 @@ pub enum Trouble {
 
 impl From<ForgeError> for Trouble {
     fn from(error: ForgeError) -> Self {
-        let why = error.to_string();
+        let why = format!("{}.", capital(&error.to_string()));
         match (&error, error.class()) {
             (ForgeError::RateLimited { seconds, .. }, _) => Self::Later(Some(Duration::from_secs(*seconds)), why),
             (_, Class::Transient) => Self::Later(None, why),
@@ -42,15 +43,20 @@ pub fn needed(verb: Verb, baseline: &Baseline) -> Permission {
 pub async fn may(forge: &dyn Forge, command: &Command, baseline: &Baseline) -> Result<(), Trouble> {
     let (name, needed) = (repository(command)?, needed(command.verb, baseline));
     is_the_same(forge, command, &name).await?;
-    let has = forge.permission(&name, &command.actor).await.map_err(|error| match Trouble::from(error) {
-        Trouble::Refused(why) => Trouble::Refused(format!("Nobody can tell whether {} may: {why}.", command.actor)),
-        later @ Trouble::Later(..) => later,
-    })?;
+    let has = forge.permission(&name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
     if has >= needed {
         return Ok(());
     }
     let rule = if needed == Permission::Read { "" } else { " (trust.approvers)" };
     Err(Trouble::Refused(format!("{} has {} on {name}, and this needs {}{rule}.", command.actor, word(has), word(needed))))
+}
+
+fn in_doubt(command: &Command, error: ForgeError) -> Trouble {
+    let why = format!("Nobody can tell whether {} may: {error}.", command.actor);
+    match Trouble::from(error) {
+        Trouble::Refused(_) => Trouble::Refused(why),
+        Trouble::Later(pause, _) => Trouble::Later(pause, why),
+    }
 }
 
 /// The pull request as it is now.

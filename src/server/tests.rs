@@ -169,6 +169,12 @@ async fn an_older_fact_counts_as_held() {
 }
 
 #[tokio::test]
+async fn a_command_too_many_is_answered_and_not_asked_for_again() {
+    let world = world(vec![End::Now(Ok(Recorded::Full))]);
+    expect(&world, pull_delivery(), 202, "too many commands wait").await;
+}
+
+#[tokio::test]
 async fn what_is_not_held_is_not_acknowledged() {
     let name = || "shop/web-pr-42".to_owned();
     for (error, status, words) in [

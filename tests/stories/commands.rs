@@ -49,7 +49,7 @@ fn commands_are_carried_out_in_their_order_and_leave_nothing_behind() {
         say(&pull, DEVELOPER, "Thanks!\n\n/preview extend 48h\n/preview pin\n").await?;
         let pinned = result(&pull, 2).await?;
         assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, "it lives until the pull request is closed."));
-        let lifetime = pull.environment().await?.spec.lifetime.unwrap_or_else(|| panic!("no lifetime"));
+        let lifetime = pull.environment().await?.spec.lifetime.ok_or_else(|| anyhow::anyhow!("no lifetime"))?;
         assert!(lifetime.pinned == Some(true) && lifetime.extended_until.is_some(), "{lifetime:?}");
 
         say(&pull, DEVELOPER, "/preview image web=debug").await?;
@@ -110,7 +110,11 @@ fn who_may_not_is_told_so_and_nothing_happens() {
         say(&pull, DEVELOPER, "/preview delte").await?;
         assert_eq!(result(&pull, 2).await?.message, "There is no such command. Did you mean /preview delete?");
 
-        world.github.inject(Fault::on("GET", "/collaborators/", Failure::status(403)));
+        world.github.inject(Fault::on(
+            "GET",
+            &format!("/repos/{}/collaborators/{DEVELOPER}/permission", shop.repository),
+            Failure::status(403),
+        ));
         say(&pull, DEVELOPER, "/preview delete").await?;
         let doubt = result(&pull, 3).await?;
         assert!(doubt.message.starts_with("Nobody can tell whether dev may"), "{}", doubt.message);

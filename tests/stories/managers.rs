@@ -1,7 +1,10 @@
 //! Every part of a spec has its owner: each applies after each, and nothing is lost.
 
 use kube::api::{Api, Patch, PatchParams};
-use preview_env::api::names::{MANAGER_IMAGES, MANAGER_LIFETIME, MANAGER_REFRESH, MANAGER_WISH, manager_source};
+use preview_env::api::names::{
+    MANAGER_ACTIVITY, MANAGER_APPROVAL, MANAGER_EXTENSION, MANAGER_IMAGES, MANAGER_LIFETIME, MANAGER_PIN, MANAGER_REFRESH, MANAGER_WISH,
+    manager_image, manager_source,
+};
 use preview_env::api::{PreviewEnvironment, PreviewEnvironmentSpec};
 use serde_json::{Value, json};
 
@@ -13,7 +16,7 @@ fn source(repository_id: i64, name: &str) -> Value {
             "revision": "a".repeat(40), "observedAt": "2100-01-01T00:00:00Z"}])
 }
 
-fn parts() -> [(String, &'static str, Value); 6] {
+fn parts() -> [(String, &'static str, Value); 11] {
     [
         (manager_source("github", 1), "sources", source(1, "acme/one")),
         (manager_source("github", 2), "sources", source(2, "acme/two")),
@@ -21,6 +24,11 @@ fn parts() -> [(String, &'static str, Value); 6] {
         (MANAGER_REFRESH.to_owned(), "refresh", json!({"actor": "ann", "at": "2100-01-01T00:00:00Z"})),
         (MANAGER_LIFETIME.to_owned(), "lifetime", json!({"ttl": "90d"})),
         (MANAGER_IMAGES.to_owned(), "images", json!([{"name": "acme/web", "tag": "mine"}])),
+        (manager_image("abcdefgh"), "images", json!([{"name": "acme/api", "tag": "theirs"}])),
+        (MANAGER_EXTENSION.to_owned(), "lifetime", json!({"extendedUntil": "2100-01-02T00:00:00Z"})),
+        (MANAGER_PIN.to_owned(), "lifetime", json!({"pinned": true})),
+        (MANAGER_ACTIVITY.to_owned(), "activity", json!({"at": "2100-01-01T00:00:00Z", "by": "github:ann"})),
+        (MANAGER_APPROVAL.to_owned(), "approval", json!({"revision": "b".repeat(40), "actor": "github:ann", "at": "2100-01-01T00:00:00Z"})),
     ]
 }
 
@@ -52,8 +60,10 @@ fn each_owner_applies_after_each_and_loses_nothing() {
                 assert_eq!(spec.sources.iter().map(|s| s.repository_id).collect::<Vec<_>>(), [1, 2], "{case}");
                 assert_eq!(spec.wish.map(|w| w.actor), Some("ann".to_owned()), "{case}");
                 assert_eq!(spec.refresh.map(|r| r.actor), Some("ann".to_owned()), "{case}");
-                assert_eq!(spec.lifetime.and_then(|l| l.ttl), Some("90d".to_owned()), "{case}");
-                assert_eq!(spec.images.len(), 1, "{case}");
+                let lifetime = spec.lifetime.map(|l| (l.ttl, l.extended_until.is_some(), l.pinned));
+                assert_eq!(lifetime, Some((Some("90d".to_owned()), true, Some(true))), "{case}");
+                assert!(spec.activity.is_some() && spec.approval.is_some(), "{case}");
+                assert_eq!(spec.images.len(), 2, "{case}");
             }
         }
         Ok(())

@@ -88,7 +88,8 @@ impl World {
             registries,
         };
         let service = Service::start(options).await?;
-        github.add_webhook(Hook::to(&service.url("/webhooks/github")).secret(SECRET))?;
+        let events = ["pull_request", "push", "delete", "issue_comment", "check_run"];
+        github.add_webhook(Hook::to(&service.url("/webhooks/github")).secret(SECRET).events(&events))?;
         Ok(Self { cluster, admin, github, service: Mutex::new(service), _folder: folder })
     }
 
