@@ -16,6 +16,7 @@ use crate::domain::baseline::Repository;
 use crate::forge::event::Event;
 use crate::forge::{Access, Forge, ForgeError};
 use crate::intent::{About, Existing, Intent, decide};
+use crate::record::Recorder;
 
 /// How often it is looked for Baselines that are new.
 const LOOK: Duration = Duration::from_secs(5);
@@ -60,7 +61,8 @@ async fn look_at(
             LIFE
         }
         Err(ForgeError::NotFound(_) | ForgeError::Refused { .. }) => {
-            end_what_was_taken(context, forge, repository, store).await;
+            let existing = |about: &About| store.state().iter().flat_map(|object| Existing::of(object, about)).collect();
+            end_what_was_taken((forge, context.recorder.as_ref()), repository, existing).await;
             PAUSE
         }
         Err(ForgeError::Unsupported(_)) => LIFE,
@@ -72,7 +74,11 @@ async fn look_at(
 }
 
 /// Ends the environments of a repository that was taken from us for good. A forge that only does not answer ends nothing.
-async fn end_what_was_taken(context: &Context, forge: &dyn Forge, repository: &Repository, store: &Store<PreviewEnvironment>) {
+async fn end_what_was_taken(
+    (forge, recorder): (&dyn Forge, &dyn Recorder),
+    repository: &Repository,
+    existing: impl Fn(&About) -> Vec<Existing>,
+) {
     let Some(id) = repository.id else { return };
     match forge.access(repository.current()).await {
         Ok(Access::Revoked) => {}
@@ -85,12 +91,67 @@ async fn end_what_was_taken(context: &Context, forge: &dyn Forge, repository: &R
         why: format!("{} was taken from this service: the App was uninstalled, or the repository deleted", repository.name),
     };
     let Some(about) = About::of(&event) else { return };
-    let existing: Vec<Existing> = store.state().iter().flat_map(|object| Existing::of(object, &about)).collect();
-    let Intent::Record(facts) = decide(&event, &[], &existing) else { return };
+    let Intent::Record(facts) = decide(&event, &[], &existing(&about)) else { return };
     tracing::warn!(repo = %repository.name, environments = facts.len(), "the repository may not be seen any more, and its environments end");
     for fact in &facts {
-        if let Err(error) = context.recorder.record(fact).await {
+        if let Err(error) = recorder.record(fact).await {
             tracing::warn!(env = fact.display(), %error, "the end of a repository was not recorded and is looked for again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+    use serde_json::json;
+
+    use super::super::tests::{Fake, baseline, pull};
+    use super::*;
+    use crate::api::baseline::ForgeKind;
+    use crate::api::environment::SourceState;
+    use crate::intent::{CommandFact, Fact};
+    use crate::record::{RecordError, Recorded};
+
+    #[derive(Default)]
+    struct Notebook(Mutex<Vec<Fact>>);
+
+    impl Recorder for Notebook {
+        fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+            self.0.lock().unwrap().push(fact.clone());
+            futures::future::ready(Ok(Recorded::Held)).boxed()
+        }
+
+        fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+            futures::future::ready(Ok(Recorded::Held)).boxed()
+        }
+    }
+
+    fn environment(about: &About) -> Vec<Existing> {
+        let spec = json!({"baseline": "main", "sources": [pull().to_source(ForgeKind::Github, None)]});
+        let mut object = PreviewEnvironment::new("web-pr-42", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("shop".into());
+        Existing::of(&object, about)
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_for_good_ends_and_nothing_else_does() {
+        let away = || ForgeError::Unavailable { what: "ask".into(), why: "404 for everything".into() };
+        for (number, access, ends) in [
+            (Some(7), Ok(Access::Revoked), true),
+            (Some(7), Ok(Access::Granted), false),
+            (Some(7), Err(away()), false),
+            (Some(8), Ok(Access::Revoked), false),
+            (None, Ok(Access::Revoked), false),
+        ] {
+            let (notebook, repository) = (Notebook::default(), Repository { id: number, ..baseline(json!({})).repositories.remove(0) });
+            let forge = Fake { access: access.clone(), ..Fake::default() };
+            end_what_was_taken((&forge, &notebook), &repository, environment).await;
+            let recorded: Vec<_> = notebook.0.into_inner().unwrap().into_iter().map(|f| (f.display(), f.source.state)).collect();
+            let expected = if ends { vec![("shop/web-pr-42".to_owned(), SourceState::Gone)] } else { Vec::new() };
+            assert_eq!(recorded, expected, "{number:?}, {access:?}");
         }
     }
 }

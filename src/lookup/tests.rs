@@ -8,7 +8,7 @@ use crate::api::environment::SourceState;
 use crate::api::{self, PreviewEnvironment};
 use crate::domain::environment::Source;
 use crate::domain::{Baseline, Environment, RepoName};
-use crate::forge::{Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, Permission, PullRequest, RepositoryFacts};
+use crate::forge::{Access, Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, Permission, PullRequest, RepositoryFacts};
 
 /// A forge that answers what it is told to, and else that there is no such thing.
 pub(super) struct Fake {
@@ -18,6 +18,7 @@ pub(super) struct Fake {
     pub files: Option<ChangedFiles>,
     pub labelled_by: Option<String>,
     pub permission: Result<Permission, ForgeError>,
+    pub access: Result<Access, ForgeError>,
 }
 
 fn not_found() -> ForgeError {
@@ -27,7 +28,7 @@ fn not_found() -> ForgeError {
 impl Default for Fake {
     fn default() -> Self {
         let (branch, permission) = (Err(not_found()), Err(not_found()));
-        Self { pull: None, branch, repository: None, files: None, labelled_by: None, permission }
+        Self { pull: None, branch, repository: None, files: None, labelled_by: None, permission, access: Ok(Access::Granted) }
     }
 }
 
@@ -38,6 +39,10 @@ fn now<'a, T: Send + 'a>(answer: Result<T, ForgeError>) -> Answer<'a, T> {
 impl Forge for Fake {
     fn repository<'a>(&'a self, _: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         now(self.repository.clone().ok_or_else(not_found))
+    }
+
+    fn access<'a>(&'a self, _: &'a RepoName) -> Answer<'a, Access> {
+        now(self.access.clone())
     }
 
     fn pull_request<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, PullRequest> {

@@ -63,7 +63,8 @@ fn a_branch_whose_repository_is_gone_is_treated_as_a_fork() {
 
 async fn approve(pull: &Pull<'_>, revision: &str) -> anyhow::Result<()> {
     let approval = json!({"spec": {"approval": {"revision": revision, "actor": "ann", "at": chrono::Utc::now().to_rfc3339()}}});
-    pull.shop.environments().patch(&pull.name(), &PatchParams::default(), &Patch::Merge(approval)).await?;
+    let environments = pull.shop.world.environments_as_service(&pull.shop.namespace).await?;
+    environments.patch(&pull.name(), &PatchParams::default(), &Patch::Merge(approval)).await?;
     Ok(())
 }
 
