@@ -165,7 +165,7 @@ fn question(environment: &Environment, young: bool) -> Option<Question<'_>> {
 
 async fn answer(context: &Context, environment: &Environment, question: &Question<'_>) -> Result<(), LookupError> {
     let Some(forge) = &context.forge else {
-        let why = "no forge is configured; start the service with --github-token-file";
+        let why = "no forge is configured; start the service with --github-app-id and --github-app-key-file, or with --github-token-file";
         return Err(LookupError::Impossible("NotConfigured", why.to_owned()));
     };
     match question {

@@ -15,6 +15,15 @@ pub struct RepositoryFacts {
     pub private: bool,
 }
 
+/// Whether a forge still shows us a repository.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// It does, or does not say.
+    Granted,
+    /// Somebody took it from us for good, as by uninstalling an App.
+    Revoked,
+}
+
 /// By what a forge knows whether an answer is still the same: an `ETag`, for example.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Validator(pub String);

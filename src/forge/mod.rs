@@ -16,7 +16,7 @@ use crate::api::environment::SourceState;
 use crate::domain::{RepoName, Revision};
 
 pub use answers::{
-    Check, CheckAction, Conclusion, DeploymentState, DeploymentUpdate, Listing, NewDeployment, Permission, PostedComment, Reaction,
+    Access, Check, CheckAction, Conclusion, DeploymentState, DeploymentUpdate, Listing, NewDeployment, Permission, PostedComment, Reaction,
     RepositoryFacts, Validator,
 };
 pub use changes::ChangedFiles;
@@ -218,6 +218,11 @@ pub trait Forge: Send + Sync {
     /// One repository.
     fn repository<'a>(&'a self, _repository: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         unsupported("repository")
+    }
+    /// Whether we may still see a repository. Only a forge that can tell "not any more" from "not now" says Revoked; whatever
+    /// else goes wrong is an error.
+    fn access<'a>(&'a self, _repository: &'a RepoName) -> Answer<'a, Access> {
+        futures::future::ready(Ok(Access::Granted)).boxed()
     }
     /// One pull request.
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest>;
