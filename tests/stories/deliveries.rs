@@ -87,11 +87,13 @@ fn a_form_is_refused_with_the_setting_that_mends_it() {
 fn what_no_environment_depends_on_is_ignored_and_says_why() {
     story(|world| async move {
         let shop = Shop::open(world, "ignored").await?;
-        let (pull, opened) = shop.unheard_of("login")?;
+        let (_, opened) = shop.unheard_of("login")?;
         expect(world, &opened.clone().with_header("X-GitHub-Event", "star"), 202, "ignored: no environment depends on the event star")
             .await;
-        let labelled = pull.act_later(|on| on.label("frontend"))?;
-        expect(world, &labelled, 202, "the action labeled").await;
+        let mut assigned = opened.json();
+        assigned["action"] = "assigned".into();
+        let assigned = opened.clone().with_body(assigned.to_string()).signed_with(SECRET);
+        expect(world, &assigned, 202, "the action assigned").await;
 
         world.github.add_repository("acme/unlisted")?;
         world.github.permit("acme/unlisted", DEVELOPER, Permission::Write)?;

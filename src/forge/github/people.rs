@@ -52,8 +52,7 @@ impl GitHub {
         let request = Request::get("labelled_by", repository, format!("{repository}#{number}"), &path).verb("list what happened to");
         let events: Vec<IssueEvent> = self.whole(&request).await?;
         let of_label = |event: &IssueEvent| event.label.as_ref().is_some_and(|l| l.name.eq_ignore_ascii_case(label));
-        let last =
-            events.into_iter().filter(|event| matches!(event.event.as_str(), "labeled" | "unlabeled") && of_label(event)).next_back();
+        let last = events.into_iter().rfind(|event| matches!(event.event.as_str(), "labeled" | "unlabeled") && of_label(event));
         Ok(last.filter(|event| event.event == "labeled").and_then(|event| event.actor).map(|actor| actor.login))
     }
 }

@@ -21,12 +21,34 @@ const OPERATIONS = [
   [`${REPOSITORY}/pulls`, ['get']],
   [`${REPOSITORY}/pulls/{pull_number}`, ['get']],
   [`${REPOSITORY}/pulls/{pull_number}/files`, ['get']],
+  [`${REPOSITORY}/branches`, ['get']],
   [`${REPOSITORY}/branches/{branch}`, ['get']],
   [`${REPOSITORY}/git/ref/{ref}`, ['get']],
   [`${REPOSITORY}/issues/{issue_number}/comments`, ['get', 'post']],
   [`${REPOSITORY}/issues/comments`, ['get']],
   [`${REPOSITORY}/issues/comments/{comment_id}`, ['get', 'patch', 'delete']],
+  [`${REPOSITORY}/issues/comments/{comment_id}/reactions`, ['get', 'post']],
+  [`${REPOSITORY}/issues/comments/{comment_id}/reactions/{reaction_id}`, ['delete']],
+  [`${REPOSITORY}/issues/{issue_number}/events`, ['get']],
   [`${REPOSITORY}/collaborators/{username}/permission`, ['get']],
+  [`${REPOSITORY}/deployments`, ['get', 'post']],
+  [`${REPOSITORY}/deployments/{deployment_id}`, ['get', 'delete']],
+  [`${REPOSITORY}/deployments/{deployment_id}/statuses`, ['get', 'post']],
+  [`${REPOSITORY}/check-runs`, ['post']],
+  [`${REPOSITORY}/check-runs/{check_run_id}`, ['get', 'patch']],
+  [`${REPOSITORY}/commits/{ref}/check-runs`, ['get']],
+  [`${REPOSITORY}/commits/{ref}/statuses`, ['get']],
+  [`${REPOSITORY}/commits/{ref}/status`, ['get']],
+  [`${REPOSITORY}/statuses/{sha}`, ['post']],
+  [`${REPOSITORY}/installation`, ['get']],
+  ['/app', ['get']],
+  ['/app/installations', ['get']],
+  ['/app/installations/{installation_id}', ['get']],
+  ['/app/installations/{installation_id}/access_tokens', ['post']],
+  ['/app/hook/deliveries', ['get']],
+  ['/app/hook/deliveries/{delivery_id}', ['get']],
+  ['/app/hook/deliveries/{delivery_id}/attempts', ['post']],
+  ['/installation/repositories', ['get']],
 ];
 
 const EVENTS = {
@@ -36,6 +58,11 @@ const EVENTS = {
     'ready_for_review', 'converted_to_draft', 'labeled', 'unlabeled',
   ],
   issue_comment: ['created', 'edited', 'deleted'],
+  push: [null],
+  repository: ['created', 'deleted', 'renamed', 'transferred', 'privatized', 'publicized'],
+  check_run: ['created', 'completed', 'rerequested', 'requested_action'],
+  installation: ['created', 'deleted', 'suspend', 'unsuspend'],
+  installation_repositories: ['added', 'removed'],
 };
 
 // Prose and pointers to prose. We keep what a program can check.
@@ -108,7 +135,9 @@ function payloadSchema(document) {
 // and lack fields that the schema by now requires.
 function example(examples, event, action) {
   const ofEvent = examples.find(({ name }) => name === event).examples;
-  const fitting = ofEvent.filter((payload) => payload.action === (action ?? undefined) && payload.repository);
+  const acted = ofEvent.filter((payload) => payload.action === (action ?? undefined));
+  // Events of an installation carry no repository; of the others, an example without one is of an organisation's webhook.
+  const fitting = acted.some((payload) => payload.repository) ? acted.filter((payload) => payload.repository) : acted;
   const plain = fitting.filter((payload) => !payload.organization);
   const candidates = plain.length > 0 ? plain : fitting;
   const length = (payload) => JSON.stringify(payload).length;
@@ -118,7 +147,7 @@ function example(examples, event, action) {
 function payloads(examples) {
   const chosen = {};
   for (const [event, actions] of Object.entries(EVENTS)) {
-    const pairs = actions.map((action) => [action ?? 'ping', example(examples, event, action)]);
+    const pairs = actions.map((action) => [action ?? event, example(examples, event, action)]);
     chosen[event] = Object.fromEntries(pairs.filter(([, payload]) => payload));
   }
   const { examples: pulls } = examples.find(({ name }) => name === 'pull_request');

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::apps::NewApp;
 use crate::deliveries::Delivery;
 use crate::faults::Fault;
 use crate::hook::Hook;
@@ -17,11 +18,13 @@ use crate::state::{Shared, State};
 pub(crate) const ROOT: &str = "/_double";
 
 const PATHS: &str = "\
-GET  /_double/state | comments?repo=&number= | deliveries | requests | violations
+GET  /_double/state | comments?repo=&number= | deliveries | requests | violations | limit_violations
 POST /_double/actions[?send=false]     {\"do\":\"open\",\"repo\":\"acme/web\",\"branch\":\"login\",\"by\":\"dev\"}
                                        do: open push push_to edit convert_to_draft ready_for_review close merge reopen
                                        label unlabel lock comment edit_comment delete_comment delete_branch
-                                       delete_repository ping
+                                       delete_repository rename_repository transfer_repository set_private
+                                       press rerequest install uninstall suspend unsuspend add_repositories
+                                       remove_repositories ping
 POST /_double/deliveries/{id}/redeliver
 POST /_double/users                    {\"login\":\"dev\",\"kind\":\"User\"}
 POST /_double/tokens                   {\"login\":\"dev\",\"token\":\"...\"}
@@ -29,6 +32,7 @@ POST /_double/repositories             {\"name\":\"acme/web\",\"private\":false}
 POST /_double/forks                    {\"repo\":\"acme/web\",\"login\":\"stranger\"}
 POST /_double/permissions              {\"repo\":\"acme/web\",\"login\":\"dev\",\"permission\":\"write\"}
 POST /_double/webhooks                 {\"url\":\"http://127.0.0.1:8080/webhooks/github\",\"secret\":\"...\"}
+POST /_double/apps                     {\"id\":7,\"slug\":\"preview\",\"public_key\":\"-----BEGIN...\",\"permissions\":{},\"events\":[]}
 POST /_double/faults                   {\"method\":\"POST\",\"path\":\"/repos/**\",\"times\":1,\"failure\":\"cut_after\"}
 POST /_double/down | up";
 
@@ -106,7 +110,11 @@ async fn act(shared: &Arc<Shared>, request: &Request) -> Result<Value, Answer> {
         }
     }
     let shown: Vec<_> = deliveries.iter().map(|delivery| if send { brief(delivery) } else { json!(delivery) }).collect();
-    Ok(json!({ "number": events.first().and_then(|event| event.number), "deliveries": shown }))
+    Ok(json!({
+        "number": events.first().and_then(|event| event.number),
+        "installation": events.iter().find_map(|event| event.installation),
+        "deliveries": shown,
+    }))
 }
 
 async fn redeliver(shared: &Arc<Shared>, id: &str) -> Result<Value, Answer> {
@@ -138,6 +146,7 @@ fn set_up(state: &mut State, what: &str, request: &Request) -> Result<Value, Ans
             model.permit(&new.repo, &new.login, new.permission).map(|()| json!({})).map_err(Answer::from)
         }
         "webhooks" => read::<Hook>(request)?.add_to(model).map(|id| json!({ "id": id })).map_err(Answer::from),
+        "apps" => read::<NewApp>(request)?.add_to(model, now).map(|()| json!({})).map_err(Answer::from),
         "faults" => read(request).map(|fault: Fault| {
             state.faults.add(fault);
             json!({})
@@ -159,6 +168,7 @@ fn look(state: &State, what: &str, request: &Request) -> Result<Value, Answer> {
         "comments" => comments(state, request),
         "deliveries" => Ok(state.deliveries.iter().map(brief).collect()),
         "requests" => Ok(json!(state.log)),
+        "limit_violations" => Ok(json!(state.limits.violations)),
         "violations" => Ok(json!(state.violations)),
         _ => Err(no_such_path()),
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::model::{ContentType, Event, Extra, Webhook};
+use crate::model::{ContentType, Event, Extra, Model, Webhook};
 
 /// How long GitHub waits for an answer to a delivery, as it documents it.
 pub const TIME_OUT: Duration = Duration::from_secs(10);
@@ -36,6 +37,13 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// GitHub waited long enough.
+    pub(crate) fn late() -> Self {
+        Self::Failed("no answer within 10 s".to_owned())
+    }
+}
+
 /// A delivery, ready to send or sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
@@ -51,6 +59,12 @@ pub struct Delivery {
     pub guid: String,
     /// The pull request.
     pub number: Option<u64>,
+    /// The repository.
+    pub repository: Option<u64>,
+    /// The installation in whose name an App is told.
+    pub installation: Option<u64>,
+    /// When it was made, by the double's clock.
+    pub at: DateTime<Utc>,
     /// Where it goes.
     pub url: String,
     /// All headers that GitHub sets, the signature included.
@@ -144,17 +158,49 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
 }
 
 impl Webhook {
-    /// Whether an event goes to this webhook: it wants it, or it is a test of just this one.
-    pub(crate) fn receives(&self, event: &Event) -> bool {
-        match event.extra {
-            Extra::Hook(id) => id == self.id,
-            _ => self.wants(event.name, event.repository),
+    /// Whether an event goes to this webhook, and in whose name if it is an App's: that of an installation.
+    pub(crate) fn receives(&self, model: &Model, event: &Event) -> Option<(Self, Option<u64>)> {
+        if let Extra::Hook(id) = event.extra {
+            return (id == self.id).then(|| (self.clone(), None));
         }
+        let subscribed = self.subscribes(event.name);
+        if let Some(app) = self.app {
+            return receives_as(model, (app, subscribed), event).map(|id| (self.clone(), Some(id)));
+        }
+        let of_it = event.repository.is_some_and(|repository| self.is_of(repository));
+        let for_apps_alone = matches!(event.action, Some("requested_action" | "rerequested"));
+        (subscribed && of_it && !for_apps_alone).then(|| (self.clone(), None))
     }
 }
 
+/// The installation in whose name an App is told of an event. It is told of its installations and of what is done to
+/// its own check runs without having asked for it.
+fn receives_as(model: &Model, (app, subscribed): (u64, bool), event: &Event) -> Option<u64> {
+    let own = |id: &u64| model.installations.get(id).is_some_and(|installation| installation.app == app);
+    let Some(repository) = event.repository.and_then(|id| model.repositories.get(&id).or_else(|| model.deleted.get(&id))) else {
+        return event.installation.filter(own);
+    };
+    let pressed = match (event.action, &event.extra) {
+        (Some("requested_action" | "rerequested"), Extra::Check(id, _)) => {
+            Some(repository.records.checks.get(id).is_some_and(|run| run.app == app))
+        }
+        _ => None,
+    };
+    let wanted = pressed.unwrap_or(subscribed);
+    let here = model.installation_on(app, repository).filter(|installation| installation.works());
+    here.map(|installation| installation.id).or(event.installation.filter(own)).filter(|_| wanted)
+}
+
+/// To whom a delivery goes, and in whose name and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Address<'a> {
+    pub hook: &'a Webhook,
+    pub installation: Option<u64>,
+    pub now: DateTime<Utc>,
+}
+
 /// The delivery of an event to a webhook, without an id yet.
-pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
+pub(crate) fn sign(Address { hook, installation, now }: Address<'_>, event: &Event, body: &Value) -> Delivery {
     let json = body.to_string();
     let (content_type, body) = match hook.content_type {
         ContentType::Json => ("application/json", json),
@@ -168,8 +214,8 @@ pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
         ("X-GitHub-Delivery", guid.clone()),
         ("X-GitHub-Event", event.name.to_owned()),
         ("X-GitHub-Hook-ID", hook.id.to_string()),
-        ("X-GitHub-Hook-Installation-Target-ID", event.repository.to_string()),
-        ("X-GitHub-Hook-Installation-Target-Type", "repository".to_owned()),
+        ("X-GitHub-Hook-Installation-Target-ID", hook.app.or(event.repository).unwrap_or_default().to_string()),
+        ("X-GitHub-Hook-Installation-Target-Type", if hook.app.is_some() { "integration" } else { "repository" }.to_owned()),
     ];
     let delivery = Delivery {
         id: 0,
@@ -178,6 +224,9 @@ pub(crate) fn sign(hook: &Webhook, event: &Event, body: &Value) -> Delivery {
         action: event.action.map(str::to_owned),
         guid,
         number: event.number,
+        repository: event.repository,
+        installation,
+        at: now,
         url: hook.url.clone(),
         headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
         body: Bytes::from(body),
@@ -222,7 +271,7 @@ impl Sender {
         match tokio::time::timeout(TIME_OUT, self.exchange(delivery)).await {
             Ok(Ok((status, body))) => Outcome::Answered { status, body },
             Ok(Err(error)) => Outcome::Failed(format!("{error:#}")),
-            Err(_) => Outcome::Failed("no answer within 10 s".to_owned()),
+            Err(_) => Outcome::late(),
         }
     }
 

@@ -9,12 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
 use crate::contract::Violation;
-use crate::deliveries::Delivery;
+use crate::deliveries::{Delivery, Outcome};
 use crate::faults::Fault;
 use crate::hook::Hook;
 use crate::http::serve;
+use crate::limits::LimitViolation;
 use crate::log::Logged;
-use crate::model::{Action, Comment, Event, Extra, Permission, PullRequest, Refusal, Repository, UserKind};
+use crate::model::{Action, Comment, Event, Extra, Installation, Permission, PullRequest, Refusal, Repository, UserKind};
 use crate::state::Shared;
 
 /// A running double. Clones share it; the last one to go ends it. It serves on a thread of its own,
@@ -32,6 +33,8 @@ pub struct Done {
     pub number: Option<u64>,
     /// The comment.
     pub comment: Option<u64>,
+    /// The installation of an App.
+    pub installation: Option<u64>,
     /// The deliveries, one for each webhook and pull request.
     pub deliveries: Vec<Delivery>,
 }
@@ -42,7 +45,8 @@ impl Done {
             Extra::Comment(comment, _) => Some(comment.id),
             _ => None,
         });
-        Self { number: events.first().and_then(|event| event.number), comment, deliveries }
+        let installation = events.iter().find_map(|event| event.installation);
+        Self { number: events.first().and_then(|event| event.number), comment, installation, deliveries }
     }
 
     /// The number of the pull request.
@@ -83,7 +87,11 @@ impl Double {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = serve_until(Arc::clone(&shared), listener, gone);
         std::thread::Builder::new().name("github-double".to_owned()).spawn(move || runtime.block_on(serving))?;
-        Ok(Self { shared, _server: Arc::new(alive) })
+        Ok(Self::of(shared, alive))
+    }
+
+    pub(crate) fn of(shared: Arc<Shared>, alive: oneshot::Sender<Infallible>) -> Self {
+        Self { shared, _server: Arc::new(alive) }
     }
 
     /// The address for the client's base URI, without a slash at the end.
@@ -200,6 +208,11 @@ impl Double {
         self.shared.send(delivery).await
     }
 
+    /// Loses a delivery as GitHub does when nobody answers: it stands in the log as failed.
+    pub fn lose(&self, delivery: &Delivery) {
+        self.shared.record(delivery.id, &Outcome::Failed("lost, as a test asked for".to_owned()));
+    }
+
     /// Sends a delivery of the log again: the same bytes under the same GUID, to where the webhook points now.
     pub async fn redeliver(&self, id: u64) -> anyhow::Result<Delivery> {
         let again = self.shared.change(|state| state.repeat(id));
@@ -236,7 +249,12 @@ impl Double {
 
     /// Holds the clock at a time. Without this it is the machine's.
     pub fn set_time(&self, now: DateTime<Utc>) {
-        self.shared.change(|state| state.clock = Some(now));
+        self.shared.change(|state| (state.clock, state.follows) = (Some(now), None));
+    }
+
+    /// Reads the time from `clock`, such as one of virtual time.
+    pub fn follow_clock(&self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) {
+        self.shared.change(|state| state.follows = Some(Box::new(clock)));
     }
 
     /// Moves the clock on. One that runs goes on running from there.
@@ -299,6 +317,16 @@ impl Double {
     /// Compares nothing any more with what GitHub publishes: the comparison takes time that a benchmark would count.
     pub fn stop_checking(&self) {
         self.shared.change(|state| state.unchecked = true);
+    }
+
+    /// Each time that a client went beyond one of GitHub's secondary limits.
+    pub fn limit_violations(&self) -> Vec<LimitViolation> {
+        self.shared.lock().limits.violations.clone()
+    }
+
+    /// An installation as it stands.
+    pub fn installation(&self, id: u64) -> Result<Installation, Refusal> {
+        self.shared.lock().model.installation(id).cloned()
     }
 
     /// All that did not fit what GitHub publishes: requests, answers and deliveries.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What goes wrong.
@@ -18,6 +19,15 @@ pub enum Failure {
         /// GitHub's `message`.
         #[serde(default)]
         message: String,
+    },
+    /// This body instead of the real answer, whatever it is.
+    Body {
+        /// The status.
+        status: u16,
+        /// What it says it is.
+        content_type: String,
+        /// What it is.
+        body: String,
     },
     /// The real answer, later.
     Delay {
@@ -42,6 +52,9 @@ pub struct Fault {
     /// How many requests it is for.
     #[serde(default = "once")]
     pub times: u32,
+    /// When it is over by itself, by the double's clock.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
     /// What goes wrong.
     pub failure: Failure,
 }
@@ -53,12 +66,24 @@ fn once() -> u32 {
 impl Fault {
     /// `failure` for the next request with this method and path.
     pub fn on(method: &str, path: &str, failure: Failure) -> Self {
-        Self { method: Some(method.to_owned()), path: path.to_owned(), times: 1, failure }
+        Self { method: Some(method.to_owned()), path: path.to_owned(), times: 1, until: None, failure }
     }
 
     /// `failure` for the next request of any kind.
     pub fn next(failure: Failure) -> Self {
-        Self { method: None, path: "/**".to_owned(), times: 1, failure }
+        Self { method: None, path: "/**".to_owned(), times: 1, until: None, failure }
+    }
+
+    /// `failure` for all requests.
+    pub fn always(failure: Failure) -> Self {
+        Self::next(failure).times(u32::MAX)
+    }
+
+    /// Until a time, by the double's clock.
+    #[must_use]
+    pub fn until(mut self, at: DateTime<Utc>) -> Self {
+        self.until = Some(at);
+        self
     }
 
     /// For so many requests.
@@ -77,6 +102,17 @@ impl Failure {
     /// An answer with a status alone.
     pub fn status(status: u16) -> Self {
         Self::Answer { status, headers: Vec::new(), message: String::new() }
+    }
+
+    /// A page in HTML with 200, as from a proxy that wants a login.
+    pub fn page() -> Self {
+        let body = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to continue</body></html>".to_owned();
+        Self::Body { status: 200, content_type: "text/html; charset=utf-8".to_owned(), body }
+    }
+
+    /// An empty list with 200.
+    pub fn empty_list() -> Self {
+        Self::Body { status: 200, content_type: "application/json; charset=utf-8".to_owned(), body: "[]".to_owned() }
     }
 
     /// GitHub's secondary limit, with the time to wait: a 403 with `Retry-After`.
@@ -114,7 +150,8 @@ impl Faults {
     }
 
     /// The failure for a request, if one is waiting for it.
-    pub fn take(&mut self, method: &str, path: &str) -> Option<Failure> {
+    pub fn take(&mut self, method: &str, path: &str, now: DateTime<Utc>) -> Option<Failure> {
+        self.waiting.retain(|fault| fault.until.is_none_or(|until| now < until));
         let index = self.waiting.iter().position(|fault| fault.times > 0 && fault.fits(method, path))?;
         let fault = &mut self.waiting[index];
         fault.times -= 1;
@@ -153,10 +190,10 @@ mod tests {
     fn a_fault_is_spent() {
         let mut faults = Faults::default();
         faults.add(Fault::on("GET", "/user", Failure::status(502)).times(2));
-        assert_eq!(faults.take("POST", "/user"), None);
-        assert!(faults.take("GET", "/user").is_some());
-        assert!(faults.take("GET", "/user").is_some());
-        assert_eq!(faults.take("GET", "/user"), None);
+        assert_eq!(faults.take("POST", "/user", DateTime::UNIX_EPOCH), None);
+        assert!(faults.take("GET", "/user", DateTime::UNIX_EPOCH).is_some());
+        assert!(faults.take("GET", "/user", DateTime::UNIX_EPOCH).is_some());
+        assert_eq!(faults.take("GET", "/user", DateTime::UNIX_EPOCH), None);
     }
 
     #[test]
@@ -165,7 +202,17 @@ mod tests {
         faults.add(Fault::on("GET", "/user", Failure::status(502)));
         faults.add(Fault::on("GET", "/repos/**", Failure::status(502)));
         faults.clear_on("/user");
-        assert_eq!(faults.take("GET", "/user"), None);
-        assert!(faults.take("GET", "/repos/acme/web").is_some());
+        assert_eq!(faults.take("GET", "/user", DateTime::UNIX_EPOCH), None);
+        assert!(faults.take("GET", "/repos/acme/web", DateTime::UNIX_EPOCH).is_some());
+    }
+
+    #[test]
+    fn a_fault_ends_with_its_time() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        let mut faults = Faults::default();
+        faults.add(Fault::always(Failure::status(500)).until(at(3_600)));
+        assert!(faults.take("GET", "/user", at(0)).is_some());
+        assert!(faults.take("POST", "/repos/acme/web/pulls", at(3_599)).is_some());
+        assert_eq!(faults.take("GET", "/user", at(3_600)), None);
     }
 }

@@ -9,15 +9,20 @@
 //! - `http/`: the endpoints and the server.
 //! - `contract/`: every request, answer and delivery is checked against what GitHub publishes;
 //!   [`Double::contract_violations`] has what did not fit.
+//! - `apps.rs`: GitHub Apps and keys for them. `limits.rs`: what a client may ask, and [`Double::limit_violations`] has
+//!   what was beyond it. `in_process.rs`: all of it without a socket, for tests in virtual time.
 //! - `deliveries.rs`: signing and sending. `faults.rs`: failures on request. `admin.rs`: all of this by HTTP.
 
 mod admin;
+mod apps;
 mod contract;
 mod deliveries;
 mod double;
 mod faults;
 mod hook;
 mod http;
+mod in_process;
+mod limits;
 mod log;
 mod model;
 mod payload;
@@ -25,12 +30,16 @@ mod render;
 mod state;
 mod waits;
 
+pub use apps::{Key, NewApp};
 pub use contract::{Violation, check_payload};
 pub use deliveries::{Delivery, Outcome, TIME_OUT, signature};
 pub use double::{Done, Double};
 pub use faults::{Failure, Fault};
 pub use hook::Hook;
+pub use in_process::Service;
+pub use limits::{BETWEEN_CHANGES, CONTENT_A_MINUTE, CONTENT_AN_HOUR, LimitViolation, ON_ITS_WAY, TOLERANCE};
 pub use log::Logged;
 pub use model::{
-    Action, Comment, ContentType, LONGEST_BODY, Merge, On, Open, Permission, PullRequest, Refusal, Repository, User, UserKind, on,
+    Action, CheckAction, CheckRun, Comment, CommitStatus, ContentType, Deployment, DeploymentStatus, Installation, IssueEvent,
+    LONGEST_BODY, Merge, On, Open, Permission, PullRequest, Reaction, Records, Refusal, Repository, Selection, User, UserKind, on,
 };

@@ -3,15 +3,21 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::contract::{Violation, check_payload};
-use crate::deliveries::{Delivery, Outcome, Sender, sign};
+use crate::deliveries::{Address, Delivery, Outcome, Sender, TIME_OUT, sign};
 use crate::faults::{Failure, Faults};
+use crate::in_process::Receiver;
+use crate::limits::Limits;
 use crate::log::Logged;
 use crate::model::{Action, Event, Model, Refusal};
 use crate::payload;
 use crate::render::Render;
+
+/// A clock that a test holds.
+pub(crate) type Clock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Everything that changes.
 #[derive(Default)]
@@ -24,6 +30,9 @@ pub(crate) struct State {
     /// Nothing is compared with what GitHub publishes.
     pub unchecked: bool,
     pub deliveries: Vec<Delivery>,
+    pub limits: Limits,
+    /// Where the time is read, if a test has a clock of its own.
+    pub follows: Option<Clock>,
     /// The time, if a test holds it.
     pub clock: Option<DateTime<Utc>>,
     /// How far the clock that nobody holds is ahead of the machine's.
@@ -33,7 +42,10 @@ pub(crate) struct State {
 impl State {
     /// The time on GitHub.
     pub fn now(&self) -> DateTime<Utc> {
-        self.clock.unwrap_or_else(|| Utc::now() + self.ahead)
+        match &self.follows {
+            Some(clock) => clock(),
+            None => self.clock.unwrap_or_else(|| Utc::now() + self.ahead),
+        }
     }
 
     /// Moves the clock on, whether it is held or runs.
@@ -59,19 +71,32 @@ impl State {
     }
 
     fn compose_one(&mut self, api: &str, event: &Event) -> Vec<Delivery> {
-        let hooks: Vec<_> = self.model.webhooks.iter().filter(|hook| hook.receives(event)).cloned().collect();
+        let model = &self.model;
+        let hooks: Vec<_> = model.webhooks.iter().filter_map(|hook| hook.receives(model, event)).collect();
         if hooks.is_empty() {
             return Vec::new();
         }
         let Some(body) = payload::build(Render { model: &self.model, api }, event) else {
             return Vec::new();
         };
-        if !self.unchecked {
-            self.violations.extend(check_payload(event.name, event.action, &body));
-        }
-        let composed: Vec<_> = hooks.iter().map(|hook| Delivery { id: self.model.next_id(), ..sign(hook, event, &body) }).collect();
+        let now = self.now();
+        let composed: Vec<_> = hooks
+            .iter()
+            .map(|(hook, installation)| {
+                let address = Address { hook, installation: *installation, now };
+                let body = payload::in_the_name_of(body.clone(), *installation);
+                self.check(event, &body);
+                Delivery { id: self.model.next_id(), ..sign(address, event, &body) }
+            })
+            .collect();
         self.deliveries.extend(composed.iter().cloned());
         composed
+    }
+
+    fn check(&mut self, event: &Event, body: &Value) {
+        if !self.unchecked {
+            self.violations.extend(check_payload(event.name, event.action, body));
+        }
     }
 }
 
@@ -80,7 +105,8 @@ impl State {
     pub fn repeat(&mut self, id: u64) -> Option<Delivery> {
         let old = self.deliveries.iter().find(|kept| kept.id == id)?.clone();
         let url = self.model.webhook(old.hook).map_or_else(|_| old.url.clone(), |hook| hook.url.clone());
-        let again = Delivery { id: self.model.next_id(), url, redelivery: true, outcome: Outcome::NotSent, ..old };
+        let at = self.now();
+        let again = Delivery { id: self.model.next_id(), url, at, redelivery: true, outcome: Outcome::NotSent, ..old };
         self.deliveries.push(again.clone());
         Some(again)
     }
@@ -91,13 +117,14 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     sender: Sender,
+    receiver: Mutex<Option<Receiver>>,
     /// Address of the API, without a slash at the end.
     pub api: String,
 }
 
 impl Shared {
     pub fn new(api: String) -> Self {
-        Self { state: Mutex::default(), changed: watch::Sender::new(0), sender: Sender::new(), api }
+        Self { state: Mutex::default(), changed: watch::Sender::new(0), sender: Sender::new(), receiver: Mutex::default(), api }
     }
 
     /// Looks at the state.
@@ -122,7 +149,9 @@ impl Shared {
     }
 
     pub fn fault(&self, method: &str, path: &str) -> Option<Failure> {
-        self.lock().faults.take(method, path)
+        let mut state = self.lock();
+        let now = state.now();
+        state.faults.take(method, path, now)
     }
 
     pub fn log(&self, logged: Logged) {
@@ -131,12 +160,22 @@ impl Shared {
 
     /// Sends a delivery once, as GitHub does, and keeps how it ended under its id.
     pub async fn send(&self, delivery: &Delivery) -> Delivery {
-        let outcome = self.sender.send(delivery).await;
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let outcome = match receiver {
+            Some(receiver) => within(receiver(delivery.clone())).await,
+            None => self.sender.send(delivery).await,
+        };
         self.record(delivery.id, &outcome);
         Delivery { outcome, ..delivery.clone() }
     }
 
-    fn record(&self, id: u64, outcome: &Outcome) {
+    /// Gives deliveries to a receiver in place of their address.
+    pub fn set_receiver(&self, receiver: Receiver) {
+        *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
+    }
+
+    /// Keeps how a delivery ended under its id.
+    pub fn record(&self, id: u64, outcome: &Outcome) {
         self.change(|state| {
             let mut kept = state.deliveries.iter_mut();
             if let Some(kept) = kept.find(|kept| kept.id == id) {
@@ -144,6 +183,11 @@ impl Shared {
             }
         });
     }
+}
+
+/// How a delivery ended, if it did so in GitHub's time.
+async fn within(answer: impl Future<Output = Outcome>) -> Outcome {
+    tokio::time::timeout(TIME_OUT, answer).await.unwrap_or_else(|_| Outcome::late())
 }
 
 #[cfg(test)]

@@ -27,12 +27,12 @@ struct PushEvent {
     after: Revision,
     #[serde(default)]
     deleted: bool,
-    repository: Pushed,
+    repository: Home,
     sender: User,
 }
 
 #[derive(Deserialize)]
-struct Pushed {
+struct Home {
     #[serde(deserialize_with = "positive")]
     id: i64,
     #[serde(deserialize_with = "parsed")]
@@ -59,7 +59,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Event, ParseError> {
     if is_nothing(&revision) {
         return Err(wrong(field, "it names no commit"));
     }
-    let Pushed { id, full_name, pushed_at } = event.repository;
+    let Home { id, full_name, pushed_at } = event.repository;
     let branch = Branch { repository_id: id, repository: full_name, name: branch.to_owned(), revision, observed_at: pushed_at };
     Ok(Event::Branch { forge: ForgeKind::Github, branch: Box::new(branch), exists, sender: event.sender.login })
 }

@@ -22,11 +22,12 @@ pub struct Violation {
     pub why: String,
 }
 
-/// The published example for an event. GitHub publishes none for `pull_request` `edited`: the one for
-/// `opened` stands in, and the schema says what `edited` adds.
+/// The published example for an event. GitHub publishes none for `pull_request` `edited` and `repository` `deleted`:
+/// the ones for `opened` and `created` stand in, and the schema says what they add.
 pub(crate) fn example(event: &str, action: &str) -> &'static Value {
     let of_event = &EXAMPLES[event];
-    if of_event[action].is_null() { &of_event["opened"] } else { &of_event[action] }
+    let stand_in = if event == "repository" { "created" } else { "opened" };
+    if of_event[action].is_null() { &of_event[stand_in] } else { &of_event[action] }
 }
 
 /// The published example of an organisation.

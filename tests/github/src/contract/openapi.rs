@@ -10,8 +10,10 @@ use super::schema::{DOCUMENT, Source, errors};
 const ANYWHERE: &[u16] = &[301, 304, 400, 401, 403, 404, 410, 422, 429, 500, 502, 503];
 
 /// What GitHub answers although it publishes otherwise: the branch of a pull request outlives its repository, and then
-/// `head.repo` is null, in the API as in the deliveries, whose schema says so.
-const KNOWN: &str = "at /head/repo: value is not of type \"object\"";
+/// `head.repo` is null, in the API as in the deliveries, whose schema says so. And the account of an installation is a
+/// user or an enterprise: one place of the document wants it to be both.
+const KNOWN: &[&str] =
+    &["/head/repo: value is not of type \"object\"", "/account: value is not valid under any of the schemas listed in the 'anyOf' keyword"];
 
 /// One request, as far as the contract looks at it.
 pub(crate) struct Call<'a> {
@@ -86,6 +88,10 @@ fn check_body(call: &Call<'_>) -> Vec<String> {
     let Some(schema) = content(&format!("{}/requestBody", call.pointer())) else {
         return if call.body.is_empty() { Vec::new() } else { vec!["a body where none is taken".to_owned()] };
     };
+    let optional = DOCUMENT.pointer(&format!("{}/requestBody/required", call.pointer())) != Some(&json!(true));
+    if call.body.is_empty() && optional {
+        return Vec::new();
+    }
     match serde_json::from_slice(call.body) {
         Ok(body) => errors(Source::OpenApi, &schema, &body).into_iter().map(|error| format!("body {error}")).collect(),
         Err(error) => vec![format!("body is not JSON: {error}")],
@@ -110,7 +116,11 @@ pub(crate) fn check_answer(call: &Call<'_>, status: u16, body: &[u8]) -> Vec<Vio
         None if !body.is_empty() => vec!["a body where none is promised".to_owned()],
         _ => Vec::new(),
     };
-    wrong.into_iter().filter(|why| why != KNOWN).map(|why| call.violation(format!("answer {status} {why}"))).collect()
+    wrong
+        .into_iter()
+        .filter(|why| !KNOWN.iter().any(|known| why.ends_with(known)))
+        .map(|why| call.violation(format!("answer {status} {why}")))
+        .collect()
 }
 
 fn check_answer_body(schema: &str, body: &[u8]) -> Vec<String> {

@@ -77,7 +77,13 @@ fn json_schema(value: &Value) -> Value {
             let translated: serde_json::Map<_, _> =
                 fields.iter().filter(|(key, item)| !is_nullable(key, item)).map(|(key, item)| (key.clone(), json_schema(item))).collect();
             let nullable = fields.iter().any(|(key, item)| is_nullable(key, item));
-            if nullable { json!({ "anyOf": [{ "type": "null" }, translated] }) } else { translated.into() }
+            // Where GitHub has no address it writes nothing, which is the published default, and no address.
+            let blank = fields.get("default") == Some(&json!("")) && fields.contains_key("format");
+            match (nullable, blank) {
+                (true, _) => json!({ "anyOf": [{ "type": "null" }, translated] }),
+                (false, true) => json!({ "anyOf": [{ "const": "" }, translated] }),
+                (false, false) => translated.into(),
+            }
         }
         other => other.clone(),
     }
@@ -96,6 +102,14 @@ mod tests {
         let published = json!({ "properties": { "body": { "type": "string", "nullable": true } } });
         let translated = json_schema(&published);
         assert_eq!(translated["properties"]["body"], json!({ "anyOf": [{ "type": "null" }, { "type": "string" }] }));
+    }
+
+    #[test]
+    fn an_address_may_be_blank_where_that_is_the_default() {
+        let published = json!({ "default": "", "type": "string", "format": "uri" });
+        assert_eq!(json_schema(&published)["anyOf"][0], json!({ "const": "" }));
+        let published = json!({ "type": "string", "format": "uri" });
+        assert_eq!(json_schema(&published), published);
     }
 
     #[test]

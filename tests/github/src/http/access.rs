@@ -4,30 +4,41 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::jwt;
 use super::request::Request;
-use crate::model::{Model, Permission, REQUESTS_PER_HOUR_WITHOUT_TOKEN, RateLimit, Repository};
+use crate::model::{Grant, Installation, Model, Permission, REQUESTS_PER_HOUR_WITHOUT_TOKEN, RateLimit, Repository};
 
 /// Whose request it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caller {
     /// The account; none without a token.
     pub user: Option<u64>,
+    /// The App that speaks for itself, by a token that it signed.
+    pub app: Option<u64>,
     token: Option<usize>,
 }
 
 impl Caller {
     /// Someone without a token.
-    pub const NOBODY: Self = Self { user: None, token: None };
+    pub const NOBODY: Self = Self { user: None, app: None, token: None };
 
     /// The caller of a request, or the answer for a token that nobody has.
-    pub fn of(model: &Model, request: &Request) -> Result<Self, Answer> {
+    pub fn of(model: &Model, request: &Request, now: DateTime<Utc>) -> Result<Self, Answer> {
         if request.header("authorization").is_none() {
             return Ok(Self::NOBODY);
         }
         let secret = request.token().ok_or_else(Answer::bad_credentials)?;
-        let found = model.tokens.iter().position(|token| token.secret == secret && !token.revoked);
+        if secret.matches('.').count() == 2 {
+            return jwt::app(model, secret, now).map(|app| Self { app: Some(app), ..Self::NOBODY });
+        }
+        let found = model.tokens.iter().position(|token| token.secret == secret && !token.revoked && !token.expired(now));
         let index = found.ok_or_else(Answer::bad_credentials)?;
-        Ok(Self { user: Some(model.tokens[index].user), token: Some(index) })
+        let caller = Self { user: Some(model.tokens[index].user), app: None, token: Some(index) };
+        match caller.installation(model) {
+            Some(gone) if gone.deleted => Err(Answer::bad_credentials()),
+            Some(held) if held.suspended.is_some() => Err(Answer::suspended()),
+            _ => Ok(caller),
+        }
     }
 
     /// The account, or 401.
@@ -35,8 +46,34 @@ impl Caller {
         self.user.ok_or_else(Answer::requires_authentication)
     }
 
-    /// What the caller may do to a repository, within what the token may.
+    /// What the token was made for, if it is one of an installation.
+    pub fn grant<'a>(&self, model: &'a Model) -> Option<&'a Grant> {
+        self.token.and_then(|index| model.tokens[index].grant.as_ref())
+    }
+
+    fn installation<'a>(&self, model: &'a Model) -> Option<&'a Installation> {
+        self.grant(model).and_then(|grant| model.installations.get(&grant.installation))
+    }
+
+    /// Whether an installation's token is for that repository.
+    pub fn reaches(&self, model: &Model, repository: &Repository) -> bool {
+        let narrowed = self.grant(model).and_then(|grant| grant.repositories.as_ref());
+        let installed = self.installation(model).is_some_and(|installation| installation.covers(repository));
+        installed && narrowed.is_none_or(|chosen| chosen.contains(&repository.id))
+    }
+
+    /// The App, if an installation's token speaks for one.
+    pub fn via(&self, model: &Model) -> Option<u64> {
+        self.grant(model).map(|grant| grant.app)
+    }
+
+    /// What the caller may do to a repository, within what the token may. What an installation may do there is narrowed
+    /// further for each operation: see `rights`.
     pub fn permission(&self, model: &Model, repository: &Repository) -> Permission {
+        if self.grant(model).is_some() {
+            let public = if repository.private { Permission::None } else { Permission::Read };
+            return if self.reaches(model, repository) { Permission::Write } else { public };
+        }
         let held = repository.permission(self.user);
         let token = self.token.map(|index| &model.tokens[index]);
         match token {
@@ -45,6 +82,14 @@ impl Caller {
             Some(_) => held,
             None => held.min(Permission::Read),
         }
+    }
+
+    /// A repository that the caller may write to.
+    pub fn writable<'a>(&self, model: &'a Model, full_name: &str) -> Result<&'a Repository, Answer> {
+        self.user()?;
+        let repository = self.readable(model, full_name)?;
+        let writes = self.permission(model, repository) >= Permission::Write;
+        if writes { Ok(repository) } else { Err(Answer::forbidden("Must have push access to repository")) }
     }
 
     /// Whether the caller may write at all: an account whose token has a scope for it.
@@ -60,9 +105,20 @@ impl Caller {
     }
 
     fn rate<'a>(&self, model: &'a mut Model) -> &'a mut RateLimit {
-        match self.token {
-            Some(index) => &mut model.tokens[index].rate,
-            None => model.anonymous_rate.get_or_insert_with(|| RateLimit::new(REQUESTS_PER_HOUR_WITHOUT_TOKEN)),
+        let installation = self.grant(model).map(|grant| grant.installation);
+        let nobody = model.anonymous_rate.get_or_insert_with(|| RateLimit::new(REQUESTS_PER_HOUR_WITHOUT_TOKEN));
+        let app = self.app.and_then(|id| model.apps.get_mut(&id)).map(|app| &mut app.rate);
+        let installation = installation.and_then(|id| model.installations.get_mut(&id)).map(|one| &mut one.rate);
+        let token = self.token.map(|index| &mut model.tokens[index].rate);
+        app.or(installation).or(token).unwrap_or(nobody)
+    }
+
+    /// Whose limits these are: an installation's tokens share them.
+    fn whose(&self, model: &Model) -> Option<String> {
+        match (self.app, self.grant(model)) {
+            (Some(app), _) => Some(format!("App {app}")),
+            (None, Some(grant)) => Some(format!("installation {}", grant.installation)),
+            (None, None) => self.user.map(|user| model.login(user).to_owned()),
         }
     }
 
@@ -104,6 +160,11 @@ impl Caller {
         let search = rate_json(&RateLimit { limit: 30, used: 0, reset: rate.reset });
         json!({ "resources": { "core": core, "search": search }, "rate": core })
     }
+}
+
+/// Whose limits a request counts for; nobody's without a good token.
+pub(super) fn whose(model: &Model, request: &Request, now: DateTime<Utc>) -> Option<String> {
+    Caller::of(model, request, now).ok()?.whose(model)
 }
 
 fn rate_json(rate: &RateLimit) -> Value {

@@ -67,6 +67,21 @@ impl Answer {
         Self::error(403, message)
     }
 
+    /// An App's token that was not made for this.
+    pub fn not_for_apps() -> Self {
+        Self::error(403, "Resource not accessible by integration")
+    }
+
+    /// The installation was suspended.
+    pub fn suspended() -> Self {
+        Self::error(403, "This installation has been suspended")
+    }
+
+    /// A body that GitHub does not take.
+    pub fn invalid(why: &str) -> Self {
+        Self::error(422, &format!("Invalid request.\n\n{why}"))
+    }
+
     pub fn gone() -> Self {
         Self::error(410, "This issue was deleted")
     }

@@ -46,7 +46,8 @@ pub(super) fn create(scope: &mut Scope<'_>, number: &str) -> Result<Answer, Answ
     may_comment(scope, repository, number)?;
     let body = body(scope)?;
     let repo = repository.full_name.clone();
-    let new = NewComment { repo: &repo, number, author, body: &body, now: scope.now };
+    let app = scope.caller.via(scope.model);
+    let new = NewComment { repo: &repo, number, author, app, body: &body, now: scope.now };
     let comment = scope.model.comment(new)?;
     happened(scope, "created", author, (comment.clone(), None));
     let answer = written(scope, &comment, 201)?;
@@ -74,7 +75,7 @@ pub(super) fn delete(scope: &mut Scope<'_>, id: &str) -> Result<Answer, Answer> 
 }
 
 /// The number of an issue that is there: 404 if it never was, 410 if it was deleted.
-fn existing(repository: &Repository, number: &str) -> Result<u64, Answer> {
+pub(super) fn existing(repository: &Repository, number: &str) -> Result<u64, Answer> {
     let number: u64 = number.parse().map_err(|_| Answer::not_found())?;
     if repository.gone.contains(&number) {
         return Err(Answer::gone());

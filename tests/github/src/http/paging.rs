@@ -1,6 +1,6 @@
 //! Lists in pages, with GitHub's Link header.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::api::Scope;
@@ -11,17 +11,36 @@ const MOST_PER_PAGE: usize = 100;
 
 /// The page that the request asks for. `below` is what comes after the repository in the path.
 pub(super) fn page(scope: &Scope<'_>, repository: u64, below: &str, items: &[Value]) -> Answer {
+    let (chosen, links) = cut(scope, &format!("repositories/{repository}/{below}"), items);
+    linked(&Value::Array(chosen), links)
+}
+
+/// The same for a list that stands in an object under `key`, beside the count of all.
+pub(super) fn counted(scope: &Scope<'_>, place: &str, key: &str, items: &[Value]) -> Answer {
+    let (chosen, links) = cut(scope, place, items);
+    linked(&json!({ "total_count": items.len(), key: chosen }), links)
+}
+
+fn linked(body: &Value, links: String) -> Answer {
+    let answer = Answer::ok(body);
+    if links.is_empty() { answer } else { answer.header("link", links) }
+}
+
+/// The items of the page, and the links to others.
+fn cut(scope: &Scope<'_>, place: &str, items: &[Value]) -> (Vec<Value>, String) {
     let number = |name, default| scope.request.query(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let size = number("per_page", PER_PAGE).clamp(1, MOST_PER_PAGE);
     let page = number("page", 1).max(1);
     let last = items.len().div_ceil(size).max(1);
     let chosen: Vec<_> = items.iter().skip((page - 1) * size).take(size).cloned().collect();
-    let answer = Answer::ok(&Value::Array(chosen));
-    let base = format!("{}/repositories/{repository}/{below}?{}", scope.api, other_parameters(scope));
-    match links(&base, page, last) {
-        links if links.is_empty() => answer,
-        links => answer.header("link", links),
-    }
+    let base = format!("{}/{place}?{}", scope.api, other_parameters(scope));
+    (chosen, links(&base, page, last))
+}
+
+/// The list of everything outside repositories.
+pub(super) fn plain(scope: &Scope<'_>, place: &str, items: &[Value]) -> Answer {
+    let (chosen, links) = cut(scope, place, items);
+    linked(&Value::Array(chosen), links)
 }
 
 /// The query without the page number, ready for it.

@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::api::Scope;
+use super::paging;
 use crate::model::{Permission, Repository};
 
 fn readable<'a>(scope: &'a Scope<'_>) -> Result<&'a Repository, Answer> {
@@ -12,6 +13,14 @@ pub(super) fn get(scope: &Scope<'_>) -> Result<Answer, Answer> {
     let repository = readable(scope)?;
     let held = scope.caller.permission(scope.model, repository);
     Ok(Answer::ok(&scope.render().full_repository(repository, held)))
+}
+
+/// All branches by name. The double protects none.
+pub(super) fn branches(scope: &Scope<'_>) -> Result<Answer, Answer> {
+    let repository = readable(scope)?;
+    let wanted = repository.branches.iter().filter(|_| scope.request.query("protected") != Some("true"));
+    let items: Vec<_> = wanted.map(|(name, sha)| scope.render().listed_branch(repository, name, sha)).collect();
+    Ok(paging::page(scope, repository.id, "branches", &items))
 }
 
 pub(super) fn branch(scope: &Scope<'_>, name: &str) -> Result<Answer, Answer> {

@@ -17,7 +17,7 @@ impl Request {
     pub fn new(parts: &hyper::http::request::Parts, body: Bytes) -> Self {
         Self {
             method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
+            path: without_enterprise(parts.uri.path()).to_owned(),
             query: pairs(parts.uri.query().unwrap_or_default()),
             headers: parts.headers.clone(),
             body,
@@ -44,6 +44,11 @@ impl Request {
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
         known.then_some(token.trim())
     }
+}
+
+/// GitHub Enterprise Server has the same API below `/api/v3`.
+fn without_enterprise(path: &str) -> &str {
+    path.strip_prefix("/api/v3").filter(|rest| rest.starts_with('/')).unwrap_or(path)
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

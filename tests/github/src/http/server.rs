@@ -4,21 +4,23 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::access::whose;
 use super::answer::Answer;
 use super::api::{Here, respond};
 use super::request::Request;
 use crate::admin;
 use crate::faults::Failure;
+use crate::limits::Asked;
 use crate::log::Logged;
 use crate::model::whole_seconds;
-use crate::state::Shared;
+use crate::state::{Shared, State};
 
 /// The greatest body that the double reads, in bytes.
 const LARGEST_BODY: usize = 2 * 1024 * 1024;
@@ -26,7 +28,7 @@ const LARGEST_BODY: usize = 2 * 1024 * 1024;
 /// The connection is to be cut without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut, as a test asked for")]
-struct Cut;
+pub(crate) struct Cut;
 
 type Response = hyper::Response<Full<Bytes>>;
 
@@ -51,7 +53,12 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
     }
 }
 
-async fn exchange(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<Response, Cut> {
+/// Answers a request, from a connection or without one.
+pub(crate) async fn exchange<B>(shared: Arc<Shared>, request: hyper::Request<B>) -> Result<Response, Cut>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| Cut)?.to_bytes();
     let request = Request::new(&parts, body);
@@ -73,8 +80,32 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Result<(Answer, Option<
     if shared.is_down() {
         return Err(Cut);
     }
+    let who = shared.change(|state| arrived(state, request));
+    let answered = through_faults(shared, request).await;
+    if let (Some(who), Ok((answer, _))) = (who, &answered) {
+        shared.change(|state| {
+            let now = state.now();
+            state.limits.answered(&who, now, &answer.headers);
+        });
+    }
+    answered
+}
+
+/// Counts the request for the limits of whose it is.
+fn arrived(state: &mut State, request: &Request) -> Option<String> {
+    let at = state.now();
+    let who = whose(&state.model, request, at).filter(|_| !state.unchecked)?;
+    state.limits.arrived(Asked { who: &who, method: &request.method, path: &request.path, at });
+    Some(who)
+}
+
+async fn through_faults(shared: &Arc<Shared>, request: &Request) -> Result<(Answer, Option<String>), Cut> {
     match shared.fault(&request.method, &request.path) {
         Some(Failure::Answer { status, headers, message }) => Ok((Answer::injected(status, headers, &message), None)),
+        Some(Failure::Body { status, content_type, body }) => {
+            let answer = Answer { body: body.into_bytes(), ..Answer::empty(status) };
+            Ok((answer.header("content-type", content_type), None))
+        }
         Some(Failure::Delay { milliseconds }) => {
             tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
             Ok(real(shared, request))
@@ -91,9 +122,11 @@ async fn api(shared: &Arc<Shared>, request: &Request) -> Result<(Answer, Option<
 fn real(shared: &Arc<Shared>, request: &Request) -> (Answer, Option<String>) {
     let (answered, deliveries) = shared.change(|state| {
         let now = whole_seconds(state.now());
-        let answered = respond(&mut state.model, request, Here { api: &shared.api, now, checked: !state.unchecked });
+        let here = Here { api: &shared.api, now, deliveries: &state.deliveries, checked: !state.unchecked };
+        let answered = respond(&mut state.model, request, here);
         state.violations.extend(answered.violations.iter().cloned());
-        let deliveries = state.compose(&shared.api, &answered.events);
+        let mut deliveries = state.compose(&shared.api, &answered.events);
+        deliveries.extend(answered.repeat.and_then(|id| state.repeat(id)));
         (answered, deliveries)
     });
     for delivery in deliveries {
@@ -108,7 +141,7 @@ fn response(answer: Answer) -> Response {
         .status(answer.status)
         .header("server", "github.com")
         .header("x-github-media-type", "github.v3; format=json");
-    if !answer.body.is_empty() {
+    if !answer.body.is_empty() && !answer.headers.iter().any(|(name, _)| name == "content-type") {
         builder = builder.header("content-type", "application/json; charset=utf-8");
     }
     for (name, value) in answer.headers {

@@ -1,16 +1,19 @@
 //! What people do on GitHub, and the events that follow from it.
 
+mod check;
 mod comment;
+mod installation;
 mod on;
 mod open;
 mod pull;
 mod push;
+mod repository;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Comment, CommentEdit, Model, Permission, PullRequest, Refusal, whole_seconds};
+use super::{Comment, CommentEdit, IssueEvent, Model, Permission, PullRequest, Refusal, whole_seconds};
 
 pub use on::{On, on};
 pub use open::Open;
@@ -66,6 +69,34 @@ pub enum Action {
     DeleteBranch { repo: String, branch: String, by: String },
     /// Deletes a repository. Pull requests from it stay open, their `head.repo` is null.
     DeleteRepository { repo: String, by: String },
+    /// Gives a repository another name under the same owner; `to` is that name alone. The old one redirects.
+    RenameRepository { repo: String, to: String, by: String },
+    /// Gives a repository to another account.
+    TransferRepository { repo: String, to: String, by: String },
+    /// Makes a repository private, or public.
+    SetPrivate { repo: String, private: bool, by: String },
+    /// Presses a button of a check run; `button` is its identifier. Its App is told.
+    Press { repo: String, check: u64, button: String, by: String },
+    /// Presses GitHub's own "Re-run" of a check run. Its App is told.
+    Rerequest { repo: String, check: u64, by: String },
+    /// Installs an App on an account: on all of its repositories, or on these, as `owner/name`.
+    Install {
+        app: u64,
+        owner: String,
+        #[serde(default)]
+        repositories: Option<Vec<String>>,
+        by: String,
+    },
+    /// Uninstalls it.
+    Uninstall { installation: u64, by: String },
+    /// Suspends it: its tokens stop working.
+    Suspend { installation: u64, by: String },
+    /// Ends that.
+    Unsuspend { installation: u64, by: String },
+    /// Adds repositories to an installation on selected ones.
+    AddRepositories { installation: u64, repositories: Vec<String>, by: String },
+    /// Takes repositories from an installation on selected ones.
+    RemoveRepositories { installation: u64, repositories: Vec<String>, by: String },
     /// GitHub's test of a webhook, as on its creation.
     Ping { hook: u64 },
 }
@@ -77,8 +108,10 @@ pub struct Event {
     pub name: &'static str,
     /// The action within the event.
     pub action: Option<&'static str>,
-    /// The repository.
-    pub repository: u64,
+    /// The repository; none where it is about an installation.
+    pub repository: Option<u64>,
+    /// The installation that it is about, or that is told although it is no more on the repository.
+    pub installation: Option<u64>,
     /// The pull request.
     pub number: Option<u64>,
     /// Who did it.
@@ -99,14 +132,33 @@ pub enum Extra {
         /// The commit after.
         after: String,
     },
+    /// A push to a branch.
+    Pushed(Pushed),
     /// An edit: the old values, in GitHub's form.
     Changes(Value),
     /// The label that was put on or taken off.
     Label(String),
     /// The comment, and its old text if edited.
     Comment(Comment, Option<String>),
+    /// The check run, and the button that was pressed.
+    Check(u64, Option<String>),
+    /// Repositories that an installation got or lost.
+    Repositories(Vec<u64>),
     /// The webhook that is tested.
     Hook(u64),
+}
+
+/// A branch that was made, moved or deleted.
+#[derive(Debug, Clone)]
+pub struct Pushed {
+    /// The branch.
+    pub branch: String,
+    /// Where it was; none if it is new.
+    pub before: Option<String>,
+    /// Where it is; none if it was deleted.
+    pub after: Option<String>,
+    /// Whether commits were taken away.
+    pub forced: bool,
 }
 
 /// Where and by whom something is done.
@@ -128,6 +180,17 @@ impl Model {
             Action::PushTo { repo, number, by, force } => self.push_to(At { repo, number: *number, by, now }, *force),
             Action::DeleteBranch { repo, branch, by } => self.delete_branch(push::To { force: false, repo, branch, by, now }),
             Action::DeleteRepository { repo, by } => self.delete_repository(repo, by),
+            Action::RenameRepository { repo, to, by } => self.rename_repository(repo, to, by),
+            Action::TransferRepository { repo, to, by } => self.transfer_repository(repo, to, by),
+            Action::SetPrivate { repo, private, by } => self.set_private(repo, *private, by),
+            Action::Press { repo, check, button, by } => self.press((repo, *check), by, Some(button)),
+            Action::Rerequest { repo, check, by } => self.press((repo, *check), by, None),
+            Action::Install { app, owner, repositories, by } => self.install((*app, owner), repositories.as_deref(), by, now),
+            Action::Uninstall { installation, by }
+            | Action::Suspend { installation, by }
+            | Action::Unsuspend { installation, by }
+            | Action::AddRepositories { installation, by, .. }
+            | Action::RemoveRepositories { installation, by, .. } => self.act_on_installation((*installation, by), action, now),
             Action::Ping { hook } => self.ping(*hook),
             Action::Comment { repo, number, by, body } => self.say(At { repo, number: *number, by, now }, body),
             Action::EditComment { repo, comment, by, body } => self.reword(CommentEdit { repo, id: *comment, body, now }, by),
@@ -167,7 +230,15 @@ impl Model {
         let any = self.repositories.values().next();
         let repository = webhook.repository.or(any.map(|repo| repo.id)).unwrap_or_default();
         let owner = self.repositories.get(&repository).map(|repo| repo.owner).unwrap_or_default();
-        Ok(vec![Event { name: "ping", action: None, repository, number: None, sender: owner, extra: Extra::Hook(hook) }])
+        Ok(vec![Event {
+            name: "ping",
+            action: None,
+            repository: Some(repository),
+            installation: None,
+            number: None,
+            sender: owner,
+            extra: Extra::Hook(hook),
+        }])
     }
 
     /// The pull request, marked as changed now.
@@ -177,11 +248,20 @@ impl Model {
         Ok(pull)
     }
 
+    /// Keeps what happened to a pull request.
+    fn noted(&mut self, at: At<'_>, event: &'static str, label: Option<&str>) -> Result<(), Refusal> {
+        let (id, actor) = (self.next_id(), self.user(at.by)?.id);
+        let kept = IssueEvent { id, number: at.number, event, actor, label: label.map(str::to_owned), at: at.now };
+        self.repository_mut(at.repo)?.records.issue_events.push(kept);
+        Ok(())
+    }
+
     fn told(&self, at: At<'_>, action: &'static str, extra: Extra) -> Result<Vec<Event>, Refusal> {
         Ok(vec![Event {
             name: "pull_request",
             action: Some(action),
-            repository: self.repository(at.repo)?.id,
+            repository: Some(self.repository(at.repo)?.id),
+            installation: None,
             number: Some(at.number),
             sender: self.user(at.by)?.id,
             extra,

@@ -15,6 +15,8 @@ pub struct Comment {
     pub number: u64,
     /// Who wrote it.
     pub author: u64,
+    /// The App that it was written by.
+    pub app: Option<u64>,
     /// Its text, Markdown.
     pub body: String,
     /// When it was written.

@@ -1,23 +1,27 @@
 //! GitHub's state and its rules. No IO, no clock: the time is an argument.
 
 mod action;
+mod app;
 mod comment;
 mod pull_request;
+mod records;
 mod repository;
 mod setup;
 mod token;
 mod user;
 mod webhook;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sha2::{Digest, Sha256};
 
 pub use action::{Action, On, Open, on};
 pub(crate) use action::{Event, Extra};
+pub use app::{App, Grant, Installation, Permissions, Selection};
 pub use comment::{Comment, LONGEST_BODY};
 pub use pull_request::{Merge, PullRequest};
+pub use records::{CheckAction, CheckRun, CommitStatus, Deployment, DeploymentStatus, IssueEvent, Reaction, Records};
 pub use repository::{Permission, Repository};
 pub use token::{REQUESTS_PER_HOUR, REQUESTS_PER_HOUR_WITHOUT_TOKEN, RateLimit, Token};
 pub use user::{User, UserKind};
@@ -51,6 +55,15 @@ pub enum Refusal {
     /// No comment of that id.
     #[error("cannot find comment {0}")]
     NoComment(u64),
+    /// No App of that id.
+    #[error("cannot find the App {0}")]
+    NoApp(u64),
+    /// No installation of that id.
+    #[error("cannot find installation {0}")]
+    NoInstallation(u64),
+    /// No check run of that id.
+    #[error("cannot find check run {0}")]
+    NoCheck(u64),
     /// No webhook of that id.
     #[error("cannot find webhook {0}")]
     NoWebhook(u64),
@@ -82,12 +95,17 @@ pub struct Model {
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) repositories: BTreeMap<u64, Repository>,
+    /// Repositories that were deleted, for the deliveries that say so.
+    pub(crate) deleted: BTreeMap<u64, Repository>,
+    pub(crate) apps: BTreeMap<u64, App>,
+    pub(crate) installations: BTreeMap<u64, Installation>,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) anonymous_rate: Option<RateLimit>,
     /// Names that repositories had before, for GitHub's redirects.
     pub(crate) former_names: Vec<(String, u64)>,
     last_id: u64,
-    commits: u64,
+    /// All commits that were ever made, in whatever repository.
+    commits: BTreeSet<String>,
 }
 
 impl Model {
@@ -145,9 +163,27 @@ impl Model {
 
     /// The next commit: 40 hexadecimal digits, the same in each run.
     pub(crate) fn next_sha(&mut self) -> String {
-        self.commits += 1;
-        let digest = Sha256::digest(format!("commit {}", self.commits));
-        hex::encode(digest).chars().take(40).collect()
+        let digest = Sha256::digest(format!("commit {}", self.commits.len() + 1));
+        let sha: String = hex::encode(digest).chars().take(40).collect();
+        self.commits.insert(sha.clone());
+        sha
+    }
+
+    /// The commit that a branch, a ref or the commit itself names. The double tells commits of forks apart as little as
+    /// GitHub does, where all of a network can be named in each.
+    pub(crate) fn commit_of(&self, repository: &Repository, git_ref: &str) -> Option<String> {
+        let branch = git_ref.trim_start_matches("refs/").strip_prefix("heads/").unwrap_or(git_ref);
+        repository.branches.get(branch).or_else(|| self.commits.get(git_ref)).cloned()
+    }
+
+    /// The installation of an App on that repository, suspended or not.
+    pub(crate) fn installation_on(&self, app: u64, repository: &Repository) -> Option<&Installation> {
+        self.installations.values().find(|installation| installation.app == app && installation.covers(repository))
+    }
+
+    /// The repositories that an installation was told of.
+    pub(crate) fn covered(&self, installation: &Installation) -> impl Iterator<Item = &Repository> {
+        self.repositories.values().filter(|repository| installation.covers(repository))
     }
 
     /// Writes a comment. The pull request's `updated_at` moves with it, as on GitHub.
@@ -155,7 +191,8 @@ impl Model {
         let id = self.next_id();
         let at = new.now;
         self.pull_mut(new.repo, new.number)?.updated_at = at;
-        let comment = Comment { id, number: new.number, author: new.author, body: new.body.to_owned(), created_at: at, updated_at: at };
+        let comment =
+            Comment { id, number: new.number, author: new.author, app: new.app, body: new.body.to_owned(), created_at: at, updated_at: at };
         self.repository_mut(new.repo)?.comments.insert(id, comment.clone());
         Ok(comment)
     }
@@ -190,6 +227,8 @@ pub(crate) struct NewComment<'a> {
     pub repo: &'a str,
     pub number: u64,
     pub author: u64,
+    /// The App that it is written by.
+    pub app: Option<u64>,
     pub body: &'a str,
     pub now: DateTime<Utc>,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Comment, PullRequest};
+use super::{Comment, PullRequest, Records};
 
 /// What a collaborator may do, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub struct Repository {
     pub pulls: BTreeMap<u64, PullRequest>,
     /// Comments by id.
     pub comments: BTreeMap<u64, Comment>,
+    /// What is kept beside pull requests and comments.
+    pub records: Records,
     /// Numbers whose issue was deleted: GitHub answers 410.
     pub gone: BTreeSet<u64>,
     /// When it was made.

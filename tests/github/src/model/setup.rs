@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::{
-    ContentType, Model, Permission, REQUESTS_PER_HOUR, RateLimit, Refusal, Repository, Token, User, UserKind, Webhook, whole_seconds,
+    ContentType, Model, Permission, REQUESTS_PER_HOUR, RateLimit, Records, Refusal, Repository, Token, User, UserKind, Webhook,
+    whole_seconds,
 };
 
 impl Model {
@@ -27,6 +28,7 @@ impl Model {
             user,
             scopes: vec!["repo".to_owned()],
             revoked: false,
+            grant: None,
             rate: RateLimit::new(REQUESTS_PER_HOUR),
         });
         Ok(())
@@ -59,6 +61,7 @@ impl Model {
             collaborators: BTreeMap::from([(owner, Permission::Admin)]),
             pulls: BTreeMap::new(),
             comments: BTreeMap::new(),
+            records: Records::default(),
             gone: BTreeSet::new(),
             created_at: at,
             pushed_at: at,
@@ -110,6 +113,9 @@ impl Model {
     pub(crate) fn rename(&mut self, full_name: &str, to: &str) -> Result<(), Refusal> {
         let (owner, _) = split(to)?;
         let owner = self.user(owner)?.id;
+        if self.repository(to).is_ok() {
+            return Err(Refusal::State { what: "rename the repository", why: format!("{to} exists") });
+        }
         let repository = self.repository_mut(full_name)?;
         repository.owner = owner;
         let old = std::mem::replace(&mut repository.full_name, to.to_owned());
@@ -129,6 +135,7 @@ impl Webhook {
             content_type: ContentType::Json,
             events: vec!["pull_request".to_owned()],
             repository,
+            app: None,
         }
     }
 }

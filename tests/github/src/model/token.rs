@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Grant;
+
 /// Requests an hour for a personal token, as GitHub documents it.
 pub const REQUESTS_PER_HOUR: u32 = 5_000;
 
@@ -59,19 +61,26 @@ pub struct Token {
     pub scopes: Vec<String>,
     /// A revoked token gets 401 "Bad credentials".
     pub revoked: bool,
-    /// Its primary limit.
+    /// What it was made for, if it is one of an installation.
+    pub grant: Option<Grant>,
+    /// Its primary limit; tokens of an installation share that of the installation.
     pub rate: RateLimit,
 }
 
 impl Token {
     /// Whether it may read private repositories.
     pub fn reads_private(&self) -> bool {
-        self.has("repo")
+        self.grant.is_some() || self.has("repo")
     }
 
     /// Whether it may write to public repositories.
     pub fn writes(&self) -> bool {
-        self.has("repo") || self.has("public_repo")
+        self.grant.is_some() || self.has("repo") || self.has("public_repo")
+    }
+
+    /// Whether it ended by itself.
+    pub fn expired(&self, now: DateTime<Utc>) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.expires_at <= now)
     }
 
     fn has(&self, scope: &str) -> bool {

@@ -37,12 +37,18 @@ pub struct Webhook {
     pub events: Vec<String>,
     /// The one repository that it belongs to, or all of them.
     pub repository: Option<u64>,
+    /// The App whose own webhook it is.
+    pub app: Option<u64>,
 }
 
 impl Webhook {
-    /// Whether it wants this event of this repository.
-    pub fn wants(&self, event: &str, repository: u64) -> bool {
-        let subscribed = self.events.iter().any(|wanted| wanted == "*" || wanted == event);
-        subscribed && self.repository.is_none_or(|own| own == repository)
+    /// Whether it is for events of that name.
+    pub fn subscribes(&self, event: &str) -> bool {
+        self.events.iter().any(|wanted| wanted == "*" || wanted == event)
+    }
+
+    /// Whether it belongs to that repository, or to all.
+    pub fn is_of(&self, repository: u64) -> bool {
+        self.repository.is_none_or(|own| own == repository)
     }
 }

@@ -27,7 +27,7 @@ impl Render<'_> {
                 "user": self.user(comment.author),
                 "body": comment.body,
                 "author_association": standing(repository, comment.author),
-                "performed_via_github_app": null,
+                "performed_via_github_app": self.app(comment.app),
                 "created_at": time(comment.created_at),
                 "updated_at": time(comment.updated_at),
             }),

@@ -1,8 +1,10 @@
 //! The model in GitHub's JSON. Every object starts as one of GitHub's published examples, so that
 //! all fields are there, and gets what the model knows.
 
+mod apps;
 mod comments;
 mod pulls;
+mod records;
 mod repositories;
 mod users;
 

@@ -14,7 +14,8 @@ pub(crate) fn node_id(kind: &str, id: u64) -> String {
 impl Render<'_> {
     /// A repository as deliveries and pull requests carry it; `example` is where the fields come from.
     pub fn repository_like(&self, example: &Value, repository: &Repository) -> Value {
-        let value = rewritten(example, &[(EXAMPLE_API, self.api), (EXAMPLE_REPOSITORY, &repository.full_name)]);
+        let old = example["full_name"].as_str().unwrap_or(EXAMPLE_REPOSITORY);
+        let value = rewritten(example, &[(EXAMPLE_API, self.api), (old, &repository.full_name)]);
         let open = repository.open_pulls();
         overlay(
             value,
@@ -83,6 +84,12 @@ impl Render<'_> {
             },
             "protection_url": protection,
         })
+    }
+
+    /// An item of GET .../branches.
+    pub fn listed_branch(&self, repository: &Repository, name: &str, sha: &str) -> Value {
+        let url = format!("{}/repos/{}/commits/{sha}", self.api, repository.full_name);
+        json!({ "name": name, "commit": { "sha": sha, "url": url }, "protected": false })
     }
 
     fn commit(&self, repository: &Repository, sha: &str) -> Value {

@@ -46,6 +46,28 @@ async fn what_cannot_be_read_is_said() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn an_app_is_made_and_installed_by_hand() -> anyhow::Result<()> {
+    let double = double()?;
+    let key = github_double::Key::shared();
+    let app = json!({
+        "id": 7, "slug": "previews", "public_key": key.public, "permissions": { "issues": "write" }, "events": ["push"],
+        "webhook": { "url": "http://127.0.0.1:9/", "secret": "a-hook-secret" },
+    });
+    post(&double, "apps", app).await?;
+    let installed = post(&double, "actions?send=false", json!({ "do": "install", "app": 7, "owner": "acme", "by": "dev" })).await?;
+    assert_eq!(installed["deliveries"][0]["event"], "installation");
+    let installation = installed["installation"].as_u64().unwrap_or_default();
+    assert!(double.installation(installation)?.works());
+    let pushed = json!({ "do": "push", "repo": "acme/web", "branch": "next", "by": "dev" });
+    assert_eq!(post(&double, "actions?send=false", pushed).await?["deliveries"][0]["installation"], installation);
+    post(&double, "actions?send=false", json!({ "do": "uninstall", "installation": installation, "by": "dev" })).await?;
+    assert!(double.installation(installation).is_err());
+    assert_eq!(get(&double, "limit_violations").await?, json!([]));
+    assert_eq!(double.contract_violations(), []);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_state_has_no_secrets() -> anyhow::Result<()> {
     let double = double()?;
     double.permit("acme/web", "dev", Permission::Admin)?;

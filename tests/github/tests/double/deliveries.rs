@@ -16,7 +16,7 @@ fn double() -> anyhow::Result<Double> {
     double.add_user("stranger");
     double.add_repository(REPO)?;
     double.permit(REPO, "dev", Permission::Write)?;
-    double.add_webhook(Hook::to("http://127.0.0.1:9/").secret(SECRET).events(&["*"]))?;
+    double.add_webhook(Hook::to("http://127.0.0.1:9/").secret(SECRET).events(&["pull_request", "issue_comment"]))?;
     Ok(double)
 }
 

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use github_double::{Double, Open, Permission};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
 use octocrab::Octocrab;
 use octocrab::models::CommentId;
 use octocrab::models::issues::Comment;
 use octocrab::service::middleware::retry::RetryConfig;
+use serde_json::Value;
+use tower::ServiceExt;
 
 pub const TOKEN: &str = "a-token-of-the-bot";
 pub const BOT: &str = "preview[bot]";
@@ -51,4 +56,38 @@ pub fn status(error: &octocrab::Error) -> Option<u16> {
 
 pub fn status_of<T>(result: octocrab::Result<T>) -> Option<u16> {
     result.err().as_ref().and_then(status)
+}
+
+/// An answer as it came, without a client that has a view of its own.
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// GitHub's `message`.
+    pub fn message(&self) -> &str {
+        self.body["message"].as_str().unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Asks the double without a socket; `line` is method and path.
+pub async fn ask(double: &Double, token: &str, line: &str, body: Value) -> anyhow::Result<Answer> {
+    let (method, path) = line.split_once(' ').context("a method and a path")?;
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("user-agent", "a-test")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Full::new(body))?;
+    let (parts, body) = double.service().oneshot(request).await?.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
 }

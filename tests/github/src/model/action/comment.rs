@@ -7,7 +7,7 @@ impl Model {
     pub(super) fn say(&mut self, at: At<'_>, body: &str) -> Result<Vec<Event>, Refusal> {
         let author = self.user(at.by)?.id;
         self.require(at, Permission::Read, "comment")?;
-        let comment = self.comment(NewComment { repo: at.repo, number: at.number, author, body, now: at.now })?;
+        let comment = self.comment(NewComment { repo: at.repo, number: at.number, author, app: None, body, now: at.now })?;
         Ok(vec![self.comment_event(at.repo, "created", author, (comment, None))?])
     }
 
@@ -37,7 +37,8 @@ impl Model {
         Ok(Event {
             name: "issue_comment",
             action: Some(action),
-            repository: self.repository(repo)?.id,
+            repository: Some(self.repository(repo)?.id),
+            installation: None,
             number: Some(comment.number),
             sender,
             extra: Extra::Comment(comment, old),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{At, Event, Extra, Refusal};
+use super::{At, Event, Extra, Pushed, Refusal};
 use crate::model::{Model, Permission, PullRequest};
 
 /// A pull request to open. The branch is made, with a commit of its own, if it is new.
@@ -102,11 +102,13 @@ impl Model {
         self.require(target, Permission::Read, "open a pull request")?;
         self.require(At { repo: head, ..target }, Permission::Write, "push the branch")?;
         self.refuse_second(open, head)?;
-        self.ensure_branch(head, &open.branch)?;
+        let made = self.ensure_branch(At { repo: head, ..target }, &open.branch)?;
         let number = self.repository(&open.repo)?.next_number();
         let pull = self.new_pull(open, number, now)?;
         self.repository_mut(&open.repo)?.pulls.insert(number, pull);
-        self.told(At { number, ..target }, "opened", Extra::None)
+        let mut events = self.told(At { number, ..target }, "opened", Extra::None)?;
+        events.extend(made);
+        Ok(events)
     }
 
     /// GitHub allows one open pull request for each pair of branches.
@@ -125,13 +127,17 @@ impl Model {
         }
     }
 
-    pub(super) fn ensure_branch(&mut self, repo: &str, branch: &str) -> Result<(), Refusal> {
-        if self.repository(repo)?.branches.contains_key(branch) {
-            return Ok(());
+    /// Makes the branch if it is new, and says so.
+    fn ensure_branch(&mut self, at: At<'_>, branch: &str) -> Result<Option<Event>, Refusal> {
+        if self.repository(at.repo)?.branches.contains_key(branch) {
+            return Ok(None);
         }
         let sha = self.next_sha();
-        self.repository_mut(repo)?.branches.insert(branch.to_owned(), sha);
-        Ok(())
+        let repository = self.repository_mut(at.repo)?;
+        repository.branches.insert(branch.to_owned(), sha.clone());
+        repository.pushed_at = at.now;
+        let pushed = Pushed { branch: branch.to_owned(), before: None, after: Some(sha), forced: false };
+        self.pushed(at, pushed).map(Some)
     }
 
     fn new_pull(&mut self, open: &Open, number: u64, now: DateTime<Utc>) -> Result<PullRequest, Refusal> {

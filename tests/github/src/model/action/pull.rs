@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Action, At, Event, Extra, Refusal};
+use super::{Action, At, Event, Extra, Pushed, Refusal};
 use crate::model::{Merge, Model, Permission};
 
 impl Model {
@@ -11,6 +11,7 @@ impl Model {
         let pull = self.touch(at)?;
         refuse_if(pull.draft == draft, "change the draft mark", "it is already so")?;
         pull.draft = draft;
+        self.noted(at, if draft { "convert_to_draft" } else { "ready_for_review" }, None)?;
         let action = if draft { "converted_to_draft" } else { "ready_for_review" };
         self.told(at, action, Extra::None)
     }
@@ -20,6 +21,7 @@ impl Model {
         let pull = self.touch(at)?;
         refuse_if(!pull.is_open(), "close", "it is closed")?;
         pull.closed_at = Some(at.now);
+        self.noted(at, "closed", None)?;
         self.told(at, "closed", Extra::None)
     }
 
@@ -33,8 +35,14 @@ impl Model {
         pull.closed_at = Some(at.now);
         pull.merged = Some(Merge { at: at.now, by, sha: sha.clone() });
         let base = pull.base_ref.clone();
-        self.repository_mut(at.repo)?.branches.insert(base, sha);
-        self.told(at, "closed", Extra::None)
+        self.noted(at, "merged", None)?;
+        self.noted(at, "closed", None)?;
+        let repository = self.repository_mut(at.repo)?;
+        repository.pushed_at = at.now;
+        let before = repository.branches.insert(base.clone(), sha.clone());
+        let mut events = self.told(at, "closed", Extra::None)?;
+        events.push(self.pushed(at, Pushed { branch: base, before, after: Some(sha), forced: false })?);
+        Ok(events)
     }
 
     pub(super) fn reopen(&mut self, at: At<'_>) -> Result<Vec<Event>, Refusal> {
@@ -49,6 +57,7 @@ impl Model {
         let pull = self.touch(at)?;
         pull.closed_at = None;
         pull.head_sha = sha;
+        self.noted(at, "reopened", None)?;
         self.told(at, "reopened", Extra::None)
     }
 
@@ -62,7 +71,9 @@ impl Model {
         } else {
             pull.labels.retain(|own| own != label);
         }
-        self.told(at, if on { "labeled" } else { "unlabeled" }, Extra::Label(label.to_owned()))
+        let action = if on { "labeled" } else { "unlabeled" };
+        self.noted(at, action, Some(label))?;
+        self.told(at, action, Extra::Label(label.to_owned()))
     }
 
     pub(super) fn lock(&mut self, at: At<'_>) -> Result<Vec<Event>, Refusal> {

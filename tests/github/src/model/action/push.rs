@@ -1,8 +1,8 @@
-//! Pushing, and deleting branches and repositories: what happens to a head moves its pull requests.
+//! Pushing, and deleting branches: what happens to a head moves its pull requests.
 
 use chrono::{DateTime, Utc};
 
-use super::{At, Event, Extra, Refusal};
+use super::{At, Event, Extra, Pushed, Refusal};
 use crate::model::{Model, Permission};
 
 /// A branch and who does something to it.
@@ -29,12 +29,14 @@ impl Model {
         let sha = self.next_sha();
         let repository = self.repository_mut(to.repo)?;
         repository.pushed_at = to.now;
-        repository.branches.insert(to.branch.to_owned(), sha.clone());
+        let before = repository.branches.insert(to.branch.to_owned(), sha.clone());
+        let forced = to.force && before.is_some();
         let mut events = Vec::new();
         for (repo, number) in self.open_pulls_of(to)? {
             let at = At { repo: &repo, number, ..to.at() };
             events.extend(self.synchronize(at, to.force, &sha)?);
         }
+        events.push(self.pushed(to.at(), Pushed { branch: to.branch.to_owned(), before, after: Some(sha), forced })?);
         Ok(events)
     }
 
@@ -48,6 +50,20 @@ impl Model {
         self.push(To { repo: &repo, branch: &branch, by: at.by, force, now: at.now })
     }
 
+    /// The event of a branch that was made, moved or deleted. GitHub keeps no order between it and the pull
+    /// requests that follow; here it comes last.
+    pub(super) fn pushed(&self, at: At<'_>, pushed: Pushed) -> Result<Event, Refusal> {
+        Ok(Event {
+            name: "push",
+            action: None,
+            repository: Some(self.repository(at.repo)?.id),
+            installation: None,
+            number: None,
+            sender: self.user(at.by)?.id,
+            extra: Extra::Pushed(pushed),
+        })
+    }
+
     fn synchronize(&mut self, at: At<'_>, force: bool, sha: &str) -> Result<Vec<Event>, Refusal> {
         let pull = self.touch(at)?;
         let before = std::mem::replace(&mut pull.head_sha, sha.to_owned());
@@ -59,25 +75,19 @@ impl Model {
         self.require(to.at(), Permission::Write, "delete the branch")?;
         let pulls = self.open_pulls_of(to)?;
         let missing = || Refusal::NoBranch { repo: to.repo.to_owned(), branch: to.branch.to_owned() };
-        self.repository_mut(to.repo)?.branches.remove(to.branch).ok_or_else(missing)?;
+        let repository = self.repository_mut(to.repo)?;
+        let before = repository.branches.remove(to.branch).ok_or_else(missing)?;
+        repository.pushed_at = to.now;
         let mut events = Vec::new();
         for (repo, number) in &pulls {
             let at = At { repo, number: *number, ..to.at() };
             self.touch(at)?.closed_at = Some(to.now);
+            self.noted(at, "closed", None)?;
             events.extend(self.told(at, "closed", Extra::None)?);
         }
+        let gone = Pushed { branch: to.branch.to_owned(), before: Some(before), after: None, forced: false };
+        events.push(self.pushed(to.at(), gone)?);
         Ok(events)
-    }
-
-    /// Takes the repository away. GitHub tells nobody about the pull requests that came from it.
-    pub(super) fn delete_repository(&mut self, repo: &str, by: &str) -> Result<Vec<Event>, Refusal> {
-        let at = At { repo, number: 0, by, now: DateTime::UNIX_EPOCH };
-        self.require(at, Permission::Admin, "delete the repository")?;
-        let id = self.repository(repo)?.id;
-        self.repositories.remove(&id);
-        let pulls = self.repositories.values_mut().flat_map(|repo| repo.pulls.values_mut());
-        pulls.filter(|pull| pull.head_repo == Some(id)).for_each(|pull| pull.head_repo = None);
-        Ok(Vec::new())
     }
 
     /// Open pull requests whose head is that branch, in whatever repository.
