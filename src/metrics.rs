@@ -1,4 +1,5 @@
-//! What the service counts, for Prometheus. Every label is one of a few words that stand in the code.
+//! What the service counts, for Prometheus. Every label is one of a few words that stand in the code, but for the number
+//! of an App's installation, of which there are few.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::forge::pace::Standing;
 
 /// The content type of [`Metrics::text`] (`OpenMetrics` 1.0, "Overall Structure").
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,6 +39,11 @@ struct ByRequest {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByAccount {
+    account: String,
+}
+
 /// A handle to all counts. Clones share them.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -48,6 +56,9 @@ struct Inner {
     reconciles: Family<ByOutcome, Counter>,
     reconcile_seconds: Histogram,
     forge_requests: Family<ByRequest, Counter>,
+    forge_requests_left: Family<ByAccount, Gauge>,
+    forge_writes_left: Family<ByAccount, Gauge>,
+    forge_writers_waiting: Family<ByAccount, Gauge>,
     image_look_ups: Family<ByResult, Counter>,
     resyncs: Family<ByResult, Counter>,
 }
@@ -63,6 +74,9 @@ impl Metrics {
             reconciles: Family::default(),
             reconcile_seconds: from_a_millisecond(),
             forge_requests: Family::default(),
+            forge_requests_left: Family::default(),
+            forge_writes_left: Family::default(),
+            forge_writers_waiting: Family::default(),
             image_look_ups: Family::default(),
             resyncs: Family::default(),
         };
@@ -96,6 +110,18 @@ impl Metrics {
     /// A request to a forge ended.
     pub fn forge_request(&self, operation: &'static str, result: &'static str) {
         self.0.forge_requests.get_or_create(&ByRequest { operation, result }).inc();
+    }
+
+    /// How the limits of an account stand: `token`, `app`, or the number of an App's installation.
+    pub fn forge_pace(&self, account: &str, standing: Standing) {
+        let set = |family: &Family<ByAccount, Gauge>, count: u64| {
+            family.get_or_create(&ByAccount { account: account.to_owned() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        };
+        set(&self.0.forge_writes_left, standing.writes);
+        set(&self.0.forge_writers_waiting, standing.waiting);
+        if let Some(requests) = standing.requests {
+            set(&self.0.forge_requests_left, requests);
+        }
     }
 
     /// A registry was asked for an image.
@@ -140,6 +166,11 @@ impl Inner {
         registry.register("image_look_ups", "Images that registries were asked for, by what they answered", self.image_look_ups.clone());
         registry.register("resyncs", "Looks at a repository for what no delivery told, by how they ended", self.resyncs.clone());
         registry.register("forge_requests", "Requests to a forge, by what they were for and how they ended", self.forge_requests.clone());
+        let help = "Requests that a forge still takes until it counts anew, by account, as it said itself";
+        registry.register("forge_requests_left", help, self.forge_requests_left.clone());
+        registry.register("forge_writes_left", "Writes that are left in this hour, by account", self.forge_writes_left.clone());
+        let help = "Pull requests and others that wait for a write to a forge, by account";
+        registry.register("forge_writers_waiting", help, self.forge_writers_waiting.clone());
     }
 }
 
@@ -163,6 +194,8 @@ mod tests {
         metrics.forge_request("create_comment", "ok");
         metrics.image_look_up("found");
         metrics.resync("ok");
+        metrics.forge_pace("token", Standing { requests: Some(4_321), writes: 496, waiting: 2 });
+        metrics.forge_pace("token", Standing { requests: None, writes: 495, waiting: 2 });
         let text = metrics.text().unwrap();
         for line in [
             r#"preview_deliveries_total{result="accepted"} 1"#,
@@ -174,6 +207,9 @@ mod tests {
             r#"preview_image_look_ups_total{result="found"} 1"#,
             r#"preview_resyncs_total{result="ok"} 1"#,
             r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,
+            r#"preview_forge_requests_left{account="token"} 4321"#,
+            r#"preview_forge_writes_left{account="token"} 495"#,
+            r#"preview_forge_writers_waiting{account="token"} 2"#,
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

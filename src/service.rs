@@ -50,7 +50,7 @@ pub struct Options {
     pub registry: RegistryConfig,
     /// What generated values of Secrets follow from, where one is given.
     pub seed: Option<Seed>,
-    /// GitHub; without a token no pull request is read and no comment is written.
+    /// GitHub; without an App or a token no pull request is read and no comment is written.
     pub github: Option<GithubConfig>,
 }
 
@@ -138,7 +138,10 @@ fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
 
 fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {
     let Some(config) = config else {
-        tracing::warn!("no GitHub token: pull requests are not read, and no comment is written; set --github-token-file");
+        tracing::warn!(
+            "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
+             --github-app-key-file, or --github-token-file"
+        );
         return Ok(None);
     };
     Ok(Some(Arc::new(GitHub::new(config)?.with_metrics(metrics.clone()))))

@@ -12,7 +12,7 @@ use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
 use super::registry::RegistryArgs;
-use crate::config::{ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, ServerConfig};
+use crate::config::{AppId, ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, GithubCredential, ServerConfig};
 use crate::domain::Seed;
 use crate::server::{SecretsError, WebhookSecrets};
 use crate::service::{self, Options};
@@ -42,7 +42,13 @@ pub struct ServeArgs {
     /// GitHub's API; that of a GitHub Enterprise Server ends in /api/v3
     #[arg(long, env = "PREVIEW_GITHUB_URL", value_name = "URL", default_value = "https://api.github.com")]
     pub github_url: String,
-    /// File with the token that pull requests are read and comments written with
+    /// Id of the GitHub App, or its client id; needs --github-app-key-file
+    #[arg(long, env = "PREVIEW_GITHUB_APP_ID", value_name = "ID")]
+    pub github_app_id: Option<String>,
+    /// File with the GitHub App's private key, in PEM as GitHub gives it out
+    #[arg(long, env = "PREVIEW_GITHUB_APP_KEY_FILE", value_name = "FILE")]
+    pub github_app_key_file: Option<PathBuf>,
+    /// Instead of an App: file with the token that pull requests are read and comments written with
     #[arg(long, env = "PREVIEW_GITHUB_TOKEN_FILE", value_name = "FILE")]
     pub github_token_file: Option<PathBuf>,
     /// File with what generated values of Secrets follow from (clone.secrets[].generate): 32 characters or more
@@ -61,17 +67,15 @@ pub struct ServeArgs {
 
 impl ServeArgs {
     fn options(&self) -> Result<Options, Failure> {
-        let github =
-            |file: &PathBuf| GithubConfig::new(&self.github_url, file.clone()).map_err(|e| Failure::new(Exit::Usage, e.to_string()));
-        let token_file = self.github_token_file.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let github = self.github()?;
         // A variable that is set to nothing sets nothing.
         let secrets: Vec<PathBuf> = self.webhook_secret_file.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect();
         let secrets = match self.poll {
             Some(_) if !secrets.is_empty() => {
                 return Err(Failure::new(Exit::Usage, "give either --poll or --webhook-secret-file: one who polls takes no deliveries"));
             }
-            Some(_) if token_file.is_none() => {
-                return Err(Failure::new(Exit::Usage, "--poll asks GitHub, which needs --github-token-file"));
+            Some(_) if github.is_none() => {
+                return Err(Failure::new(Exit::Usage, "--poll asks GitHub, which needs --github-app-id or --github-token-file"));
             }
             Some(_) => None,
             None => Some(WebhookSecrets::from_files(&secrets).map_err(|error| secrets_failure(&error))?),
@@ -81,12 +85,47 @@ impl ServeArgs {
             look_every: self.poll.unwrap_or(self.look_every),
             probe_address: self.probe_address,
             server: ServerConfig { listen: self.listen, body_limit: self.body_limit },
-            seed: self.seed_file.as_deref().filter(|path| !path.as_os_str().is_empty()).map(seed).transpose()?,
+            seed: set(self.seed_file.as_ref()).map(|path| seed(path)).transpose()?,
             controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
             registry: self.registry.config(),
-            github: token_file.map(github).transpose()?,
+            github,
         })
     }
+}
+
+impl ServeArgs {
+    fn github(&self) -> Result<Option<GithubConfig>, Failure> {
+        let usage = |why: String| Failure::new(Exit::Usage, why);
+        let credential = self.credential().map_err(|why| usage(why.to_owned()))?;
+        let credential = match credential {
+            None => return Ok(None),
+            Some((Some(id), file)) => {
+                let id: AppId = id.parse().map_err(|error| usage(format!("--github-app-id: {error}")))?;
+                GithubCredential::App { id, key_file: file.clone() }
+            }
+            Some((None, file)) => GithubCredential::Token(file.clone()),
+        };
+        GithubConfig::with(&self.github_url, credential).map(Some).map_err(|error| usage(error.to_string()))
+    }
+
+    /// The App's id, if it is an App, and the file that proves who we are.
+    fn credential(&self) -> Result<Option<(Option<&str>, &PathBuf)>, &'static str> {
+        let id = self.github_app_id.as_deref().filter(|id| !id.is_empty());
+        match (id, set(self.github_app_key_file.as_ref()), set(self.github_token_file.as_ref())) {
+            (None, None, token_file) => Ok(token_file.map(|file| (None, file))),
+            (Some(id), Some(key_file), None) => Ok(Some((Some(id), key_file))),
+            (Some(_), None, _) => Err("--github-app-id needs --github-app-key-file, the App's private key"),
+            (None, Some(_), _) => Err("--github-app-key-file needs --github-app-id, the id of the App whose key it is"),
+            (Some(_), Some(_), Some(_)) => {
+                Err("a GitHub App and a token are two accounts; leave out --github-token-file, or the App's flags")
+            }
+        }
+    }
+}
+
+/// A variable that is set to nothing sets nothing.
+fn set(path: Option<&PathBuf>) -> Option<&PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 /// Not so short that GitHub's limit of 5,000 requests an hour is spent on it.
@@ -164,6 +203,29 @@ mod tests {
 
     fn args(flags: &[&str]) -> ServeArgs {
         Line::parse_from([&["serve"], flags].concat()).args
+    }
+
+    #[test]
+    fn github_is_reached_by_an_app_or_by_a_token_and_not_by_half_of_either() {
+        let (id, key, token) = ("--github-app-id=1", "--github-app-key-file=key", "--github-token-file=token");
+        let credential = |flags: &[&str]| args(flags).github().map(|github| github.map(|github| github.credential));
+        let app = GithubCredential::App { id: "1".parse().unwrap(), key_file: "key".into() };
+        assert_eq!(credential(&[id, key]).unwrap(), Some(app));
+        // As variables that are set to nothing give it.
+        let nothing = ServeArgs { github_app_id: Some(String::new()), github_app_key_file: Some(PathBuf::new()), ..args(&[token]) };
+        assert_eq!(nothing.github().unwrap().unwrap().credential, GithubCredential::Token("token".into()));
+        assert_eq!(credential(&[]).unwrap(), None);
+        for (flags, missing) in [
+            (&[id][..], "--github-app-key-file"),
+            (&[id, token], "--github-app-key-file"),
+            (&[key], "--github-app-id"),
+            (&[id, key, token], "leave out --github-token-file"),
+            (&["--github-app-id=my app", key], "App ID, such as 123456"),
+            (&[token, "--github-url=github.example.com"], "https://api.github.com"),
+        ] {
+            let failure = credential(flags).unwrap_err();
+            assert!(failure.exit == Exit::Usage && failure.message.contains(missing), "{flags:?}: {}", failure.message);
+        }
     }
 
     #[test]

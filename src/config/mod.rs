@@ -5,5 +5,5 @@ mod github;
 mod server;
 
 pub use controller::{ControllerConfig, DEFAULT_IN_FLIGHT};
-pub use github::{DEFAULT_API_URL, GithubConfig, InvalidGithubConfig};
+pub use github::{AppId, DEFAULT_API_URL, GithubConfig, GithubCredential, InvalidAppId, InvalidGithubConfig};
 pub use server::{DEFAULT_BODY_LIMIT, ServerConfig};

@@ -173,16 +173,15 @@ impl Pace {
         let open = self.open_at(now, self.limits.reserve + 1);
         let mut writes = self.writes.clone();
         for _ in 0..ahead {
-            let at = self.after(&writes).max(Some(open)).unwrap_or(open);
-            writes.push_back(at);
+            writes.push_back(self.after(&writes, open));
         }
-        self.after(&writes).max(Some(open)).unwrap_or(open)
+        self.after(&writes, open)
     }
 
-    /// The earliest time that no window of writes forbids, if any forbids one.
-    fn after(&self, writes: &VecDeque<Instant>) -> Option<Instant> {
-        let full = |(most, window): (usize, Duration)| Some(*writes.get(writes.len().checked_sub(most)?)? + window);
-        self.limits.windows().into_iter().filter_map(full).max()
+    /// The earliest time from `open` on that no window of writes forbids.
+    fn after(&self, writes: &VecDeque<Instant>, open: Instant) -> Instant {
+        let ends = |(most, window): (usize, Duration)| Some(*writes.get(writes.len().checked_sub(most)?)? + window);
+        self.limits.windows().into_iter().filter_map(ends).fold(open, Instant::max)
     }
 
     /// When a request may be sent that needs so many to be left.

@@ -188,7 +188,7 @@ async fn answer(
     question: &Question<'_>,
 ) -> Result<Learned, LookupError> {
     let Some(forge) = context.forge.as_deref() else {
-        let why = "no forge is configured; start the service with --github-token-file";
+        let why = "no forge is configured; start the service with --github-app-id and --github-app-key-file, or with --github-token-file";
         return Err(LookupError::Impossible("NotConfigured", why.to_owned()));
     };
     let baseline = baseline.ok_or_else(|| impossible("BaselineNotReady", &"its Baseline cannot be used"))?;

@@ -25,7 +25,7 @@ const MESSAGE_MAX: usize = 200;
 /// What GitHub tells clients to wait where it does not say how long, in seconds ("Rate limits for the REST API").
 const UNSAID_WAIT: u64 = 60;
 /// Longest wait that we believe, in seconds: GitHub's limits are counted by the hour.
-const LONGEST_WAIT: u64 = 3_600;
+pub(super) const LONGEST_WAIT: u64 = 3_600;
 
 /// What we ask.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub(super) struct Request {
 pub(super) struct Reply<T> {
     pub(super) content: T,
     pub(super) headers: HeaderMap,
+    /// Where it was found: another path than was asked for where the repository moved.
+    pub(super) path: String,
 }
 
 struct Raw {
@@ -104,9 +106,11 @@ impl Request {
     /// Sends it once, and again only where GitHub says that the repository moved: then nothing was done yet. Nothing comes
     /// back where the answer is the one that is known already.
     pub(super) async fn send<T: DeserializeOwned>(&self, session: &Session, host: &Uri) -> Result<Option<Reply<T>>, ForgeError> {
-        let mut raw = self.send_to(session, &self.path).await?;
+        let mut path = self.path.clone();
+        let mut raw = self.send_to(session, &path).await?;
         for _ in 0..MOVES_MAX {
-            let Some(path) = self.moved_to(&raw, host)? else { break };
+            let Some(next) = self.moved_to(&raw, host)? else { break };
+            path = next;
             raw = self.send_to(session, &path).await?;
         }
         if self.known.is_some() && raw.status == StatusCode::NOT_MODIFIED {
@@ -118,7 +122,7 @@ impl Request {
         // "No content" is the one answer without a body, and stands for nothing.
         let body: &[u8] = if raw.status == StatusCode::NO_CONTENT { b"null" } else { &raw.body };
         let content = wire::read(body).map_err(|(field, why)| self.unreadable(format!("{field}: {why}")))?;
-        Ok(Some(Reply { content, headers: raw.headers }))
+        Ok(Some(Reply { content, headers: raw.headers, path }))
     }
 
     async fn send_to(&self, session: &Session, path: &str) -> Result<Raw, ForgeError> {
@@ -129,6 +133,7 @@ impl Request {
         let request = session.client.build_request(builder, self.body.as_ref()).map_err(|e| self.unreadable(e.to_string()))?;
         let answer = session.client.execute(request).await.map_err(|e| self.unavailable(cause(&e)))?;
         let (parts, body) = answer.into_parts();
+        session.hear(parts.status, &parts.headers);
         let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|e| self.unavailable(cause(e.as_ref())))?;
         Ok(Raw { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }

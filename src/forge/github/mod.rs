@@ -5,15 +5,16 @@ mod comments;
 mod deployments;
 mod event;
 mod exchange;
+mod needs;
 mod pages;
 mod people;
+mod redelivery;
 mod repositories;
 mod session;
 mod text;
 mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -23,11 +24,10 @@ pub use event::{Arrival, SUBSCRIBED_EVENTS, UNASKED_EVENTS, parse};
 pub use session::GithubError;
 
 use self::exchange::{Reply, Request};
-use self::session::{Session, Sessions};
-use self::wire::User;
+use self::session::Sessions;
 use super::{
-    Answer, Branch, ChangedFiles, Checks, Comment, Deployments, Forge, ForgeError, Listing, Permission, PostedComment, PullRequest,
-    Reaction, RepositoryFacts, Validator,
+    Access, Answer, Branch, ChangedFiles, Checks, Comment, Deliveries, Deployments, Forge, ForgeError, Listing, Permission, PostedComment,
+    PullRequest, Reaction, RepositoryFacts, Validator,
 };
 use crate::config::GithubConfig;
 use crate::domain::RepoName;
@@ -43,7 +43,7 @@ pub enum CheckKind {
     Statuses,
 }
 
-/// A client of GitHub with one token.
+/// A client of GitHub.
 pub struct GitHub {
     config: GithubConfig,
     sessions: Sessions,
@@ -52,9 +52,11 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Checks that the token can be read. Nothing is sent yet.
+    /// Checks that the token or the App's key can be used. Nothing is sent yet. An App writes check runs.
     pub fn new(config: GithubConfig) -> Result<Self, GithubError> {
-        Ok(Self { sessions: Sessions::new(config.clone())?, config, metrics: Metrics::new(), checks: CheckKind::default() })
+        let sessions = Sessions::new(&config)?;
+        let checks = if sessions.is_app() { CheckKind::Runs } else { CheckKind::Statuses };
+        Ok(Self { sessions, config, metrics: Metrics::new(), checks })
     }
 
     /// Counts the requests there.
@@ -67,19 +69,14 @@ impl GitHub {
         Self { checks, ..self }
     }
 
-    /// The account whose token we have. Asked for once a token.
-    pub async fn login(&self) -> Result<String, ForgeError> {
-        let request = Request::get_own("login", "our own account", "/user");
-        let session = self.session(&request).await?;
-        let login = session.login.get_or_try_init(|| async {
-            let reply: Reply<User> = self.send(&request).await?;
-            Ok(reply.content.login)
-        });
-        login.await.cloned()
+    /// Whether we are a GitHub App, which may do and is told more than an account.
+    pub const fn is_app(&self) -> bool {
+        self.sessions.is_app()
     }
 
-    async fn session(&self, request: &Request) -> Result<Arc<Session>, ForgeError> {
-        self.sessions.current().await.map_err(|error| request.unavailable(error.to_string()))
+    /// The login that we write under. Asked for once a token.
+    pub async fn login(&self) -> Result<String, ForgeError> {
+        self.sessions.login(&self.metrics).await
     }
 
     async fn send<T: DeserializeOwned>(&self, request: &Request) -> Result<Reply<T>, ForgeError> {
@@ -88,23 +85,17 @@ impl GitHub {
 
     /// Nothing where the answer is the one that the request knows already.
     async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<Option<Reply<T>>, ForgeError> {
-        let session = self.session(request).await?;
-        let reply = tokio::time::timeout(self.config.timeout, request.send(&session, &self.config.api_url)).await;
-        let seconds = self.config.timeout.as_secs_f32();
-        let reply = reply.unwrap_or_else(|_| Err(request.unavailable(format!("it did not answer within {seconds} s"))));
-        let result = match &reply {
-            Ok(Some(_)) => "ok",
-            Ok(None) => "unchanged",
-            Err(error) => error.label(),
-        };
-        self.metrics.forge_request(request.operation, result);
-        reply
+        self.sessions.ask(request, &self.metrics).await
     }
 }
 
 impl Forge for GitHub {
     fn repository<'a>(&'a self, repository: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         self.read_repository(repository).boxed()
+    }
+
+    fn access<'a>(&'a self, repository: &'a RepoName) -> Answer<'a, Access> {
+        self.sessions.access(repository, &self.metrics).boxed()
     }
 
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest> {
@@ -166,6 +157,10 @@ impl Forge for GitHub {
 
     fn checks(&self) -> Option<&dyn Checks> {
         Some(self)
+    }
+
+    fn deliveries(&self) -> Option<&dyn Deliveries> {
+        self.is_app().then_some(self as &dyn Deliveries)
     }
 }
 

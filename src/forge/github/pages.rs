@@ -77,7 +77,7 @@ impl GitHub {
     async fn read_on<T: DeserializeOwned>(&self, request: &Request, first: Reply<Vec<T>>) -> Result<Pages<T>, ForgeError> {
         let mut tags = vec![validator(&first.headers)];
         let mut more = is_followed(&first);
-        let Reply { content: mut items, headers } = first;
+        let Reply { content: mut items, headers, .. } = first;
         for page in 2.. {
             if !more {
                 break;

@@ -163,8 +163,12 @@ proptest! {
         for (millis, step) in steps {
             now += Duration::from_millis(millis);
             match step {
-                Step::Write(who) => drop(pace.ask(now, write(NAMES[who]))),
-                Step::Read => drop(pace.ask(now, Kind::Read)),
+                Step::Write(who) => {
+                    let _ = pace.ask(now, write(NAMES[who]));
+                }
+                Step::Read => {
+                    let _ = pace.ask(now, Kind::Read);
+                }
                 Step::Hear(heard) => pace.learn(now, heard),
             }
         }

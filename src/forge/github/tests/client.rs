@@ -132,7 +132,7 @@ async fn an_answer_that_is_not_understood_names_the_field() {
 #[tokio::test]
 async fn no_answer_and_no_server_are_transient() {
     let mut world = Double::default().on("GET /repos/acme/web/pulls/42", 0, "").start().await;
-    world.github.config.timeout = Duration::from_millis(50);
+    world.github = GitHub::new(world.github.config.clone().with_timeout(Duration::from_millis(50))).unwrap();
     let error = world.github.pull_request(&web(), 42).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot read acme/web#42: it did not answer within 0.05 s");
     let nowhere = GithubConfig::new("http://127.0.0.1:1", world.token.clone()).unwrap();

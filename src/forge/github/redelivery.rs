@@ -1,0 +1,122 @@
+//! What GitHub could not deliver to an App: its log, read back to a moment, and what failed in it asked for again.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use hyper::header::LINK;
+use hyper::{HeaderMap, Method, Uri};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::GitHub;
+use super::exchange::Request;
+use super::pages::{PAGES_MAX, PER_PAGE};
+use crate::forge::{Answer, Deliveries, ForgeError};
+
+/// What the service itself answers to what it will never take (400, 413, 415): sent again it would be the same.
+const REFUSED_FOR_GOOD: [i64; 3] = [400, 413, 415];
+
+/// One attempt of a delivery ("List deliveries for an app webhook"), newest first.
+#[derive(Deserialize)]
+struct Attempt {
+    id: i64,
+    /// The same for each attempt of a delivery.
+    guid: String,
+    delivered_at: DateTime<Utc>,
+    /// What it was answered; 0 where nobody answered.
+    status_code: i64,
+}
+
+impl Deliveries for GitHub {
+    fn redeliver_failed(&self, since: DateTime<Utc>) -> Answer<'_, usize> {
+        self.deliver_again(since).boxed()
+    }
+}
+
+impl GitHub {
+    async fn deliver_again(&self, since: DateTime<Utc>) -> Result<usize, ForgeError> {
+        let failed = failed(self.attempts_since(since).await?);
+        for id in &failed {
+            let path = format!("/app/hook/deliveries/{id}/attempts");
+            let request = Request::get_own("redeliver", &format!("delivery {id}"), &path).verb("ask again for");
+            self.send::<IgnoredAny>(&Request { method: Method::POST, ..request }).await?;
+        }
+        Ok(failed.len())
+    }
+
+    async fn attempts_since(&self, since: DateTime<Utc>) -> Result<Vec<Attempt>, ForgeError> {
+        let mut request = Request::get_own("deliveries", "the log of deliveries", &format!("/app/hook/deliveries?per_page={PER_PAGE}"));
+        let mut attempts = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let page = self.send::<Vec<Attempt>>(&request).await?;
+            let read = page.content.len();
+            attempts.extend(page.content.into_iter().take_while(|attempt| attempt.delivered_at >= since));
+            match next(&page.headers) {
+                Some(cursor) if read > 0 && attempts.last().is_some_and(|last: &Attempt| last.delivered_at >= since) => {
+                    request.path = format!("/app/hook/deliveries?per_page={PER_PAGE}&cursor={cursor}");
+                }
+                _ => return Ok(attempts),
+            }
+        }
+        Err(request.too_long())
+    }
+}
+
+/// The newest attempt of each delivery that was never taken, oldest delivery first.
+fn failed(attempts: Vec<Attempt>) -> Vec<i64> {
+    let mut order = Vec::new();
+    let mut newest: HashMap<String, (i64, bool)> = HashMap::new();
+    for attempt in attempts {
+        let settled = (200..400).contains(&attempt.status_code) || REFUSED_FOR_GOOD.contains(&attempt.status_code);
+        let known = newest.entry(attempt.guid.clone()).or_insert_with(|| {
+            order.push(attempt.guid);
+            (attempt.id, false)
+        });
+        known.1 |= settled;
+    }
+    order.iter().rev().filter_map(|guid| newest.get(guid).filter(|(_, settled)| !settled).map(|(id, _)| *id)).collect()
+}
+
+/// Where the log goes on (RFC 8288); only the cursor is taken from there.
+fn next(headers: &HeaderMap) -> Option<String> {
+    let links = headers.get(LINK)?.to_str().ok()?;
+    let link = links.split(',').find(|link| link.contains(r#"rel="next""#))?;
+    let target: Uri = link.split_once('<')?.1.split_once('>')?.0.parse().ok()?;
+    let cursor = target.query()?.split('&').find_map(|pair| pair.strip_prefix("cursor="))?;
+    Some(cursor.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(id: i64, guid: &str, status_code: i64) -> Attempt {
+        Attempt { id, guid: guid.to_owned(), delivered_at: Utc::now(), status_code }
+    }
+
+    #[test]
+    fn what_was_taken_at_any_time_or_refused_for_good_is_not_asked_for_again() {
+        let log = [
+            attempt(9, "lost", 0),
+            attempt(8, "taken later", 202),
+            attempt(7, "away", 503),
+            attempt(6, "away", 504),
+            attempt(5, "taken later", 503),
+            attempt(4, "too large", 413),
+            attempt(3, "wrong secret", 401),
+            attempt(2, "taken", 202),
+            attempt(1, "taken before", 202),
+        ];
+        assert_eq!(failed(log.into()), [3, 7, 9], "the oldest first, and of each its newest attempt");
+    }
+
+    #[test]
+    fn the_next_page_is_found_by_its_cursor() {
+        let link =
+            r#"<https://ghe.example.com/api/v3/app/hook/deliveries?per_page=100&cursor=v1_17%3D>; rel="next", <https://x/>; rel="first""#;
+        let headers = [(LINK, link.parse().unwrap())].into_iter().collect();
+        assert_eq!(next(&headers).as_deref(), Some("v1_17%3D"));
+        assert_eq!(next(&HeaderMap::new()), None);
+    }
+}

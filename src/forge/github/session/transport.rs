@@ -1,0 +1,67 @@
+//! One pool of connections for all sessions, with octocrab's layers over it.
+
+use std::io;
+use std::sync::Arc;
+
+use hyper::Uri;
+use hyper::header::{ACCEPT, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use octocrab::service::middleware::auth_header::AuthHeaderLayer;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::GithubError;
+use crate::config::GithubConfig;
+
+/// Connections to GitHub's API. Clones share them.
+#[derive(Clone)]
+pub(super) struct Transport {
+    client: Client<HttpsConnector<HttpConnector>, octocrab::OctoBody>,
+    url: Uri,
+}
+
+impl Transport {
+    /// None is opened yet.
+    pub(super) fn new(config: &GithubConfig) -> Result<Self, GithubError> {
+        let connector = connector(config).map_err(|error| GithubError::Client(error.to_string()))?;
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), url: config.api_url.clone() })
+    }
+
+    /// Octocrab's layers over it, as its documentation shows for clients of one's own. The ready-made client tries writing
+    /// requests again, sends a second `User-Agent` and logs failures that the caller logs too. Needs a runtime.
+    pub(super) fn client(&self, token: &SecretString) -> Result<Octocrab, GithubError> {
+        let authorization = authorization(token).map_err(|error| GithubError::Client(error.to_string()))?;
+        let headers =
+            vec![(USER_AGENT, HeaderValue::from_static("preview-env")), (ACCEPT, HeaderValue::from_static("application/vnd.github+json"))];
+        let built = OctocrabBuilder::new_empty()
+            .with_service(self.client.clone())
+            .with_layer(&ExtraHeadersLayer::new(Arc::new(headers)))
+            .with_layer(&BaseUriLayer::new(self.url.clone()))
+            .with_layer(&AuthHeaderLayer::new(Some(authorization), self.url.clone(), self.url.clone()))
+            .with_auth(AuthState::None)
+            .build();
+        let Ok(octocrab) = built;
+        Ok(octocrab)
+    }
+}
+
+fn authorization(token: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Both schemes, since a GitHub Enterprise Server may be behind a proxy in the cluster.
+fn connector(config: &GithubConfig) -> io::Result<HttpsConnector<HttpConnector>> {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(config.timeout));
+    http.enforce_http(false);
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
+    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
+}
