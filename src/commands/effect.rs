@@ -140,7 +140,7 @@ pub fn effect(case: &Case<'_>) -> Verdict {
         Verb::Status => Ok(said(status(case.object))),
         Verb::Help => Ok(said(help())),
         Verb::Create => create(case),
-        Verb::Delete => delete(case),
+        Verb::Delete => Ok(delete(case)),
         Verb::Update => update(case),
         Verb::Refresh => refresh(case),
         Verb::Extend => extend(case),
@@ -216,11 +216,11 @@ fn create(case: &Case<'_>) -> Verdict {
 }
 
 /// Recorded even where nothing is there: an event that comes later must not bring it up.
-fn delete(case: &Case<'_>) -> Verdict {
+fn delete(case: &Case<'_>) -> Effect {
     if !is_open(case) {
-        return Ok(said("there is nothing to take down: the pull request is not open."));
+        return said("there is nothing to take down: the pull request is not open.");
     }
-    Ok(case.wish(WishState::Absent, "it is taken down, and a push does not bring it back. /preview create does.".to_owned()))
+    case.wish(WishState::Absent, "it is taken down, and a push does not bring it back. /preview create does.".to_owned())
 }
 
 fn update(case: &Case<'_>) -> Verdict {

@@ -44,6 +44,9 @@ use crate::record::{RecordError, Recorder};
 /// How many environments' commands are carried out at once.
 const CONCURRENCY: u16 = 4;
 
+/// Finds a Baseline by its namespace and name.
+pub type BaselineOf = Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + Sync>;
+
 /// What commands are carried out with.
 pub struct Context {
     /// Writes what they come to.
@@ -53,7 +56,7 @@ pub struct Context {
     /// Who is asked who may, if anybody.
     pub forge: Option<Arc<dyn Forge>>,
     /// The Baseline of that namespace and name, if it can be used.
-    pub baselines: Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + Sync>,
+    pub baselines: BaselineOf,
     /// Pauses after failures.
     pub retries: Retries,
     /// What the watch has not brought back yet.

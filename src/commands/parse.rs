@@ -1,7 +1,7 @@
 //! The commands of a comment. No client, no clock, no logging.
 //!
 //! A command is a line of its own that begins with `/preview`. What a reader sees as a quote or as code is none, so the
-//! comment is read by a parser of CommonMark and not by looking at its lines.
+//! comment is read by a parser of `CommonMark` and not by looking at its lines.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
