@@ -1,13 +1,13 @@
 //! Which changes get an environment: labels, drafts, bases, paths, branches, and who lists whose repository.
 
-use github_double::{Action, Open, Permission, on};
+use github_double::{Action, Hook, Open, Permission, on};
 use kube::ResourceExt;
 use kube::api::ListParams;
 use preview_env::api;
 use preview_env::api::PreviewEnvironment;
 use preview_env::api::conditions::{ConditionStatus, READY, WANTED, is_true};
 use serde_json::json;
-use test_world::{DEVELOPER, wait_for};
+use test_world::{DEVELOPER, SECRET, wait_for};
 
 use crate::shop::{Pull, Shop, story};
 
@@ -15,6 +15,13 @@ async fn wait_until_down(pull: &Pull<'_>, reason: &str) -> anyhow::Result<String
     let why = pull.wait_for_condition(WANTED, ConditionStatus::False, reason).await?;
     pull.wait("nothing of it is left", |s| s.namespace.is_none()).await?;
     Ok(why)
+}
+
+/// Has GitHub tell of more than pull requests.
+async fn hear_of(shop: &Shop, events: &[&str]) -> anyhow::Result<()> {
+    let url = shop.world.service.lock().await.url("/webhooks/github");
+    shop.world.github.add_webhook(Hook::to(&url).secret(SECRET).events(events).only(&shop.repository))?;
+    Ok(())
 }
 
 #[test]
@@ -87,6 +94,7 @@ fn a_branch_gets_one_with_a_push_and_loses_it_when_it_is_deleted() {
             spec["repositories"][0]["images"][0]["tag"] = json!("{{ revision_short }}");
         })
         .await?;
+        hear_of(&shop, &["push"]).await?;
         let push = |branch: &str, force: bool| Action::Push {
             repo: shop.repository.clone(),
             branch: branch.to_owned(),
@@ -147,6 +155,7 @@ fn two_baselines_of_one_repository_and_one_baseline_of_two() {
 fn a_repository_keeps_its_environments_through_a_rename_and_ends_them_when_it_is_deleted() {
     story(|world| async move {
         let shop = Shop::open(world, "moving").await?;
+        hear_of(&shop, &["repository"]).await?;
         let baselines: kube::Api<api::Baseline> = kube::Api::namespaced(world.admin.clone(), &shop.namespace);
         let number = i64::try_from(world.github.repository(&shop.repository)?.id)?;
         let known =

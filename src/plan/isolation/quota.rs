@@ -32,11 +32,12 @@ pub fn quota(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
     let hard = hard(&loads, &given, context.target.isolated);
     let mut manifest = object("v1", "ResourceQuota", OWN_OBJECT);
     manifest.set(&[], "spec", json!({"hard": written(&hard)}));
-    let usual = || match context.target.isolated {
-        true => "half of what others get, since the change comes from a fork (trust.forks: Isolated)".to_owned(),
-        false => "a bound for what it can use, with room for updates".to_owned(),
+    let usual = if context.target.isolated {
+        "half of what others get, since the change comes from a fork (trust.forks: Isolated)"
+    } else {
+        "a bound for what it can use, with room for updates"
     };
-    Some(Extra { manifest, why: narrow(&loads, &hard).unwrap_or_else(usual) })
+    Some(Extra { manifest, why: narrow(&loads, &hard).unwrap_or_else(|| usual.to_owned()) })
 }
 
 /// What the Baseline gives, where there is a quota: half of it for what nobody approved, which has one in any case.
