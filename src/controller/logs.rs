@@ -5,7 +5,7 @@ use kube::api::LogParams;
 use kube::{Api, Client, ResourceExt};
 
 use super::requests::within_deadline;
-use crate::plan::rewrite::masked;
+use crate::commands::mask;
 
 /// How much of a log is kept: enough for the exception, little for etcd.
 pub(super) struct Extent {
@@ -53,7 +53,7 @@ fn first_container(pod: &Pod) -> Option<String> {
 /// The last characters, without what would move a terminal's cursor and without passwords that can be told as such.
 fn shortened(text: &str, characters: usize) -> String {
     let plain: String = text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect();
-    let shown: Vec<char> = masked(&plain).chars().collect();
+    let shown: Vec<char> = mask::shown(&plain).chars().collect();
     shown[shown.len().saturating_sub(characters)..].iter().collect::<String>().trim().to_owned()
 }
 
