@@ -28,6 +28,9 @@ use crate::record::Coalescing;
 use crate::registry::{Registry, RegistryConfig};
 use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
 
+/// Whether somebody asks environments whether they answer: then one counts as ready only once it did.
+const PROBED: bool = false;
+
 /// Everything that the service is told at its start.
 pub struct Options {
     /// The webhook's secrets.
@@ -73,9 +76,9 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     tracing::info!(%address, identity = identity.name, "listening");
 
     let mut environments = Environments::default();
-    let (driver, notifier) = feedback(&client, forge.clone(), &environments);
-    let (sender, changes) = unbounded();
     let baselines = Arc::<Baselines>::default();
+    let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
+    let (sender, changes) = unbounded();
     let lookups = Arc::new(lookup::Context::new(client.clone(), forge.clone(), baselines.clone()));
     environments.listen(tell(sender, lookups.clone(), notifier.clone()));
     let store = environments.store();
@@ -96,7 +99,10 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let readiness = Readiness::new(&Gate::ALL);
     let server = Server {
         secrets: options.secrets,
-        baselines: Arc::new(move || baselines.all()),
+        baselines: {
+            let baselines = baselines.clone();
+            Arc::new(move || baselines.all())
+        },
         environments: existing(store.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
@@ -105,7 +111,11 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     };
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
-        let feedback = OptionFuture::from(driver.map(|driver| driver.run(std::future::pending())));
+        let feedback = OptionFuture::from(driver.map(|driver| async {
+            // What is shown depends on what the Baselines say.
+            baselines.wait_until_listed().await;
+            driver.run(std::future::pending()).await;
+        }));
         futures::join!(controller.run(listed), lookup::run(lookups, store, changes), feedback);
     };
     tokio::select! {
@@ -127,11 +137,17 @@ fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<
     Ok(Some(Arc::new(GitHub::new(config)?.with_metrics(metrics.clone()))))
 }
 
-fn feedback(client: &Client, forge: Option<Arc<dyn Forge>>, environments: &Environments) -> (Option<feedback::Driver>, feedback::Notifier) {
+fn feedback(
+    client: &Client,
+    forge: Option<Arc<dyn Forge>>,
+    environments: &Environments,
+    baselines: Arc<Baselines>,
+) -> (Option<feedback::Driver>, feedback::Notifier) {
     match forge {
         None => (None, feedback::Notifier::off()),
         Some(forge) => {
-            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, environments.store());
+            let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), PROBED);
+            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, environments.store(), sources);
             (Some(driver), notifier)
         }
     }
