@@ -62,7 +62,8 @@ fn comments(environment: &PreviewEnvironment) -> String {
         ("delete", "take it down now"),
         ("help", "everything that can be asked for"),
     ];
-    all.iter().map(|(command, purpose)| format!("- {}: {purpose}\n", code(&format!("/preview {command}")))).collect()
+    let line = |(command, purpose): &(&str, &str)| format!("- {}: {purpose}\n", code(&format!("/preview {command}")));
+    all.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// The service that a reader most likely asks about.

@@ -81,10 +81,8 @@ fn write(section: &Section, room: usize) -> String {
         let least = folds.iter().enumerate().min_by_key(|(_, fold)| fold.rank).map_or(0, |(index, _)| index);
         folds.remove(least);
     }
-    let mut folded: String = folds.iter().map(Fold::text).collect();
-    if folds.len() < all {
-        folded += &format!("\nNot all of it fits in here; {} shows more.\n", section.describe);
-    }
+    let cut = (folds.len() < all).then(|| format!("\nNot all of it fits in here; {} shows more.\n", section.describe));
+    let folded = folds.iter().map(Fold::text).chain(cut).collect::<Vec<_>>().concat();
     joined([section.head.clone(), table, section.foot.clone(), folded])
 }
 

@@ -119,7 +119,7 @@ impl Facts<'_> {
             State::Degraded => self.degraded(),
             State::Silent(why) => self.silent(why.as_deref()),
             State::Ready(reach) => self.ready(reach),
-            State::Removing(why) => self.removing(why),
+            State::Removing(why) => removing(why),
             State::Gone(why) => self.gone(why),
         }
     }
@@ -232,18 +232,13 @@ impl Facts<'_> {
         }
     }
 
-    fn removing(&self, why: &Why) -> String {
-        let way_back = self.way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
-        format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n")
-    }
-
     fn gone(&self, why: &Why) -> String {
         let taken_down = || {
             let wanted = conditions::find(&self.status.conditions, conditions::WANTED)?;
             Some(format!("Taken down on {}. Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
         };
         let taken_down = taken_down().filter(|_| self.ever_ran());
-        let parts: Vec<_> = [taken_down, self.way_back(why)].into_iter().flatten().collect();
+        let parts: Vec<_> = [taken_down, way_back(why)].into_iter().flatten().collect();
         if parts.is_empty() { "Nothing of it is in the cluster.\n".to_owned() } else { parts.join(" ") + "\n" }
     }
 
@@ -258,19 +253,6 @@ impl Facts<'_> {
             Why::Deleted => "its PreviewEnvironment was deleted".to_owned(),
             Why::Draft => "this pull request is a draft".to_owned(),
             Why::Other(_) => "nothing asks for one".to_owned(),
-        }
-    }
-
-    fn way_back(&self, why: &Why) -> Option<String> {
-        let create = "`/preview create`";
-        match why {
-            Why::Merged | Why::PullGone => None,
-            Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
-            Why::Expired => Some(format!("A push brings it back, and so does the comment {create}.")),
-            Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
-            Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
-            Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),
-            Why::Other(message) => Some(format!("{}The comment {create} makes one.", spaced(message))),
         }
     }
 
@@ -316,6 +298,25 @@ impl Facts<'_> {
         folds.extend(results::fold(&self.status.commands));
         folds.extend(there.then(|| Fold { summary: "Commands".to_owned(), inside: commands::all(self.environment, self.source), rank: 0 }));
         folds
+    }
+}
+
+fn removing(why: &Why) -> String {
+    let way_back = way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
+    format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n")
+}
+
+/// What brings an environment back that is gone.
+fn way_back(why: &Why) -> Option<String> {
+    let create = "`/preview create`";
+    match why {
+        Why::Merged | Why::PullGone => None,
+        Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
+        Why::Expired => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
+        Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
+        Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),
+        Why::Other(message) => Some(format!("{}The comment {create} makes one.", spaced(message))),
     }
 }
 

@@ -17,10 +17,9 @@ impl Delivery<'_> {
         if let Some(check) = &mut feedback.check {
             check.digest = None;
         }
-        let id = self.write_check(checks, (checking, opens), known).await?;
-        let Some(id) = id else { return Ok(()) };
+        let Some(Written { number: id }) = self.write_check(checks, (checking, opens), known).await? else { return Ok(()) };
         let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some());
-        self.feedbacks[index].check = Some(CheckStatus { id: id.number, revision, digest: Some(checking.digest()), concluded });
+        self.feedbacks[index].check = Some(CheckStatus { id, revision, digest: Some(checking.digest()), concluded });
         Ok(())
     }
 
@@ -56,14 +55,14 @@ impl Delivery<'_> {
         if let Some(id) = known {
             match within("change the check", checks.update(repository, id, check)).await {
                 Err(ForgeError::NotFound(_)) => {}
-                answer => return answer.map(|()| Written::of(Some(id))),
+                answer => return answer.map(|()| Some(Written { number: Some(id) })),
             }
         }
         let Check { revision, name, .. } = check;
         match within("find the check", checks.find(repository, revision, name)).await? {
-            Some(id) => within("change the check", checks.update(repository, id, check)).await.map(|()| Written::of(Some(id))),
+            Some(id) => within("change the check", checks.update(repository, id, check)).await.map(|()| Some(Written { number: Some(id) })),
             None if !opens => Ok(None),
-            None => within("make the check", checks.create(repository, check)).await.map(Written::of),
+            None => within("make the check", checks.create(repository, check)).await.map(|number| Some(Written { number })),
         }
     }
 }
@@ -71,10 +70,4 @@ impl Delivery<'_> {
 /// A check that was written; a commit status has no number.
 struct Written {
     number: Option<i64>,
-}
-
-impl Written {
-    const fn of(number: Option<i64>) -> Option<Self> {
-        Some(Self { number })
-    }
 }
