@@ -86,8 +86,8 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     tracing::info!(%address, identity = identity.name, "listening");
 
     let mut environments = Environments::default();
-    let (driver, notifier) = feedback(&client, forge.clone(), &environments);
     let baselines = Arc::<Baselines>::default();
+    let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
     let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address)?;
     environments.listen(tell(notifier.clone()));
     let beside = beside.listening(&mut environments);
@@ -109,10 +109,10 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let readiness = Readiness::new(&Gate::ALL);
     let server = Server {
         secrets: options.secrets,
-        baselines: Arc::new({
+        baselines: {
             let baselines = baselines.clone();
-            move || baselines.all()
-        }),
+            Arc::new(move || baselines.all())
+        },
         environments: existing(store.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
@@ -122,8 +122,12 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let look = forge.map(|forge| look(forge, &server, (baselines.clone(), store.clone()), options.look_every));
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
-        let feedback = OptionFuture::from(driver.map(|driver| driver.run(std::future::pending())));
-        futures::join!(controller.run(listed), beside.run(baselines, store), feedback, OptionFuture::from(look));
+        let feedback = OptionFuture::from(driver.map(|driver| async {
+            // What is shown depends on what the Baselines say.
+            baselines.wait_until_listed().await;
+            driver.run(std::future::pending()).await;
+        }));
+        futures::join!(controller.run(listed), beside.run(baselines.clone(), store), feedback, OptionFuture::from(look));
     };
     tokio::select! {
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
@@ -147,11 +151,17 @@ fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<
     Ok(Some(Arc::new(GitHub::new(config)?.with_metrics(metrics.clone()))))
 }
 
-fn feedback(client: &Client, forge: Option<Arc<dyn Forge>>, environments: &Environments) -> (Option<feedback::Driver>, feedback::Notifier) {
+fn feedback(
+    client: &Client,
+    forge: Option<Arc<dyn Forge>>,
+    environments: &Environments,
+    baselines: Arc<Baselines>,
+) -> (Option<feedback::Driver>, feedback::Notifier) {
     match forge {
         None => (None, feedback::Notifier::off()),
         Some(forge) => {
-            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, environments.store());
+            let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
+            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, environments.store(), sources);
             (Some(driver), notifier)
         }
     }

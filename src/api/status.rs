@@ -12,7 +12,7 @@ use super::gaps::{Missing, PlanSummary};
 
 pub use forge::{
     CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, RESULTS_KEPT,
-    Right, Shown, Trusted,
+    Refusal, Right, Shown, Surface, Trusted,
 };
 
 /// Status of a PreviewEnvironment.
@@ -53,6 +53,9 @@ pub struct PreviewEnvironmentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub hooks: Vec<HookStatus>,
+    /// What else moved with the last push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
     /// What of the baseline is not in the environment, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -81,6 +84,9 @@ pub struct PreviewEnvironmentStatus {
     /// When the environment is taken down unless something happens before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// Its place among those that wait until there is room for them; the next one is at 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<i32>,
     /// When the last apply that changed something was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<DateTime<Utc>>,
@@ -156,6 +162,18 @@ pub struct ServiceStatus {
     /// The image that is not there yet. Until it is, the workload stays as it is: not made, or as it was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+}
+
+/// What moved with a push although the branch does not build it: the baseline moved on meanwhile.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moved {
+    /// The commit that was pushed.
+    pub revision: String,
+    /// The workloads that run another image since, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub services: Vec<String>,
 }
 
 /// An image that is to run instead of the baseline's, as its registry knows it.

@@ -103,12 +103,12 @@ pub async fn run(global: &Global, args: CreateArgs) -> Result<(), Failure> {
     let wanted = Wanted { baseline: args.baseline, repository: args.repo, subject: pull.or(args.branch.map(Subject::Branch)) };
     let target = choose(&cluster, &Git::at("."), &wanted).await?;
     let request = Request { images: images(&target.baseline, &args.image)?, ttl: args.ttl, target };
-    let before = free(&cluster, &request, args.wait.then_some(limit)).await?;
+    let before = Box::pin(free(&cluster, &request, args.wait.then_some(limit))).await?;
     let asked = request.write(&cluster, before.as_ref()).await?;
     if !args.wait {
         return report(global, &asked, &request.target);
     }
-    let ready = until_ready(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr()).await?;
+    let ready = Box::pin(until_ready(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr())).await?;
     finish(global, &ready)
 }
 
@@ -177,7 +177,7 @@ async fn free(cluster: &Cluster, request: &Request, wait: Option<Limit>) -> Resu
     let Some(before) = cluster.environment(name.as_str()).await? else { return Ok(None) };
     if before.metadata.deletion_timestamp.is_some() {
         let limit = wait.ok_or_else(|| leaving(&before))?;
-        until_gone(cluster.watch(name.as_str()), &before, limit, &mut Screen::stderr()).await?;
+        Box::pin(until_gone(cluster.watch(name.as_str()), &before, limit, &mut Screen::stderr())).await?;
         return Ok(None);
     }
     if before.spec.baseline != request.target.baseline.name {

@@ -55,7 +55,7 @@ pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
         unwish(&cluster, &before).await?
     };
     if args.wait {
-        until_gone(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr()).await?;
+        Box::pin(until_gone(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr())).await?;
     }
     report(global, &asked, args.wait)
 }

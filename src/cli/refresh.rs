@@ -57,7 +57,7 @@ pub async fn run(global: &Global, args: RefreshArgs) -> Result<(), Failure> {
     if !args.wait {
         return report(global, &asked, args.reset);
     }
-    let ready = until_ready(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr()).await?;
+    let ready = Box::pin(until_ready(cluster.watch(&asked.name_any()), &asked, limit, &mut Screen::stderr())).await?;
     match one_object(global.output, &ready)? {
         Some(text) => print(&text),
         None => print(&urls(&ready).fold(String::new(), |text, url| text + url + "\n")),

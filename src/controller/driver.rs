@@ -327,6 +327,7 @@ impl Pass<'_> {
             inventory,
             hooks: records,
             refreshed_at: self.environment.refresh.as_ref().map(|r| r.at).or(status.refreshed_at),
+            moved: self.environment.main_source().map(|s| status::moved(&recorded.status, plan, s.revision.as_str())),
             services: status::services_of(plan),
             left_out: status::left_out_of(plan),
             urls: plan.urls.clone(),

@@ -11,9 +11,12 @@ use super::index::{Index, workload_key};
 use super::settle::{Course, Settled};
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
-use crate::api::status::{HookState, HookStatus, LeftOut, ServiceStatus, Summary};
+use crate::api::status::{HookState, HookStatus, ImageOrigin, LeftOut, Moved, ServiceStatus, Summary};
 use crate::domain::Environment;
 use crate::plan::{Decision, LeftOutReason, Plan, Workload};
+
+/// As many workloads are named that moved on with a push.
+const MOVED_MAX: usize = 20;
 
 /// Every phase there is.
 pub const PHASES: [&str; 8] = ["Pending", "Waiting", "Creating", "Updating", "Ready", "Stalled", "Removing", "Removed"];
@@ -201,6 +204,23 @@ pub fn services_of(plan: &Plan) -> Vec<ServiceStatus> {
     plan.workloads.iter().map(service).collect()
 }
 
+/// The workloads whose image is another one than before although the branch does not build it. With a new revision they are
+/// counted anew; what moves while it runs is added.
+pub fn moved(before: &PreviewEnvironmentStatus, plan: &Plan, revision: &str) -> Moved {
+    let image = |w: &Workload| {
+        let same = |s: &&ServiceStatus| s.kind == w.object.kind && s.name == w.object.name && s.from == w.from;
+        before.services.iter().find(same).map(|s| s.image.as_str()).filter(|image| !image.is_empty())
+    };
+    let others = plan.workloads.iter().filter(|w| w.from == ImageOrigin::Baseline);
+    let now = others.filter(|w| image(w).is_some_and(|before| before != w.image)).map(|w| w.object.name.clone());
+    let kept = before.moved.iter().filter(|m| m.revision == revision).flat_map(|m| &m.services);
+    let mut services: Vec<String> = now.chain(kept.cloned()).collect();
+    services.sort();
+    services.dedup();
+    services.truncate(MOVED_MAX);
+    Moved { revision: revision.to_owned(), services }
+}
+
 /// Each service as the watches last saw it. A workload counts only once a watch saw it as it was last applied.
 pub fn look_at_services(status: &mut PreviewEnvironmentStatus, index: &Index) {
     let namespace = status.namespace.clone().unwrap_or_default();
@@ -256,7 +276,6 @@ pub fn is_worth_a_write(before: &PreviewEnvironmentStatus, after: &PreviewEnviro
 mod tests {
     use super::*;
     use crate::api::conditions::{WANTED, find, is_true};
-    use crate::api::status::ImageOrigin;
     use crate::controller::index::WorkloadState;
     use crate::domain::EnvironmentName;
 
@@ -342,6 +361,29 @@ mod tests {
         index.put_workload("ns", ("Deployment", "web".into()), state("new"));
         look_at_services(&mut status, &index);
         assert!(status.services[0].ready);
+    }
+
+    #[test]
+    fn what_moves_although_the_branch_does_not_build_it_is_counted_for_each_push() {
+        let workload = |name: &str, image: &str, from| Workload {
+            object: crate::plan::ObjectName { api_version: "apps/v1".into(), kind: "Deployment".into(), name: name.into() },
+            image: image.into(),
+            from,
+            replicas: 1,
+            waits_for: None,
+        };
+        let plan = |web: &str, api: &str| Plan {
+            workloads: vec![workload("web", web, ImageOrigin::Branch), workload("api", api, ImageOrigin::Baseline)],
+            ..Plan::default()
+        };
+        let recorded = |plan: &Plan, moved| PreviewEnvironmentStatus { services: services_of(plan), moved, ..Default::default() };
+        let (old, new) = (plan("web:1", "api:1"), plan("web:2", "api:2"));
+        assert!(moved(&recorded(&Plan::default(), None), &old, "a").services.is_empty(), "what is new did not move");
+        let first = moved(&recorded(&old, None), &new, "b");
+        assert_eq!(first.services, ["api"]);
+        let again = moved(&recorded(&new, Some(first)), &new, "b");
+        assert_eq!(again.services, ["api"], "another pass over the same push");
+        assert!(moved(&recorded(&new, Some(again)), &new, "c").services.is_empty(), "another push");
     }
 
     #[test]

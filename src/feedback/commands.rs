@@ -2,20 +2,24 @@
 
 use kube::ResourceExt;
 
-use super::markdown::{code, shell_word};
+use super::markdown::{block, code, shell_word, word};
 use crate::api::status::{ImageOrigin, ServiceStatus};
 use crate::api::{PreviewEnvironment, Source};
 
+/// Longest command, in characters: one with a full commit fits.
+const COMMAND_MAX: usize = 100;
+
 /// What brings an environment back, and starts its lifetime again.
-pub(super) fn create(environment: &PreviewEnvironment, source: &Source) -> String {
+fn create(environment: &PreviewEnvironment, source: &Source) -> String {
     let pull = source.pull.unwrap_or_default();
     let (repository, namespace) = (shell_word(&source.repository), namespace(environment));
     format!("preview create --pull {pull} --repo {repository} -n {namespace}")
 }
 
-/// The same as a code span.
-pub(super) fn create_code(environment: &PreviewEnvironment, source: &Source) -> String {
-    code(&create(environment, source))
+/// The comment that lets one commit of a fork run. It names the commit in full: another one with the same first digits can be
+/// made.
+pub(super) fn approve(revision: &str) -> String {
+    block(&format!("/preview approve {revision}"), 1, COMMAND_MAX)
 }
 
 /// What tells why something is not up.
@@ -29,26 +33,48 @@ pub(super) fn adopt_fork(environment: &PreviewEnvironment, source: &Source) -> S
     let pull = source.pull.unwrap_or_default();
     let (revision, repository) = (shell_word(&source.revision), shell_word(&source.repository));
     let create = format!("preview create --branch pr-{pull} --repo {repository} -n {}", namespace(environment));
-    fenced(&[format!("git fetch origin pull/{pull}/head"), format!("git push origin {revision}:refs/heads/pr-{pull}"), create])
+    format!("```sh\ngit fetch origin pull/{pull}/head\ngit push origin {revision}:refs/heads/pr-{pull}\n{create}\n```\n")
 }
 
-/// Everything that one can do with an environment that is there, one command a line with what it is for.
+/// Everything that one can do with an environment that is there: by a comment, and from a shell.
 pub(super) fn all(environment: &PreviewEnvironment, source: &Source) -> String {
     let delete = format!("preview delete {} -n {}", shell_word(&environment.name_any()), namespace(environment));
-    let mut lines = vec![(describe(environment), "what runs, and why something does not".to_owned())];
-    lines.extend(logs(environment));
-    lines.push((create(environment, source), "keep it: its time to live starts again".to_owned()));
-    lines.push((delete, "take it down now".to_owned()));
-    let width = lines.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
-    let lines: Vec<_> = lines.iter().map(|(command, purpose)| format!("{command:width$}  # {purpose}")).collect();
-    fenced(&lines)
+    let mut shell = vec![(describe(environment), "what runs, and why something does not".to_owned())];
+    shell.extend(logs(environment));
+    shell.push((create(environment, source), "keep it: its time to live starts again".to_owned()));
+    shell.push((delete, "take it down now".to_owned()));
+    format!("As a line of a comment on this pull request:\n\n{}\nOr from a shell:\n\n{}", comments(environment), fenced(&shell))
 }
 
-/// How to read the logs of the service that a reader most likely asks about.
+/// A line for each, whose code can be copied without what it is for.
+fn comments(environment: &PreviewEnvironment) -> String {
+    let service = likeliest(environment).map_or_else(|| "<service>".to_owned(), |service| word(&service.name));
+    let pinned = environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
+    let pin = if pinned { ("unpin", "let it expire again") } else { ("pin", "keep it until the pull request is closed") };
+    let logs = format!("logs {service}");
+    let all = [
+        ("", "how it is"),
+        ("update", "read the pull request anew, and follow the baseline"),
+        ("extend 24h", "keep it longer"),
+        pin,
+        (logs.as_str(), "what it logged last"),
+        ("image <name>=<tag>", "run another tag of an image"),
+        ("delete", "take it down now"),
+        ("help", "everything that can be asked for"),
+    ];
+    let line = |(command, purpose): &(&str, &str)| format!("- {}: {purpose}\n", code(&format!("/preview {command}")));
+    all.iter().map(line).collect::<Vec<_>>().concat()
+}
+
+/// The service that a reader most likely asks about.
+fn likeliest(environment: &PreviewEnvironment) -> Option<&ServiceStatus> {
+    environment.status.as_ref()?.services.iter().min_by_key(|s| (s.from != ImageOrigin::Branch, s.ready, s.name.as_str()))
+}
+
+/// How to read its logs.
 fn logs(environment: &PreviewEnvironment) -> Option<(String, String)> {
-    let status = environment.status.as_ref()?;
-    let namespace = shell_word(status.namespace.as_deref()?);
-    let service = status.services.iter().min_by_key(|s| (s.from != ImageOrigin::Branch, s.ready, s.name.as_str()))?;
+    let namespace = shell_word(environment.status.as_ref()?.namespace.as_deref()?);
+    let service = likeliest(environment)?;
     let workload = shell_word(&workload(service));
     Some((format!("kubectl -n {namespace} logs {workload} --all-containers"), format!("what {} says", shell_word(&service.name))))
 }
@@ -61,6 +87,9 @@ fn namespace(environment: &PreviewEnvironment) -> String {
     shell_word(&environment.namespace().unwrap_or_default())
 }
 
-fn fenced(lines: &[String]) -> String {
-    format!("```sh\n{}\n```\n", lines.join("\n"))
+/// Commands one a line, each with what it is for.
+fn fenced(lines: &[(String, String)]) -> String {
+    let width = lines.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let lines: Vec<_> = lines.iter().map(|(command, purpose)| format!("{command:width$}  # {purpose}\n")).collect();
+    format!("```sh\n{}```\n", lines.concat())
 }

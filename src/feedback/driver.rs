@@ -1,4 +1,4 @@
-//! Watches for changes and delivers, some pull requests at a time, one delivery to each at a time. Nothing waits for
+//! Watches for changes and delivers what is shown, some pull requests at a time, one delivery to each at a time. Nothing waits for
 //! this, and it waits for nothing but the forge and the API server.
 
 use std::future::Future;
@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::deliver::Deliverer;
 use super::group::{self, Group, PullKey};
 use super::schedule::{Landed, Schedule};
+use super::sources::Sources;
 use super::status::ClusterStatuses;
 use crate::api::PreviewEnvironment;
 use crate::forge::Forge;
@@ -24,13 +26,23 @@ use crate::forge::Forge;
 /// Deliveries at the same time: GitHub asks not to be written to in parallel, and one slow pull request is not to
 /// hold up the others.
 const FLIGHTS: usize = 4;
+/// How often everything is looked at again: a Baseline may say something else, and a change may have got lost.
+const SWEEP: Duration = Duration::from_secs(600);
 /// How long deliveries may go on after the shutdown began.
 const LANDING: Duration = Duration::from_secs(5);
 
 /// Tells the driver of changes, and the controller whether an environment may be forgotten.
 #[derive(Clone)]
 pub struct Notifier {
-    on: Option<(UnboundedSender<PullKey>, Store<PreviewEnvironment>)>,
+    on: Option<On>,
+}
+
+/// What a driver and its notifier share.
+#[derive(Clone)]
+struct On {
+    changes: UnboundedSender<PullKey>,
+    store: Store<PreviewEnvironment>,
+    sources: Sources,
 }
 
 impl Notifier {
@@ -41,40 +53,45 @@ impl Notifier {
 
     /// Something about the environment changed, or may have. Cheap; called for every change and for a deletion.
     pub fn changed(&self, environment: &PreviewEnvironment) {
-        if let (Some((changes, _)), Some(key)) = (&self.on, PullKey::of(environment)) {
+        if let (Some(on), Some(key)) = (&self.on, PullKey::of(environment)) {
             // The driver is gone only while the service shuts down.
-            changes.send(key).ok();
+            on.changes.send(key).ok();
         }
     }
 
     /// Whether an environment that is gone may be forgotten, as far as its pull request is concerned:
     /// see [`group::nothing_left_to_say`].
     pub fn nothing_left_to_say(&self, environment: &PreviewEnvironment) -> bool {
-        self.on.as_ref().is_none_or(|(_, store)| group::nothing_left_to_say(environment, &store.state()))
+        let is_over = |on: &On| group::nothing_left_to_say(environment, &on.store.state(), &on.sources, Utc::now());
+        self.on.as_ref().is_none_or(is_over)
     }
 }
 
-/// Delivers comments until the service ends.
+/// Delivers until the service ends.
 pub struct Driver {
     deliverer: Arc<Deliverer>,
+    sources: Sources,
     store: Store<PreviewEnvironment>,
     changes: UnboundedReceiver<PullKey>,
     schedule: Schedule,
     flights: FuturesUnordered<BoxFuture<'static, (PullKey, Landed)>>,
+    sweep_at: Instant,
 }
 
 impl Driver {
     /// Over the environments in the store, which may be a little behind.
-    pub fn new(client: Client, forge: Arc<dyn Forge>, store: Store<PreviewEnvironment>) -> (Self, Notifier) {
-        Self::with(Deliverer::new(forge, Arc::new(ClusterStatuses::new(client))), store)
+    pub fn new(client: Client, forge: Arc<dyn Forge>, store: Store<PreviewEnvironment>, sources: Sources) -> (Self, Notifier) {
+        Self::with(Deliverer::new(forge, Arc::new(ClusterStatuses::new(client))), store, sources)
     }
 
     /// The same with records kept elsewhere.
-    pub fn with(deliverer: Deliverer, store: Store<PreviewEnvironment>) -> (Self, Notifier) {
+    pub fn with(deliverer: Deliverer, store: Store<PreviewEnvironment>, sources: Sources) -> (Self, Notifier) {
         let (sender, changes) = unbounded_channel();
-        let notifier = Notifier { on: Some((sender, store.clone())) };
+        let sources = sources.on(deliverer.forge());
+        let notifier = Notifier { on: Some(On { changes: sender, store: store.clone(), sources: sources.clone() }) };
         let (schedule, flights) = (Schedule::default(), FuturesUnordered::new());
-        (Self { deliverer: Arc::new(deliverer), store, changes, schedule, flights }, notifier)
+        let sweep_at = Instant::now() + SWEEP;
+        (Self { deliverer: Arc::new(deliverer), sources, store, changes, schedule, flights, sweep_at }, notifier)
     }
 
     /// Delivers until `shutdown` completes, then lets what is under way come to its end for five seconds.
@@ -84,8 +101,7 @@ impl Driver {
             () = &mut shutdown => return,
             ready = self.store.wait_until_ready() => if ready.is_err() { return },
         }
-        let now = Instant::now();
-        self.store.state().iter().filter_map(|e| PullKey::of(e)).for_each(|key| self.schedule.changed(key, now));
+        self.look_at_all();
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
@@ -103,8 +119,14 @@ impl Driver {
             Some(key) = self.changes.recv() => self.take_changes(key),
             Some((key, landed)) = self.flights.next() => self.schedule.done(&key, landed, Instant::now()),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.start_due(),
-            else => std::future::pending().await,
+            () = sleep_until(self.sweep_at) => self.look_at_all(),
         }
+    }
+
+    fn look_at_all(&mut self) {
+        let now = Instant::now();
+        self.sweep_at = now + SWEEP;
+        self.store.state().iter().filter_map(|e| PullKey::of(e)).for_each(|key| self.schedule.changed(key, now));
     }
 
     fn take_changes(&mut self, first: PullKey) {
@@ -129,15 +151,25 @@ impl Driver {
     }
 
     fn start(&mut self, key: PullKey, members: Vec<Arc<PreviewEnvironment>>, now: Instant) {
-        let told = Group::of(key.clone(), members).and_then(|group| group.letter().map(|letter| (group, letter)));
-        let done = |(group, letter): &_| self.schedule.memory(&key).is_some_and(|memory| memory.is_done(group, letter));
-        let Some((group, letter)) = told.filter(|told| !done(told)) else { return self.schedule.rest(&key) };
-        let Some(mut memory) = self.schedule.start(&key, &letter.digest, now) else { return };
-        let deliverer = self.deliverer.clone();
+        let wall = Utc::now();
+        let told = Group::of(key.clone(), members).and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
+        let Some((group, show)) = told else { return self.schedule.rest(&key, None) };
+        let changes_at = show.changes_at.and_then(|at| after(now, at - wall));
+        if self.schedule.memory(&key).is_some_and(|memory| memory.is_done(&group, &show)) {
+            return self.schedule.rest(&key, changes_at);
+        }
+        let Some(mut memory) = self.schedule.start(&key, (&show.digest, &show.gist), now) else { return };
+        let (deliverer, foreign) = (self.deliverer.clone(), self.foreign(&key));
         self.flights.push(Box::pin(async move {
-            let outcome = deliverer.deliver(&group, &letter, &mut memory).await;
-            (key, Landed { memory, outcome, digest: letter.digest })
+            let outcome = deliverer.deliver(&group, &show, &foreign, &mut memory).await;
+            (key, Landed { memory, outcome, digest: show.digest, gist: show.gist, changes_at })
         }));
+    }
+
+    /// The deployments of all other pull requests.
+    fn foreign(&self, key: &PullKey) -> Vec<i64> {
+        let others = self.store.state().into_iter().filter(|other| PullKey::of(other).as_ref() != Some(key));
+        others.flat_map(|other| group::recorded(&other).map(|f| f.deployments.clone()).unwrap_or_default()).map(|d| d.id).collect()
     }
 
     /// Now and then, so that what is known here does not grow for ever.
@@ -147,4 +179,9 @@ impl Driver {
             self.schedule.retain(|key| known.contains_key(key));
         }
     }
+}
+
+/// So long after a moment of the clock that only goes forward. A second more, so that what is to be so then is so.
+fn after(now: Instant, wait: chrono::TimeDelta) -> Option<Instant> {
+    now.checked_add(wait.to_std().ok()? + Duration::from_secs(1))
 }

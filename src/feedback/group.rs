@@ -1,13 +1,12 @@
-//! The environments of one pull request, and what its comment is to say. No client, no clock, no logging.
+//! The environments of one pull request. No client, no clock, no logging.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
-use super::digest::digest;
-use super::render::render;
-use super::state::State;
+use super::sources::Sources;
 use crate::api::baseline::ForgeKind;
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::status::Feedback;
@@ -58,17 +57,6 @@ pub struct Group {
     members: Vec<Arc<PreviewEnvironment>>,
 }
 
-/// What a comment is to say.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Letter {
-    /// The whole text.
-    pub text: String,
-    /// What tells it from another.
-    pub digest: String,
-    /// Whether it is worth a comment where there is none yet. That something is gone is not.
-    pub opens: bool,
-}
-
 impl Group {
     /// Those environments as the ones of that pull request. None where there is none.
     pub fn of(key: PullKey, mut members: Vec<Arc<PreviewEnvironment>>) -> Option<Self> {
@@ -94,71 +82,50 @@ impl Group {
         &self.members
     }
 
-    /// What the comment is to say; None while nothing is decided for any environment.
-    pub fn letter(&self) -> Option<Letter> {
-        let states: Vec<_> = self.members.iter().map(|member| State::of(member)).collect();
-        if states.iter().all(|state| *state == State::Undecided) {
-            return None;
-        }
-        let text = render(&self.members);
-        Some(Letter { digest: digest(&text), opens: states.iter().any(State::opens), text })
-    }
-
     /// Number of the comment as it is recorded: by the first environment that knows it.
     pub fn recorded_comment(&self) -> Option<i64> {
         self.members.iter().find_map(|member| recorded(member)?.comment_id)
     }
-
-    /// Digest of what the comment says, as the environments record it; None where they do not agree, as after a
-    /// crash between two of their records.
-    pub fn recorded_digest(&self) -> Option<&str> {
-        let mut delivered = self.members.iter().filter(|m| is_delivered(m)).map(|m| recorded(m).and_then(|f| f.digest.as_deref()));
-        let first = delivered.next()?;
-        if delivered.all(|digest| digest == first) { first } else { None }
-    }
-
-    /// Whether every environment records that the comment says this: then there is nothing to do at all.
-    pub fn all_show(&self, letter: &Letter) -> bool {
-        self.members.iter().all(|member| shows(member, letter))
-    }
 }
 
-/// Whether an environment that is gone may be forgotten as far as its pull request is concerned: the comment says
-/// so, or the forge refuses exactly this text, or there is nowhere to say it. `others` are all environments that are
-/// known; a copy of `environment` among them is not looked at.
+/// Whether an environment that is gone may be forgotten as far as the forge is concerned: the comment says so and its
+/// deployments are deleted, or the forge refuses exactly this, or there is nowhere to say it. `others` are all environments
+/// that are known; a copy of `environment` among them is not looked at.
 ///
-/// While the forge cannot be reached this is false: the object is the only thing that remembers what is to be said.
-pub fn nothing_left_to_say(environment: &PreviewEnvironment, others: &[Arc<PreviewEnvironment>]) -> bool {
+/// While the forge cannot be reached this is false: the object is the only thing that remembers what is to be done.
+pub fn nothing_left_to_say(
+    environment: &PreviewEnvironment,
+    others: &[Arc<PreviewEnvironment>],
+    sources: &Sources,
+    now: DateTime<Utc>,
+) -> bool {
     let Some(key) = PullKey::of(environment) else { return true };
     let same_pull = |other: &&Arc<PreviewEnvironment>| PullKey::of(other).as_ref() == Some(&key);
     let mut all: Vec<_> = others.iter().filter(|other| other.uid() != environment.uid()).filter(same_pull).cloned().collect();
     all.push(Arc::new(environment.clone()));
-    let letter = Group::of(key, all).and_then(|group| group.letter());
-    letter.is_none_or(|letter| shows(environment, &letter) || refused(environment, &letter))
+    let Some(group) = Group::of(key, all) else { return true };
+    let Some(show) = sources.show(&group, now) else { return true };
+    let index = group.members.iter().position(|member| member.uid() == environment.uid());
+    index.is_none_or(|index| show.is_over(index, &recorded(environment).cloned().unwrap_or_default()))
 }
 
-fn shows(member: &PreviewEnvironment, letter: &Letter) -> bool {
-    is_about(member, letter) && is_delivered(member)
+/// Whether the forge shows an environment, the only one of its pull request, as it is: for tools that do not know its Baseline,
+/// where that says nothing about feedback.
+pub fn is_told(environment: &PreviewEnvironment) -> bool {
+    nothing_left_to_say(environment, &[], &Sources::new(Arc::new(|_, _| None), false), Utc::now())
 }
 
-fn is_delivered(member: &PreviewEnvironment) -> bool {
+/// Whether an environment records that everything is shown.
+pub(super) fn is_delivered(member: &PreviewEnvironment) -> bool {
     condition(member).is_some_and(|c| c.status == ConditionStatus::True)
 }
 
-fn refused(member: &PreviewEnvironment, letter: &Letter) -> bool {
-    is_about(member, letter) && condition(member).is_some_and(|c| c.status == ConditionStatus::False && c.reason == REFUSED)
-}
-
-fn is_about(member: &PreviewEnvironment, letter: &Letter) -> bool {
-    recorded(member).is_some_and(|feedback| feedback.digest.as_deref() == Some(&letter.digest))
-}
-
-/// What an environment records of the comment.
+/// What an environment records of what the forge shows.
 pub(super) fn recorded(member: &PreviewEnvironment) -> Option<&Feedback> {
     member.status.as_ref()?.feedback.as_ref()
 }
 
-/// The condition about the comment.
+/// The condition about that.
 pub(super) fn condition(member: &PreviewEnvironment) -> Option<&Condition> {
     conditions::find(&member.status.as_ref()?.conditions, conditions::FEEDBACK_DELIVERED)
 }

@@ -1,12 +1,15 @@
 //! Text from outside as Markdown that stays text. No client, no clock, no logging.
 //!
-//! Two ways only, and every text that we did not write ourselves goes through one of them: [`code`], a code span, in
-//! which GitHub makes no mention, link, image, emoji or formula; and [`prose`], which leaves plain words as they are
-//! and puts every other word into a code span of its own. So there is nothing to escape, and what is copied from the
-//! comment is what was meant.
+//! Four ways only, and every text that we did not write ourselves goes through one of them: [`code`], a code span, in
+//! which GitHub makes no mention, link, image, emoji or formula; [`prose`], which leaves plain words as they are and puts
+//! every other word into a code span of its own; [`block`], a fenced block that nothing inside can end; and [`word`],
+//! which keeps nothing but letters, digits and hyphens. So there is nothing to escape, and what is copied from the comment
+//! is what was meant.
 
 /// Longest text in a code span, in characters: a whole image reference with its digest fits.
 const CODE_MAX: usize = 400;
+/// Longest name in a summary, in characters: the longest that a workload can have.
+const WORD_MAX: usize = 63;
 
 /// A text as one code span on one line.
 pub fn code(text: &str) -> String {
@@ -18,6 +21,24 @@ pub fn code(text: &str) -> String {
 pub fn prose(text: &str, max: usize) -> String {
     let clipped = clip(&clean(text), max);
     clipped.split(' ').filter(|word| !word.is_empty()).map(prose_word).collect::<Vec<_>>().join(" ")
+}
+
+/// The last `lines` lines of a text as a fenced block, each of at most `width` characters. The fence is longer than any run
+/// of backticks inside.
+pub fn block(text: &str, lines: usize, width: usize) -> String {
+    let text = text.replace("\r\n", "\n");
+    // Whatever a terminal or a renderer takes for the end of a line is one.
+    let all: Vec<_> = text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']).map(|line| clip(&printable(line), width)).collect();
+    let end = all.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    let shown = all[end.saturating_sub(lines)..end].join("\n");
+    let fence = "`".repeat(longest_run(&shown).max(2) + 1);
+    format!("{fence}text\n{shown}\n{fence}\n")
+}
+
+/// A name for a place where no Markdown is read, such as the summary of a fold: letters, digits, dots and hyphens.
+pub fn word(text: &str) -> String {
+    let kept: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).take(WORD_MAX).collect();
+    if kept.is_empty() { "one".to_owned() } else { kept }
 }
 
 /// Finished Markdown as a cell of a table: a bar inside would end the cell.
@@ -61,6 +82,28 @@ pub fn shell_word(text: &str) -> String {
 fn clean(text: &str) -> String {
     let visible = text.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_control() { ' ' } else { c });
     visible.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A line of a log as a terminal would leave it: without colours and other control sequences, tabs as spaces.
+fn printable(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars().filter(|c| !is_invisible(*c));
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_sequence(&mut chars),
+            '\t' => out.push_str("  "),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+/// The rest of a control sequence (ECMA-48, 5.4): `ESC [`, then anything up to a letter or one of a few signs.
+fn skip_sequence(chars: &mut impl Iterator<Item = char>) {
+    if chars.next() == Some('[') {
+        chars.find(|c| ('@'..='~').contains(c));
+    }
 }
 
 fn is_invisible(c: char) -> bool {
@@ -111,7 +154,13 @@ fn is_plain(word: &str) -> bool {
     let mut parts = word.split(['-', '\'', '’']);
     let words = parts.all(|part| !part.is_empty() && part.chars().all(char::is_alphanumeric));
     let issue = word.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("gh-"));
-    words && !issue && !(word.len() >= 7 && is_hex(word))
+    is_time(word) || (words && !issue && !(word.len() >= 7 && is_hex(word)))
+}
+
+/// `14:05`.
+fn is_time(word: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit());
+    word.split_once(':').is_some_and(|(hours, minutes)| digits(hours) && digits(minutes))
 }
 
 /// `1.` and `1)` begin a list where they begin a line.
@@ -139,6 +188,7 @@ mod tests {
             ("<img src=x> https://evil.example", "`<img` `src=x>` `https://evil.example`"),
             ("1. one", "`1`. one"),
             ("at 3f9c2abcd", "at `3f9c2abcd`"),
+            ("until 27 Nov, 14:05 UTC, not :14:05:", "until 27 Nov, 14:05 UTC, not `:14:05`:"),
             ("a | b\n## c", "a `|` b `##` c"),
             ("", ""),
         ] {
@@ -173,6 +223,24 @@ mod tests {
     fn words_for_the_shell_are_quoted() {
         assert_eq!(shell_word("web-pr-42"), "web-pr-42");
         assert_eq!(shell_word("a'; rm -rf /\n"), r"'a'\''; rm -rf /'");
+    }
+
+    #[test]
+    fn nothing_inside_ends_a_block() {
+        for (text, shown) in [
+            ("a\nb\nc\n\n", "```text\nb\nc\n```\n"),
+            ("```\n</details>", "````text\n```\n</details>\n````\n"),
+            ("\u{1b}[31mred\u{1b}[0m\tx\u{202e}y", "```text\nred  xy\n```\n"),
+            ("a line that is too long\r~~~", "```text\na line that…\n~~~\n```\n"),
+            ("", "```text\n\n```\n"),
+        ] {
+            assert_eq!(block(text, 2, 12), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_safe_in_html() {
+        assert_eq!((word("web-1").as_str(), word("</b>@x").as_str(), word("\n").as_str()), ("web-1", "bx", "one"));
     }
 
     #[test]

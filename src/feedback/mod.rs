@@ -1,29 +1,39 @@
-//! What the pull request shows: one comment, edited in place.
+//! What the pull request shows: one comment, edited in place, a deployment for each environment and commit, and a check
+//! beside each commit.
 //!
 //! ```text
-//! all environments of one pull request --> render (pure) > deliver (IO)
+//! all environments of one pull request --> show (pure) > deliver (IO)
 //! ```
 //!
-//! The text is a pure function of the objects and names no moment that passes, so an unchanged state gives the same
+//! What is shown is a pure function of the objects and names no moment that passes, so an unchanged state gives the same
 //! bytes and nothing is sent. A failure of the forge is a condition on the environments and never holds one up.
 
+mod check;
 mod commands;
 pub mod deliver;
+mod deployment;
 mod digest;
 pub mod driver;
+mod facts;
 pub mod group;
 mod markdown;
 mod render;
+mod results;
+mod rules;
 mod schedule;
 mod section;
 mod services;
+pub mod show;
+pub mod sources;
 mod state;
 pub mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod trouble;
 
 pub use driver::{Driver, Notifier};
-pub use group::{Group, Letter, PullKey};
+pub use group::{Group, PullKey};
+pub use sources::{FindBaseline, Sources};
 
 /// First line of the comment: by it, and by our own login, the comment is found again.
 pub const MARKER: &str = "<!-- preview-env -->";

@@ -1,25 +1,19 @@
 //! The comment: all environments of one pull request as one text. No client, no clock, no logging.
 
-use std::sync::Arc;
-
-use kube::ResourceExt;
-
 use super::MARKER;
-use super::section::Section;
+use super::section::{Fold, Section};
 use super::services::HEADER;
-use crate::api::PreviewEnvironment;
 
 /// GitHub refuses a longer body. It counts characters; we count bytes, of which there are never fewer.
 const BODY_MAX: usize = 65_536;
 /// Room for what is said where something is cut, in bytes.
 const CUT_ROOM: usize = 1_000;
+/// How important the list of what was left out is, among the folds.
+const LEFT_OUT_RANK: u8 = 1;
 
-/// The comment for all environments of one pull request. An unchanged state gives the same bytes.
-pub(super) fn render(environments: &[Arc<PreviewEnvironment>]) -> String {
-    let mut ordered: Vec<_> = environments.iter().collect();
-    ordered.sort_by_key(|e| (e.namespace(), e.name_any()));
-    let sections: Vec<_> = ordered.iter().filter_map(|e| Section::of(e, environments.len() > 1)).collect();
-    let shown = how_many_fit(&sections);
+/// The comment of those sections. An unchanged state gives the same bytes.
+pub(super) fn render(sections: &[Section]) -> String {
+    let shown = how_many_fit(sections);
     let mut room = BODY_MAX - MARKER.len() - CUT_ROOM - essential(&sections[..shown]);
     let mut parts = vec![format!("{MARKER}\n")];
     for (done, section) in sections[..shown].iter().enumerate() {
@@ -34,10 +28,36 @@ pub(super) fn render(environments: &[Arc<PreviewEnvironment>]) -> String {
     parts.join("\n").replacen("\n\n", "\n", 1)
 }
 
+/// A section without what is folded away, in at most that many bytes: for the place beside a commit.
+pub(super) fn render_short(section: &Section, room: usize) -> String {
+    let table = table(section, room.saturating_sub(section.essential()));
+    joined([section.head.clone(), table, section.foot.clone()])
+}
+
 impl Section {
     /// Bytes that are always shown, with the room to say what is cut.
     fn essential(&self) -> usize {
-        self.head.len() + self.foot.len() + 2 * self.describe.len() + CUT_ROOM
+        self.head.len() + self.foot.len() + 3 * self.describe.len() + CUT_ROOM
+    }
+
+    /// Everything that is folded away, in the order in which it is read.
+    fn all_folds(&self, room: usize) -> Vec<Fold> {
+        let cuts = self.folds.iter().position(|fold| fold.rank < LEFT_OUT_RANK).unwrap_or(self.folds.len());
+        let own = |fold: &Fold| Fold { summary: fold.summary.clone(), inside: fold.inside.clone(), rank: fold.rank };
+        let before = self.folds[..cuts].iter().map(own);
+        let after = self.folds[cuts..].iter().map(own);
+        let used: usize = self.folds.iter().map(Fold::len).sum();
+        before.chain(left_out(self, room.saturating_sub(used))).chain(after).collect()
+    }
+}
+
+impl Fold {
+    fn text(&self) -> String {
+        format!("<details><summary>{}</summary>\n\n{}\n</details>\n", self.summary, self.inside)
+    }
+
+    fn len(&self) -> usize {
+        self.text().len()
     }
 }
 
@@ -50,14 +70,23 @@ fn how_many_fit(sections: &[Section]) -> usize {
     (0..=sections.len()).rev().find(|n| essential(&sections[..*n]) <= most).unwrap_or(0)
 }
 
-/// A section in at most `room` bytes beyond what is always shown: commands first, then the table, then the rest.
+/// A section in at most `room` bytes beyond what is always shown: the table first, then what is folded away, the least
+/// important last.
 fn write(section: &Section, room: usize) -> String {
-    let commands = section.commands.as_ref().map(|commands| details("Commands", commands)).filter(|text| text.len() <= room);
-    let room = room - commands.as_ref().map_or(0, String::len);
     let table = table(section, room);
     let room = room.saturating_sub(table.len());
-    let left_out = left_out(section, room);
-    let pieces = [section.head.clone(), table, section.foot.clone(), left_out + &commands.unwrap_or_default()];
+    let mut folds = section.all_folds(room);
+    let all = folds.len();
+    while !folds.is_empty() && folds.iter().map(Fold::len).sum::<usize>() > room {
+        let least = folds.iter().enumerate().min_by_key(|(_, fold)| fold.rank).map_or(0, |(index, _)| index);
+        folds.remove(least);
+    }
+    let cut = (folds.len() < all).then(|| format!("\nNot all of it fits in here; {} shows more.\n", section.describe));
+    let folded = folds.iter().map(Fold::text).chain(cut).collect::<Vec<_>>().concat();
+    joined([section.head.clone(), table, section.foot.clone(), folded])
+}
+
+fn joined<const N: usize>(pieces: [String; N]) -> String {
     pieces.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -73,15 +102,16 @@ fn table(section: &Section, room: usize) -> String {
     }
 }
 
-fn left_out(section: &Section, room: usize) -> String {
+fn left_out(section: &Section, room: usize) -> Option<Fold> {
     let all = section.left_out.len();
     let summary = format!("Left out of the copy: {all} {}", if all == 1 { "object" } else { "objects" });
-    let shown = fitting(&section.left_out, room.saturating_sub(details(&summary, "").len()));
+    let fold = |inside| Fold { summary: summary.clone(), inside, rank: LEFT_OUT_RANK };
+    let shown = fitting(&section.left_out, room.saturating_sub(fold(String::new()).len() + CUT_ROOM));
     let list = section.left_out[..shown].concat();
     match all - shown {
-        _ if all == 0 => String::new(),
-        0 => details(&summary, &list),
-        cut => details(&summary, &format!("{list}\n{cut} more do not fit in here; {} shows all.\n", section.describe)),
+        _ if all == 0 => None,
+        0 => Some(fold(list)),
+        cut => Some(fold(format!("{list}\n{cut} more do not fit in here; {} shows all.\n", section.describe))),
     }
 }
 
@@ -95,8 +125,4 @@ fn fitting(lines: &[String], room: usize) -> usize {
             used <= room
         })
         .count()
-}
-
-fn details(summary: &str, inside: &str) -> String {
-    format!("<details><summary>{summary}</summary>\n\n{inside}\n</details>\n")
 }

@@ -12,6 +12,9 @@ use super::group::PullKey;
 const DEBOUNCE: Duration = Duration::from_millis(300);
 /// Shortest time between two edits of one comment: forges limit what is written, and nobody reads faster.
 const PACE: Duration = Duration::from_millis(1_500);
+/// Shortest time between two deliveries of which the second says nothing that a reader waits for, such as how many services
+/// are up.
+const CALM: Duration = Duration::from_secs(10);
 /// First wait after a failure; it doubles with each further one.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait after failures that can pass.
@@ -35,8 +38,10 @@ struct Slot {
     held: Option<Instant>,
     /// Failures in a row.
     failures: u32,
-    /// Digest of the text that the forge refuses, and when to offer it again.
+    /// Digest of what the forge refuses, and when to offer it again.
     refused: Option<(String, Instant)>,
+    /// Gist of what was last shown, and until when it is not worth another delivery.
+    told: Option<(String, Instant)>,
     /// Empty while a delivery has it.
     memory: Memory,
     /// Whether a delivery is under way.
@@ -78,19 +83,22 @@ impl Schedule {
         self.slots.get(key).map(|slot| &slot.memory)
     }
 
-    /// There is nothing to deliver until something changes.
-    pub(super) fn rest(&mut self, key: &PullKey) {
+    /// There is nothing to deliver until something changes, or until that moment.
+    pub(super) fn rest(&mut self, key: &PullKey, until: Option<Instant>) {
         if let Some(slot) = self.slots.get_mut(key) {
-            slot.due = None;
+            slot.due = until;
         }
     }
 
-    /// Hands the memory out for a delivery of the text with that digest; None if the forge refused this very text
-    /// and it is too early to offer it again.
-    pub(super) fn start(&mut self, key: &PullKey, digest: &str, now: Instant) -> Option<Memory> {
+    /// Hands the memory out for a delivery; None if the forge refused this very thing, or if it says nothing new that a
+    /// reader waits for, and it is too early for it.
+    pub(super) fn start(&mut self, key: &PullKey, (digest, gist): (&str, &str), now: Instant) -> Option<Memory> {
         let slot = self.slots.get_mut(key)?;
-        if let Some((_, again)) = slot.refused.as_ref().filter(|(refused, again)| refused == digest && now < *again) {
-            slot.due = Some(*again);
+        let early = |told: &Option<(String, Instant)>, text: &str| {
+            told.as_ref().filter(|(told, until)| told == text && now < *until).map(|(_, until)| *until)
+        };
+        if let Some(again) = early(&slot.refused, digest).or(early(&slot.told, gist)) {
+            slot.due = Some(again);
             return None;
         }
         (slot.due, slot.flying) = (None, true);
@@ -100,12 +108,14 @@ impl Schedule {
     /// A delivery of the text with that digest ended.
     pub(super) fn done(&mut self, key: &PullKey, landed: Landed, now: Instant) {
         if let Outcome::Retry(Some(asked)) = landed.outcome {
-            self.quiet = self.quiet.max(Some(now + asked));
+            // Whoever is asked to wait less knows better when it is the next one's turn.
+            let before = self.quiet.filter(|quiet| *quiet > now);
+            self.quiet = Some(before.map_or(now + asked, |before| before.min(now + asked)));
         }
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.memory = landed.memory;
         slot.flying = false;
-        slot.settle(landed.outcome, &landed.digest, now);
+        slot.settle(&landed, now);
+        slot.memory = landed.memory;
         if std::mem::take(&mut slot.changed_in_flight) {
             slot.due_by(now + DEBOUNCE);
         }
@@ -126,7 +136,12 @@ impl Schedule {
 pub(super) struct Landed {
     pub(super) memory: Memory,
     pub(super) outcome: Outcome,
+    /// What tells what was to be shown from another.
     pub(super) digest: String,
+    /// The same of what a reader waits for.
+    pub(super) gist: String,
+    /// When what is shown changes by itself.
+    pub(super) changes_at: Option<Instant>,
 }
 
 impl Slot {
@@ -135,10 +150,12 @@ impl Slot {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    fn settle(&mut self, outcome: Outcome, digest: &str, now: Instant) {
+    fn settle(&mut self, landed: &Landed, now: Instant) {
+        let outcome = landed.outcome;
+        self.told = matches!(outcome, Outcome::Delivered | Outcome::Refused).then(|| (landed.gist.clone(), now + CALM));
         (self.failures, self.refused) = match outcome {
             Outcome::Delivered => (0, None),
-            Outcome::Refused => (0, Some((digest.to_owned(), now + REFUSED_WAIT))),
+            Outcome::Refused => (0, Some((landed.digest.clone(), now + REFUSED_WAIT))),
             Outcome::Retry(_) => (self.failures.saturating_add(1), None),
         };
         let wait = match outcome {
@@ -147,7 +164,7 @@ impl Slot {
         };
         self.held = Some(now + wait);
         self.due = match outcome {
-            Outcome::Delivered => None,
+            Outcome::Delivered => landed.changes_at,
             Outcome::Retry(_) => self.held,
             Outcome::Refused => Some(now + REFUSED_WAIT),
         };
@@ -168,7 +185,7 @@ mod tests {
     }
 
     fn landed(outcome: Outcome) -> Landed {
-        Landed { memory: Memory::default(), outcome, digest: "a".into() }
+        Landed { memory: Memory::default(), outcome, digest: "a".into(), gist: "a".into(), changes_at: None }
     }
 
     /// A schedule whose first delivery ended so, at the moment given with it.
@@ -176,7 +193,7 @@ mod tests {
         let (mut schedule, now) = (Schedule::default(), Instant::now());
         schedule.changed(key(), now);
         assert_eq!(schedule.due(now), [key()], "the first is due at once");
-        assert!(schedule.start(&key(), "a", now).is_some());
+        assert!(schedule.start(&key(), ("a", "a"), now).is_some());
         schedule.done(&key(), landed(outcome), now);
         (schedule, now)
     }
@@ -195,7 +212,7 @@ mod tests {
     fn what_changes_in_flight_is_looked_at_after() {
         let (mut schedule, now) = after(Outcome::Delivered);
         schedule.changed(key(), now);
-        assert!(schedule.start(&key(), "b", now + PACE).is_some());
+        assert!(schedule.start(&key(), ("b", "b"), now + PACE).is_some());
         schedule.changed(key(), now + PACE);
         assert!(schedule.due(now + BACKOFF_MAX).is_empty(), "one delivery at a time");
         schedule.done(&key(), landed(Outcome::Delivered), now + PACE);
@@ -209,7 +226,7 @@ mod tests {
             schedule.changed(key(), now);
             assert_eq!(schedule.next_due(), Some(now + Duration::from_secs(seconds)));
             now += Duration::from_secs(seconds);
-            assert!(schedule.start(&key(), "a", now).is_some());
+            assert!(schedule.start(&key(), ("a", "a"), now).is_some());
             schedule.done(&key(), landed(Outcome::Retry(None)), now);
         }
     }
@@ -223,12 +240,46 @@ mod tests {
     }
 
     #[test]
+    fn the_next_ones_turn_is_the_shortest_wait_that_was_asked_for() {
+        let (mut schedule, now) = after(Outcome::Retry(Some(Duration::from_secs(9))));
+        let other = PullKey { number: 43, ..key() };
+        schedule.slots.entry(other.clone()).or_default().flying = true;
+        schedule.done(&other, landed(Outcome::Retry(Some(Duration::from_secs(3)))), now);
+        assert_eq!(schedule.next_due(), Some(now + Duration::from_secs(3)));
+        assert_eq!(schedule.due(now + Duration::from_secs(3)), [other], "the first keeps its own wait");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_told_later() {
+        let (mut schedule, now) = after(Outcome::Delivered);
+        schedule.changed(key(), now);
+        assert!(schedule.start(&key(), ("b", "a"), now + PACE).is_none(), "a count moved");
+        assert_eq!(schedule.next_due(), Some(now + CALM));
+        assert!(schedule.start(&key(), ("c", "c"), now + PACE).is_some(), "the state did");
+        schedule.done(&key(), landed(Outcome::Delivered), now + PACE);
+        schedule.changed(key(), now + PACE);
+        assert!(schedule.start(&key(), ("d", "a"), now + PACE + CALM).is_some());
+    }
+
+    #[test]
+    fn what_changes_by_itself_is_looked_at_then() {
+        let (mut schedule, now) = after(Outcome::Delivered);
+        let later = now + Duration::from_secs(3_600);
+        schedule.changed(key(), now);
+        assert!(schedule.start(&key(), ("b", "b"), now + PACE).is_some());
+        schedule.done(&key(), Landed { changes_at: Some(later), ..landed(Outcome::Delivered) }, now + PACE);
+        assert_eq!(schedule.next_due(), Some(later));
+        schedule.rest(&key(), None);
+        assert_eq!(schedule.next_due(), None);
+    }
+
+    #[test]
     fn a_refused_text_waits_and_another_one_does_not() {
         let (mut schedule, now) = after(Outcome::Refused);
         schedule.changed(key(), now);
         assert_eq!(schedule.next_due(), Some(now + PACE));
-        assert!(schedule.start(&key(), "a", now + PACE).is_none());
+        assert!(schedule.start(&key(), ("a", "b"), now + PACE).is_none());
         assert_eq!(schedule.next_due(), Some(now + REFUSED_WAIT));
-        assert!(schedule.start(&key(), "b", now + PACE).is_some());
+        assert!(schedule.start(&key(), ("b", "b"), now + PACE).is_some());
     }
 }

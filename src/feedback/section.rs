@@ -1,24 +1,22 @@
 //! The part of a comment that speaks of one environment: what it says in each state. No client, no clock, no logging.
 
 use chrono::{DateTime, Utc};
-use kube::ResourceExt;
 
-use super::group::pull_source;
-use super::markdown::{code, commit, link, prose, short};
-use super::state::{State, Why, served_before};
-use super::{commands, services};
-use crate::api::conditions::{self, Condition};
-use crate::api::status::{HookState, HookStatus, LeftOut, PreviewEnvironmentStatus, Url};
-use crate::api::{PreviewEnvironment, Source};
+use super::facts::{Facts, moment, quote, spaced};
+use super::markdown::{code, commit, prose, short};
+use super::rules::Surroundings;
+use super::state::{Reach, State, Why, served_before};
+use super::trouble::{self, Fault};
+use super::{commands, results, services};
+use crate::api::PreviewEnvironment;
+use crate::api::baseline::Approvers;
+use crate::api::conditions;
+use crate::api::status::{HookState, HookStatus, LeftOut};
 
-/// Longest sentence from outside above the table, in characters.
-const SENTENCE_MAX: usize = 600;
 /// Longest reason in a list, in characters.
 const REASON_MAX: usize = 240;
-/// Addresses that are shown; an environment with more is described by the command line.
-const URLS_MAX: usize = 6;
-/// A start that took longer, in seconds, was a later mishap and not the start.
-const START_MAX: i64 = 3_600;
+/// Failing services that are named above the table.
+const FAILING_MAX: usize = 3;
 
 /// The part of a comment that speaks of one environment, in pieces so that it can be cut.
 pub(super) struct Section {
@@ -28,67 +26,75 @@ pub(super) struct Section {
     pub(super) rows: Vec<String>,
     /// The commit and when it expires: never cut.
     pub(super) foot: String,
+    /// What is folded away, in the order in which it is read.
+    pub(super) folds: Vec<Fold>,
     /// A line for each object that was left out.
     pub(super) left_out: Vec<String>,
-    /// What one can do with it, where there is something to do it with.
-    pub(super) commands: Option<String>,
     /// Where to see what is cut here.
     pub(super) describe: String,
 }
 
-/// What a section is written from.
-struct Facts<'a> {
-    environment: &'a PreviewEnvironment,
-    source: &'a Source,
-    status: PreviewEnvironmentStatus,
-    state: State,
-    baseline: String,
+/// Something that is folded away.
+pub(super) struct Fold {
+    /// What is in it: no Markdown is read here.
+    pub(super) summary: String,
+    /// The Markdown inside.
+    pub(super) inside: String,
+    /// How important it is: the greatest goes first where there is no room.
+    pub(super) rank: u8,
 }
 
 impl Section {
     /// The section of an environment. With `named`, the heading says which Baseline it is of.
-    pub(super) fn of(environment: &PreviewEnvironment, named: bool) -> Option<Self> {
-        let facts = Facts {
-            environment,
-            source: pull_source(environment)?,
-            status: environment.status.clone().unwrap_or_default(),
-            state: State::of(environment),
-            baseline: environment.namespace().unwrap_or_default(),
-        };
-        let there = facts.is_there();
+    pub(super) fn of(environment: &PreviewEnvironment, around: Surroundings<'_>, named: bool, now: DateTime<Utc>) -> Option<Self> {
+        let facts = Facts::of(environment, around, now)?;
+        let there = facts.state.is_there();
         let which = if named { format!("{}: ", code(&facts.baseline)) } else { String::new() };
         Some(Self {
             head: format!("### {which}{}\n\n{}", facts.heading(), facts.body()),
             rows: if there { services::rows(&facts.status.services, &facts.baseline) } else { Vec::new() },
-            foot: if there { facts.hooks() + &facts.foot() } else { String::new() },
+            foot: facts.below(),
+            folds: facts.folds(),
             left_out: if there { facts.status.left_out.iter().map(left_out).collect() } else { Vec::new() },
-            commands: there.then(|| commands::all(environment, facts.source)),
             describe: code(&commands::describe(environment)),
         })
     }
 }
 
 impl Facts<'_> {
-    /// Whether something runs, or is on its way to.
-    fn is_there(&self) -> bool {
-        !matches!(self.state, State::Undecided | State::Fork | State::Removing(_) | State::Gone(_))
-    }
-
-    fn heading(&self) -> String {
-        let revision = code(short(&self.source.revision));
+    /// The state and the commit in one line.
+    pub(super) fn heading(&self) -> String {
         let count = services::count(&self.status.services);
         match &self.state {
+            State::Creating if !self.status.services.is_empty() => format!("{}: {count}", self.title()),
+            State::Updating if served_before(self.environment).is_none() => format!("{}: {count}", self.title()),
+            State::Degraded => format!("{}: {count}", self.title()),
+            State::Ready(_) | State::Silent(_) | State::Instead(_) => match self.expires_soon() {
+                Some(at) => format!("{}, and expires {}", self.title(), moment(at)),
+                None => self.title(),
+            },
+            _ => self.title(),
+        }
+    }
+
+    /// The same without what moves while workloads start.
+    pub(super) fn title(&self) -> String {
+        let revision = code(short(&self.source.revision));
+        match &self.state {
             State::Undecided | State::Prepared => format!("Preview of {revision} is being prepared"),
-            State::Fork => "No preview: this pull request comes from a fork".to_owned(),
+            State::Fork => format!("No preview yet: {revision} comes from a fork"),
+            State::Denied => "No preview: this pull request comes from a fork".to_owned(),
+            State::Queued(position, _) => format!("Preview of {revision} is {} in the queue", place(*position)),
             State::Waiting(_) => format!("Preview of {revision} is waiting"),
-            State::Stalled(_) => format!("Preview of {revision} is stalled"),
-            State::Creating if self.status.services.is_empty() => format!("Creating the preview of {revision}"),
-            State::Creating => format!("Creating the preview of {revision}: {count}"),
-            State::Updating if served_before(self.environment).is_some() => format!("Updating the preview to {revision}"),
-            State::Updating => format!("Updating the preview to {revision}: {count}"),
-            State::NotReady => format!("Preview of {revision} is not ready: {count}"),
+            State::Stalled(..) => format!("Preview of {revision} is stalled"),
+            State::Creating => format!("Creating the preview of {revision}"),
+            State::Updating => format!("Updating the preview to {revision}"),
+            State::Failed => format!("Preview of {revision} failed: {}", self.failing_names()),
+            State::Degraded => format!("Preview of {revision} is not ready"),
             State::Instead(_) => format!("Preview without the code of {revision}"),
-            State::Ready => format!("Preview of {revision} is ready"),
+            State::Silent(None) => format!("Preview of {revision} is up; its address is being checked"),
+            State::Silent(Some(_)) => format!("Preview of {revision} is up, but its address does not answer"),
+            State::Ready(_) => format!("Preview of {revision} is ready"),
             State::Removing(why) => format!("Removing the preview: {}", self.reason(why)),
             State::Gone(why) if self.ever_ran() => format!("Preview removed: {}", self.reason(why)),
             State::Gone(why) => format!("No preview: {}", self.reason(why)),
@@ -96,20 +102,144 @@ impl Facts<'_> {
     }
 
     /// What stands under the heading: paragraphs, each ending in a line break.
-    fn body(&self) -> String {
+    pub(super) fn body(&self) -> String {
         match &self.state {
             State::Undecided | State::Prepared => "Its address comes here as soon as there is one.\n".to_owned(),
             State::Fork => self.fork(),
+            State::Denied => self.denied(),
+            State::Queued(_, message) => self.queued(message),
             State::Waiting(message) => format!("{}{}{}", quote(message), self.meanwhile(), self.so_far()),
-            State::Instead(message) => format!("{}{}", quote(message), self.address("")),
-            State::Stalled(message) => self.stalled(message),
+            State::Instead(message) => {
+                format!("{}{}\nA build that is pushed later takes its place by itself.\n", quote(message), self.address(""))
+            }
+            State::Stalled(message, _) => self.stalled(message),
             State::Creating => self.address("is where it will answer."),
             State::Updating => self.updating(),
-            State::NotReady => self.address("may not answer as it should."),
-            State::Ready => format!("{}{}{}.\n", self.address(""), services::count(&self.status.services), self.took()),
-            State::Removing(why) => self.removing(why),
+            State::Failed => self.failed(),
+            State::Degraded => self.degraded(),
+            State::Silent(why) => self.silent(why.as_deref()),
+            State::Ready(reach) => self.ready(reach),
+            State::Removing(why) => removing(why),
             State::Gone(why) => self.gone(why),
         }
+    }
+
+    fn ready(&self, reach: &Reach) -> String {
+        let (address, took) = (self.address(&self.answered(reach)), self.took());
+        let up = services::count(&self.status.services);
+        let took = took.map(|took| format!(", {took}")).unwrap_or_default();
+        let unchecked = match reach {
+            Reach::Unchecked(why) => format!("\nWhether it answers is not checked: {}\n", spaced(why).trim_end()),
+            Reach::Answered(_) | Reach::Unasked => String::new(),
+        };
+        format!("{address}{up}{took}.\n{}{unchecked}", self.moved())
+    }
+
+    /// What else the push brought, where the baseline moved meanwhile.
+    fn moved(&self) -> String {
+        let moved = self.status.moved.as_ref().filter(|m| m.revision == self.source.revision && !m.services.is_empty());
+        let names = |services: &[String]| services.iter().map(|name| code(name)).collect::<Vec<_>>().join(", ");
+        moved.map(|moved| format!("Also moved with this push: {}.\n", names(&moved.services))).unwrap_or_default()
+    }
+
+    fn queued(&self, message: &str) -> String {
+        let serves = served_before(self.environment).map(|_| self.meanwhile()).unwrap_or_default();
+        format!("{}{serves}It starts by itself when it is its turn.\n", quote(message))
+    }
+
+    fn failed(&self) -> String {
+        let named = self.failing().take(FAILING_MAX).map(|service| {
+            let reason = service.reason.as_deref().unwrap_or("it does not start");
+            format!("> {}: {}\n", code(&service.name), prose(reason, REASON_MAX))
+        });
+        let first = self.failing().next().map(|service| service.name.clone()).unwrap_or_default();
+        let serves = served_before(self.environment).map(|_| self.updating()).unwrap_or_default();
+        let logs = code(&format!("/preview logs {first}"));
+        format!("{}\n{serves}Push a fix; {logs} shows more of what it says.\n", named.collect::<Vec<_>>().join(">\n"))
+    }
+
+    fn degraded(&self) -> String {
+        let whose = match trouble::of_services(&self.status) {
+            Some(Fault::Surroundings) => "What fails is not built by this branch.\n",
+            Some(Fault::Change) | None => "",
+        };
+        format!("{}{whose}", self.address("may not answer as it should."))
+    }
+
+    fn silent(&self, why: Option<&str>) -> String {
+        let count = services::count(&self.status.services);
+        match why {
+            None => format!("{}{count}.\n", self.address("is asked until it answers.")),
+            Some(why) => format!("{}{}{count}. It is asked again until it answers.\n", quote(why), self.address("does not answer yet.")),
+        }
+    }
+
+    pub(super) fn failing(&self) -> impl Iterator<Item = &crate::api::status::ServiceStatus> {
+        self.status.services.iter().filter(|service| trouble::of_service(service) == Some(Fault::Change))
+    }
+
+    fn failing_names(&self) -> String {
+        let names: Vec<_> = self.failing().map(|service| code(&service.name)).collect();
+        match names.as_slice() {
+            [one] => format!("{one} does not run"),
+            [one, two] => format!("{one} and {two} do not run"),
+            [first, rest @ ..] => format!("{first} and {} others do not run", rest.len()),
+            [] => "it does not run".to_owned(),
+        }
+    }
+
+    fn fork(&self) -> String {
+        let revision = &self.source.revision;
+        let who = match self.rules.approvers {
+            Approvers::Write => "write access",
+            Approvers::Maintain => "the role `maintain`",
+            Approvers::Admin => "the role `admin`",
+        };
+        format!(
+            "Code from outside would run with what {} holds, so nothing runs yet. Somebody with {who} who has read {} can let \
+             that commit run, and no other, with the comment\n\n{}\nThe next push asks again.\n",
+            code(&self.baseline),
+            commit(&self.source.repository, revision),
+            commands::approve(revision),
+        )
+    }
+
+    fn denied(&self) -> String {
+        format!(
+            "Code from outside would run with what {} holds, and its Baseline runs none (`trust.forks: Deny`). Someone with write \
+             access who has read {} can run that commit as a branch of {}:\n\n{}",
+            code(&self.baseline),
+            commit(&self.source.repository, &self.source.revision),
+            code(&self.source.repository),
+            commands::adopt_fork(self.environment, self.source)
+        )
+    }
+
+    fn stalled(&self, message: &str) -> String {
+        let serves = served_before(self.environment).map(|_| self.meanwhile()).unwrap_or_default();
+        let describe = code(&commands::describe(self.environment));
+        format!(
+            "{}{serves}It goes on by itself once that is changed, here by a push or in {}. {describe} says more.\n",
+            quote(message),
+            code(&self.baseline)
+        )
+    }
+
+    fn updating(&self) -> String {
+        match served_before(self.environment) {
+            Some(served) => self.address(&format!("still serves {}.", code(short(served)))),
+            None => self.address("may serve what was there before until all is up."),
+        }
+    }
+
+    fn gone(&self, why: &Why) -> String {
+        let taken_down = || {
+            let wanted = conditions::find(&self.status.conditions, conditions::WANTED)?;
+            Some(format!("Taken down on {}. Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
+        };
+        let taken_down = taken_down().filter(|_| self.ever_ran());
+        let parts: Vec<_> = [taken_down, way_back(why)].into_iter().flatten().collect();
+        if parts.is_empty() { "Nothing of it is in the cluster.\n".to_owned() } else { parts.join(" ") + "\n" }
     }
 
     fn reason(&self, why: &Why) -> String {
@@ -126,103 +256,15 @@ impl Facts<'_> {
         }
     }
 
-    fn way_back(&self, why: &Why) -> Option<String> {
-        let create = commands::create_code(self.environment, self.source);
-        match why {
-            Why::Merged | Why::PullGone => None,
-            Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
-            Why::Expired => Some(format!("A push brings it back, and so does {create}.")),
-            Why::Wish => Some(format!("{create} brings it back; a push does not.")),
-            Why::Deleted => Some(format!("A push makes a new one, and so does {create}.")),
-            Why::Draft => Some(format!("One is made when this is ready for review; {create} makes one now.")),
-            Why::Other(message) => Some(format!("{}{create} makes one.", spaced(message))),
-        }
+    /// What stands under the table.
+    fn below(&self) -> String {
+        let last = results::last(&self.status.commands);
+        if self.state.is_there() { self.hooks() + &self.foot() + &last } else { last }
     }
 
-    fn removing(&self, why: &Why) -> String {
-        let way_back = self.way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
-        format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n")
-    }
-
-    fn gone(&self, why: &Why) -> String {
-        let taken_down = || {
-            let wanted = conditions::find(&self.status.conditions, conditions::WANTED)?;
-            Some(format!("Taken down on {}. Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
-        };
-        let taken_down = taken_down().filter(|_| self.ever_ran());
-        let parts: Vec<_> = [taken_down, self.way_back(why)].into_iter().flatten().collect();
-        if parts.is_empty() { "Nothing of it is in the cluster.\n".to_owned() } else { parts.join(" ") + "\n" }
-    }
-
-    fn fork(&self) -> String {
-        let revision = commit(&self.source.repository, &self.source.revision);
-        format!(
-            "Code from outside would run with what {} holds, so nothing runs, and this version cannot approve it. \
-             Someone with write access who has read {revision} can run that commit as a branch of {}:\n{}",
-            code(&self.baseline),
-            code(&self.source.repository),
-            commands::adopt_fork(self.environment, self.source)
-        )
-    }
-
-    fn stalled(&self, message: &str) -> String {
-        let serves = served_before(self.environment).map(|served| self.address(&format!("still serves {}.", code(short(served)))));
-        let describe = code(&commands::describe(self.environment));
-        format!(
-            "{}{}It goes on by itself once that is changed, here by a push or in {}. {describe} says more.\n",
-            quote(message),
-            serves.unwrap_or_default(),
-            code(&self.baseline)
-        )
-    }
-
-    /// What the addresses are, while something has to happen first.
-    fn meanwhile(&self) -> String {
-        match served_before(self.environment) {
-            Some(served) => self.address(&format!("still serves {}.", code(short(served)))),
-            None => self.address("is where it will answer."),
-        }
-    }
-
-    /// What is up already.
-    fn so_far(&self) -> String {
-        if self.status.services.is_empty() { String::new() } else { format!("\n{}.\n", services::count(&self.status.services)) }
-    }
-
-    fn updating(&self) -> String {
-        match served_before(self.environment) {
-            Some(served) => self.address(&format!("still serves {}.", code(short(served)))),
-            None => self.address("may serve what was there before until all is up."),
-        }
-    }
-
-    /// The addresses, and after them what is said of them.
-    fn address(&self, says: &str) -> String {
-        let Some((first, rest)) = self.status.urls.split_first() else { return self.no_address() };
-        let mut all = vec![format!("**{}**", url(first))];
-        all.extend(rest.iter().take(URLS_MAX - 1).map(url));
-        if rest.len() >= URLS_MAX {
-            all.push(format!("{} more", rest.len() + 1 - URLS_MAX));
-        }
-        let says =
-            if all.len() > 1 { says.replacen("is where it", "are where it", 1).replacen("serves", "serve", 1) } else { says.to_owned() };
-        format!("{} {says}", all.join(" · ")).trim_end().to_owned() + "\n"
-    }
-
-    fn no_address(&self) -> String {
-        match &self.status.namespace {
-            Some(namespace) if self.state == State::Ready => {
-                let forward = code(&format!("kubectl -n {namespace} port-forward"));
-                format!("It has no URL, since no Ingress of {} is in it; {forward} reaches its services.\n", code(&self.baseline))
-            }
-            Some(namespace) if self.state == State::Creating => format!("Its namespace is {}.\n", code(namespace)),
-            _ => String::new(),
-        }
-    }
-
-    /// Hooks that failed and hold nothing up; what they logged is not for everybody who reads this.
+    /// Hooks that failed and hold nothing up.
     fn hooks(&self) -> String {
-        let stalled = matches!(self.state, State::Stalled(_));
+        let stalled = matches!(self.state, State::Stalled(..));
         let failed = self.status.hooks.iter().filter(|hook| hook.state == HookState::Failed && !stalled);
         let describe = code(&commands::describe(self.environment));
         let line = |hook: &HookStatus| {
@@ -234,53 +276,81 @@ impl Facts<'_> {
 
     fn foot(&self) -> String {
         let commit = commit(&self.source.repository, &self.source.revision);
-        match self.status.expires_at {
-            Some(at) => format!("Commit {commit}. The preview expires {}, unless somebody pushes before.\n", moment(at)),
-            None => format!("Commit {commit}.\n"),
+        let pinned = self.environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
+        let until = match self.status.expires_at {
+            _ if pinned => " The preview is pinned: it stays until the pull request is closed.".to_owned(),
+            Some(at) => {
+                format!(" The preview expires {}, unless somebody pushes before; `/preview extend 24h` keeps it longer.", moment(at))
+            }
+            None => String::new(),
+        };
+        let behind = if self.status.behind > 0 && matches!(self.state, State::Ready(_) | State::Silent(_) | State::Degraded) {
+            format!(" {} has moved on since; the next push follows it, and `/preview refresh` does so now.", code(&self.baseline))
+        } else {
+            String::new()
+        };
+        format!("Commit {commit}.{until}{behind}\n")
+    }
+
+    fn folds(&self) -> Vec<Fold> {
+        let there = self.state.is_there();
+        let mut folds = if there && self.rules.logs { services::logs(&self.status.services) } else { Vec::new() };
+        folds.extend(results::fold(&self.status.commands));
+        folds.extend(there.then(|| Fold { summary: "Commands".to_owned(), inside: commands::all(self.environment, self.source), rank: 0 }));
+        folds
+    }
+}
+
+fn removing(why: &Why) -> String {
+    let way_back = way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
+    format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n")
+}
+
+/// What brings an environment back that is gone.
+fn way_back(why: &Why) -> Option<String> {
+    let create = "`/preview create`";
+    match why {
+        Why::Merged | Why::PullGone => None,
+        Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
+        Why::Expired => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
+        Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
+        Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),
+        Why::Other(message) => Some(format!("{}The comment {create} makes one.", spaced(message))),
+    }
+}
+
+/// `first`, `second`, `third`, `4th`, as far as a reader wants words.
+fn place(position: i32) -> String {
+    match position {
+        1 => "first".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        n if matches!(n % 100, 11..=13) => format!("{n}th"),
+        n => {
+            let ending = match n % 10 {
+                1 => "st",
+                2 => "nd",
+                3 => "rd",
+                _ => "th",
+            };
+            format!("{n}{ending}")
         }
-    }
-
-    /// How long the start took, where that is known.
-    fn took(&self) -> String {
-        let ready = conditions::find(&self.status.conditions, conditions::READY).map(|c: &Condition| c.last_transition_time);
-        let seconds = ready.zip(self.status.applied_at).map(|(ready, applied)| (ready - applied).num_seconds());
-        match seconds {
-            Some(0) => ", less than a second after the last change".to_owned(),
-            Some(s @ 1..120) => format!(", {s} s after the last change"),
-            Some(s @ 120..START_MAX) => format!(", {} min after the last change", s / 60),
-            _ => String::new(),
-        }
-    }
-
-    fn ever_ran(&self) -> bool {
-        self.status.applied_at.is_some() || self.status.revision.is_some()
-    }
-}
-
-/// A moment without regard to the reader's clock: `27 Nov, 14:05 UTC`.
-fn moment(at: DateTime<Utc>) -> String {
-    at.format("%-d %b, %H:%M UTC").to_string()
-}
-
-fn url(url: &Url) -> String {
-    link(&url.host, &url.url)
-}
-
-fn quote(message: &str) -> String {
-    match prose(message, SENTENCE_MAX).as_str() {
-        "" => String::new(),
-        sentence => format!("> {sentence}\n\n"),
-    }
-}
-
-fn spaced(message: &str) -> String {
-    match prose(message, SENTENCE_MAX).as_str() {
-        "" => String::new(),
-        sentence => format!("{sentence} "),
     }
 }
 
 fn left_out(object: &LeftOut) -> String {
     let name = code(&format!("{}/{}", object.kind, object.name));
     format!("- {name}: {}\n", prose(&object.why, REASON_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn places_read_as_people_say_them() {
+        let said: Vec<_> = [1, 2, 3, 4, 11, 12, 21, 22, 113].into_iter().map(place).collect();
+        assert_eq!(said, ["first", "second", "third", "4th", "11th", "12th", "21st", "22nd", "113th"]);
+    }
 }

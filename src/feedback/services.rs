@@ -1,7 +1,9 @@
 //! The table of services. No client, no clock, no logging.
 
-use super::markdown::{cell, code, prose};
+use super::markdown::{block, cell, code, prose, word};
+use super::section::Fold;
 use crate::api::status::{ImageOrigin, ServiceStatus};
+use crate::plan::rewrite::masked;
 
 /// As many rows of the baseline are shown one by one; of more, those that are ready become one row.
 const BASELINE_ROWS: usize = 8;
@@ -9,6 +11,15 @@ const BASELINE_ROWS: usize = 8;
 const REASON_MAX: usize = 160;
 /// How much of a digest is shown, in hexadecimal digits.
 const DIGEST_DIGITS: usize = 12;
+
+/// Services whose log is shown.
+const LOGS_MAX: usize = 3;
+/// Lines of a log that are shown.
+const LOG_LINES: usize = 20;
+/// Longest of them, in characters.
+const LOG_WIDTH: usize = 300;
+/// How important a log is.
+const LOG_RANK: u8 = 3;
 
 /// The lines above the rows.
 pub(super) const HEADER: &str = "| service | image | from | state |\n|---|---|---|---|\n";
@@ -35,6 +46,18 @@ pub(super) fn count(services: &[ServiceStatus]) -> String {
         1 => format!("{ready} of 1 service is up"),
         all => format!("{ready} of {all} services are up"),
     }
+}
+
+/// What failing services logged last, those that the branch builds first.
+pub(super) fn logs(services: &[ServiceStatus]) -> Vec<Fold> {
+    let mut failing: Vec<_> = services.iter().filter(|s| !s.ready).filter_map(|s| Some((s, s.log.as_deref()?))).collect();
+    failing.sort_by_key(|(s, _)| (order(s.from), s.name.as_str(), s.kind.as_str()));
+    let fold = |(service, log): &(&ServiceStatus, &str)| Fold {
+        summary: format!("The last lines that {} logged", word(&service.name)),
+        inside: block(&masked(log), LOG_LINES, LOG_WIDTH),
+        rank: LOG_RANK,
+    };
+    failing.iter().take(LOGS_MAX).map(fold).collect()
 }
 
 fn order(from: ImageOrigin) -> u8 {

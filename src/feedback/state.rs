@@ -1,10 +1,10 @@
 //! What there is to say of one environment, out of its conditions. No client, no clock, no logging.
 
+use super::group::pull_source;
+use super::trouble::{self, Fault};
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::status::PreviewEnvironmentStatus;
-
-use super::group::pull_source;
 
 /// The state of an environment as its comment tells it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,26 +13,45 @@ pub(super) enum State {
     Undecided,
     /// It is wanted, and nothing of it is there yet.
     Prepared,
-    /// The pull request comes from a fork.
+    /// The pull request comes from a fork, and its commit waits for somebody's approval.
     Fork,
+    /// The pull request comes from a fork, and the Baseline runs none.
+    Denied,
+    /// There is no room for it yet, in words.
+    Queued(i32, String),
     /// Something must happen first, in words.
     Waiting(String),
     /// A person must change something first, in words.
-    Stalled(String),
+    Stalled(String, Fault),
     /// It is being made.
     Creating,
     /// Another commit, or another baseline, is being rolled out.
     Updating,
-    /// It was made, and something in it is not up.
-    NotReady,
+    /// What the change builds does not come up.
+    Failed,
+    /// It was up, and something in it is not any more.
+    Degraded,
     /// Everything is up, and some of it is the baseline's where it should be the change's, in words.
     Instead(String),
+    /// Everything is up, and its address does not answer yet; in words, where it was asked already.
+    Silent(Option<String>),
     /// Everything is up.
-    Ready,
+    Ready(Reach),
     /// It is being taken down.
     Removing(Why),
     /// Nothing of it is there.
     Gone(Why),
+}
+
+/// Whether an address answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Reach {
+    /// It answered, with that HTTP status.
+    Answered(Option<i32>),
+    /// It cannot be asked, in words.
+    Unchecked(String),
+    /// There is no address, or nobody asks.
+    Unasked,
 }
 
 /// Why an environment is not wanted.
@@ -57,43 +76,56 @@ pub(super) enum Why {
 }
 
 impl State {
-    pub(super) fn of(environment: &PreviewEnvironment) -> Self {
+    /// With `probed`, what is up counts as ready only once its address answered.
+    pub(super) fn of(environment: &PreviewEnvironment, probed: bool) -> Self {
         let Some(status) = &environment.status else { return Self::Undecided };
         let Some(wanted) = conditions::find(&status.conditions, conditions::WANTED) else { return Self::Undecided };
         match wanted.status {
             ConditionStatus::False if nothing_is_left(status) => Self::Gone(Why::of(wanted)),
             ConditionStatus::False => Self::Removing(Why::of(wanted)),
             ConditionStatus::Unknown => Self::Prepared,
-            ConditionStatus::True => Self::of_wanted(environment, status),
+            ConditionStatus::True => Self::of_wanted(environment, status, probed),
         }
     }
 
-    fn of_wanted(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus) -> Self {
+    fn of_wanted(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus, probed: bool) -> Self {
         let find = |type_| conditions::find(&status.conditions, type_);
-        let phase = status.phase.as_deref().unwrap_or_default();
-        if let Some(stalled) = find(conditions::STALLED).filter(|c| c.status == ConditionStatus::True) {
-            return Self::Stalled(stalled.message.clone());
+        match find(conditions::APPROVED).filter(|c| c.status == ConditionStatus::False) {
+            Some(c) if c.reason == "Fork" => return Self::Fork,
+            Some(c) if c.reason == "ForksDenied" => return Self::Denied,
+            Some(c) => return Self::Waiting(c.message.clone()),
+            None => {}
         }
-        match find(conditions::APPROVED) {
-            Some(c) if c.status == ConditionStatus::False && c.reason == "Fork" => return Self::Fork,
-            Some(c) if c.status == ConditionStatus::False => return Self::Waiting(c.message.clone()),
-            _ => {}
+        if let Some(stalled) = find(conditions::STALLED).filter(|c| c.status == ConditionStatus::True) {
+            return Self::Stalled(stalled.message.clone(), trouble::of_stalled(stalled));
         }
         if conditions::is_true(&status.conditions, conditions::READY) {
-            let instead = find(conditions::IMAGES_AVAILABLE).filter(|c| c.status == ConditionStatus::False);
-            if let Some(instead) = instead {
-                return Self::Instead(instead.message.clone());
-            }
-            return if served_before(environment).is_some() { Self::Updating } else { Self::Ready };
+            return Self::of_ready(environment, status, probed);
         }
-        match phase {
+        if let Some(position) = status.queue_position {
+            return Self::Queued(position, waiting_for(status));
+        }
+        match status.phase.as_deref().unwrap_or_default() {
             "Waiting" => Self::Waiting(waiting_for(status)),
+            _ if is_applied(environment) && trouble::of_services(status) == Some(Fault::Change) => Self::Failed,
+            _ if was_ready(environment) => Self::Degraded,
             _ if served_before(environment).is_some() => Self::Updating,
             "Updating" => Self::Updating,
-            "Ready" => Self::NotReady,
+            "Ready" => Self::Degraded,
             _ if status.namespace.is_some() => Self::Creating,
             _ => Self::Prepared,
         }
+    }
+
+    fn of_ready(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus, probed: bool) -> Self {
+        let instead = conditions::find(&status.conditions, conditions::IMAGES_AVAILABLE);
+        if let Some(instead) = instead.filter(|c| c.status == ConditionStatus::False) {
+            return Self::Instead(instead.message.clone());
+        }
+        if !is_applied(environment) && served_before(environment).is_some() {
+            return Self::Updating;
+        }
+        reach(environment, status, probed)
     }
 
     /// Whether this is worth a comment where there is none yet.
@@ -103,6 +135,16 @@ impl State {
             Self::Undecided => false,
             _ => true,
         }
+    }
+
+    /// Whether something runs, or is on its way to.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self, Self::Undecided | Self::Fork | Self::Denied | Self::Removing(_) | Self::Gone(_))
+    }
+
+    /// Whether the environment is being made or there: what a deployment is for.
+    pub(super) fn is_deployed(&self) -> bool {
+        self.is_there() && !matches!(self, Self::Prepared | Self::Queued(..))
     }
 }
 
@@ -119,13 +161,49 @@ impl Why {
             _ => Self::Other(wanted.message.clone()),
         }
     }
+
+    /// Whether the pull request has ended: nobody looks at its checks any more.
+    pub(super) fn is_the_end(&self) -> bool {
+        matches!(self, Self::Merged | Self::Closed | Self::PullGone)
+    }
+}
+
+/// Whether what answers is the commit at the head, by the last answer to that address.
+fn reach(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus, probed: bool) -> State {
+    if status.urls.is_empty() {
+        return State::Ready(Reach::Unasked);
+    }
+    let head = pull_source(environment).map(|source| source.revision.as_str());
+    let asked = |url: &str| status.urls.iter().any(|known| url.starts_with(known.url.as_str()));
+    let probe = status.probe.as_ref().filter(|probe| probe.revision.as_deref() == head && asked(&probe.url));
+    let unknown = conditions::find(&status.conditions, conditions::REACHABLE).filter(|c| c.status == ConditionStatus::Unknown);
+    match (probe, unknown) {
+        (Some(probe), _) if probe.answered => State::Ready(Reach::Answered(probe.status)),
+        (_, Some(unknown)) if !unknown.message.is_empty() => State::Ready(Reach::Unchecked(unknown.message.clone())),
+        (Some(probe), _) => State::Silent(Some(probe.why.clone().unwrap_or_default())),
+        (None, _) if probed => State::Silent(None),
+        (None, _) => State::Ready(Reach::Unasked),
+    }
 }
 
 /// The commit that runs, where that is not the one at the head of the pull request.
 pub(super) fn served_before(environment: &PreviewEnvironment) -> Option<&str> {
-    let served = environment.status.as_ref()?.revision.as_deref()?;
+    let status = environment.status.as_ref()?;
     let wanted = &pull_source(environment)?.revision;
+    let served = status.ready_revision.as_ref().or(status.revision.as_ref())?;
     (served != wanted).then_some(served)
+}
+
+/// Whether everything of the commit at the head was applied.
+fn is_applied(environment: &PreviewEnvironment) -> bool {
+    let revision = environment.status.as_ref().and_then(|status| status.revision.as_ref());
+    revision.is_some() && revision == pull_source(environment).map(|source| &source.revision)
+}
+
+/// Whether the commit at the head was ready before.
+fn was_ready(environment: &PreviewEnvironment) -> bool {
+    let ready = environment.status.as_ref().and_then(|status| status.ready_revision.as_ref());
+    is_applied(environment) && ready == pull_source(environment).map(|source| &source.revision)
 }
 
 fn nothing_is_left(status: &PreviewEnvironmentStatus) -> bool {

@@ -1,4 +1,4 @@
-//! What an environment records of its comment: `status.feedback` and the condition about it, and nothing else.
+//! What an environment records of what the forge shows: `status.feedback` and the condition about it, and nothing else.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::group::{condition, recorded};
-use crate::api::conditions::Observation;
+use crate::api::conditions::{ConditionStatus, Observation};
 use crate::api::status::Feedback;
 use crate::api::{PreviewEnvironment, names};
 
@@ -19,13 +19,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How a delivery ended, for the record of one environment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Report {
-    /// The comment's number, and the digest of what it says or of what the forge refuses.
+    /// What the forge shows, and what it refuses.
     pub feedback: Feedback,
     /// `FeedbackDelivered`.
     pub observation: Observation,
 }
 
 impl Report {
+    /// Whether it says that everything is shown.
+    pub fn is_delivered(&self) -> bool {
+        self.observation.status == ConditionStatus::True
+    }
+
     /// Whether that is what the environment records already.
     pub fn is_recorded_by(&self, member: &PreviewEnvironment) -> bool {
         let said = &self.observation;

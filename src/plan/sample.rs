@@ -192,6 +192,7 @@ impl World {
             selection: Selection::default(),
             choices: Choices::default(),
             ttl: std::time::Duration::from_secs(86_400),
+            warn_before: std::time::Duration::from_secs(14_400),
             follow: Follow::OnPush,
             hooks: vec![],
             isolation: Isolation::default(),

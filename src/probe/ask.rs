@@ -21,6 +21,8 @@ use tower::Service;
 
 /// Longest time for one question.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for the address of a name.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(3);
 /// Most bytes of an answer's head.
 const HEAD_LIMIT: usize = 32 * 1024;
 
@@ -112,8 +114,9 @@ impl Service<Name> for Resolver {
             if let Some(address) = through {
                 return Ok(vec![address].into_iter());
             }
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let found: Vec<SocketAddr> = found.map_err(|_| Unresolved::Unknown(name.to_string()))?.collect();
+            let unknown = || Unresolved::Unknown(name.to_string());
+            let found = tokio::time::timeout(RESOLVED_WITHIN, tokio::net::lookup_host((name.as_str(), 0))).await;
+            let found: Vec<SocketAddr> = found.map_err(|_| unknown())?.map_err(|_| unknown())?.collect();
             match found.iter().find(|address| is_ours(address.ip())) {
                 Some(address) => Err(Unresolved::Refused(name.to_string(), address.ip()).into()),
                 None => Ok(found.into_iter()),

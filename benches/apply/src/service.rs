@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
 use preview_env::api::PreviewEnvironment;
 use preview_env::api::conditions::{READY, is_true};
-use preview_env::feedback::group::nothing_left_to_say;
+use preview_env::feedback::group::is_told;
 use test_cluster::Event;
 use test_world::{DEVELOPER, World, post, wait_for};
 
@@ -61,7 +61,7 @@ pub async fn send(delivery: &Delivery) -> Result<f64> {
 pub async fn told(world: &World, shop: &Shop, name: &str) -> Result<PreviewEnvironment> {
     let fits = |e: Option<&PreviewEnvironment>| {
         let ready = |e: &&PreviewEnvironment| e.status.as_ref().is_some_and(|s| s.plan_digest.is_some() && is_true(&s.conditions, READY));
-        e.filter(ready).is_some_and(|e| nothing_left_to_say(e, &[]))
+        e.filter(ready).is_some_and(is_told)
     };
     wait_for(&world.environments(&shop.namespace), name, "Ready and told", fits).await?.context("the environment went away")
 }

@@ -241,6 +241,10 @@ pub struct Lifetime {
     #[serde(default = "default_ttl")]
     #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
     pub ttl: String,
+    /// How long before its end the pull request says that an environment expires soon.
+    #[serde(default = "default_warn_before")]
+    #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
+    pub warn_before: String,
     /// When an environment moves on with its baseline.
     #[serde(default)]
     pub follow: Follow,
@@ -248,7 +252,7 @@ pub struct Lifetime {
 
 impl Default for Lifetime {
     fn default() -> Self {
-        Self { ttl: default_ttl(), follow: Follow::default() }
+        Self { ttl: default_ttl(), warn_before: default_warn_before(), follow: Follow::default() }
     }
 }
 
@@ -264,6 +268,10 @@ pub enum Follow {
 
 fn default_ttl() -> String {
     "5d".to_owned()
+}
+
+fn default_warn_before() -> String {
+    "4h".to_owned()
 }
 
 /// What the service found.

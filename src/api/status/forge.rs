@@ -154,6 +154,33 @@ pub struct Feedback {
     /// The check of the newest commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckStatus>,
+    /// What the forge refuses to show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub refused: Vec<Refusal>,
+}
+
+/// What a forge shows of an environment.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Surface {
+    /// The comment.
+    Comment,
+    /// The check, or commit status.
+    Check,
+    /// The deployment.
+    Deployment,
+}
+
+/// Something that the forge refuses to show.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// What.
+    pub surface: Surface,
+    /// Digest of what was to be shown.
+    pub digest: String,
+    /// The forge's answer, as a sentence.
+    pub why: String,
 }
 
 /// A commit that our comment speaks of.
@@ -164,6 +191,9 @@ pub struct Shown {
     pub revision: String,
     /// Since when the comment names it.
     pub since: DateTime<Utc>,
+    /// When it was pushed: the time of the first fact that named it. Later facts carry later times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<DateTime<Utc>>,
 }
 
 /// A deployment, as the forge calls what runs where.
@@ -191,4 +221,7 @@ pub struct CheckStatus {
     /// Digest of what it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Whether it ended. One that did not is ended when another commit takes its place.
+    #[serde(default)]
+    pub concluded: bool,
 }

@@ -104,7 +104,7 @@ async fn shown(terminal: bool) -> String {
 
 #[tokio::test]
 async fn a_pipe_gets_a_line_per_change_and_an_old_apply_is_no_news() {
-    insta::assert_snapshot!(shown(false).await, @r"
+    insta::assert_snapshot!(Box::pin(shown(false)).await, @r"
     web-pr-42  waiting for acme/web:pr-42
     web-pr-42  1 object applied
     web-pr-42  waiting for acme/web:pr-42
@@ -114,7 +114,7 @@ async fn a_pipe_gets_a_line_per_change_and_an_old_apply_is_no_news() {
 
 #[tokio::test]
 async fn a_terminal_gets_one_line_that_changes() {
-    let text = shown(true).await;
+    let text = Box::pin(shown(true)).await;
     assert_eq!((text.matches("\r\u{1b}[2K").count(), text.lines().count()), (4, 1), "{text:?}");
 }
 

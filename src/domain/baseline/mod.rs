@@ -75,6 +75,8 @@ pub struct Baseline {
     pub choices: Choices,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// How long before that end the pull request says so.
+    pub warn_before: Duration,
     /// When environments move on with the baseline.
     pub follow: Follow,
     /// Jobs that run in each environment, in their order.
@@ -253,6 +255,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             selection: Selection::read(&spec.clone)?,
             choices: choices(&spec.clone),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            warn_before: parse_ttl(&spec.lifetime.warn_before).map_err(|e| invalid("spec.lifetime.warnBefore", &e))?,
             follow: spec.lifetime.follow,
             hooks: hooks::read(&spec.hooks)?,
             isolation: Isolation::read(spec)?,

@@ -1,4 +1,4 @@
-//! One comment, whatever goes wrong on the way.
+//! One comment, whatever goes wrong on the way. What stands beside it is switched off here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,17 @@ use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition};
 use crate::feedback::deliver::{Deliverer, Memory, Outcome};
-use crate::feedback::group::nothing_left_to_say;
-use crate::feedback::{Group, PullKey};
+use crate::feedback::{Group, PullKey, Sources, group};
 use crate::forge::ForgeError;
+
+/// Baselines whose pull requests get a comment and nothing else.
+fn comments() -> Sources {
+    plain().on(&Double::plain())
+}
+
+fn nothing_left_to_say(object: &PreviewEnvironment, others: &[Arc<PreviewEnvironment>]) -> bool {
+    group::nothing_left_to_say(object, others, &comments(), early())
+}
 
 /// A forge, the environments, and what a running service remembers.
 struct World {
@@ -21,19 +29,19 @@ struct World {
 
 impl World {
     fn of(members: impl IntoIterator<Item = PreviewEnvironment>) -> Self {
-        Self { forge: Arc::default(), records: Records::of(members), memory: Memory::default() }
+        Self { forge: Arc::new(Double::plain()), records: Records::of(members), memory: Memory::default() }
     }
 
     /// What the driver does when the pull request is due: None where there is nothing to do.
     async fn deliver(&mut self) -> Option<Outcome> {
         let members = self.records.members();
         let group = Group::of(PullKey::of(&members[0])?, members)?;
-        let letter = group.letter()?;
-        if self.memory.is_done(&group, &letter) {
+        let show = comments().show(&group, early())?;
+        if self.memory.is_done(&group, &show) {
             return None;
         }
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        Some(deliverer.deliver(&group, &letter, &mut self.memory).await)
+        Some(deliverer.deliver(&group, &show, &[], &mut self.memory).await)
     }
 
     async fn delivered(&mut self) {
@@ -223,6 +231,24 @@ async fn the_last_word_is_waited_for() {
     assert!(last(&world), "the forge refuses it");
     world.delivered().await;
     assert!(last(&world) && world.forge.body().contains("Preview removed: the pull request was merged"));
+}
+
+#[tokio::test]
+async fn since_when_a_commit_is_shown_stays_while_it_is_shown() {
+    let mut world = World::of([started()]);
+    let shows = |world: &World| world.records.members()[0].status.as_ref().unwrap().feedback.as_ref().unwrap().shows.clone().unwrap();
+    world.delivered().await;
+    let first = shows(&world);
+    assert_eq!((first.revision.as_str(), first.pushed_at), (HEAD, Some(time("22T14:05"))));
+    let mut labelled = ready();
+    labelled.spec.sources[0].observed_at = time("22T15:00");
+    world.records.replace(labelled.clone());
+    world.delivered().await;
+    assert_eq!(shows(&world), first, "a label is no push");
+    labelled.spec.sources[0].revision = NEXT.into();
+    world.records.replace(labelled);
+    world.delivered().await;
+    assert_eq!((shows(&world).revision.as_str(), shows(&world).pushed_at), (NEXT, Some(time("22T15:00"))));
 }
 
 #[test]

@@ -11,7 +11,10 @@ use crate::api::PreviewEnvironment;
 use crate::api::status::Feedback;
 use crate::domain::RepoName;
 use crate::feedback::status::{Report, StatusError, Statuses, patch};
-use crate::forge::{Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, PullRequest};
+use crate::forge::{
+    Answer, Branch, ChangedFiles, Check, Checks, Comment, DeploymentState, DeploymentUpdate, Deployments, Forge, ForgeError, NewDeployment,
+    PullRequest,
+};
 
 /// How the next call to the forge goes wrong.
 #[derive(Clone)]
@@ -22,9 +25,25 @@ pub(crate) enum Fault {
     After(ForgeError),
 }
 
+/// A deployment as the forge holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployed {
+    pub(crate) id: i64,
+    pub(crate) new: NewDeployment,
+    pub(crate) said: Vec<DeploymentUpdate>,
+}
+
+impl Deployed {
+    pub(crate) fn state(&self) -> Option<DeploymentState> {
+        self.said.last().map(|update| update.state)
+    }
+}
+
 #[derive(Default)]
 struct Pull {
     comments: Vec<Comment>,
+    deployed: Vec<Deployed>,
+    checks: Vec<(i64, Check)>,
     written: i64,
     calls: Vec<&'static str>,
     faults: VecDeque<(Option<&'static str>, Fault)>,
@@ -34,6 +53,8 @@ struct Pull {
 #[derive(Default)]
 pub(crate) struct Double {
     pull: Mutex<Pull>,
+    /// Whether it has comments and nothing else.
+    plain: bool,
     changes: watch::Sender<usize>,
 }
 
@@ -46,6 +67,27 @@ pub(crate) fn forbidden() -> ForgeError {
 }
 
 impl Double {
+    /// A forge that has comments and nothing else.
+    pub(crate) fn plain() -> Self {
+        Self { plain: true, ..Self::default() }
+    }
+
+    pub(crate) fn deployed(&self) -> Vec<Deployed> {
+        self.pull.lock().unwrap().deployed.clone()
+    }
+
+    /// Of the check at each commit, the newest text.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        self.pull.lock().unwrap().checks.iter().map(|(_, check)| check.clone()).collect()
+    }
+
+    /// Somebody deletes all deployments and checks.
+    pub(crate) fn wipe_beside(&self) {
+        let mut pull = self.pull.lock().unwrap();
+        pull.deployed.clear();
+        pull.checks.clear();
+    }
+
     /// Every call that was made since the last look.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.pull.lock().unwrap().calls)
@@ -132,6 +174,79 @@ impl Forge for Double {
             Ok(())
         };
         Box::pin(async move { self.call("edit", edit) })
+    }
+
+    fn deployments(&self) -> Option<&dyn Deployments> {
+        (!self.plain).then_some(self)
+    }
+
+    fn checks(&self) -> Option<&dyn Checks> {
+        (!self.plain).then_some(self)
+    }
+}
+
+impl Deployments for Double {
+    fn create<'a>(&'a self, _: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, i64> {
+        let create = |pull: &mut Pull| {
+            pull.written += 1;
+            pull.deployed.push(Deployed { id: pull.written, new: new.clone(), said: Vec::new() });
+            Ok(pull.written)
+        };
+        Box::pin(async move { self.call("deploy", create) })
+    }
+
+    fn list<'a>(&'a self, _: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>> {
+        let list = move |pull: &mut Pull| {
+            let ours = pull.deployed.iter().rev().filter(|d| d.new.environment == environment);
+            Ok(ours.map(|d| (d.id, d.new.revision.clone())).collect())
+        };
+        Box::pin(async move { self.call("list", list) })
+    }
+
+    fn set_state<'a>(&'a self, _: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()> {
+        let set = move |pull: &mut Pull| {
+            let found = pull.deployed.iter_mut().find(|d| d.id == id).ok_or_else(|| ForgeError::NotFound("the deployment".into()))?;
+            found.said.push(state.clone());
+            Ok(())
+        };
+        Box::pin(async move { self.call("state", set) })
+    }
+
+    fn delete<'a>(&'a self, _: &'a RepoName, id: i64) -> Answer<'a, ()> {
+        let delete = move |pull: &mut Pull| {
+            assert!(
+                pull.deployed.iter().all(|d| d.id != id || d.state() == Some(DeploymentState::Inactive)),
+                "only what is inactive can be deleted"
+            );
+            pull.deployed.retain(|d| d.id != id);
+            Ok(())
+        };
+        Box::pin(async move { self.call("undeploy", delete) })
+    }
+}
+
+impl Checks for Double {
+    fn create<'a>(&'a self, _: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
+        let create = |pull: &mut Pull| {
+            pull.written += 1;
+            pull.checks.push((pull.written, check.clone()));
+            Ok(Some(pull.written))
+        };
+        Box::pin(async move { self.call("check", create) })
+    }
+
+    fn find<'a>(&'a self, _: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>> {
+        let find = move |pull: &mut Pull| Ok(pull.checks.iter().find(|(_, c)| c.revision == revision && c.name == name).map(|(id, _)| *id));
+        Box::pin(async move { self.call("find check", find) })
+    }
+
+    fn update<'a>(&'a self, _: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()> {
+        let update = move |pull: &mut Pull| {
+            let found = pull.checks.iter_mut().find(|(held, _)| *held == id).ok_or_else(|| ForgeError::NotFound("the check".into()))?;
+            found.1 = check.clone();
+            Ok(())
+        };
+        Box::pin(async move { self.call("recheck", update) })
     }
 }
 

@@ -18,9 +18,9 @@ fn put(writer: &mut Writer<PreviewEnvironment>, records: &Records) {
 
 #[tokio::test]
 async fn changes_are_followed_and_failures_outlived() {
-    let (forge, records) = (Arc::new(Double::default()), Records::of([started()]));
+    let (forge, records) = (Arc::new(Double::plain()), Records::of([started()]));
     let (store, mut writer) = reflector::store();
-    let (driver, notifier) = Driver::with(Deliverer::new(forge.clone(), records.clone()), store);
+    let (driver, notifier) = Driver::with(Deliverer::new(forge.clone(), records.clone()), store, plain());
     let (stop, stopped) = oneshot::channel::<()>();
     forge.fail(Fault::Before(away()));
     let running = tokio::spawn(driver.run(async { stopped.await.unwrap_or_default() }));

@@ -2,12 +2,21 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition, ConditionStatus};
-use crate::api::status::{Feedback, ImageOrigin, LeftOut, PreviewEnvironmentStatus, ServiceStatus, Url};
+use crate::api::environment::Verb;
+use crate::api::status::{
+    CommandOutcome, CommandResult, Feedback, ImageOrigin, ImageState, ImageStatus, LeftOut, PreviewEnvironmentStatus, ProbeStatus,
+    ServiceStatus, Url,
+};
+use crate::domain::Baseline;
+use crate::feedback::render::render;
+use crate::feedback::rules::{Rules, Surroundings};
+use crate::feedback::section::Section;
+use crate::feedback::sources::Sources;
 
 pub(crate) const HEAD: &str = "3f9c2ab7d0e14f5a8b6c9d2e1f0a3b4c5d6e7f80";
 pub(crate) const NEXT: &str = "91bd0015c3f24a6b8d7e9f0a1b2c3d4e5f6a7b8c";
@@ -82,6 +91,31 @@ pub(crate) trait Tell: Sized {
         self
     }
 
+    /// It answered at its address with that commit.
+    fn answered(mut self, revision: &str) -> Self {
+        let url = self.status().urls[0].url.clone();
+        let since = time("27T09:12") + TimeDelta::seconds(1);
+        let revision = Some(revision.to_owned());
+        self.status().probe = Some(ProbeStatus { url, revision, status: Some(200), answered: true, why: None, since });
+        self
+    }
+
+    /// Somebody asked for something.
+    fn commanded(mut self, verb: Verb, args: &[&str], (outcome, message): (CommandOutcome, &str), output: Option<&str>) -> Self {
+        let commands = &mut self.status().commands;
+        commands.push(CommandResult {
+            id: format!("{}.1", 100 + commands.len()),
+            verb,
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            actor: "ann".into(),
+            at: time("25T10:00") + TimeDelta::minutes(i64::try_from(commands.len()).unwrap_or_default()),
+            outcome,
+            message: message.into(),
+            output: output.map(str::to_owned),
+        });
+        self
+    }
+
     fn left_out(mut self, kind: &str, name: &str, why: &str) -> Self {
         self.status().left_out.push(LeftOut { kind: kind.into(), name: name.into(), why: why.into() });
         self
@@ -113,7 +147,7 @@ pub(crate) fn started() -> PreviewEnvironment {
 pub(crate) fn applied(others: &[&str]) -> PreviewEnvironment {
     let mut object = started().service("web", ImageOrigin::Branch, None);
     object.status().revision = Some(HEAD.into());
-    object.status().applied_at = Some(time("27T09:11") + chrono::TimeDelta::seconds(57));
+    object.status().applied_at = Some(time("27T09:11") + TimeDelta::seconds(57));
     others.iter().fold(object, |object, name| object.service(name, ImageOrigin::Baseline, None))
 }
 
@@ -137,4 +171,73 @@ pub(crate) fn second(mut object: PreviewEnvironment) -> PreviewEnvironment {
 
 pub(crate) fn all(objects: impl IntoIterator<Item = PreviewEnvironment>) -> Vec<Arc<PreviewEnvironment>> {
     objects.into_iter().map(Arc::new).collect()
+}
+
+/// One that was pushed and got its image lately, so that the comment says how long it took.
+pub(crate) fn timed(mut object: PreviewEnvironment) -> PreviewEnvironment {
+    object.spec.sources[0].observed_at = time("27T09:10") + TimeDelta::seconds(47);
+    object.status().images = vec![ImageStatus {
+        name: "registry.example.com/acme/web".into(),
+        tag: "pr-42-3f9c2ab".into(),
+        revision: Some(HEAD.into()),
+        state: ImageState::Available,
+        reason: "Found".into(),
+        message: String::new(),
+        digest: None,
+        since: time("27T09:11") + TimeDelta::seconds(58),
+        until: None,
+    }];
+    object
+}
+
+/// The Baseline `shop` of acme/web with that `feedback`.
+pub(crate) fn shop(feedback: &Value, private: bool) -> Baseline {
+    let spec = json!({"repositories": [{"name": "acme/web"}], "feedback": feedback});
+    let mut object = crate::api::Baseline::new("shop", serde_json::from_value(spec).expect("a spec of the tests"));
+    object.metadata.namespace = Some("shop".into());
+    let known = json!({"repositories": [{"forge": "github", "name": "acme/web", "id": 7, "private": private}]});
+    object.status = Some(serde_json::from_value(known).expect("a status of the tests"));
+    Baseline::try_from(&object).expect("a Baseline of the tests")
+}
+
+/// What decides where that is the Baseline, in every namespace.
+pub(crate) fn by(baseline: Baseline) -> Sources {
+    let shared = Arc::new(baseline);
+    Sources::new(Arc::new(move |_, _| Some(shared.clone())), false)
+}
+
+/// The same where somebody asks environments whether they answer.
+pub(crate) fn probed(feedback: &Value, private: bool) -> Sources {
+    let shared = Arc::new(shop(feedback, private));
+    Sources::new(Arc::new(move |_, _| Some(shared.clone())), true)
+}
+
+/// Each namespace's own Baseline, which says nothing.
+pub(crate) fn plain() -> Sources {
+    let named = |namespace: &str, _: &str| {
+        let baseline = shop(&json!({}), false);
+        Some(Arc::new(Baseline { namespace: namespace.to_owned(), ..baseline }))
+    };
+    Sources::new(Arc::new(named), false)
+}
+
+/// Long before anything expires.
+pub(crate) fn early() -> DateTime<Utc> {
+    time("22T14:06")
+}
+
+/// Their comment, by a Baseline that says nothing, long before anything expires.
+pub(crate) fn comment_of(members: Vec<Arc<PreviewEnvironment>>) -> String {
+    text_of(members, &json!({}), early())
+}
+
+/// The same by a Baseline with that `feedback`, at that moment, where somebody asks environments whether they answer if one
+/// of them says so.
+pub(crate) fn text_of(mut members: Vec<Arc<PreviewEnvironment>>, feedback: &Value, now: DateTime<Utc>) -> String {
+    members.sort_by_key(|member| (member.metadata.namespace.clone(), member.metadata.name.clone()));
+    let probed = members.iter().any(|member| member.status.as_ref().is_some_and(|status| status.probe.is_some()));
+    let rules = Rules::of(&shop(feedback, false), &recorded());
+    let around = Surroundings { rules: Some(&rules), probed };
+    let many = members.len() > 1;
+    render(&members.iter().filter_map(|member| Section::of(member, around, many, now)).collect::<Vec<_>>())
 }

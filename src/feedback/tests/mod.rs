@@ -1,6 +1,7 @@
+mod beside;
 mod deliver;
 mod double;
 mod driver;
-mod fixtures;
+pub(crate) mod fixtures;
 mod render;
 mod structure;

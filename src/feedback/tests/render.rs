@@ -3,12 +3,11 @@
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
-use crate::api::environment::{Wish, WishState};
-use crate::api::status::{ImageOrigin, Url};
-use crate::feedback::render::render;
+use crate::api::environment::{Verb, Wish, WishState};
+use crate::api::status::{CommandOutcome, ImageOrigin, Moved, Url};
 
 fn comment(object: PreviewEnvironment) -> String {
-    render(&all([object]))
+    comment_of(all([object]))
 }
 
 macro_rules! reads {
@@ -97,6 +96,59 @@ reads!(stalled_on_an_update, {
     object
 });
 reads!(fork, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting"));
+reads!(forks_denied, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "ForksDenied", "").phase("Waiting"));
+reads!(queued, {
+    let mut object = recorded().wanted().phase("Waiting");
+    object.status().queue_position = Some(2);
+    object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", "shop runs 20 of 20 previews")
+});
+reads!(failed, {
+    let why = Some("CrashLoopBackOff: back-off 40s restarting failed container");
+    let mut object = started().service("web", ImageOrigin::Branch, why).service("db", ImageOrigin::Baseline, None);
+    object.status().revision = Some(HEAD.into());
+    object
+});
+reads!(failed_on_an_update, {
+    let mut object = ready().condition(conditions::READY, ConditionStatus::False, "NotReady", "").phase("Updating");
+    object.spec.sources[0].revision = NEXT.into();
+    let status = object.status();
+    (status.revision, status.ready_revision) = (Some(NEXT.into()), Some(HEAD.into()));
+    (status.services[0].ready, status.services[0].reason) = (false, Some("crashes: exit 1, 3 restarts in 40 s".into()));
+    object
+});
+reads!(ready_and_answered, timed(ready()).answered(HEAD));
+reads!(ready_and_not_asked_yet, {
+    let mut object = ready().answered(HEAD);
+    object.status().probe.as_mut().unwrap().revision = Some(NEXT.into());
+    object
+});
+reads!(up_without_an_answer, {
+    let mut object = ready().answered(HEAD);
+    let probe = object.status().probe.as_mut().unwrap();
+    (probe.answered, probe.status, probe.why) = (false, Some(502), Some("it answers 502 Bad Gateway".into()));
+    object
+});
+reads!(ready_and_not_checked, {
+    let why = "the service cannot reach the ingress controller from here";
+    ready().condition(conditions::REACHABLE, ConditionStatus::Unknown, "NoRoute", why)
+});
+reads!(ready_with_what_else_moved, {
+    let mut object = timed(ready()).answered(HEAD);
+    object.status().moved = Some(Moved { revision: HEAD.into(), services: vec!["api".into(), "cart".into()] });
+    object.status().behind = 3;
+    object
+});
+reads!(pinned, {
+    let mut object = ready();
+    object.spec.lifetime = Some(serde_json::from_value(serde_json::json!({"pinned": true})).unwrap());
+    object
+});
+reads!(commanded, {
+    let object = ready().commanded(Verb::Logs, &["web"], (CommandOutcome::Done, "the last 2 lines of web-7f"), Some("GET /\nGET /cart"));
+    let object =
+        object.commanded(Verb::Unknown, &["updaet"], (CommandOutcome::Refused, "There is no command updaet; did you mean update?"), None);
+    object.commanded(Verb::Extend, &["24h"], (CommandOutcome::Done, "It lives until 28 Nov, 14:05 UTC."), None)
+});
 reads!(draft, recorded().unwanted("Draft", "Waiting"));
 reads!(removing_after_merge, ready().unwanted("Merged", "Removing"));
 reads!(removed_after_merge, ready().unwanted("Merged", "Removed"));
@@ -112,10 +164,29 @@ reads!(made_a_draft_again, ready().unwanted("Draft", "Removing"));
 
 #[test]
 fn two_baselines() {
-    insta::assert_snapshot!("two_baselines", render(&all([second(started()), applied(&["db"]).up().phase("Ready")])));
+    insta::assert_snapshot!("two_baselines", comment_of(all([second(started()), applied(&["db"]).up().phase("Ready")])));
 }
 
 #[test]
 fn the_order_of_the_environments_does_not_matter() {
-    assert_eq!(render(&all([ready(), second(started())])), render(&all([second(started()), ready()])));
+    assert_eq!(comment_of(all([ready(), second(started())])), comment_of(all([second(started()), ready()])));
+}
+
+#[test]
+fn expiring_soon() {
+    let soon = time("27T10:05");
+    insta::assert_snapshot!("expiring_soon", text_of(all([ready()]), &serde_json::json!({}), soon));
+    let later = text_of(all([ready()]), &serde_json::json!({}), soon + chrono::TimeDelta::hours(1));
+    assert_eq!(text_of(all([ready()]), &serde_json::json!({}), soon), later, "the text names a moment and none that passes");
+}
+
+#[test]
+fn what_a_failing_service_logged_is_shown_where_the_baseline_lets_everybody_read_it() {
+    let mut object = started().service("web", ImageOrigin::Branch, Some("crashes: exit 1, 3 restarts in 40 s"));
+    object.status().revision = Some(HEAD.into());
+    let lines: Vec<_> = (1..=30).map(|line| format!("line {line}")).collect();
+    let secret = "connecting to postgres://shop:hunter2@db/shop";
+    object.status().services[0].log = Some(format!("{}\n{secret}\npanic: no such table\n", lines.join("\n")));
+    insta::assert_snapshot!("failed_with_its_log", text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early()));
+    assert!(!comment_of(all([object])).contains("panic"));
 }

@@ -1,0 +1,73 @@
+//! One check for each commit at the head.
+
+use super::{Delivery, Step, within};
+use crate::api::status::CheckStatus;
+use crate::feedback::check::Checking;
+use crate::forge::{Check, Checks, ForgeError};
+
+impl Delivery<'_> {
+    pub(super) async fn bring_check(&mut self, index: usize) -> Step {
+        let Some(checks) = self.forge.checks() else { return Err(ForgeError::Unsupported("checks")) };
+        let Some(checking) = self.show.parts.get(index).and_then(|part| part.checking.as_ref()) else { return Ok(()) };
+        self.end_the_one_before(checks, checking, index).await?;
+        let feedback = &mut self.feedbacks[index];
+        let before = feedback.check.as_ref().filter(|check| check.revision == checking.check.revision);
+        let (known, opens) = (before.and_then(|check| check.id), checking.opens || before.is_some());
+        // Whatever comes of it, what was recorded is not known to be shown.
+        if let Some(check) = &mut feedback.check {
+            check.digest = None;
+        }
+        let Some(Written { number: id }) = self.write_check(checks, (checking, opens), known).await? else { return Ok(()) };
+        let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some());
+        self.feedbacks[index].check = Some(CheckStatus { id, revision, digest: Some(checking.digest()), concluded });
+        Ok(())
+    }
+
+    /// A check that goes on for ever would stand beside a commit that nobody waits for any more.
+    async fn end_the_one_before(&mut self, checks: &dyn Checks, checking: &Checking, index: usize) -> Step {
+        let open = |check: &&CheckStatus| check.revision != checking.check.revision && !check.concluded;
+        let Some(before) = self.feedbacks[index].check.as_ref().filter(open) else { return Ok(()) };
+        let check = checking.superseded(&before.revision);
+        let ended = match before.id {
+            Some(id) => within("end the check of the commit before", checks.update(&self.group.repository, id, &check)).await,
+            None => within("end the check of the commit before", checks.create(&self.group.repository, &check)).await.map(|_| ()),
+        };
+        match ended {
+            // Somebody deleted it, or the commit.
+            Ok(()) | Err(ForgeError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(before) = &mut self.feedbacks[index].check {
+            before.concluded = true;
+        }
+        Ok(())
+    }
+
+    /// Changes the check that we know, else the one of that name at that commit, else makes one: the answer to an earlier try
+    /// may have been lost. None where there is none and none is to be made.
+    async fn write_check(
+        &self,
+        checks: &dyn Checks,
+        (checking, opens): (&Checking, bool),
+        known: Option<i64>,
+    ) -> Result<Option<Written>, ForgeError> {
+        let (repository, check) = (&self.group.repository, &checking.check);
+        if let Some(id) = known {
+            match within("change the check", checks.update(repository, id, check)).await {
+                Err(ForgeError::NotFound(_)) => {}
+                answer => return answer.map(|()| Some(Written { number: Some(id) })),
+            }
+        }
+        let Check { revision, name, .. } = check;
+        match within("find the check", checks.find(repository, revision, name)).await? {
+            Some(id) => within("change the check", checks.update(repository, id, check)).await.map(|()| Some(Written { number: Some(id) })),
+            None if !opens => Ok(None),
+            None => within("make the check", checks.create(repository, check)).await.map(|number| Some(Written { number })),
+        }
+    }
+}
+
+/// A check that was written; a commit status has no number.
+struct Written {
+    number: Option<i64>,
+}

@@ -1,0 +1,79 @@
+//! What a running service knows of one pull request beside what is recorded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::recorded_by;
+use crate::api::PreviewEnvironment;
+use crate::api::status::{Feedback, Surface};
+use crate::feedback::group::Group;
+use crate::feedback::show::Show;
+use crate::feedback::status::Report;
+use crate::forge::ForgeError;
+
+/// How long a refusal of the check or the deployment holds for other states of it too: rights do not come with a push.
+const REFUSED_FOR: Duration = Duration::from_secs(600);
+
+/// What we know of one pull request beside what is recorded: the record is written later than the forge, and seen later
+/// still. Whoever holds it is the only one to deliver to this pull request.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What the forge shows, by the environment's UID.
+    feedbacks: HashMap<String, Feedback>,
+    /// What was recorded last, by the same.
+    written: HashMap<String, Report>,
+    /// What the forge refused, and until when it is not asked again.
+    refusals: BTreeMap<Surface, (String, ForgeError, Instant)>,
+    /// With what the next delivery begins.
+    pub(super) turn: usize,
+}
+
+impl Memory {
+    /// Whether the forge shows all of this and every environment records so: then there is nothing to do.
+    pub fn is_done(&self, group: &Group, show: &Show) -> bool {
+        let feedbacks = self.feedbacks(group);
+        let is_recorded = |(member, feedback): (&std::sync::Arc<PreviewEnvironment>, &Feedback)| match self.written.get(&uid(member)) {
+            Some(report) => report.feedback == *feedback && report.is_delivered(),
+            None => recorded_by(member) == *feedback && crate::feedback::group::is_delivered(member),
+        };
+        show.is_shown(&feedbacks) && group.members().iter().zip(&feedbacks).all(is_recorded)
+    }
+
+    /// What the forge shows of each member, as far as is known.
+    pub(super) fn feedbacks(&self, group: &Group) -> Vec<Feedback> {
+        let known = |member: &PreviewEnvironment| self.feedbacks.get(&uid(member)).cloned().unwrap_or_else(|| recorded_by(member));
+        group.members().iter().map(|member| known(member)).collect()
+    }
+
+    pub(super) fn keep(&mut self, group: &Group, feedbacks: &[Feedback]) {
+        let known = |(member, feedback): (&std::sync::Arc<PreviewEnvironment>, &Feedback)| (uid(member), feedback.clone());
+        self.feedbacks = group.members().iter().zip(feedbacks).map(known).collect();
+        self.written.retain(|uid, _| self.feedbacks.contains_key(uid));
+    }
+
+    pub(super) fn has_written(&self, member: &PreviewEnvironment, report: &Report) -> bool {
+        self.written.get(&uid(member)) == Some(report)
+    }
+
+    pub(super) fn wrote(&mut self, member: &PreviewEnvironment, report: Report) {
+        self.written.insert(uid(member), report);
+    }
+
+    pub(super) fn refused(&mut self, surface: Surface, digest: &str, error: &ForgeError, now: Instant) {
+        self.refusals.insert(surface, (digest.to_owned(), error.clone(), now + REFUSED_FOR));
+    }
+
+    /// The refusal that still holds: of anything new for some minutes, but for the end, which is said in any case.
+    pub(super) fn still_refused(&self, surface: Surface, digest: &str) -> Option<ForgeError> {
+        let (refused, error, until) = self.refusals.get(&surface)?;
+        let is_the_end = digest == crate::feedback::deployment::INACTIVE && refused != digest;
+        (Instant::now() < *until && !is_the_end).then(|| error.clone())
+    }
+}
+
+fn uid(member: &PreviewEnvironment) -> String {
+    member.uid().unwrap_or_default()
+}

@@ -1,0 +1,233 @@
+//! Brings what is to be shown to the forge and records how that ended. The forge is asked here, and only here.
+
+mod check;
+mod comment;
+mod deployment;
+mod memory;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::group::{DELIVERED, Group, REFUSED, RETRYING, recorded};
+use super::show::Show;
+use super::status::{Report, Statuses};
+use crate::api::conditions::{FEEDBACK_DELIVERED, Observation};
+use crate::api::status::{Feedback, Refusal, Surface};
+use crate::forge::{Answer, Class, Forge, ForgeError};
+
+pub use memory::Memory;
+
+/// How long the forge may take for one answer, whatever its client thinks.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// The order in which things are brought: what people read first, first.
+const ORDER: [Surface; 3] = [Surface::Comment, Surface::Check, Surface::Deployment];
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// The forge shows all of it, and all is recorded.
+    Delivered,
+    /// Something failed that can go well the next time, not before the time that the forge asked for.
+    Retry(Option<Duration>),
+    /// The forge says no to some of it; the rest is shown.
+    Refused,
+}
+
+/// Brings what is to be shown to pull requests.
+pub struct Deliverer {
+    forge: Arc<dyn Forge>,
+    statuses: Arc<dyn Statuses>,
+}
+
+/// One delivery on its way.
+struct Delivery<'a> {
+    forge: &'a dyn Forge,
+    group: &'a Group,
+    show: &'a Show,
+    /// Deployments of other pull requests, which a list of the forge does not tell from ours.
+    foreign: &'a [i64],
+    /// What the forge shows, for each member.
+    feedbacks: Vec<Feedback>,
+}
+
+type Step = Result<(), ForgeError>;
+
+impl Deliverer {
+    /// To that forge, with records there.
+    pub fn new(forge: Arc<dyn Forge>, statuses: Arc<dyn Statuses>) -> Self {
+        Self { forge, statuses }
+    }
+
+    /// The forge that is delivered to.
+    pub fn forge(&self) -> &dyn Forge {
+        self.forge.as_ref()
+    }
+
+    /// Makes the forge show it, once, and every environment record it. `foreign` are the deployments of other pull requests.
+    pub async fn deliver(&self, group: &Group, show: &Show, foreign: &[i64], memory: &mut Memory) -> Outcome {
+        let feedbacks = memory.feedbacks(group);
+        let mut delivery = Delivery { forge: self.forge(), group, show, foreign, feedbacks };
+        let errors = delivery.bring(memory).await;
+        let feedbacks = delivery.feedbacks;
+        tell(group, &errors, &feedbacks);
+        memory.keep(group, &feedbacks);
+        let recorded = self.record(group, &errors, feedbacks, memory).await;
+        outcome(&errors, recorded)
+    }
+
+    /// Whether every environment that is still there records how it ended.
+    async fn record(&self, group: &Group, errors: &[(Surface, ForgeError)], feedbacks: Vec<Feedback>, memory: &mut Memory) -> bool {
+        let mut all = true;
+        for (member, feedback) in group.members().iter().zip(feedbacks) {
+            let report = report(feedback, errors);
+            if memory.has_written(member, &report) || report.is_recorded_by(member) {
+                continue;
+            }
+            match self.statuses.write(member, &report).await {
+                Ok(()) => memory.wrote(member, report),
+                Err(error) => {
+                    warn!(repo = %group.repository, pull = group.key.number, %error, "delivered or not, this is not recorded yet");
+                    all = false;
+                }
+            }
+        }
+        all
+    }
+}
+
+impl Delivery<'_> {
+    /// Brings one after the other, and says what failed. A refusal of one holds up no other; where the forge asks to wait,
+    /// the next delivery begins with what was not reached, in its newest state.
+    async fn bring(&mut self, memory: &mut Memory) -> Vec<(Surface, ForgeError)> {
+        let mut errors = Vec::new();
+        let begin = memory.turn;
+        memory.turn = 0;
+        for turn in (0..ORDER.len()).map(|i| (begin + i) % ORDER.len()) {
+            let surface = ORDER[turn];
+            let Err(error) = self.bring_one(surface, memory).await else { continue };
+            let limited = matches!(error, ForgeError::RateLimited { .. });
+            errors.push((surface, error));
+            if limited {
+                memory.turn = turn;
+                break;
+            }
+        }
+        errors
+    }
+
+    async fn bring_one(&mut self, surface: Surface, memory: &mut Memory) -> Step {
+        match surface {
+            Surface::Comment => self.bring_comment().await,
+            Surface::Check | Surface::Deployment => self.each_member(surface, memory).await,
+        }
+    }
+
+    async fn each_member(&mut self, surface: Surface, memory: &mut Memory) -> Step {
+        let mut failed = Ok(());
+        for index in 0..self.feedbacks.len() {
+            let Some(digest) = self.due(surface, index) else { continue };
+            if let Some(error) = memory.still_refused(surface, &digest) {
+                refuse(&mut self.feedbacks[index], surface, &digest, &error);
+                failed = failed.and(Err(error));
+                continue;
+            }
+            let brought = match surface {
+                Surface::Check => self.bring_check(index).await,
+                Surface::Deployment => self.bring_deployments(index).await,
+                Surface::Comment => Ok(()),
+            };
+            self.settle(surface, index, &digest, &brought, memory);
+            match brought {
+                Err(error @ ForgeError::RateLimited { .. }) => return Err(error),
+                Err(error) => failed = failed.and(Err(error)),
+                Ok(()) => {}
+            }
+        }
+        failed
+    }
+
+    /// The digest of what is to be shown, where the records do not say that it is.
+    fn due(&self, surface: Surface, index: usize) -> Option<String> {
+        let (part, feedback) = (self.show.parts.get(index)?, self.feedbacks.get(index)?);
+        match surface {
+            Surface::Check => part.checking.as_ref().filter(|c| !c.is_shown(feedback)).map(super::check::Checking::digest),
+            Surface::Deployment => Some(part.deploying.digest()).filter(|_| !part.deploying.is_shown(feedback)),
+            Surface::Comment => None,
+        }
+    }
+
+    /// Records a refusal, or that there is none any more.
+    fn settle(&mut self, surface: Surface, index: usize, digest: &str, brought: &Step, memory: &mut Memory) {
+        let feedback = &mut self.feedbacks[index];
+        feedback.refused.retain(|refusal| refusal.surface != surface);
+        match brought {
+            Err(error) if error.class() == Class::Terminal => {
+                refuse(feedback, surface, digest, error);
+                memory.refused(surface, digest, error, Instant::now());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn refuse(feedback: &mut Feedback, surface: Surface, digest: &str, error: &ForgeError) {
+    feedback.refused.retain(|refusal| refusal.surface != surface);
+    feedback.refused.push(Refusal { surface, digest: digest.to_owned(), why: error.to_string() });
+}
+
+async fn within<T>(what: &str, answer: Answer<'_, T>) -> Result<T, ForgeError> {
+    let late = |_| ForgeError::Unavailable { what: what.to_owned(), why: format!("no answer within {} s", ANSWER_WITHIN.as_secs()) };
+    tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(late)?
+}
+
+fn outcome(errors: &[(Surface, ForgeError)], recorded: bool) -> Outcome {
+    let asked = errors.iter().find_map(|(_, error)| match error {
+        ForgeError::RateLimited { seconds, .. } => Some(Duration::from_secs(*seconds)),
+        _ => None,
+    });
+    match asked {
+        Some(asked) => Outcome::Retry(Some(asked)),
+        None if errors.iter().any(|(_, error)| error.class() == Class::Transient) || !recorded => Outcome::Retry(None),
+        None if errors.is_empty() => Outcome::Delivered,
+        None => Outcome::Refused,
+    }
+}
+
+fn report(feedback: Feedback, errors: &[(Surface, ForgeError)]) -> Report {
+    let transient = errors.iter().map(|(_, error)| error).find(|error| error.class() == Class::Transient);
+    let (status, reason, message) = match (transient, errors) {
+        (Some(error), _) => (false, RETRYING, error.to_string()),
+        (None, []) if feedback.comment_id.is_none() => (true, DELIVERED, "There is no comment, and nothing to open one for.".to_owned()),
+        (None, []) => (true, DELIVERED, "The pull request shows the present state.".to_owned()),
+        (None, errors) => (false, REFUSED, errors.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join(". ")),
+    };
+    Report { feedback, observation: Observation::new(FEEDBACK_DELIVERED, status, reason, message) }
+}
+
+fn tell(group: &Group, errors: &[(Surface, ForgeError)], feedbacks: &[Feedback]) {
+    let (repo, pull) = (&group.repository, group.key.number);
+    if errors.is_empty() {
+        let comment = feedbacks.first().and_then(|feedback| feedback.comment_id);
+        info!(%repo, pull, comment, "the pull request shows the present state");
+    }
+    for (surface, error) in errors {
+        match error.class() {
+            Class::Terminal => warn!(%repo, pull, ?surface, %error, "refused"),
+            Class::Transient => warn!(%repo, pull, ?surface, %error, "not delivered, trying again"),
+        }
+    }
+}
+
+/// What is recorded of a member, or nothing.
+fn recorded_by(member: &crate::api::PreviewEnvironment) -> Feedback {
+    recorded(member).cloned().unwrap_or_default()
+}
+
+/// The moment that records carry.
+fn now() -> chrono::DateTime<Utc> {
+    Utc::now()
+}

@@ -1,0 +1,162 @@
+//! Everything that a forge is to show of one pull request. No client, no clock, no logging.
+
+use chrono::{DateTime, Utc};
+
+use super::check::Checking;
+use super::deployment::Deploying;
+use super::digest::digest;
+use super::facts::Facts;
+use super::group::Group;
+use super::render::render;
+use super::rules::Surroundings;
+use super::section::Section;
+use super::state::State;
+use crate::api::PreviewEnvironment;
+use crate::api::baseline::CommentRule;
+use crate::api::status::{Feedback, Surface};
+
+/// What a comment is to say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Letter {
+    /// The whole text.
+    pub text: String,
+    /// What tells it from another.
+    pub digest: String,
+    /// Whether it is worth a comment where there is none yet. That something is gone is not.
+    pub opens: bool,
+}
+
+/// What is to be shown of one environment beside the comment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// Its deployments.
+    pub deploying: Deploying,
+    /// Its check.
+    pub checking: Option<Checking>,
+    /// Whether the comment speaks of the commit at the head.
+    pub names_the_commit: bool,
+}
+
+/// What is to be shown of one pull request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Show {
+    /// The comment; None where there is nothing to say.
+    pub letter: Option<Letter>,
+    /// What else, in the order of the group's members.
+    pub parts: Vec<Part>,
+    /// What tells it from another.
+    pub digest: String,
+    /// What tells it from another in what a reader waits for, without what moves while workloads start.
+    pub gist: String,
+    /// When it changes by itself.
+    pub changes_at: Option<DateTime<Utc>>,
+}
+
+impl Show {
+    /// What that pull request is to show at that moment; None while nothing is decided for any environment. `around` has one
+    /// for each member.
+    pub fn of(group: &Group, around: &[Surroundings<'_>], now: DateTime<Utc>) -> Option<Self> {
+        let mut views: Vec<_> = group.members().iter().zip(around).filter_map(|(m, around)| View::of(m, *around, now)).collect();
+        if views.len() != group.members().len() || views.iter().all(|view| view.facts.state == State::Undecided) {
+            return None;
+        }
+        let parts: Vec<_> = views.iter().map(View::part).collect();
+        let gists: Vec<_> = views.iter().map(View::gist).collect();
+        let changes_at = views.iter().filter_map(|view| view.facts.warns_at()).filter(|at| *at > now).min();
+        let letter = letter(&mut views, group.recorded_comment().is_some());
+        let of_parts = parts.iter().map(|part| (part.deploying.digest(), part.checking.as_ref().map(Checking::digest)));
+        let all = format!("{:?}\n{:?}", letter.as_ref().map(|letter| &letter.digest), of_parts.collect::<Vec<_>>());
+        Some(Self { letter, parts, digest: digest(&all), gist: digest(&gists.concat()), changes_at })
+    }
+
+    /// Whether those records say that the forge shows all of this.
+    pub fn is_shown(&self, feedbacks: &[Feedback]) -> bool {
+        self.says_comment(feedbacks) && self.parts.iter().zip(feedbacks).all(|(part, feedback)| part.is_shown(feedback))
+    }
+
+    /// Whether every record says that the comment says this.
+    pub fn says_comment(&self, feedbacks: &[Feedback]) -> bool {
+        self.letter.as_ref().is_none_or(|letter| feedbacks.iter().all(|f| f.digest.as_deref() == Some(&letter.digest)))
+    }
+
+    /// Whether the record of one environment says that nothing is left to do for it: all is shown, or refused as it is.
+    pub fn is_over(&self, index: usize, feedback: &Feedback) -> bool {
+        let Some(part) = self.parts.get(index) else { return true };
+        let refused = |surface, digest: &str| feedback.refused.iter().any(|r| r.surface == surface && r.digest == digest);
+        let told = |letter: &Letter| feedback.digest.as_deref() == Some(&letter.digest) || refused(Surface::Comment, &letter.digest);
+        let deployed = part.deploying.is_shown(feedback) || refused(Surface::Deployment, &part.deploying.digest());
+        let checked = |checking: &Checking| checking.is_shown(feedback) || refused(Surface::Check, &checking.digest());
+        self.letter.as_ref().is_none_or(told) && deployed && part.checking.as_ref().is_none_or(checked)
+    }
+}
+
+impl Part {
+    fn is_shown(&self, feedback: &Feedback) -> bool {
+        self.deploying.is_shown(feedback) && self.checking.as_ref().is_none_or(|checking| checking.is_shown(feedback))
+    }
+}
+
+/// One environment on its way into the texts.
+struct View<'a> {
+    environment: &'a PreviewEnvironment,
+    around: Surroundings<'a>,
+    facts: Facts<'a>,
+    now: DateTime<Utc>,
+}
+
+impl<'a> View<'a> {
+    fn of(environment: &'a PreviewEnvironment, around: Surroundings<'a>, now: DateTime<Utc>) -> Option<Self> {
+        Some(Self { environment, around, facts: Facts::of(environment, around, now)?, now })
+    }
+
+    fn section(&self, named: bool) -> Option<Section> {
+        Section::of(self.environment, self.around, named, self.now)
+    }
+
+    fn part(&self) -> Part {
+        let checking = self.section(false).and_then(|section| Checking::of(&self.facts, &section, self.around));
+        let names_the_commit = !matches!(self.facts.state, State::Undecided | State::Gone(_) | State::Removing(_) | State::Denied);
+        Part { deploying: Deploying::of(&self.facts, self.around), checking, names_the_commit }
+    }
+
+    fn gist(&self) -> String {
+        let commands = self.facts.status.commands.last().map(|result| result.id.as_str()).unwrap_or_default();
+        format!("{}\n{:?}\n{}\n{commands}\n", self.source_revision(), self.facts.state, self.facts.expires_soon().is_some())
+    }
+
+    fn source_revision(&self) -> &str {
+        &self.facts.source.revision
+    }
+
+    fn rule(&self) -> Option<CommentRule> {
+        self.around.rules.map(|rules| rules.comment)
+    }
+
+    /// Whether it is worth a comment where there is none yet.
+    fn opens(&self) -> bool {
+        let asked = !self.facts.status.commands.is_empty();
+        match self.rule() {
+            Some(CommentRule::Always) => asked || self.facts.state.opens(),
+            Some(CommentRule::OnDeploy) => asked || self.facts.state.is_deployed(),
+            Some(CommentRule::Never) | None => false,
+        }
+    }
+}
+
+/// The comment of all environments whose Baselines want one. What is there already is kept true to the end.
+fn letter(views: &mut Vec<View<'_>>, is_there: bool) -> Option<Letter> {
+    let many = views.len() > 1;
+    let opens = views.iter().any(View::opens);
+    views.retain(|view| view.rule() != Some(CommentRule::Never));
+    views.sort_by_key(|view| (view.environment.metadata.namespace.clone(), view.environment.metadata.name.clone()));
+    if views.is_empty() && !is_there {
+        return None;
+    }
+    let sections: Vec<_> = views.iter().filter_map(|view| view.section(many)).collect();
+    let text = if sections.is_empty() { switched_off() } else { render(&sections) };
+    Some(Letter { digest: digest(&text), opens, text })
+}
+
+fn switched_off() -> String {
+    format!("{}\n### Previews are not shown here any more\n\nThe Baseline says `feedback.comment: Never`.\n", super::MARKER)
+}

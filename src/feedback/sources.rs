@@ -1,0 +1,50 @@
+//! Where it is known what is to be shown. No client, no clock, no logging.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+
+use super::group::Group;
+use super::rules::{Rules, Surroundings};
+use super::show::Show;
+use crate::api::PreviewEnvironment;
+use crate::domain::Baseline;
+use crate::forge::Forge;
+
+/// The Baseline of that namespace and name, if it can be used.
+pub type FindBaseline = Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + Sync>;
+
+/// What decides on what is shown, beside the environments.
+#[derive(Clone)]
+pub struct Sources {
+    baselines: FindBaseline,
+    probed: bool,
+    deployments: bool,
+    checks: bool,
+}
+
+impl Sources {
+    /// By those Baselines. With `probed`, somebody asks environments whether they answer, and until one does it is not ready.
+    pub fn new(baselines: FindBaseline, probed: bool) -> Self {
+        Self { baselines, probed, deployments: true, checks: true }
+    }
+
+    /// The same for what that forge has.
+    pub fn on(self, forge: &dyn Forge) -> Self {
+        Self { deployments: forge.deployments().is_some(), checks: forge.checks().is_some(), ..self }
+    }
+
+    /// What that pull request is to show at that moment; None while nothing is decided for any of its environments.
+    pub fn show(&self, group: &Group, now: DateTime<Utc>) -> Option<Show> {
+        let rules: Vec<_> = group.members().iter().map(|member| self.rules(member)).collect();
+        let around: Vec<_> = rules.iter().map(|rules| Surroundings { rules: rules.as_ref(), probed: self.probed }).collect();
+        Show::of(group, &around, now)
+    }
+
+    fn rules(&self, member: &PreviewEnvironment) -> Option<Rules> {
+        let baseline = (self.baselines)(&member.namespace()?, &member.spec.baseline)?;
+        let rules = Rules::of(&baseline, member);
+        Some(Rules { deployment: rules.deployment && self.deployments, check: rules.check && self.checks, ..rules })
+    }
+}

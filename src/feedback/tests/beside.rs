@@ -1,0 +1,329 @@
+//! What stands beside the comment: deployments and checks, whatever goes wrong on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::double::{Double, Fault, Records, away, forbidden};
+use super::fixtures::*;
+use crate::api::PreviewEnvironment;
+use crate::api::conditions::{self, ConditionStatus};
+use crate::api::status::{Feedback, ImageOrigin};
+use crate::feedback::deliver::{Deliverer, Memory, Outcome};
+use crate::feedback::{Group, PullKey, Sources, group};
+use crate::forge::{Conclusion, DeploymentState, ForgeError};
+
+/// A forge with everything, the environments, and what a running service remembers.
+struct World {
+    forge: Arc<Double>,
+    records: Arc<Records>,
+    memory: Memory,
+    sources: Sources,
+}
+
+impl World {
+    fn of(member: PreviewEnvironment) -> Self {
+        Self::by(&json!({}), member)
+    }
+
+    fn by(feedback: &Value, member: PreviewEnvironment) -> Self {
+        let sources = by(shop(feedback, false));
+        Self { forge: Arc::default(), records: Records::of([member]), memory: Memory::default(), sources }
+    }
+
+    async fn deliver(&mut self) -> Option<Outcome> {
+        let members = self.records.members();
+        let group = Group::of(PullKey::of(&members[0])?, members)?;
+        let show = self.sources.show(&group, early())?;
+        if self.memory.is_done(&group, &show) {
+            return None;
+        }
+        let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
+        Some(deliverer.deliver(&group, &show, &[], &mut self.memory).await)
+    }
+
+    async fn delivered(&mut self) {
+        assert_eq!(self.deliver().await, Some(Outcome::Delivered));
+        assert_eq!(self.deliver().await, None, "and there is nothing more to do");
+    }
+
+    /// The controller changes it, and it is delivered.
+    async fn becomes(&mut self, member: PreviewEnvironment) {
+        self.records.replace(member);
+        self.delivered().await;
+    }
+
+    fn states(&self) -> Vec<Option<DeploymentState>> {
+        self.forge.deployed().iter().map(super::double::Deployed::state).collect()
+    }
+
+    fn conclusions(&self) -> Vec<Option<Conclusion>> {
+        self.forge.checks().iter().map(|check| check.conclusion).collect()
+    }
+
+    fn feedback(&self) -> Feedback {
+        self.records.members()[0].status.as_ref().unwrap().feedback.clone().unwrap()
+    }
+
+    fn is_over(&self) -> bool {
+        group::nothing_left_to_say(&self.records.members()[0], &[], &self.sources, early())
+    }
+}
+
+/// The next commit, on its way and then up.
+fn pushed() -> PreviewEnvironment {
+    let mut object = ready().phase("Updating");
+    object.spec.sources[0].revision = NEXT.into();
+    object
+}
+
+fn pushed_and_up() -> PreviewEnvironment {
+    let mut object = pushed().phase("Ready");
+    object.status().revision = Some(NEXT.into());
+    object
+}
+
+fn crashing(from: ImageOrigin) -> PreviewEnvironment {
+    let object = started().service("web", from, Some("CrashLoopBackOff: back-off 40s restarting failed container"));
+    let mut object = object.condition(conditions::READY, ConditionStatus::False, "NotReady", "");
+    object.status().revision = Some(HEAD.into());
+    object
+}
+
+fn stalled(reason: &str) -> PreviewEnvironment {
+    started().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, reason, "why")
+}
+
+#[tokio::test]
+async fn a_commit_is_deployed_once_and_its_state_follows() {
+    let mut world = World::of(started());
+    world.delivered().await;
+    assert_eq!(world.forge.calls(), ["find", "create", "find check", "check", "list", "deploy", "state"]);
+    let made = world.forge.deployed().remove(0);
+    assert_eq!((made.new.environment.as_str(), made.new.revision.as_str()), ("preview/shop", HEAD));
+    assert_eq!(made.new.description, "Preview of acme/web#42 at 3f9c2ab");
+    assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::InProgress)], vec![None]));
+    world.becomes(ready()).await;
+    assert_eq!(world.forge.calls(), ["edit", "recheck", "state"], "three writes, and nothing is asked");
+    let url = world.forge.deployed()[0].said.last().unwrap().url.clone();
+    assert_eq!(url.as_deref(), Some("https://web-pr-42.preview.example.com"));
+    assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::Success)], vec![Some(Conclusion::Success)]));
+}
+
+#[tokio::test]
+async fn the_commit_before_stays_deployed_until_the_next_one_is_up() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    world.becomes(pushed()).await;
+    assert_eq!(world.states(), [Some(DeploymentState::Success), Some(DeploymentState::InProgress)]);
+    world.becomes(pushed_and_up()).await;
+    assert_eq!(world.states(), [Some(DeploymentState::Inactive), Some(DeploymentState::Success)]);
+    assert_eq!(world.conclusions(), [Some(Conclusion::Success), Some(Conclusion::Success)]);
+}
+
+#[tokio::test]
+async fn a_check_of_a_commit_that_was_never_up_does_not_go_on_for_ever() {
+    let mut world = World::of(started());
+    world.delivered().await;
+    world.becomes(pushed()).await;
+    assert_eq!(world.conclusions(), [Some(Conclusion::Skipped), None]);
+}
+
+#[tokio::test]
+async fn at_the_end_no_deployment_is_left_and_only_then_the_object_may_go() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    world.becomes(pushed_and_up()).await;
+    let mut gone = pushed_and_up().unwanted("Merged", "Removed");
+    gone.spec.sources[0].state = crate::api::environment::SourceState::Merged;
+    world.records.replace(gone);
+    assert!(!world.is_over());
+    world.forge.fail_call("undeploy", Fault::Before(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    assert!(!world.is_over(), "a deployment is left");
+    world.delivered().await;
+    assert!(world.forge.deployed().is_empty() && world.feedback().deployments.is_empty() && world.is_over());
+    assert_eq!(world.conclusions(), [Some(Conclusion::Success), Some(Conclusion::Success)], "what was true of a commit stays");
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_deployment_and_no_second_check() {
+    for (call, restart) in [("deploy", false), ("deploy", true), ("check", false), ("check", true)] {
+        let mut world = World::of(started());
+        world.forge.fail_call(call, Fault::After(away()));
+        assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+        if restart {
+            world.memory = Memory::default();
+        }
+        world.delivered().await;
+        assert_eq!((world.forge.deployed().len(), world.forge.checks().len(), world.forge.comments().len()), (1, 1, 1), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_whose_answer_was_lost_is_told_again() {
+    let mut world = World::of(started());
+    world.delivered().await;
+    world.records.replace(ready());
+    world.forge.fail_call("state", Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.becomes(started()).await;
+    assert_eq!(world.states(), [Some(DeploymentState::InProgress)], "back to a state that was recorded as shown");
+}
+
+#[tokio::test]
+async fn what_somebody_deleted_is_made_again() {
+    let mut world = World::of(started());
+    world.delivered().await;
+    world.forge.wipe_beside();
+    world.records.replace(ready());
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.delivered().await;
+    assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::Success)], vec![Some(Conclusion::Success)]));
+}
+
+#[tokio::test]
+async fn a_refusal_of_one_holds_up_no_other_and_is_not_asked_again_at_once() {
+    let mut world = World::of(started());
+    world.forge.fail_call("find check", Fault::Before(forbidden()));
+    assert_eq!(world.deliver().await, Some(Outcome::Refused));
+    assert_eq!((world.forge.comments().len(), world.states()), (1, vec![Some(DeploymentState::InProgress)]));
+    let refused = &world.feedback().refused;
+    assert_eq!(refused.len(), 1);
+    let members = world.records.members();
+    let shown = conditions::find(&members[0].status.as_ref().unwrap().conditions, conditions::FEEDBACK_DELIVERED).unwrap().clone();
+    assert_eq!((shown.reason.as_str(), shown.message.contains("403")), ("Refused", true));
+    world.forge.calls();
+    world.records.replace(ready());
+    assert_eq!(world.deliver().await, Some(Outcome::Refused));
+    assert_eq!(world.forge.calls(), ["edit", "state"], "the check is not offered again so soon");
+}
+
+#[tokio::test]
+async fn where_the_forge_asks_to_wait_only_the_newest_state_is_told_later() {
+    let mut world = World::of(started());
+    let limit = ForgeError::RateLimited { what: "make the check".into(), seconds: 30 };
+    world.forge.fail_call("check", Fault::Before(limit));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(Some(Duration::from_secs(30)))));
+    assert_eq!(world.forge.calls(), ["find", "create", "find check", "check"], "nothing more is tried");
+    world.records.replace(ready());
+    world.delivered().await;
+    let calls = world.forge.calls();
+    assert_eq!(calls, ["find check", "check", "list", "deploy", "state", "edit"], "what was not reached comes first");
+    assert_eq!(world.forge.deployed()[0].said.len(), 1, "the state between vanishes");
+}
+
+#[tokio::test]
+async fn whose_fault_it_is_decides_how_the_check_ends() {
+    let fork = recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting");
+    for (member, conclusion) in [
+        (crashing(ImageOrigin::Branch), Some(Conclusion::Failure)),
+        (crashing(ImageOrigin::Baseline), Some(Conclusion::Neutral)),
+        (stalled("ImageMissing"), Some(Conclusion::Failure)),
+        (stalled("NamespaceTaken"), Some(Conclusion::Neutral)),
+        (stalled("ApplyRefused"), Some(Conclusion::Neutral)),
+        (fork, Some(Conclusion::ActionRequired)),
+        (recorded().unwanted("NotTriggered", "Removed"), Some(Conclusion::Skipped)),
+        (recorded().unwanted("Draft", "Waiting"), Some(Conclusion::Skipped)),
+        (started(), None),
+    ] {
+        let mut world = World::of(member);
+        world.delivered().await;
+        assert_eq!(world.conclusions(), [conclusion]);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_deployed_for_forks_that_wait_and_for_drafts() {
+    let fork = recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting");
+    for member in [fork, recorded().unwanted("Draft", "Waiting"), recorded().wanted().phase("Pending")] {
+        let mut world = World::of(member);
+        world.delivered().await;
+        assert!(world.forge.deployed().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn each_can_be_turned_off() {
+    for (rules, shown) in [
+        (json!({"comment": "Never"}), (0, 1, 1)),
+        (json!({"deployment": false}), (1, 0, 1)),
+        (json!({"checkRun": false}), (1, 1, 0)),
+        (json!({"comment": "Never", "deployment": false, "checkRun": false}), (0, 0, 0)),
+    ] {
+        let mut world = World::by(&rules, ready());
+        let outcome = world.deliver().await;
+        assert!(matches!(outcome, None | Some(Outcome::Delivered)), "{outcome:?}");
+        let there = (world.forge.comments().len(), world.forge.deployed().len(), world.forge.checks().len());
+        assert_eq!(there, shown, "{rules}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_turned_off_later_does_not_stay_as_it_was() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    world.sources = by(shop(&json!({"comment": "Never", "deployment": false}), false));
+    world.delivered().await;
+    assert!(world.forge.deployed().is_empty() && world.forge.body().contains("not shown here any more"));
+}
+
+#[tokio::test]
+async fn a_comment_on_deploy_waits_for_something_to_deploy() {
+    let mut world = World::by(&json!({"comment": "OnDeploy"}), recorded().unwanted("Draft", "Waiting"));
+    world.delivered().await;
+    assert!(world.forge.comments().is_empty());
+    world.becomes(started()).await;
+    assert_eq!(world.forge.comments().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_baseline_what_is_there_is_kept_true_and_nothing_is_added() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    world.sources = Sources::new(Arc::new(|_, _| None), false);
+    world.becomes(pushed()).await;
+    assert!(world.forge.body().contains("Updating"));
+    assert_eq!((world.forge.deployed().len(), world.forge.checks().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn where_answers_are_asked_for_nothing_is_ready_before_one_came() {
+    let mut world = World { sources: probed(&json!({}), false), ..World::of(ready()) };
+    world.delivered().await;
+    assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::InProgress)], vec![None]));
+    world.records.replace(ready().answered(NEXT));
+    assert_eq!(world.deliver().await, None, "another commit answered");
+    world.becomes(ready().answered(HEAD)).await;
+    assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::Success)], vec![Some(Conclusion::Success)]));
+}
+
+#[tokio::test]
+async fn a_deployment_of_the_same_commit_in_another_pull_request_is_not_taken() {
+    let mut other = World::of(ready());
+    other.delivered().await;
+    let world = World { forge: other.forge.clone(), ..World::of(ready()) };
+    let members = world.records.members();
+    let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
+    let show = world.sources.show(&group, early()).unwrap();
+    let foreign = [other.feedback().deployments[0].id];
+    let deliverer = Deliverer::new(world.forge.clone(), world.records.clone());
+    deliverer.deliver(&group, &show, &foreign, &mut Memory::default()).await;
+    assert_eq!(world.forge.deployed().len(), 2);
+}
+
+#[tokio::test]
+async fn many_pushes_leave_few_deployments() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    for push in 0..8 {
+        let mut object = pushed_and_up();
+        let revision = format!("{push}").repeat(40);
+        object.spec.sources[0].revision.clone_from(&revision);
+        object.status().revision = Some(revision);
+        world.becomes(object).await;
+    }
+    assert_eq!(world.forge.deployed().len(), 5);
+    assert_eq!(world.states().iter().filter(|state| **state == Some(DeploymentState::Success)).count(), 1);
+}
