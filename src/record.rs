@@ -98,7 +98,7 @@ fn unwritable(environment: String, why: &serde_json::Error) -> RecordError {
 
 async fn apply(client: &Client, (namespace, name): (&str, &EnvironmentName), manager: &str, spec: Value) -> Result<Recorded, RecordError> {
     let environments: Api<PreviewEnvironment> = Api::namespaced(client.clone(), namespace);
-    let object = object((namespace, name), spec);
+    let object = object((namespace, name), &spec);
     let display = format!("{namespace}/{name}");
     // Of the answer only the metadata matters, and that can be read whatever else the object holds.
     match environments.patch_metadata(name.as_str(), &PatchParams::apply(manager).force(), &Patch::Apply(&object)).await {
@@ -110,7 +110,7 @@ async fn apply(client: &Client, (namespace, name): (&str, &EnvironmentName), man
 
 /// Exactly what this manager owns: whatever else is sent would be taken from its owners. The finalizer is owned by all
 /// who write facts.
-fn object((namespace, name): (&str, &EnvironmentName), spec: Value) -> Value {
+fn object((namespace, name): (&str, &EnvironmentName), spec: &Value) -> Value {
     json!({
         "apiVersion": PreviewEnvironment::api_version(&()),
         "kind": PreviewEnvironment::kind(&()),
@@ -185,7 +185,7 @@ mod tests {
         });
         let (fact, source) = (fact(), serde_json::to_value(fact().source).unwrap());
         let spec = json!({"baseline": fact.baseline, "sources": [source]});
-        assert_eq!(object((&fact.baseline_namespace, &fact.environment), spec), expected);
+        assert_eq!(object((&fact.baseline_namespace, &fact.environment), &spec), expected);
     }
 
     fn answered(code: u16, message: &str, causes: &[&str]) -> Result<Recorded, RecordError> {

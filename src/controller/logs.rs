@@ -41,8 +41,8 @@ fn failed_container(pod: &Pod) -> Option<&ContainerStatus> {
     let status = pod.status.as_ref()?;
     let mut statuses = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     statuses.find(|container| {
-        let states = [&container.state, &container.last_state];
-        !container.ready && states.into_iter().flatten().any(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0))
+        let then = [&container.state, &container.last_state];
+        !container.ready && then.into_iter().flatten().any(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0))
     })
 }
 

@@ -10,7 +10,9 @@ use super::hooks;
 use super::index::{Index, workload_key};
 use super::settle::{Course, Settled};
 use crate::api::PreviewEnvironmentStatus;
-use crate::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, READY, STALLED};
+use crate::api::conditions::{
+    ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, REACHABLE, READY, STALLED,
+};
 use crate::api::status::{HookState, HookStatus, ImageOrigin, LeftOut, Moved, ServiceStatus, Summary};
 use crate::domain::Environment;
 use crate::plan::{Decision, LeftOutReason, Plan, Workload};
@@ -67,7 +69,7 @@ pub struct Findings<'a> {
 /// The part of a status that the controller derives, without what other field managers hold.
 pub fn derived(status: &PreviewEnvironmentStatus) -> PreviewEnvironmentStatus {
     let mut derived = PreviewEnvironmentStatus { lookup: None, feedback: None, probe: None, commands: Vec::new(), ..status.clone() };
-    derived.conditions.retain(|c| c.type_ != LOOKED_UP && c.type_ != FEEDBACK_DELIVERED);
+    derived.conditions.retain(|c| ![LOOKED_UP, FEEDBACK_DELIVERED, REACHABLE].contains(&c.type_.as_str()));
     derived
 }
 

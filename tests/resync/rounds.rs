@@ -29,7 +29,7 @@ struct World {
     resync: Resync,
 }
 
-fn world(trigger: serde_json::Value) -> World {
+fn world(trigger: &serde_json::Value) -> World {
     let (forge, cluster) =
         (Arc::new(Tiny::default()), Cluster::with(json!({"repositories": [{"name": "acme/web"}], "trigger": trigger}), BASELINE_MADE));
     let context = Context {
@@ -96,7 +96,7 @@ impl World {
 
 #[tokio::test]
 async fn a_round_in_which_nothing_happened_writes_nothing_and_reads_no_list_again() {
-    let mut world = world(json!({"branches": ["next"]}));
+    let mut world = world(&json!({"branches": ["next"]}));
     world.has(pull(1));
     world.round().await;
     let (writes, questions) = (world.cluster.writes(), world.forge.0.lock().unwrap().questions);
@@ -108,7 +108,7 @@ async fn a_round_in_which_nothing_happened_writes_nothing_and_reads_no_list_agai
 
 #[tokio::test]
 async fn what_was_missed_is_found() {
-    let mut world = world(json!({}));
+    let mut world = world(&json!({}));
     world.has(pull(1));
     world.round().await;
     // A push, a label and a draft that no delivery told of.
@@ -124,7 +124,7 @@ async fn what_was_missed_is_found() {
 
 #[tokio::test]
 async fn a_comment_that_changes_nothing_else_is_no_reason_to_write() {
-    let mut world = world(json!({}));
+    let mut world = world(&json!({}));
     world.has(pull(1));
     world.round().await;
     world.has(PullRequest { updated_at: at("2026-01-02T05:00:00Z"), ..pull(1) });
@@ -135,7 +135,7 @@ async fn a_comment_that_changes_nothing_else_is_no_reason_to_write() {
 #[tokio::test]
 async fn a_forge_that_lies_ends_nothing() {
     for mood in [Mood::Empty, Mood::NotFound, Mood::Down] {
-        let mut world = world(json!({"branches": ["next"]}));
+        let mut world = world(&json!({"branches": ["next"]}));
         world.has(pull(1));
         world.forge.change(|state| state.branches.insert("next".into(), branch()));
         world.round().await;
@@ -167,7 +167,7 @@ fn branch() -> Branch {
 
 #[tokio::test]
 async fn a_branch_that_is_asked_for_comes_and_goes() {
-    let mut world = world(json!({"pullRequests": "None", "branches": ["next"]}));
+    let mut world = world(&json!({"pullRequests": "None", "branches": ["next"]}));
     world.forge.change(|state| state.branches.insert("next".into(), branch()));
     world.forge.change(|state| state.branches.insert("other".into(), Branch { name: "other".into(), ..branch() }));
     world.round().await;
@@ -180,7 +180,7 @@ async fn a_branch_that_is_asked_for_comes_and_goes() {
 
 #[tokio::test]
 async fn what_could_not_be_recorded_is_found_again() {
-    let mut world = world(json!({}));
+    let mut world = world(&json!({}));
     world.has(pull(1));
     *world.cluster.refuses.lock().unwrap() = true;
     world.round().await;
@@ -192,7 +192,7 @@ async fn what_could_not_be_recorded_is_found_again() {
 
 #[tokio::test]
 async fn old_pull_requests_get_nothing_until_they_are_pushed_to() {
-    let mut world = world(json!({}));
+    let mut world = world(&json!({}));
     let old = PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: at("2026-01-02T03:00:00Z"), ..pull(1) };
     world.has(old.clone());
     // Too old even if it had been opened since.
@@ -206,7 +206,7 @@ async fn old_pull_requests_get_nothing_until_they_are_pushed_to() {
 
 #[tokio::test]
 async fn a_command_whose_delivery_was_lost_is_found_once() {
-    let mut world = world(json!({}));
+    let mut world = world(&json!({}));
     world.has(pull(1));
     world.forge.change(|state| state.comments = vec![comment(11, "nice"), comment(12, "/preview pin"), comment(13, "/preview unpin")]);
     for _ in 0..3 {
@@ -218,10 +218,10 @@ async fn a_command_whose_delivery_was_lost_is_found_once() {
 
 #[tokio::test]
 async fn a_fact_is_the_same_whichever_way_it_came() {
-    let mut found = world(json!({}));
+    let mut found = world(&json!({}));
     found.has(pull(1));
     found.round().await;
-    let delivered = world(json!({}));
+    let delivered = world(&json!({}));
     let baseline = delivered.cluster.baselines.lock().unwrap()[0].clone();
     let fact = fact_of_pull(&baseline, ForgeKind::Github, &pull(1), None).unwrap();
     delivered.cluster.record(&fact).await.unwrap();

@@ -1,6 +1,6 @@
 //! Which changes get an environment: labels, drafts, bases, paths, branches, and who lists whose repository.
 
-use github_double::{Action, Hook, Open, Permission, on};
+use github_double::{Action, Hook, On, Open, Permission, on};
 use kube::ResourceExt;
 use kube::api::ListParams;
 use preview_env::api;
@@ -64,18 +64,18 @@ fn drafts_bases_and_paths_are_looked_at_with_every_change() {
 
         // Moved out of what is named: the old name counts too.
         world.github.change_files(&shop.repository, pull.number, &[("docs/page.md", Some("web/page.md"))])?;
-        world.github.send(&pull.act_later(|on| on.push())?).await;
+        world.github.send(&pull.act_later(On::push)?).await;
         pull.wait_until_ready().await?;
         world.github.send(&pull.act_later(|on| on.retarget("next"))?).await;
         let why = wait_until_down(&pull, "NotTriggered").await?;
         assert!(why.contains("goes into next"), "{why}");
         world.github.send(&pull.act_later(|on| on.retarget("main"))?).await;
         pull.wait_until_ready().await?;
-        world.github.send(&pull.act_later(|on| on.to_draft())?).await;
+        world.github.send(&pull.act_later(On::to_draft)?).await;
         wait_until_down(&pull, "Draft").await?;
-        world.github.send(&pull.act_later(|on| on.ready())?).await;
+        world.github.send(&pull.act_later(On::ready)?).await;
         pull.wait_until_ready().await?;
-        world.github.send(&pull.act_later(|on| on.force_push())?).await;
+        world.github.send(&pull.act_later(On::force_push)?).await;
         pull.wait_until_ready().await?;
         Ok(())
     });
@@ -144,7 +144,7 @@ fn two_baselines_of_one_repository_and_one_baseline_of_two() {
         assert!(second.environments().get_opt(&other.name()).await?.is_none());
         let own = second.pull_request("cart").await?;
         own.wait_until_ready().await?;
-        world.github.send(&pull.act_later(|on| on.close())?).await;
+        world.github.send(&pull.act_later(On::close)?).await;
         pull.wait_until_gone().await?;
         wait_for(&second.environments(), &name, "gone", |e: Option<&PreviewEnvironment>| e.is_none()).await?;
         Ok(())
@@ -168,7 +168,7 @@ fn a_repository_keeps_its_environments_through_a_rename_and_ends_them_when_it_is
         world.github.perform(Action::RenameRepository { repo: shop.repository.clone(), to: "moved".into(), by: DEVELOPER.into() }).await?;
         let moved = Shop { world, namespace: shop.namespace.clone(), repository: "acme/moved".to_owned() };
         let pull = Pull { shop: &moved, number: pull.number, status: None };
-        world.github.send(&pull.act_later(|on| on.push())?).await;
+        world.github.send(&pull.act_later(On::push)?).await;
         pull.wait_until_ready().await?;
         assert_eq!(environments_of(&moved).await?.len(), 1);
 
