@@ -18,6 +18,7 @@ use crate::forge::{PostedComment, PullRequest, RepositoryFacts};
 pub(super) struct Pull {
     #[serde(deserialize_with = "positive")]
     number: i64,
+    #[serde(deserialize_with = "parsed")]
     state: State,
     merged: Option<bool>,
     draft: Option<bool>,
@@ -42,11 +43,23 @@ pub(super) struct Label {
     pub(super) name: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug)]
 enum State {
     Open,
     Closed,
+}
+
+/// By hand: where a list stands in place of the word, serde's own calls that no JSON.
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            other => Err(format!("expected open or closed, got {other:?}")),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
