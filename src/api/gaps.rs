@@ -1,10 +1,11 @@
 //! What status tells of a plan: how much of the baseline is there, and what is missing for the rest.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the last plan of an environment came to.
-#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanSummary {
     /// Objects of the baseline that are copied as they are.
@@ -17,6 +18,10 @@ pub struct PlanSummary {
     pub workloads: i32,
     /// Those among them that have everything to start.
     pub would_start: i32,
+    /// What works and is probably not meant, such as a rule that nothing matches, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub warnings: Vec<String>,
 }
 
 /// Something that an environment needs and does not have.

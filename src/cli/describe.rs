@@ -159,6 +159,10 @@ impl Description<'_> {
                 table.row([" ".to_owned(), format!("mend: {mend}")]);
             }
         }
+        let plan = self.environment.status.iter().filter_map(|s| s.plan.as_ref());
+        for warning in plan.flat_map(|plan| &plan.warnings) {
+            table.row(["the Baseline".to_owned(), warning.clone()]);
+        }
         table
     }
 

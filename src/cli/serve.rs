@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,11 +14,22 @@ use super::errors::{Exit, Failure};
 use super::registry::RegistryArgs;
 use crate::config::{AppId, ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, GithubCredential, ServerConfig};
 use crate::domain::Seed;
+use crate::forge::pace::Limits;
 use crate::server::{SecretsError, WebhookSecrets};
 use crate::service::{self, Options};
 
 /// Shortest time between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Within which limits GitHub is written to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum GithubLimits {
+    /// Those that github.com publishes.
+    #[value(name = "github.com")]
+    GithubCom,
+    /// None but what its answers ask for.
+    None,
+}
 
 /// Flags of `preview serve`.
 #[derive(Args, Clone, Debug)]
@@ -42,6 +53,10 @@ pub struct ServeArgs {
     /// GitHub's API; that of a GitHub Enterprise Server ends in /api/v3
     #[arg(long, env = "PREVIEW_GITHUB_URL", value_name = "URL", default_value = "https://api.github.com")]
     pub github_url: String,
+    /// How fast GitHub is written to: within the limits of github.com, or as fast as it goes, for an Enterprise Server
+    /// without limits
+    #[arg(long, env = "PREVIEW_GITHUB_LIMITS", value_name = "WHOSE", default_value = "github.com")]
+    pub github_limits: GithubLimits,
     /// Id of the GitHub App, or its client id; needs --github-app-key-file
     #[arg(long, env = "PREVIEW_GITHUB_APP_ID", value_name = "ID")]
     pub github_app_id: Option<String>,
@@ -105,7 +120,12 @@ impl ServeArgs {
             }
             Some((None, file)) => GithubCredential::Token(file.clone()),
         };
-        GithubConfig::with(&self.github_url, credential).map(Some).map_err(|error| usage(error.to_string()))
+        let limits = match self.github_limits {
+            GithubLimits::GithubCom => Limits::GITHUB,
+            GithubLimits::None => Limits::NONE,
+        };
+        let config = GithubConfig::with(&self.github_url, credential).map_err(|error| usage(error.to_string()))?;
+        Ok(Some(config.with_limits(limits)))
     }
 
     /// The App's id, if it is an App, and the file that proves who we are.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hyper::Uri;
 
+use crate::forge::pace::Limits;
+
 /// Where github.com answers. A GitHub Enterprise Server answers under `https://<its host>/api/v3`.
 pub const DEFAULT_API_URL: &str = "https://api.github.com";
 
@@ -26,6 +28,8 @@ pub struct GithubConfig {
     pub credential: GithubCredential,
     /// Longest time for each step of a request and for all of it.
     pub timeout: Duration,
+    /// How fast it may be written to.
+    pub limits: Limits,
     /// How long after an installation was not found it is looked for again.
     pub second_look: Duration,
 }
@@ -96,10 +100,15 @@ impl GithubConfig {
         match (url.scheme_str(), url.host(), url.query()) {
             (_, _, Some(_)) => Err(invalid("it has a query")),
             (Some("http" | "https"), Some(host), None) if !host.is_empty() => {
-                Ok(Self { api_url: url, credential, timeout: TIMEOUT, second_look: SECOND_LOOK })
+                Ok(Self { api_url: url, credential, timeout: TIMEOUT, limits: Limits::GITHUB, second_look: SECOND_LOOK })
             }
             _ => Err(invalid("it has no scheme http or https, or no host")),
         }
+    }
+
+    /// With other limits.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// With another longest time.

@@ -24,6 +24,7 @@ pub fn explained(status: PreviewEnvironmentStatus, snapshot: &Snapshot, plan: &P
         left_out: number(counts.left_out),
         workloads: number(report.workloads()),
         would_start: number(report.would_start.len()),
+        warnings: plan.warnings.iter().take(SHOWN).cloned().collect(),
     };
     let missing = report.missing.into_iter().take(SHOWN).map(missing).collect();
     PreviewEnvironmentStatus { plan: Some(summary), missing, ..status }

@@ -123,10 +123,10 @@ fn want(
         return ended;
     }
     if expires_at.is_some_and(|at| at <= now) {
-        return no(Course::Remove, "Expired", "nothing happened for its time to live");
+        return no(without(environment, baseline), "Expired", "nothing happened for its time to live");
     }
     match wish.map(|w| w.state) {
-        Some(WishState::Absent) => deleted_by_wish(environment),
+        Some(WishState::Absent) => deleted_by_wish(environment, baseline),
         Some(WishState::Present) => wished(environment, baseline),
         None => triggered(environment, baseline, before.lookup),
     }
@@ -159,12 +159,21 @@ fn ended(environment: &Environment) -> Option<Verdict> {
     })
 }
 
-/// The object stays as the record of the wish while an event could bring the environment back.
-fn deleted_by_wish(environment: &Environment) -> Verdict {
+/// How an environment goes that nobody wants now. The object stays as the record of that while its pull request or branch is
+/// open: without it the next look at the forge would take what is open for new, and make it again.
+fn without(environment: &Environment, baseline: Option<&Baseline>) -> Course {
+    let is_found_again = |source: &Source| {
+        let branch = source.branch.as_deref().unwrap_or_default();
+        let repository = baseline.and_then(|b| Some((b, b.repository_by(source.forge, source.repository_id, &source.repository)?)));
+        let is_triggered = || repository.is_some_and(|(b, repository)| b.trigger_of(repository).wants_branch(branch));
+        source.state == SourceState::Open && (source.subject.is_pull() || is_triggered())
+    };
+    if environment.sources.iter().any(is_found_again) { Course::TakeDown } else { Course::Remove }
+}
+
+fn deleted_by_wish(environment: &Environment, baseline: Option<&Baseline>) -> Verdict {
     let actor = environment.wish.as_ref().map(|w| w.actor.as_str()).unwrap_or_default();
-    let open_pull = environment.sources.iter().any(|s| s.subject.is_pull());
-    let course = if open_pull { Course::TakeDown } else { Course::Remove };
-    no(course, "DeletedByWish", format!("{actor} asked for it to be gone"))
+    no(without(environment, baseline), "DeletedByWish", format!("{actor} asked for it to be gone"))
 }
 
 fn wished(environment: &Environment, baseline: Option<&Baseline>) -> Verdict {
@@ -262,7 +271,7 @@ mod tests {
 
     #[test]
     fn expiry_counts_from_the_last_activity() {
-        assert_eq!(verdict(&environment(|_| ()), 60), (Course::Remove, "Expired"));
+        assert_eq!(verdict(&environment(|_| ()), 60), (Course::TakeDown, "Expired"));
         let wished = environment(|s| s["wish"] = wish("Present", 30));
         assert_eq!(verdict(&wished, 60), (Course::Run, "Wished"));
         let longer = environment(|s| s["lifetime"] = json!({"ttl": "2h"}));
@@ -338,6 +347,6 @@ mod tests {
         let closed = environment(|s| s["sources"][0]["state"] = json!("Closed"));
         assert_eq!(settle(&closed, None, &Before::default(), at(1)).course, Course::Remove);
         let recorded = Before { expires_at: Some(at(5)), ..Before::default() };
-        assert_eq!(settle(&environment(|_| ()), None, &recorded, at(5)).course, Course::Remove);
+        assert_eq!(settle(&environment(|_| ()), None, &recorded, at(5)).course, Course::TakeDown);
     }
 }

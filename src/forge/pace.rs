@@ -31,6 +31,10 @@ impl Limits {
     /// mutative requests", and "Rate limits for the REST API", "About secondary rate limits". The reserve is ours.
     pub const GITHUB: Self = Self { apart: Duration::from_secs(1), per_minute: 80, per_hour: 500, reserve: 100 };
 
+    /// None of ours: for a GitHub Enterprise Server, whose limits are off unless its administrator turned them on. What an answer
+    /// says of limits counts all the same.
+    pub const NONE: Self = Self { apart: Duration::ZERO, per_minute: usize::MAX, per_hour: usize::MAX, reserve: 0 };
+
     fn windows(&self) -> [(usize, Duration); 3] {
         [(1, self.apart), (self.per_minute, MINUTE), (self.per_hour, HOUR)]
     }

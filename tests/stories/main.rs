@@ -21,6 +21,7 @@ mod namespaces;
 mod order;
 mod plan;
 mod pod_security;
+mod poll;
 mod refused;
 mod requests;
 mod shop;

@@ -26,6 +26,8 @@ pub struct ServiceOptions {
     pub folder: PathBuf,
     /// The registries that may be asked, by address and port and without TLS. Without any, none is.
     pub registries: Vec<String>,
+    /// How often GitHub is asked, by a service that takes no deliveries.
+    pub poll: Option<&'static str>,
 }
 
 /// A running service. Dropped, it ends as by `kill -9`.
@@ -56,18 +58,23 @@ impl Service {
             options.kubeconfig.clone().into_os_string(),
             "--listen".into(),
             format!("127.0.0.1:{port}").into(),
-            "--webhook-secret-file".into(),
-            file("webhook-secret"),
             "--github-url".into(),
             options.github_url.clone().into(),
             "--github-token-file".into(),
             file("github-token"),
             "--seed-file".into(),
             file("seed"),
+            // Hundreds of stories share one account.
+            "--github-limits".into(),
+            "none".into(),
         ];
+        let hears = match options.poll {
+            Some(every) => ["--poll".into(), every.into()],
+            None => ["--webhook-secret-file".into(), file("webhook-secret")],
+        };
         let registries = if options.registries.is_empty() { "none".to_owned() } else { options.registries.join(",") };
         let of_registries = ["--registry", &registries, "--registry-plain-http", &registries, "--registry-allow-private", "127.0.0.0/8"];
-        let arguments = arguments.into_iter().chain(of_registries.map(Into::into));
+        let arguments = arguments.into_iter().chain(hears).chain(of_registries.map(Into::into));
         let launch = Launch {
             name: "preview",
             program: options.preview.clone(),
@@ -77,6 +84,11 @@ impl Service {
         };
         self.component = Some(Component::start(launch)?);
         Ok(())
+    }
+
+    /// From the next start on it asks GitHub so often and takes no deliveries, or takes them.
+    pub fn poll(&mut self, every: Option<&'static str>) {
+        self.options.poll = every;
     }
 
     /// Ends it as `kill -9` does.

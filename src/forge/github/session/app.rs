@@ -271,7 +271,7 @@ impl App {
 
     fn open(&self, token: SecretString, until: DateTime<Utc>, installation: Option<i64>) -> Result<Arc<Session>, GithubError> {
         let whose = || installation.map_or_else(|| "app".to_owned(), |id| id.to_string());
-        let turns = lock(&self.turns).entry(installation).or_insert_with(|| Arc::new(Turns::new(whose()))).clone();
+        let turns = lock(&self.turns).entry(installation).or_insert_with(|| Arc::new(Turns::new(whose(), self.config.limits))).clone();
         let client = self.transport.client(&token)?;
         Ok(Arc::new(Session::new(client, token, Some(until), Arc::clone(&self.clock), turns)))
     }

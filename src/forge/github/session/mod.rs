@@ -143,7 +143,7 @@ impl Account {
     fn new(config: &GithubConfig, token_file: PathBuf) -> Result<Self, GithubError> {
         files::token(&token_file)?;
         let transport = Transport::new(config)?;
-        let turns = Arc::new(Turns::new("token".to_owned()));
+        let turns = Arc::new(Turns::new("token".to_owned(), config.limits));
         Ok(Self { config: config.clone(), token_file, transport, clock: Arc::default(), turns, current: Mutex::default() })
     }
 

@@ -26,8 +26,8 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    pub(super) fn new(whose: String) -> Self {
-        Self { whose, pace: Mutex::new(Pace::new(Limits::GITHUB)) }
+    pub(super) fn new(whose: String, limits: Limits) -> Self {
+        Self { whose, pace: Mutex::new(Pace::new(limits)) }
     }
 
     /// Waits until the request may be sent, if that is soon.
@@ -112,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_short_wait_is_waited_for_and_a_long_one_is_told() {
-        let (turns, metrics, start) = (Turns::new("token".into()), Metrics::new(), Instant::now());
+        let (turns, metrics, start) = (Turns::new("token".into(), Limits::GITHUB), Metrics::new(), Instant::now());
         let [a, b, c, d] = ["a", "b", "c", "d"].map(write);
         turns.take(&a, &metrics).await.unwrap();
         let (second, third, fourth) = tokio::join!(turns.take(&b, &metrics), turns.take(&c, &metrics), told(&turns, &d));
@@ -140,7 +140,7 @@ mod tests {
             (200, &[("retry-after", "17")], None),
             (200, &search, None),
         ] {
-            let turns = Turns::new("token".into());
+            let turns = Turns::new("token".into(), Limits::GITHUB);
             turns.hear(StatusCode::from_u16(status).unwrap(), &headers(heard));
             match seconds {
                 Some(seconds) => assert_eq!(told(&turns, &read()).await, seconds, "{heard:?}"),
