@@ -1,6 +1,6 @@
 //! The status of a Baseline: can environments be made from it, and what does it hold? The first half is pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,13 +115,27 @@ fn count(contents: &Contents) -> Vec<KindCount> {
 /// Writes the status of every Baseline that needs it, whenever something changed. Runs until it is dropped.
 pub async fn run(context: Arc<Context>) {
     let mut memo = (Memo::default(), Gaps::default());
+    let mut read: HashSet<String> = HashSet::new();
     loop {
         // Errors of watches fade with time, so it is looked at without a change too.
         let _ = tokio::time::timeout(LOOK_ANYWAY, context.baselines.changed.notified()).await;
         for seen in context.baselines.seen() {
-            write_if_new(&context, &seen, &mut memo).await;
+            let namespace = seen.object.namespace().unwrap_or_default();
+            if seen.contents.is_some() && read.insert(seen.object.uid().unwrap_or_default()) {
+                // What waits to be planned can be planned now.
+                context.wake_namespace(&namespace);
+            }
+            if !is_read_again(&seen) {
+                write_if_new(&context, &seen, &mut memo).await;
+            }
         }
     }
+}
+
+/// Whether the service has started again and has not read the namespace yet: what its status says still holds.
+fn is_read_again(seen: &Seen) -> bool {
+    let recorded = seen.object.status.as_ref().filter(|s| s.observed_generation == seen.object.metadata.generation);
+    ready(seen).reason == "Reading" && recorded.is_some_and(|status| is_true(&status.conditions, READY))
 }
 
 async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, Gaps)) {

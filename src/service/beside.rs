@@ -73,11 +73,10 @@ impl Listening {
     /// Runs until it is dropped.
     pub(super) async fn run(self, baselines: Arc<Baselines>, store: Store<PreviewEnvironment>) {
         let Beside { lookups, commands, probes } = self.beside;
-        let carried_out = async {
-            baselines.wait_until_listed().await;
-            commands::run(commands, store.clone(), self.commands).await;
-        };
+        // What may be asked and done follows from the Baselines, and a "no" stands for minutes.
+        baselines.wait_until_listed().await;
         let looked_up = lookup::run(lookups, store.clone(), self.lookups);
+        let carried_out = commands::run(commands, store.clone(), self.commands);
         futures::join!(looked_up, carried_out, probe::run(probes, store.clone(), self.probes));
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use github_double::{Action, On, Open};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
-use preview_env::api::conditions::{READY, is_true};
+use preview_env::api::conditions::{READY, WANTED, find, is_true};
 use serde_json::Value;
 use test_world::{DEVELOPER, wait_for};
 
@@ -189,8 +189,12 @@ fn what_lives_a_short_time_is_gone_after_it() {
         let (pull, _) = shop.unheard_of("login")?;
         let before: DateTime<Utc> = Utc::now();
         developer.run(&["create", "--pull", "1", "--ttl", "5s"]).await?.succeeds();
-        pull.wait_until_gone().await?;
+        // The object stays as the record of it, as long as the pull request is open.
+        let status = pull
+            .wait("taken down", |s| find(&s.conditions, WANTED).is_some_and(|c| c.reason == "Expired") && s.namespace.is_none())
+            .await?;
         assert!(Utc::now() - before >= TimeDelta::seconds(5));
+        assert!(status.inventory.is_empty() && !pull.has_namespace().await?);
         Ok(())
     });
 }

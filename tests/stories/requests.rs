@@ -37,7 +37,9 @@ fn an_environment_costs_one_request_an_object_and_ten_more() {
         let pull = shop.pull_request("counted").await?;
         let status = pull.wait_until_ready().await?;
         pull.wait_for_comment(|body| body.contains("is ready")).await?;
-        let asked = by_the_service(world, mark).await?;
+        let mut asked = by_the_service(world, mark).await?;
+        // Other stories' Baselines are looked after at the same time, and what the API server serves is asked now and then.
+        asked.retain(|e| (e.namespace.starts_with("requests") || e.namespace.is_empty()) && !matches!(e.uri.as_str(), "/api" | "/apis"));
         assert!(asked.len() <= objects(&status) + 10, "{} requests for {} objects:\n{}", asked.len(), objects(&status), shown(&asked));
         assert!(!asked.iter().any(|e| e.verb == "get" && e.namespace == pull.namespace()), "no GET for an object");
 

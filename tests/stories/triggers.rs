@@ -154,7 +154,7 @@ fn two_baselines_of_one_repository_and_one_baseline_of_two() {
 #[test]
 fn a_repository_keeps_its_environments_through_a_rename_and_ends_them_when_it_is_deleted() {
     story(|world| async move {
-        let shop = Shop::open(world, "moving").await?;
+        let shop = Shop::open(world, "renamed").await?;
         hear_of(&shop, &["repository"]).await?;
         let baselines: kube::Api<api::Baseline> = kube::Api::namespaced(world.admin.clone(), &shop.namespace);
         let number = i64::try_from(world.github.repository(&shop.repository)?.id)?;
