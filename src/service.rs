@@ -88,11 +88,10 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let mut environments = Environments::default();
     let baselines = Arc::<Baselines>::default();
     let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
-    let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address)?;
     environments.listen(tell(notifier.clone()));
-    let beside = beside.listening(&mut environments);
+    let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address)?.listening(&mut environments);
     let store = environments.store();
-    let parts = Parts {
+    let controller = Controller::new(Parts {
         client: client.clone(),
         config: options.controller,
         seed: options.seed,
@@ -103,16 +102,12 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         forge: forge.clone(),
         feedback: Arc::new(notifier),
         metrics: metrics.clone(),
-    };
-    let controller = Controller::new(parts);
+    });
 
     let readiness = Readiness::new(&Gate::ALL);
     let server = Server {
         secrets: options.secrets,
-        baselines: {
-            let baselines = baselines.clone();
-            Arc::new(move || baselines.all())
-        },
+        baselines: all(baselines.clone()),
         environments: existing(store.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
@@ -122,17 +117,18 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let look = forge.map(|forge| look(forge, &server, (baselines.clone(), store.clone()), options.look_every));
     let background = async {
         let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
-        let feedback = OptionFuture::from(driver.map(|driver| async {
-            // What is shown depends on what the Baselines say.
-            baselines.wait_until_listed().await;
-            driver.run(std::future::pending()).await;
-        }));
+        let feedback = OptionFuture::from(driver.map(|driver| show(driver, &baselines)));
         futures::join!(controller.run(listed), beside.run(baselines.clone(), store), feedback, OptionFuture::from(look));
     };
     tokio::select! {
         () = server::serve(listener, server::router(server), shutdown) => Ok(()),
         () = background => Ok(()),
     }
+}
+
+/// The Baselines for the webhook server: as fresh as the watch.
+fn all(baselines: Arc<Baselines>) -> Arc<dyn server::Baselines> {
+    Arc::new(move || baselines.all())
 }
 
 /// The environments for the webhook server: as fresh as the watch.
@@ -165,6 +161,12 @@ fn feedback(
             (Some(driver), notifier)
         }
     }
+}
+
+/// Tells the forge, from when the Baselines are listed: what is shown depends on what they say.
+async fn show(driver: feedback::Driver, baselines: &Baselines) {
+    baselines.wait_until_listed().await;
+    driver.run(std::future::pending()).await;
 }
 
 impl FeedbackState for feedback::Notifier {

@@ -150,7 +150,7 @@ fn exactly_the_commit_that_was_meant_is_approved() {
     };
     let (before, after) = ("2027-01-15T08:00:00Z", "2027-01-15T08:00:01Z");
     let another = "a".repeat(40);
-    for (case, args, object, done) in [
+    for (case, args, object, done) in vec![
         ("its beginning", vec!["3F9C2AB"], fork(), true),
         ("the whole of it", vec![HEAD], fork(), true),
         ("what the comment showed", vec![], shown(HEAD, before), true),
@@ -219,7 +219,9 @@ fn the_same_commands_in_any_order_end_the_same() {
             for _ in 0..if twice { 2 } else { 1 } {
                 let case = Case { command, object: &object, baseline: &baseline, results: &results, pull: None };
                 let parts = effect(&case).unwrap().parts;
-                parts.iter().for_each(|part| write(&mut object, part));
+                for part in &parts {
+                    write(&mut object, part);
+                }
             }
             results = order::with(&results, result(command, CommandOutcome::Done));
         }

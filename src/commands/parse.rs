@@ -252,7 +252,7 @@ mod tests {
 
         #[test]
         fn nothing_in_a_quote_is_a_command(lines in prop::collection::vec(r" {0,3}(/preview delete|[a-z#*`\- ]{0,12})", 1..12)) {
-            let quoted: String = lines.iter().map(|line| format!("> {line}\n")).collect();
+            let quoted = format!("> {}\n", lines.join("\n> "));
             prop_assert_eq!(commands(&quoted), []);
         }
 

@@ -128,7 +128,7 @@ fn a_branch_is_named_by_the_baselines_spelling() {
 }
 
 /// A Baseline of `acme/web` with that trigger, made an hour before or after the pull request.
-fn triggered(trigger: serde_json::Value, made_before: bool) -> Arc<Baseline> {
+fn triggered(trigger: &serde_json::Value, made_before: bool) -> Arc<Baseline> {
     let spec = json!({"repositories": [{"name": "acme/web"}], "trigger": trigger});
     let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());
     object.metadata.namespace = Some("shop".into());
@@ -160,7 +160,7 @@ fn every_action_meets_every_trigger() {
     let moves = [Opened, Reopened, Synchronize, ReadyForReview, Closed];
     for action in PullAction::ALL {
         let at = |trigger: &str, made_before: bool, labels: &[&str]| {
-            is_recorded(&triggered(json!({"pullRequests": trigger}), made_before), action, labels, &[])
+            is_recorded(&triggered(&json!({"pullRequests": trigger}), made_before), action, labels, &[])
         };
         let name = action.as_str();
         assert!(at("All", true, &[]), "{name} of a pull request that is younger than the Baseline");
@@ -171,7 +171,7 @@ fn every_action_meets_every_trigger() {
             assert!(!at(trigger, true, &["preview"]), "{name} where {trigger} makes none");
         }
         for trigger in ["All", "Labelled", "OnCommand", "None"] {
-            let baseline = triggered(json!({"pullRequests": trigger}), false);
+            let baseline = triggered(&json!({"pullRequests": trigger}), false);
             assert!(is_recorded(&baseline, action, &[], &[existing("shop", "web-pr-42")]), "{name} of an environment, with {trigger}");
         }
     }
@@ -182,7 +182,7 @@ fn what_ended_is_recorded_by_its_close_alone() {
     let closed = PullRequest { state: SourceState::Merged, ..pull("acme/web") };
     for action in PullAction::ALL {
         let event = Event::PullRequest { forge: ForgeKind::Github, action, pull: Box::new(closed.clone()), sender: "bob".into() };
-        let recorded = matches!(decide(&event, &[triggered(json!({}), true)], &[]), Intent::Record(_));
+        let recorded = matches!(decide(&event, &[triggered(&json!({}), true)], &[]), Intent::Record(_));
         assert_eq!(recorded, action == PullAction::Closed, "{}", action.as_str());
     }
 }

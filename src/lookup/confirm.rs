@@ -100,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_forge_says_otherwise_is_recorded_unless_it_is_older() {
-        let baseline = baseline(json!({}));
+        let baseline = baseline(&json!({}));
         let pushed = PullRequest { revision: "b".repeat(40).parse().unwrap(), ..pull() };
         let older = PullRequest { updated_at: "2026-01-02T03:04:04Z".parse().unwrap(), ..pushed.clone() };
         let other = PullRequest { repository_id: 8, ..pushed.clone() };
@@ -113,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_branch_is_read_again_and_gone_only_where_its_repository_is_there() {
-        let baseline = baseline(json!({"trigger": {"branches": ["login"]}}));
+        let baseline = baseline(&json!({"trigger": {"branches": ["login"]}}));
         let known = known_branch();
         let branch = |revision: char, at: &str| Branch {
             repository_id: 7,

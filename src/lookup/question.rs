@@ -95,14 +95,14 @@ mod tests {
         object
     }
 
-    fn baseline(trigger: Value) -> Baseline {
+    fn baseline(trigger: &Value) -> Baseline {
         let spec = json!({"repositories": [{"name": "acme/web"}], "trigger": trigger});
         let mut object = crate::api::Baseline::new("main", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".into());
         Baseline::try_from(&object).unwrap()
     }
 
-    fn asked(object: &PreviewEnvironment, trigger: Value, answered: &Answered, now: &str) -> Vec<String> {
+    fn asked(object: &PreviewEnvironment, trigger: &Value, answered: &Answered, now: &str) -> Vec<String> {
         let environment = Environment::try_from(object).unwrap();
         let asked = questions((object, &environment), Some(&baseline(trigger)), answered, now.parse().unwrap());
         let word = |question: &Question<'_>| match question {
@@ -122,36 +122,36 @@ mod tests {
             (json!({"paths": ["web/**"]}), vec!["Paths", "confirm"]),
             (json!({"pullRequests": "Labelled", "label": "other", "paths": ["web/**"]}), vec!["confirm"]),
         ] {
-            assert_eq!(asked(&object(|_| ()), trigger.clone(), &nothing, NOW), expected, "{trigger}");
+            assert_eq!(asked(&object(|_| ()), &trigger, &nothing, NOW), expected, "{trigger}");
         }
         let wished = object(|s| s["wish"] = json!({"state": "Present", "actor": "ann", "at": NOW}));
-        assert_eq!(asked(&wished, json!({"paths": ["web/**"]}), &nothing, NOW), ["confirm"], "a wish needs no trigger");
+        assert_eq!(asked(&wished, &json!({"paths": ["web/**"]}), &nothing, NOW), ["confirm"], "a wish needs no trigger");
         let closed = object(|s| s["sources"][0]["state"] = json!("Closed"));
-        assert!(asked(&closed, json!({"paths": ["web/**"]}), &nothing, NOW).is_empty());
+        assert!(asked(&closed, &json!({"paths": ["web/**"]}), &nothing, NOW).is_empty());
     }
 
     #[test]
     fn a_fact_is_confirmed_once_and_so_is_another_of_the_same_second() {
         let first = object(|_| ());
         let answered = Answered { confirmed: Some(mark(&first.spec.sources[0])), ..Answered::default() };
-        assert!(asked(&first, json!({}), &answered, NOW).is_empty());
+        assert!(asked(&first, &json!({}), &answered, NOW).is_empty());
         let by_another = object(|s| s["sources"][0]["sender"] = json!("bob"));
-        assert!(asked(&by_another, json!({}), &answered, NOW).is_empty(), "the same, caused by another");
+        assert!(asked(&by_another, &json!({}), &answered, NOW).is_empty(), "the same, caused by another");
         for (field, value) in
             [("revision", json!("b".repeat(40))), ("draft", json!(true)), ("labels", json!([])), ("baseBranch", json!("x"))]
         {
             let other = object(|s| s["sources"][0][field] = value);
-            assert_eq!(asked(&other, json!({}), &answered, NOW), ["confirm"], "{field}");
+            assert_eq!(asked(&other, &json!({}), &answered, NOW), ["confirm"], "{field}");
         }
-        assert!(asked(&first, json!({}), &Answered::default(), "2026-01-02T03:14:05Z").is_empty(), "after ten minutes it is believed");
+        assert!(asked(&first, &json!({}), &Answered::default(), "2026-01-02T03:14:05Z").is_empty(), "after ten minutes it is believed");
     }
 
     #[test]
     fn what_was_written_counts_before_the_watch_brings_it() {
-        let paths = baseline(json!({"paths": ["web/**"]})).trigger.paths_digest();
+        let paths = baseline(&json!({"paths": ["web/**"]})).trigger.paths_digest();
         let answer =
             crate::api::status::PathsAnswer { revision: "a".repeat(40), base_branch: "main".into(), patterns: paths, touched: true };
         let written = Answered { lookup: Some(Lookup { paths: Some(answer), ..Lookup::default() }), ..Answered::default() };
-        assert_eq!(asked(&object(|_| ()), json!({"paths": ["web/**"]}), &written, NOW), ["confirm"]);
+        assert_eq!(asked(&object(|_| ()), &json!({"paths": ["web/**"]}), &written, NOW), ["confirm"]);
     }
 }

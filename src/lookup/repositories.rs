@@ -146,7 +146,7 @@ mod tests {
             (Some(8), Ok(Access::Revoked), false),
             (None, Ok(Access::Revoked), false),
         ] {
-            let (notebook, repository) = (Notebook::default(), Repository { id: number, ..baseline(json!({})).repositories.remove(0) });
+            let (notebook, repository) = (Notebook::default(), Repository { id: number, ..baseline(&json!({})).repositories.remove(0) });
             let forge = Fake { access: access.clone(), ..Fake::default() };
             end_what_was_taken((&forge, &notebook), &repository, environment).await;
             let recorded: Vec<_> = notebook.0.into_inner().unwrap().into_iter().map(|f| (f.display(), f.source.state)).collect();

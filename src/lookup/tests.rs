@@ -121,7 +121,7 @@ fn of(source: &api::Source) -> Source {
 }
 
 /// A Baseline of `acme/web` with these fields beside.
-pub(super) fn baseline(more: Value) -> Baseline {
+pub(super) fn baseline(more: &Value) -> Baseline {
     let mut spec = json!({"repositories": [{"name": "acme/web"}]});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());

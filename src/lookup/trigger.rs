@@ -94,7 +94,7 @@ mod tests {
     use serde_json::json;
 
     fn labelled(approvers: &str) -> Baseline {
-        baseline(json!({"trigger": {"pullRequests": "Labelled"}, "trust": {"approvers": approvers}}))
+        baseline(&json!({"trigger": {"pullRequests": "Labelled"}, "trust": {"approvers": approvers}}))
     }
 
     #[tokio::test]
@@ -133,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_rename_touches_both_names_and_too_many_files_may_touch_anything() {
-        let baseline = baseline(json!({"trigger": {"paths": ["web/**"]}}));
+        let baseline = baseline(&json!({"trigger": {"paths": ["web/**"]}}));
         let source = known(&pull());
         for (files, touched) in [
             (ChangedFiles::Named(vec!["README.md".into()]), false),

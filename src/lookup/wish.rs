@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_what_a_baseline_lists_is_asked_for() {
-        let baseline = baseline(json!({}));
+        let baseline = baseline(&json!({}));
         assert!(listed(&baseline, ForgeKind::Github, &"Acme/Web".parse().unwrap()).is_ok());
         let refused = listed(&baseline, ForgeKind::Github, &"acme/private".parse().unwrap()).unwrap_err();
         assert!(matches!(refused, LookupError::Impossible("NotListed", _)), "{refused}");

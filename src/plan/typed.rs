@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn deployment(spec: Value) -> Manifest {
+    fn deployment(spec: &Value) -> Manifest {
         Manifest::new(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}))
     }
 
@@ -58,11 +58,11 @@ mod tests {
         let spec = |replicas: Value, containers: Value| json!({"replicas": replicas, "selector": {}, "template": pods(containers)});
         let one = || json!([{"name": "web", "image": "web"}]);
         for (object, said) in [
-            (deployment(spec(json!(1), one())), None),
-            (deployment(spec(json!("three"), one())), Some("spec.replicas: ")),
-            (deployment(spec(json!(1), Value::Null)), Some("spec.template.spec.containers: ")),
-            (deployment(spec(json!(1), json!([{"name": 3}]))), Some("spec.template.spec.containers[0].name: ")),
-            (deployment(json!("x")), Some("spec: ")),
+            (deployment(&spec(json!(1), one())), None),
+            (deployment(&spec(json!("three"), one())), Some("spec.replicas: ")),
+            (deployment(&spec(json!(1), Value::Null)), Some("spec.template.spec.containers: ")),
+            (deployment(&spec(json!(1), json!([{"name": 3}]))), Some("spec.template.spec.containers[0].name: ")),
+            (deployment(&json!("x")), Some("spec: ")),
         ] {
             let found = misfit(&object);
             assert!(

@@ -160,8 +160,8 @@ mod tests {
         let (address, task) = answers("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n").await;
         let asker = Asker::new(Some(address)).unwrap();
         assert_eq!(asker.ask("http://web-pr-42.preview.example.com/healthz").await, Ok(302));
-        let asked = task.await.unwrap().to_ascii_lowercase();
-        assert!(asked.starts_with("get /healthz ") && asked.contains("host: web-pr-42.preview.example.com"), "{asked}");
+        let request = task.await.unwrap().to_ascii_lowercase();
+        assert!(request.starts_with("get /healthz ") && request.contains("host: web-pr-42.preview.example.com"), "{request}");
     }
 
     #[tokio::test]

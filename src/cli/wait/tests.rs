@@ -97,7 +97,7 @@ async fn shown(terminal: bool) -> String {
     let asked = environment(1, &status(old, false));
     let changes = [status(old, false), status(old, false), status(new, false), status(new, true)].map(|s| environment(1, &s));
     let (out, limit) = (Shared::default(), Limit::from_now(Duration::from_secs(60)));
-    until_ready(stream::iter(changes.map(|e| Ok(Some(e)))), &asked, limit, &mut out.screen(terminal)).await.unwrap();
+    Box::pin(until_ready(stream::iter(changes.map(|e| Ok(Some(e)))), &asked, limit, &mut out.screen(terminal))).await.unwrap();
     let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
     text.lines().map(|line| line.rsplit_once("  ").map_or(line, |(left, _)| left).trim_end().to_owned() + "\n").collect()
 }

@@ -152,14 +152,14 @@ mod tests {
         Environment::try_from(&object).unwrap().sources.remove(0)
     }
 
-    fn baseline(trigger: Value) -> Baseline {
+    fn baseline(trigger: &Value) -> Baseline {
         let spec = json!({"repositories": [{"name": "acme/web"}], "trigger": trigger});
         let mut object = api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".into());
         Baseline::try_from(&object).unwrap()
     }
 
-    fn said(trigger: Value, source: &Source, lookup: &Lookup) -> String {
+    fn said(trigger: &Value, source: &Source, lookup: &Lookup) -> String {
         match judge(source, &baseline(trigger), Some(lookup)) {
             Answer::Yes(_) => "yes".to_owned(),
             Answer::No(reason, _) => reason.to_owned(),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn touched(trigger: &Value, change: impl FnOnce(&mut PathsAnswer)) -> Lookup {
-        let patterns = baseline(trigger.clone()).trigger.paths_digest();
+        let patterns = baseline(trigger).trigger.paths_digest();
         let mut paths = PathsAnswer { revision: "a".repeat(40), base_branch: "main".into(), patterns, touched: true };
         change(&mut paths);
         Lookup { paths: Some(paths), ..Lookup::default() }
@@ -207,7 +207,7 @@ mod tests {
             (json!({"paths": ["web/**"]}), with("draft", json!(true)), "Draft"),
             (json!({"pullRequests": "Labelled", "paths": ["web/**"]}), with("labels", json!(["preview"])), "Label"),
         ] {
-            assert_eq!(said(trigger.clone(), &source, &Lookup::default()), expected, "{trigger} of {source:?}");
+            assert_eq!(said(&trigger, &source, &Lookup::default()), expected, "{trigger} of {source:?}");
         }
     }
 
@@ -222,7 +222,7 @@ mod tests {
             (json!({"branches": ["main"]}), "NotTriggered"),
             (json!({}), "NotTriggered"),
         ] {
-            assert_eq!(said(trigger.clone(), &branch, &Lookup::default()), expected, "{trigger}");
+            assert_eq!(said(&trigger, &branch, &Lookup::default()), expected, "{trigger}");
         }
     }
 
@@ -230,20 +230,20 @@ mod tests {
     fn a_label_counts_by_who_set_it_and_is_asked_about_anew_with_every_fact() {
         let labelled_source = source(|s| s["labels"] = json!(["preview"]));
         let trigger = || json!({"pullRequests": "Labelled"});
-        assert_eq!(said(trigger(), &labelled_source, &labelled("ann", true, AT)), "yes");
-        assert_eq!(said(trigger(), &labelled_source, &labelled("eve", false, AT)), "NotTriggered");
-        assert_eq!(said(trigger(), &labelled_source, &labelled("ann", true, "2025-12-31T00:00:00Z")), "Label");
+        assert_eq!(said(&trigger(), &labelled_source, &labelled("ann", true, AT)), "yes");
+        assert_eq!(said(&trigger(), &labelled_source, &labelled("eve", false, AT)), "NotTriggered");
+        assert_eq!(said(&trigger(), &labelled_source, &labelled("ann", true, "2025-12-31T00:00:00Z")), "Label");
         let other = json!({"pullRequests": "Labelled", "label": "Preview"});
-        assert_eq!(said(other, &labelled_source, &labelled("ann", true, AT)), "Label", "the Baseline asks for another label");
-        assert_eq!(said(trigger(), &source(|_| ()), &labelled("ann", true, AT)), "NotTriggered", "it was taken away");
-        let Answer::No(_, why) = judge(&labelled_source, &baseline(trigger()), Some(&labelled("eve", false, AT))) else { panic!() };
+        assert_eq!(said(&other, &labelled_source, &labelled("ann", true, AT)), "Label", "the Baseline asks for another label");
+        assert_eq!(said(&trigger(), &source(|_| ()), &labelled("ann", true, AT)), "NotTriggered", "it was taken away");
+        let Answer::No(_, why) = judge(&labelled_source, &baseline(&trigger()), Some(&labelled("eve", false, AT))) else { panic!() };
         assert_eq!(why, "eve has read access, and trust.approvers asks for write");
     }
 
     #[test]
     fn an_answer_about_paths_counts_for_the_commit_the_base_and_the_patterns_that_it_was_asked_about() {
         let trigger = json!({"paths": ["web/**"]});
-        let says = |answer: &Lookup| said(trigger.clone(), &source(|_| ()), answer);
+        let says = |answer: &Lookup| said(&trigger, &source(|_| ()), answer);
         assert_eq!(says(&touched(&trigger, |_| ())), "yes");
         assert_eq!(says(&touched(&trigger, |p| p.touched = false)), "NotTriggered");
         assert_eq!(says(&touched(&trigger, |p| p.revision = "b".repeat(40))), "Paths");
@@ -254,6 +254,6 @@ mod tests {
     #[test]
     fn what_is_not_listed_any_more_is_left_as_it_is() {
         let other = source(|s| s["repository"] = json!("acme/api"));
-        assert_eq!(said(json!({}), &other, &Lookup::default()), "NotListed");
+        assert_eq!(said(&json!({}), &other, &Lookup::default()), "NotListed");
     }
 }

@@ -96,7 +96,7 @@ mod tests {
     const FIRST: char = 'a';
     const SECOND: char = 'b';
 
-    fn environment(head: Value, revision: char, approved: Option<char>) -> Environment {
+    fn environment(head: Option<i64>, revision: char, approved: Option<char>) -> Environment {
         let sha = |c: char| c.to_string().repeat(40);
         let now = Utc::now().to_rfc3339();
         let spec = json!({"baseline": "shop", "sources": [{
@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn trust_decides_over_what_comes_from_outside() {
         let nothing = PreviewEnvironmentStatus::default();
-        for head in [json!(8), json!(null)] {
-            let fork = |approved| environment(head.clone(), FIRST, approved);
+        for head in [Some(8), None] {
+            let fork = |approved| environment(head, FIRST, approved);
             for (forks, approved, expected) in [
                 ("Deny", None, (Course::TakeDown, "ForksDenied")),
                 ("Deny", Some(FIRST), (Course::TakeDown, "ForksDenied")),
@@ -144,29 +144,29 @@ mod tests {
                 ("Approve", Some(FIRST), (Course::Run, "Approved")),
                 ("Isolated", None, (Course::Run, "Isolated")),
             ] {
-                assert_eq!(verdict(&fork(approved), forks, &nothing), expected, "{forks}, {approved:?} approved, from {head}");
+                assert_eq!(verdict(&fork(approved), forks, &nothing), expected, "{forks}, {approved:?} approved, from {head:?}");
             }
         }
         for forks in ["Deny", "Approve", "Isolated"] {
-            assert_eq!(verdict(&environment(json!(7), FIRST, None), forks, &nothing), (Course::Run, "SameRepository"), "{forks}");
+            assert_eq!(verdict(&environment(Some(7), FIRST, None), forks, &nothing), (Course::Run, "SameRepository"), "{forks}");
         }
     }
 
     #[test]
     fn a_push_after_an_approval_waits_and_what_was_approved_goes_on() {
-        let pushed = environment(json!(8), SECOND, Some(FIRST));
+        let pushed = environment(Some(8), SECOND, Some(FIRST));
         let settled = settle(&pushed, Some(&baseline("Approve")), &Before::of(&there(Right::Approved, FIRST)), Utc::now());
         assert_eq!((settled.course, settled.trusted.as_ref()), (Course::Wait, None));
         let why = "bbbbbbb comes from a fork and waits until somebody who may comments /preview approve bbbbbbb; what runs is aaaaaaa";
         assert_eq!((settled.awaits().reason, settled.awaits().message.as_str()), ("Fork", why));
-        let approved = environment(json!(8), SECOND, Some(SECOND));
+        let approved = environment(Some(8), SECOND, Some(SECOND));
         assert_eq!(verdict(&approved, "Approve", &there(Right::Approved, FIRST)), (Course::Run, "Approved"));
         assert_eq!(verdict(&pushed, "Deny", &there(Right::Approved, FIRST)), (Course::TakeDown, "ForksDenied"));
     }
 
     #[test]
     fn what_was_never_approved_does_not_go_on() {
-        let fork = environment(json!(8), SECOND, Some(FIRST));
+        let fork = environment(Some(8), SECOND, Some(FIRST));
         for right in [Right::SameRepository, Right::Isolated] {
             assert_eq!(verdict(&fork, "Approve", &there(right, FIRST)), (Course::TakeDown, "Fork"), "{right:?}");
         }
@@ -176,11 +176,11 @@ mod tests {
 
     #[test]
     fn what_is_isolated_and_what_is_not_never_take_each_others_place() {
-        let fork = environment(json!(8), FIRST, Some(FIRST));
+        let fork = environment(Some(8), FIRST, Some(FIRST));
         assert_eq!(verdict(&fork, "Isolated", &there(Right::Approved, FIRST)), (Course::TakeDown, "Isolated"));
         assert_eq!(verdict(&fork, "Isolated", &there(Right::Isolated, FIRST)), (Course::Run, "Isolated"));
         assert_eq!(verdict(&fork, "Approve", &there(Right::Isolated, FIRST)), (Course::TakeDown, "Approved"));
-        let ours = environment(json!(7), FIRST, None);
+        let ours = environment(Some(7), FIRST, None);
         let unrecorded = PreviewEnvironmentStatus { trusted: None, ..there(Right::Approved, FIRST) };
         assert_eq!(verdict(&ours, "Isolated", &unrecorded), (Course::Run, "SameRepository"), "made before this was recorded");
     }

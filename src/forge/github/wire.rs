@@ -236,19 +236,20 @@ fn login(user: Option<User>) -> String {
 
 /// The path of the field that cannot be read, and why, without the position in a text that nobody sees.
 pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, (String, String)> {
-    let mut json = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        locate(&path, error.inner())
+        locate(json, &path, error.inner())
     })?;
-    json.end().map_err(|error| locate(".", &error))?;
+    reader.end().map_err(|error| locate(json, ".", &error))?;
     Ok(value)
 }
 
-fn locate(path: &str, error: &serde_json::Error) -> (String, String) {
+fn locate(json: &[u8], path: &str, error: &serde_json::Error) -> (String, String) {
     let text = error.to_string();
     let why = text.rsplit_once(" at line ").map_or(text.as_str(), |(why, _)| why);
-    if error.is_syntax() || error.is_eof() || error.is_io() {
+    // A null in place of a word out of a list is an error of syntax to serde_json, so only the text says whether it is JSON.
+    if !error.is_data() && serde_json::from_slice::<IgnoredAny>(json).is_err() {
         return ("body".to_owned(), format!("it is not JSON: {why}"));
     }
     let missing = why.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));

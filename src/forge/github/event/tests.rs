@@ -296,6 +296,7 @@ fn what_cannot_be_read_is_named() {
         ("pull_request", "/pull_request/base/repo/id", json!(0), "pull_request.base.repo.id"),
         ("pull_request", "/pull_request/updated_at", json!("yesterday"), "pull_request.updated_at"),
         ("pull_request", "/pull_request/state", json!("ajar"), "pull_request.state"),
+        ("pull_request", "/pull_request/state", json!(null), "pull_request.state"),
         ("pull_request", "/pull_request/head", json!({"ref": "x"}), "pull_request.head.sha"),
         ("pull_request", "/pull_request", json!({}), "pull_request.number"),
         ("pull_request", "/sender", json!(null), "sender"),
