@@ -39,9 +39,10 @@ impl Seen {
         Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads }
     }
 
-    /// Forgets all that was seen under a name that means another repository now. What was taken stays taken.
+    /// Forgets the lists under a name that means another repository now, so that they are read again. The number that was looked
+    /// for stays.
     fn forget(&mut self) {
-        (self.id, self.pulls, self.branches, self.comments) = (None, None, None, None);
+        (self.pulls, self.branches, self.comments) = (None, None, None);
         self.heads.clear();
     }
 
