@@ -9,7 +9,7 @@ use kube::core::Status;
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
-use crate::api::environment::OLDER_FACT;
+use crate::api::environment::{CHANGED_COMMAND, OLDER_FACT};
 use crate::api::{PreviewEnvironment, names};
 use crate::domain::EnvironmentName;
 use crate::intent::{CommandFact, Fact};
@@ -127,7 +127,9 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
     };
     let why = status.message.clone();
     match status.code {
-        422 if is_older(&status) => Ok(Recorded::Older),
+        422 if is_nothing_but(&status, OLDER_FACT) => Ok(Recorded::Older),
+        // Of a pressed button only we know the time, and a delivery that comes again comes later. What was held first counts.
+        422 if is_nothing_but(&status, CHANGED_COMMAND) => Ok(Recorded::Held),
         422 if is_full(&status) => Ok(Recorded::Full),
         422 if is_going(&status) => Err(RecordError::Going(environment)),
         409 => Err(RecordError::Conflict(environment)),
@@ -137,10 +139,10 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
     }
 }
 
-/// Whether the rule about older facts is all that speaks against it.
-fn is_older(status: &Status) -> bool {
+/// Whether that rule of the schema is all that speaks against it.
+fn is_nothing_but(status: &Status, rule: &str) -> bool {
     let causes = status.details.as_ref().map(|d| d.causes.as_slice()).unwrap_or_default();
-    if causes.is_empty() { status.message.contains(OLDER_FACT) } else { causes.iter().all(|c| c.message.contains(OLDER_FACT)) }
+    if causes.is_empty() { status.message.contains(rule) } else { causes.iter().all(|c| c.message.contains(rule)) }
 }
 
 /// Whether the environment holds as many commands as the schema lets it.
@@ -203,6 +205,9 @@ mod tests {
         assert_eq!(answered(422, "is invalid", &[&older]), Ok(Recorded::Older));
         assert_eq!(answered(422, &older, &[]), Ok(Recorded::Older));
         assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Refused { .. })));
+        let changed = format!("Invalid value: {CHANGED_COMMAND}");
+        assert_eq!(answered(422, "is invalid", &[&changed]), Ok(Recorded::Held), "a press that is delivered again is held");
+        assert!(matches!(answered(422, "is invalid", &[&changed, &older]), Err(RecordError::Refused { .. })));
         let going = r#"metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"preview-env.dev/clean-up"}"#;
         assert_eq!(answered(422, going, &[]), Err(RecordError::Going(name())));
         assert_eq!(answered(422, "is invalid: spec.commands: Too many: 101: must have at most 100 items", &[]), Ok(Recorded::Full));

@@ -23,8 +23,11 @@ use crate::forge::PullRequest;
 const EXTENSION: &str = "24h";
 /// How long an environment can be kept by one command, from the command on.
 const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
-/// The shortest beginning of a commit's name that names it.
+/// The shortest beginning of a commit's name that names it, where our comment showed the commit when the command was written.
 const SHA_MIN: usize = 7;
+/// The shortest one that names it by itself. A fork's author can make commits until seven digits are those of another one, and
+/// push that between reading and approving; twelve digits take a million times as many.
+const SHA_ALONE: usize = 12;
 
 /// Everything that an effect follows from.
 #[derive(Clone, Copy)]
@@ -201,14 +204,14 @@ fn create(case: &Case<'_>) -> Verdict {
         return refuse("The pull request is not open. Reopen it first.");
     }
     let source = source_of(case.command, case.object);
-    let head = case.pull.map(|p| (p.head_repository_id, p.revision.short().to_owned()));
-    let recorded = || source.map(|s| (s.head_repository_id, short(&s.revision)));
+    let head = case.pull.map(|p| (p.head_repository_id, p.revision.to_string()));
+    let recorded = || source.map(|s| (s.head_repository_id, s.revision.clone()));
     let foreign = head.or_else(recorded).filter(|(head, _)| *head != Some(case.command.repository_id));
     let message = match (foreign, case.baseline.trust.forks) {
         (None, _) => "it is on its way.".to_owned(),
         (Some(_), Forks::Deny) => return refuse("It comes from a fork, and the Baseline runs none (trust.forks)."),
         (Some((_, sha)), Forks::Approve) => {
-            format!("it comes from a fork: look at {sha}, and then /preview approve {sha} lets it run.")
+            format!("it comes from a fork: look at it, and then /preview approve {sha} lets it run.")
         }
         (Some(_), Forks::Isolated) => "it is on its way, without Secrets and without a way out, since it comes from a fork.".to_owned(),
     };
@@ -319,21 +322,27 @@ fn approve(case: &Case<'_>) -> Verdict {
     Ok(part(MANAGER_APPROVAL, "approval", value, format!("{} may run. The next push asks again.", pull.revision.short())))
 }
 
-/// Without a commit, what was approved is what our comment showed when the approval was written.
+/// A name that is long enough counts by itself. A shorter one counts, and so does none at all, only for what our comment showed
+/// when the approval was written.
 fn is_meant(case: &Case<'_>, head: &Revision) -> Result<(), Refusal> {
-    let sha = head.short();
+    let sha = head.as_str();
+    let shows = case.object.status.as_ref().and_then(|s| s.feedback.as_ref()?.shows.as_ref());
+    let seen = shows.is_some_and(|shown| shown.revision == sha && shown.since <= case.command.at);
     let named = case.command.args.first().map(|arg| arg.to_ascii_lowercase());
     match named {
         Some(named) if named.len() < SHA_MIN || !named.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            refuse(format!("That names no commit: look at {sha}, and then write /preview approve {sha}."))
+            refuse(format!("That names no commit: look at the last one, and then write /preview approve {sha}."))
         }
-        Some(named) if head.as_str().starts_with(&named) => Ok(()),
-        Some(_) => refuse(format!("The pull request is at another commit now: look at {sha}, and then write /preview approve {sha}.")),
-        None => {
-            let shows = case.object.status.as_ref().and_then(|s| s.feedback.as_ref()?.shows.as_ref());
-            let seen = shows.is_some_and(|shown| shown.revision == head.as_str() && shown.since <= case.command.at);
-            if seen { Ok(()) } else { refuse(format!("Name the commit that you looked at: /preview approve {sha}.")) }
+        Some(named) if !sha.starts_with(&named) => {
+            refuse(format!("The pull request is at another commit now: look at it, and then write /preview approve {sha}."))
         }
+        Some(named) if named.len() >= SHA_ALONE || seen => Ok(()),
+        Some(_) => refuse(format!(
+            "Another commit can be made to begin so, and this one was not shown here when that was written: look at it, and then write \
+             /preview approve {sha}."
+        )),
+        None if seen => Ok(()),
+        None => refuse(format!("Name the commit that you looked at: /preview approve {sha}.")),
     }
 }
 
@@ -348,10 +357,6 @@ fn status(object: &PreviewEnvironment) -> String {
 fn help() -> String {
     let names: Vec<&str> = VERBS.iter().map(|(name, _)| *name).collect();
     format!("/preview, followed by one of {}, on a line of its own.", names.join(", "))
-}
-
-fn short(revision: &str) -> String {
-    revision.chars().take(SHA_MIN).collect()
 }
 
 /// With a capital letter at its beginning.

@@ -142,40 +142,43 @@ fn a_wish_for_absent_is_recorded_before_there_is_anything() {
 
 #[test]
 fn exactly_the_commit_that_was_meant_is_approved() {
-    let shown = |revision: &str, since: &str| {
-        let mut object = fork();
-        let feedback = json!({"feedback": {"shows": {"revision": revision, "since": since}}});
-        object.status = serde_json::from_value(feedback).unwrap();
-        object
-    };
     let (before, after) = ("2027-01-15T08:00:00Z", "2027-01-15T08:00:01Z");
-    let another = "a".repeat(40);
-    for (case, args, object, done) in vec![
-        ("its beginning", vec!["3F9C2AB"], fork(), true),
-        ("the whole of it", vec![HEAD], fork(), true),
-        ("what the comment showed", vec![], shown(HEAD, before), true),
-        ("six letters", vec!["3f9c2a"], fork(), false),
-        ("another commit", vec!["3f9c2ac"], fork(), false),
-        ("no commit", vec!["please!"], fork(), false),
-        ("longer than a commit", vec![&format!("{HEAD}0")], fork(), false),
-        ("nothing was shown", vec![], fork(), false),
-        ("another one was shown", vec![], shown(&another, before), false),
-        ("it was shown only afterwards", vec![], shown(HEAD, after), false),
+    let (another, twin) = ("a".repeat(40), format!("3f9c2ab{}", "f".repeat(33)));
+    for (case, args, shown, done) in [
+        ("twelve digits of it", vec!["3F9C2AB01234"], None, true),
+        ("seven, and the comment showed it", vec!["3f9c2ab"], Some((HEAD, before)), true),
+        ("seven, and nothing was shown", vec!["3f9c2ab"], None, false),
+        ("eleven, and nothing was shown", vec!["3f9c2ab0123"], None, false),
+        ("seven of one that was shown, and this one begins so too", vec!["3f9c2ab"], Some((twin.as_str(), before)), false),
+        ("seven, and it was shown only afterwards", vec!["3f9c2ab"], Some((HEAD, after)), false),
+        ("twelve of another one", vec!["3f9c2ab01235"], Some((HEAD, before)), false),
+        ("the whole of it", vec![HEAD], None, true),
+        ("what the comment showed", vec![], Some((HEAD, before)), true),
+        ("six letters", vec!["3f9c2a"], None, false),
+        ("another commit", vec!["3f9c2ac"], None, false),
+        ("no commit", vec!["please!"], None, false),
+        ("longer than a commit", vec![&format!("{HEAD}0")], None, false),
+        ("nothing was shown", vec![], None, false),
+        ("another one was shown", vec![], Some((another.as_str(), before)), false),
+        ("it was shown only afterwards", vec![], Some((HEAD, after)), false),
     ] {
+        let mut object = fork();
+        let shows = shown.map(|(revision, since)| json!({"feedback": {"shows": {"revision": revision, "since": since}}}));
+        object.status = shows.map(|status| serde_json::from_value(status).unwrap());
         let answer = of(Verb::Approve, &args, &object);
         assert_eq!(
             answer.contains(&format!(r#"[preview-env/approval] approval={{"actor":"github:ann","at":"{before}","revision":"{HEAD}"}}"#)),
             done,
             "{case}: {answer}"
         );
-        assert!(done || answer.contains("/preview approve 3f9c2ab"), "{case}: {answer}");
+        assert!(done || answer.contains(&format!("/preview approve {HEAD}")), "{case}: {answer}");
     }
 }
 
 #[test]
 fn forks_follow_the_baseline() {
     for (forks, verb, expected) in [
-        ("Approve", Verb::Create, "look at 3f9c2ab, and then /preview approve 3f9c2ab"),
+        ("Approve", Verb::Create, "look at it, and then /preview approve 3f9c2ab0123456789012345678901234567890ab"),
         ("Deny", Verb::Create, "refused: It comes from a fork"),
         ("Isolated", Verb::Create, "without Secrets"),
         ("Deny", Verb::Approve, "refused: The Baseline runs no forks"),

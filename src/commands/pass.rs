@@ -1,6 +1,7 @@
 //! One pass over the commands of an environment: the next of them, from the question who may to its answer.
 //! The client and the forge are used here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,8 +19,8 @@ use crate::api::names::MANAGER_ACTIVITY;
 use crate::api::status::{CommandOutcome, CommandResult};
 use crate::api::{self, PreviewEnvironment};
 use crate::controller::requests::RequestError;
-use crate::domain::EnvironmentName;
-use crate::forge::{Forge, PullRequest, Reaction};
+use crate::domain::{Baseline, EnvironmentName, RepoName};
+use crate::forge::{Forge, Reaction};
 use crate::intent::Fact;
 use crate::record::RecordError;
 
@@ -113,12 +114,13 @@ async fn carry_out(
 ) -> Result<bool, Result<Pause, CommandError>> {
     let uid = object.uid().unwrap_or_default();
     let (since, first) = context.memory.begin(&uid, &command.id, now);
+    let home = home(context, (object, command)).await;
     let seen = async {
         if first {
-            react(context, command, Reaction::Seen).await;
+            react(context, (home.as_ref().ok(), command), Reaction::Seen).await;
         }
     };
-    let ((), end) = futures::join!(seen, end_of(context, (object, command), results));
+    let ((), end) = futures::join!(seen, end_of(context, (object, command), results, &home));
     let end = match end {
         Ok(end) => end,
         Err(Stop::Failed(error)) => return Err(Err(error)),
@@ -140,22 +142,39 @@ async fn carry_out(
         context.cluster.write_results(object, &all).await.map_err(|error| Err(error.into()))?;
     }
     context.memory.end(&uid, result);
-    react(context, command, reaction).await;
+    react(context, (home.as_ref().ok(), command), reaction).await;
     Ok(written)
 }
 
+/// What the command's repository is called at this moment, or why nobody knows.
+async fn home(context: &Context, (object, command): (&PreviewEnvironment, &Command)) -> Result<RepoName, Trouble> {
+    who::home(forge(context)?, command, baseline(context, object).as_deref()).await
+}
+
+fn forge(context: &Context) -> Result<&dyn Forge, Trouble> {
+    let nobody = || Trouble::Refused("Nobody can tell who may: the service has no access to the forge.".to_owned());
+    context.forge.as_deref().ok_or_else(nobody)
+}
+
+fn baseline(context: &Context, object: &PreviewEnvironment) -> Option<Arc<Baseline>> {
+    (context.baselines)(&object.namespace().unwrap_or_default(), &object.spec.baseline)
+}
+
 /// From the question who may to the last write.
-async fn end_of(context: &Context, (object, command): (&PreviewEnvironment, &Command), results: &[CommandResult]) -> Result<End, Stop> {
+async fn end_of(
+    context: &Context,
+    (object, command): (&PreviewEnvironment, &Command),
+    results: &[CommandResult],
+    home: &Result<RepoName, Trouble>,
+) -> Result<End, Stop> {
     effect::well_formed(command)?;
-    let Some(forge) = context.forge.as_deref() else {
-        return Err(Trouble::Refused("Nobody can tell who may: the service has no access to the forge.".to_owned()).into());
-    };
-    let namespace = object.namespace().unwrap_or_default();
-    let Some(baseline) = (context.baselines)(&namespace, &object.spec.baseline) else {
+    let forge = forge(context)?;
+    let Some(baseline) = baseline(context, object) else {
         return Err(Trouble::Refused("The Baseline of this environment cannot be used now.".to_owned()).into());
     };
-    who::may(forge, command, &baseline).await?;
-    let pull = asked_pull(forge, (object, command)).await?;
+    let home = home.as_ref().map_err(Clone::clone)?;
+    who::may(forge, (home, command), &baseline).await?;
+    let pull = if effect::needs_pull(command, object) { Some(who::pull_request(forge, (home, command)).await?) } else { None };
     let case = Case { command, object, baseline: &baseline, results, pull: pull.as_ref() };
     let effect = effect(&case)?;
     if command.verb == Verb::Logs {
@@ -170,13 +189,6 @@ async fn end_of(context: &Context, (object, command): (&PreviewEnvironment, &Com
     }
     let written = recorded || !effect.parts.is_empty();
     Ok(End { outcome: CommandOutcome::Done, message: effect.message, output: None, written })
-}
-
-async fn asked_pull(forge: &dyn Forge, (object, command): (&PreviewEnvironment, &Command)) -> Result<Option<PullRequest>, Trouble> {
-    if !effect::needs_pull(command, object) {
-        return Ok(None);
-    }
-    who::pull_request(forge, command).await.map(Some)
 }
 
 /// What the forge said of the pull request is a fact like any other. One that is over and of which nothing is known needs
@@ -248,9 +260,10 @@ fn audit(object: &PreviewEnvironment, command: &Command, end: &End) {
 }
 
 /// Shows a sign under the comment. A help and no more: whatever fails here, the command is not undone by it.
-async fn react(context: &Context, command: &Command, reaction: Reaction) {
-    let (Some(forge), Some(comment), Ok(name)) = (&context.forge, command.comment, command.repository.parse()) else { return };
-    if let Err(error) = forge.react(&name, comment, reaction).await {
+/// Without the repository's name of this moment there is none: somebody else may have the old one.
+async fn react(context: &Context, (home, command): (Option<&RepoName>, &Command), reaction: Reaction) {
+    let (Some(forge), Some(comment), Some(name)) = (&context.forge, command.comment, home) else { return };
+    if let Err(error) = forge.react(name, comment, reaction).await {
         tracing::debug!(id = command.id, %error, "a command is not answered by a reaction");
     }
 }

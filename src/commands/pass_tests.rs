@@ -12,7 +12,7 @@ use super::*;
 use crate::api::environment::Verb;
 use crate::controller::retries::Retries;
 use crate::domain::{Baseline, RepoName};
-use crate::forge::{ChangedFiles, Comment, ForgeError, Permission, RepositoryFacts};
+use crate::forge::{ChangedFiles, Comment, ForgeError, Permission, PullRequest, RepositoryFacts};
 use crate::intent::CommandFact;
 use crate::record::{Recorded, Recorder};
 
@@ -265,6 +265,7 @@ async fn another_repository_under_the_same_name_gives_nobody_rights() {
     pass(&environment(&given(Verb::Delete, &[]), true), &context, now()).await.unwrap();
     let done = other.done().join("\n");
     assert!(done.contains("acme/web is another repository") && !done.contains("apply"), "{done}");
+    assert!(!done.contains("react"), "a sign would stand in the other repository: {done}");
 }
 
 #[tokio::test]
@@ -316,4 +317,32 @@ async fn what_was_done_is_not_done_again_while_the_watch_is_behind() {
     world.done();
     pass(&object, &context, now()).await.unwrap();
     assert_eq!(world.done(), ["prune 1001.1"]);
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_typed_a_command_is_one_line_in_the_log() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).without_time();
+    let (world, context) = world(vec![]);
+    let hostile = Command { actor: "ann\nINFO command".into(), ..given(Verb::Extend, &["24h\nINFO command actor=\"ann\"", "\u{1b}[2J"]) };
+    let _guard = tracing::subscriber::set_default(format.finish());
+    pass(&environment(&hostile, true), &context, now()).await.unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(text.lines().count() == 1 && !text.contains('\u{1b}') && text.contains("Refused"), "{text}");
+    assert!(!world.done().join("\n").contains("apply"));
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::effect::capital;
 use crate::api::baseline::Approvers;
 use crate::api::environment::{Command, Verb};
+use crate::domain::baseline::Repository;
 use crate::domain::{Baseline, RepoName};
-use crate::forge::{Class, Forge, ForgeError, Permission, PullRequest};
+use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest};
 
 /// Why a command is not carried out now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,11 +40,23 @@ pub fn needed(verb: Verb, baseline: &Baseline) -> Permission {
     }
 }
 
+/// What the repository that a command was written in is called at this moment. A name can be given to another repository:
+/// rights there are no rights here, and nothing is written there.
+pub async fn home(forge: &dyn Forge, command: &Command, baseline: Option<&Baseline>) -> Result<RepoName, Trouble> {
+    let written: RepoName = command.repository.parse().map_err(|_| another(command))?;
+    let listed = baseline.and_then(|b| b.repository_by(command.forge, command.repository_id, &written));
+    let known = listed.filter(|listed| listed.id == Some(command.repository_id)).map(Repository::current);
+    let names: Vec<&RepoName> = known.into_iter().chain([&written]).collect();
+    forge::home(forge, command.repository_id, &names).await.map_err(|error| match error {
+        ForgeError::Another(_) => another(command),
+        error => error.into(),
+    })
+}
+
 /// Ends well where whoever gave the command may give it.
-pub async fn may(forge: &dyn Forge, command: &Command, baseline: &Baseline) -> Result<(), Trouble> {
-    let (name, needed) = (repository(command)?, needed(command.verb, baseline));
-    is_the_same(forge, command, &name).await?;
-    let has = forge.permission(&name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
+pub async fn may(forge: &dyn Forge, (name, command): (&RepoName, &Command), baseline: &Baseline) -> Result<(), Trouble> {
+    let needed = needed(command.verb, baseline);
+    let has = forge.permission(name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
     if has >= needed {
         return Ok(());
     }
@@ -60,25 +73,10 @@ fn in_doubt(command: &Command, error: ForgeError) -> Trouble {
 }
 
 /// The pull request as it is now.
-pub async fn pull_request(forge: &dyn Forge, command: &Command) -> Result<PullRequest, Trouble> {
-    let pull = forge.pull_request(&repository(command)?, command.pull).await?;
+pub async fn pull_request(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<PullRequest, Trouble> {
+    let pull = forge.pull_request(name, command.pull).await?;
     let same = pull.repository_id == command.repository_id && pull.number == command.pull;
     if same { Ok(pull) } else { Err(another(command)) }
-}
-
-fn repository(command: &Command) -> Result<RepoName, Trouble> {
-    command.repository.parse().map_err(|_| another(command))
-}
-
-/// A name can be given to another repository, and rights there are no rights here.
-async fn is_the_same(forge: &dyn Forge, command: &Command, name: &RepoName) -> Result<(), Trouble> {
-    match forge.repository(name).await {
-        Ok(facts) if facts.id == command.repository_id => Ok(()),
-        Ok(_) => Err(another(command)),
-        // A forge that tells of no repositories does not rename them either.
-        Err(ForgeError::Unsupported(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn another(command: &Command) -> Trouble {

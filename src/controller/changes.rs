@@ -12,7 +12,7 @@ use super::images::Asker;
 use super::wake::Wake;
 use crate::api::baseline::ForgeKind;
 use crate::domain::RepoName;
-use crate::forge::{ChangedFiles, Class, Forge};
+use crate::forge::{ChangedFiles, Class, Forge, ForgeError, home};
 
 /// Pauses before the forge is asked once more. After the last, everything counts as changed: then an image is waited for
 /// that perhaps nobody builds, but nothing runs that is not the change's.
@@ -25,6 +25,8 @@ const LIFE: Duration = Duration::from_secs(600);
 pub struct Change {
     /// The forge.
     pub forge: ForgeKind,
+    /// The repository's number.
+    pub repository_id: i64,
     /// The repository.
     pub repository: RepoName,
     /// Number of the pull request.
@@ -100,7 +102,7 @@ impl Changes {
     async fn pursue(self: Arc<Self>, forge: Arc<dyn Forge>, change: Change) {
         let mut pauses = PAUSES.into_iter();
         let files = loop {
-            match forge.changed_files(&change.repository, change.pull).await {
+            match files(forge.as_ref(), &change).await {
                 Ok(files) => break files,
                 Err(error) => {
                     let Some(pause) = pauses.next().filter(|_| error.class() == Class::Transient) else {
@@ -121,4 +123,10 @@ impl Changes {
             self.wake.environment(&asker.namespace, &asker.name);
         }
     }
+}
+
+/// Asked of the repository of that number alone, whatever has its name now.
+async fn files(forge: &dyn Forge, change: &Change) -> Result<ChangedFiles, ForgeError> {
+    let name = home(forge, change.repository_id, &[&change.repository]).await?;
+    forge.changed_files(&name, change.pull).await
 }

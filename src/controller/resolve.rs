@@ -110,7 +110,13 @@ fn built_by(repository: &Repository, source: &Source) -> Result<Vec<Wanted>, Tem
 }
 
 fn change(source: &Source, pull: i64) -> Change {
-    Change { forge: source.forge, repository: source.repository.clone(), pull, revision: source.revision.to_string() }
+    Change {
+        forge: source.forge,
+        repository_id: source.repository_id,
+        repository: source.repository.clone(),
+        pull,
+        revision: source.revision.to_string(),
+    }
 }
 
 impl Wanted {

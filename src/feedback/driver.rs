@@ -152,7 +152,8 @@ impl Driver {
 
     fn start(&mut self, key: PullKey, members: Vec<Arc<PreviewEnvironment>>, now: Instant) {
         let wall = Utc::now();
-        let told = Group::of(key.clone(), members).and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
+        let group = Group::of(key.clone(), members).map(|group| self.sources.named(group));
+        let told = group.and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
         let Some((group, show)) = told else { return self.schedule.rest(&key, None) };
         let changes_at = show.changes_at.and_then(|at| after(now, at - wall));
         if self.schedule.memory(&key).is_some_and(|memory| memory.is_done(&group, &show)) {

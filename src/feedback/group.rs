@@ -52,8 +52,10 @@ pub(super) fn pull_source(environment: &PreviewEnvironment) -> Option<&Source> {
 pub struct Group {
     /// The pull request.
     pub key: PullKey,
-    /// Its repository's name at this moment.
+    /// Its repository's name, as far as is known.
     pub repository: RepoName,
+    /// Another name that it may have, where one is known.
+    pub(super) also: Option<RepoName>,
     members: Vec<Arc<PreviewEnvironment>>,
 }
 
@@ -63,7 +65,15 @@ impl Group {
         members.sort_by_key(|member| member.uid());
         // After a rename, the environment that heard last of the repository knows its name.
         let source = members.iter().filter_map(|member| pull_source(member)).max_by_key(|source| source.observed_at)?;
-        Some(Self { key, repository: source.repository.parse().ok()?, members })
+        Some(Self { key, repository: source.repository.parse().ok()?, also: None, members })
+    }
+
+    /// The same, known to be called that today. What it was called is tried after it.
+    pub(super) fn called(self, name: Option<RepoName>) -> Self {
+        match name.filter(|name| *name != self.repository) {
+            Some(name) => Self { also: Some(self.repository), repository: name, ..self },
+            None => self,
+        }
     }
 
     /// All environments by the pull request that they report to.

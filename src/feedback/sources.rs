@@ -9,7 +9,7 @@ use super::group::Group;
 use super::rules::{Rules, Surroundings};
 use super::show::Show;
 use crate::api::PreviewEnvironment;
-use crate::domain::Baseline;
+use crate::domain::{Baseline, RepoName};
 use crate::forge::Forge;
 
 /// The Baseline of that namespace and name, if it can be used.
@@ -40,6 +40,17 @@ impl Sources {
         let rules: Vec<_> = group.members().iter().map(|member| self.rules(member)).collect();
         let around: Vec<_> = rules.iter().map(|rules| Surroundings { rules: rules.as_ref(), probed: self.probed }).collect();
         Show::of(group, &around, now)
+    }
+
+    /// The group under the name that its repository has today, where a Baseline knows it by its number.
+    pub fn named(&self, group: Group) -> Group {
+        let (forge, id) = (group.key.forge, group.key.repository_id);
+        let name = group.members().iter().find_map(|member| -> Option<RepoName> {
+            let baseline = (self.baselines)(&member.namespace()?, &member.spec.baseline)?;
+            let listed = baseline.repository_by(forge, id, &group.repository).filter(|listed| listed.id == Some(id))?;
+            Some(listed.current().clone())
+        });
+        group.called(name)
     }
 
     fn rules(&self, member: &PreviewEnvironment) -> Option<Rules> {

@@ -4,6 +4,7 @@ mod answers;
 mod changes;
 pub mod event;
 pub mod github;
+mod home;
 pub mod pace;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ pub use answers::{
     RepositoryFacts, Validator,
 };
 pub use changes::ChangedFiles;
+pub use home::home;
 
 /// Most labels of a pull request that a fact holds. GitHub gives an issue 100 at most.
 const LABELS_MAX: usize = 100;
@@ -144,6 +146,9 @@ pub enum ForgeError {
     /// There is no such thing, or our token may not see it.
     #[error("cannot find {0}: the forge answers 404")]
     NotFound(String),
+    /// The name means another repository now, so nothing is asked or written there.
+    #[error("{0} is another repository now than the one that this is about")]
+    Another(String),
     /// The forge has no such thing.
     #[error("the forge has no {0}")]
     Unsupported(&'static str),
@@ -188,6 +193,7 @@ impl ForgeError {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not_found",
+            Self::Another(_) => "another",
             Self::Unsupported(_) => "unsupported",
             Self::Refused { .. } => "refused",
             Self::RateLimited { .. } => "rate_limited",
@@ -199,7 +205,7 @@ impl ForgeError {
     /// Whether trying again can help.
     pub fn class(&self) -> Class {
         match self {
-            Self::NotFound(_) | Self::Unsupported(_) | Self::Refused { .. } | Self::Unreadable { .. } => Class::Terminal,
+            Self::NotFound(_) | Self::Another(_) | Self::Unsupported(_) | Self::Refused { .. } | Self::Unreadable { .. } => Class::Terminal,
             Self::RateLimited { .. } | Self::Unavailable { .. } => Class::Transient,
         }
     }

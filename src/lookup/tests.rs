@@ -32,6 +32,14 @@ impl Default for Fake {
     }
 }
 
+impl Fake {
+    /// One that knows the repository as everybody else does.
+    pub(super) fn at_home() -> Self {
+        let home = RepositoryFacts { id: 7, name: "acme/web".parse().unwrap(), private: false };
+        Self { repository: Some(home), ..Self::default() }
+    }
+}
+
 fn now<'a, T: Send + 'a>(answer: Result<T, ForgeError>) -> Answer<'a, T> {
     futures::future::ready(answer).boxed()
 }

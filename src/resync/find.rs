@@ -39,6 +39,13 @@ impl Seen {
         Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads }
     }
 
+    /// Forgets the lists under a name that means another repository now, so that they are read again. The number that was looked
+    /// for stays.
+    fn forget(&mut self) {
+        (self.pulls, self.branches, self.comments) = (None, None, None);
+        self.heads.clear();
+    }
+
     /// Forgets what was the same as before where the Baselines are not.
     fn look_for(&mut self, baselines: &[Arc<Baseline>]) {
         let now: Vec<_> = baselines.iter().map(|b| (b.uid.clone(), b.generation)).collect();
@@ -59,7 +66,7 @@ pub(super) async fn look(
     seen.look_for(baselines);
     let id = match seen.id {
         Some(id) => id,
-        None => context.forge.repository(&repository.name).await?.id,
+        None => number(context, repository).await?,
     };
     seen.id = Some(id);
     let existing = context.about(&About::Repositories(repository.forge, vec![id]));
@@ -67,7 +74,22 @@ pub(super) async fn look(
     let branches = branches(context, (repository, baselines), (seen, &existing)).await;
     // Commands come last: what they are about is known by then.
     let comments = comments(context, repository, seen).await;
-    pulls.and(branches).and(comments)
+    let looked = pulls.and(branches).and(comments);
+    if matches!(looked, Err(ResyncError::Forge(ForgeError::Another(_)))) {
+        seen.forget();
+    }
+    looked
+}
+
+/// The repository's number. One that is known already has to be it.
+async fn number(context: &Context, repository: &Listed) -> Result<i64, ForgeError> {
+    let found = context.forge.repository(&repository.name).await?.id;
+    is_it(repository, repository.id.unwrap_or(found), found).map(|()| found)
+}
+
+/// Whether an answer is of the repository that is looked at. Somebody else may have taken its name.
+fn is_it(repository: &Listed, id: i64, found: i64) -> Result<(), ForgeError> {
+    if id == found { Ok(()) } else { Err(ForgeError::Another(repository.name.to_string())) }
 }
 
 async fn pulls(
@@ -78,6 +100,8 @@ async fn pulls(
 ) -> Result<(), ResyncError> {
     let listing = context.forge.open_pulls(&repository.name, seen.pulls.as_ref()).await?;
     let Listing::Now { items, validator } = listing else { return Ok(()) };
+    let id = seen.id.unwrap_or_default();
+    items.iter().try_for_each(|pull| is_it(repository, id, pull.repository_id))?;
     for pull in &items {
         let known = existing.iter().any(|e| e.source.pull == Some(pull.number));
         if !known && is_long_over(pull, baselines, now) {
@@ -91,6 +115,7 @@ async fn pulls(
     let all_asked = missing.len() <= SINGLE_QUESTIONS;
     for number in missing.into_iter().take(SINGLE_QUESTIONS) {
         match context.forge.pull_request(&repository.name, number).await {
+            Ok(pull) if pull.repository_id != id => return Err(ForgeError::Another(repository.name.to_string()).into()),
             Ok(pull) if pull.state == SourceState::Open => {}
             Ok(pull) => context.take(&event(repository, pull, PullAction::Closed)).await?,
             // No proof: a forge that lies says so of everything.
@@ -130,21 +155,24 @@ fn is_long_over(pull: &PullRequest, baselines: &[Arc<Baseline>], now: DateTime<U
     baselines.iter().all(|baseline| age >= baseline.ttl)
 }
 
-async fn branches(
+async fn branches<'a>(
     context: &Context,
-    (repository, baselines): (&Listed, &[Arc<Baseline>]),
+    (repository, baselines): (&Listed, &'a [Arc<Baseline>]),
     (seen, existing): (&mut Seen, &[Existing]),
 ) -> Result<(), ResyncError> {
     let of_branch: Vec<&Existing> = existing.iter().filter(|e| e.source.pull.is_none() && is_open(e)).collect();
-    let triggers = || baselines.iter().filter_map(|b| Some(b.trigger_of(b.repository(repository.forge, &repository.name)?)));
-    if of_branch.is_empty() && triggers().all(|t| t.branches.is_empty()) {
+    let id = seen.id.unwrap_or_default();
+    let trigger = |b: &'a Arc<Baseline>| Some(b.trigger_of(b.repository_by(repository.forge, id, &repository.name)?));
+    let triggers: Vec<_> = baselines.iter().filter_map(trigger).collect();
+    if of_branch.is_empty() && triggers.iter().all(|t| t.branches.is_empty()) {
         return Ok(());
     }
     let listing = context.forge.branches(&repository.name, seen.branches.as_ref()).await?;
     let Listing::Now { items, validator } = listing else { return Ok(()) };
+    items.iter().try_for_each(|branch| is_it(repository, id, branch.repository_id))?;
     for branch in &items {
         let known = of_branch.iter().any(|e| e.source.branch.as_ref() == Some(&branch.name));
-        if known || triggers().any(|t| t.wants_branch(&branch.name)) {
+        if known || triggers.iter().any(|t| t.wants_branch(&branch.name)) {
             context.take(&branch_event(repository, branch.clone(), true)).await?;
         }
     }
@@ -188,6 +216,8 @@ async fn comments(context: &Context, repository: &Listed, seen: &mut Seen) -> Re
         other => other?,
     };
     let Listing::Now { items, validator } = listing else { return Ok(()) };
+    let id = seen.id.unwrap_or_default();
+    items.iter().try_for_each(|comment| is_it(repository, id, comment.repository_id))?;
     let newest = items.iter().map(|comment| comment.updated_at).max();
     let listed: HashSet<i64> = items.iter().map(|comment| comment.id).collect();
     for comment in items {

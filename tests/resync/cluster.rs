@@ -34,6 +34,14 @@ impl Cluster {
         Arc::new(cluster)
     }
 
+    /// Whether the forge told its Baseline the number of its repository.
+    pub fn knows(&self, id: Option<i64>) {
+        let mut baselines = self.baselines.lock().unwrap();
+        let mut baseline = Baseline::clone(&baselines[0]);
+        baseline.repositories[0].id = id;
+        *baselines = vec![Arc::new(baseline)];
+    }
+
     /// The one source of an environment.
     pub fn source(&self, name: &str) -> Option<api::Source> {
         self.environments.lock().unwrap().get(name)?.spec.sources.first().cloned()

@@ -31,6 +31,8 @@ pub struct State {
     pub reactions: Vec<(i64, Reaction)>,
     pub permissions: HashMap<String, Permission>,
     pub mood: Mood,
+    /// The number that every name means, where it is another one.
+    pub home: Option<i64>,
     pub questions: usize,
     changes: u64,
 }
@@ -83,7 +85,7 @@ impl Tiny {
 impl Forge for Tiny {
     fn repository<'a>(&'a self, repository: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         let name = repository.clone();
-        self.answer(|_| Some(RepositoryFacts { id: REPOSITORY, name, private: true }))
+        self.answer(|state| Some(RepositoryFacts { id: state.home.unwrap_or(REPOSITORY), name, private: true }))
     }
 
     fn pull_request<'a>(&'a self, _: &'a RepoName, number: i64) -> Answer<'a, PullRequest> {

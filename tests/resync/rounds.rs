@@ -217,6 +217,32 @@ async fn a_command_whose_delivery_was_lost_is_found_once() {
 }
 
 #[tokio::test]
+async fn whoever_takes_the_name_of_a_repository_is_not_listened_to() {
+    const STRANGER: i64 = 8;
+    for known in [None, Some(REPOSITORY)] {
+        let mut world = world(&json!({"branches": ["next"]}));
+        world.cluster.knows(known);
+        world.has(pull(1));
+        world.round().await;
+        let writes = world.cluster.writes();
+        assert_eq!(writes, 1);
+        // Everything under the name is another repository's: its pull request 1 is closed, and it has a branch and a command.
+        world.forge.change(|state| {
+            state.home = Some(STRANGER);
+            let closed =
+                PullRequest { repository_id: STRANGER, state: SourceState::Closed, updated_at: at("2026-01-02T06:00:00Z"), ..pull(1) };
+            state.pulls = [(1, closed), (2, PullRequest { repository_id: STRANGER, ..pull(2) })].into();
+            state.branches = [("next".to_owned(), Branch { repository_id: STRANGER, ..branch() })].into();
+            state.comments = vec![PostedComment { repository_id: STRANGER, ..comment(11, "/preview delete") }];
+        });
+        for _ in 0..2 {
+            world.round().await;
+        }
+        assert_eq!((world.cluster.writes(), world.state("web-pr-1")), (writes, Some(SourceState::Open)), "{known:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_fact_is_the_same_whichever_way_it_came() {
     let mut found = world(&json!({}));
     found.has(pull(1));

@@ -170,7 +170,7 @@ fn a_forks_commit_is_approved_by_its_name_and_the_next_push_asks_again() {
         assert!(result(&pull, 2).await?.message.contains(&sha[..7]));
         assert!(pull.environment().await?.spec.approval.is_none());
 
-        say(&pull, DEVELOPER, &format!("/preview approve {}", &sha[..7])).await?;
+        say(&pull, DEVELOPER, &format!("/preview approve {}", &sha[..12])).await?;
         assert_eq!(result(&pull, 3).await?.outcome, CommandOutcome::Done);
         let approval = pull.environment().await?.spec.approval;
         assert_eq!(approval.map(|a| (a.revision, a.actor)), Some((sha.clone(), format!("github:{DEVELOPER}"))));

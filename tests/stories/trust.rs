@@ -11,6 +11,8 @@ use crate::developer::Developer;
 use crate::shop::{Pull, Shop, story};
 
 const FACTS: &str = "spec.sources: facts are written by the service alone";
+const COMMANDS: &str = "spec.commands: commands are written by the service alone";
+const APPROVAL: &str = "spec.approval: needs the verb approve";
 const WISH: &str = "spec.wish.actor: is not you";
 const HOLD: &str = "preview-env.dev/clean-up is the service's to take away";
 
@@ -51,7 +53,14 @@ fn a_developer_cannot_state_facts_nor_speak_for_others() {
         refused(&theirs, &name, facts_with(&pull, "observedAt", json!("2100-01-01T00:00:00Z")).await?, FACTS).await;
         refused(&theirs, &name, json!({"spec": {"sources": null}}), FACTS).await;
         refused(&theirs, &name, wish("ann"), WISH).await;
+        let command = json!({"id": "1.1", "verb": "Approve", "args": [fact.revision], "actor": "ann", "at": "2100-01-01T00:00:00Z",
+            "forge": "github", "repositoryId": fact.repository_id, "repository": fact.repository, "pull": fact.pull});
+        refused(&theirs, &name, json!({"spec": {"commands": [command]}}), COMMANDS).await;
         let mine = format!("system:serviceaccount:{}:dev", shop.namespace);
+        for actor in ["github:ann", mine.as_str()] {
+            let approval = json!({"revision": fact.revision, "actor": actor, "at": "2100-01-01T00:00:00Z"});
+            refused(&theirs, &name, json!({"spec": {"approval": approval}}), APPROVAL).await;
+        }
         patch(&theirs, &name, json!({"spec": {"lifetime": {"ttl": "90d"}}})).await?;
         patch(&theirs, &name, wish(&mine)).await?;
         // Somebody else's wish is no hindrance to changing the rest.

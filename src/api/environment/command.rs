@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ForgeKind;
 
+/// What the API server says of a command that is recorded already with something else in it.
+pub const CHANGED_COMMAND: &str = "commands[]: a command is never changed";
+
 /// One command, from a line of a comment or from a button. Recorded before it is acknowledged, under a field manager of its
 /// own, and never changed.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("self == oldSelf").message("commands[]: a command is never changed"))]
+#[x_kube(validation = Rule::new("self == oldSelf").message(CHANGED_COMMAND))]
 pub struct Command {
     /// `<the comment's number>.<its place in the comment>`, or `button.<the delivery's id>`.
     #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9.-]+$"))]

@@ -9,6 +9,7 @@ impl Delivery<'_> {
     pub(super) async fn bring_check(&mut self, index: usize) -> Step {
         let Some(checks) = self.forge.checks() else { return Err(ForgeError::Unsupported("checks")) };
         let Some(checking) = self.show.parts.get(index).and_then(|part| part.checking.as_ref()) else { return Ok(()) };
+        self.repository()?;
         self.end_the_one_before(checks, checking, index).await?;
         let feedback = &mut self.feedbacks[index];
         let before = feedback.check.as_ref().filter(|check| check.revision == checking.check.revision);
@@ -27,10 +28,10 @@ impl Delivery<'_> {
     async fn end_the_one_before(&mut self, checks: &dyn Checks, checking: &Checking, index: usize) -> Step {
         let open = |check: &&CheckStatus| check.revision != checking.check.revision && !check.concluded;
         let Some(before) = self.feedbacks[index].check.as_ref().filter(open) else { return Ok(()) };
-        let check = checking.superseded(&before.revision);
+        let (repository, check) = (self.repository()?, checking.superseded(&before.revision));
         let ended = match before.id {
-            Some(id) => within("end the check of the commit before", checks.update(&self.group.repository, id, &check)).await,
-            None => within("end the check of the commit before", checks.create(&self.group.repository, &check)).await.map(|_| ()),
+            Some(id) => within("end the check of the commit before", checks.update(repository, id, &check)).await,
+            None => within("end the check of the commit before", checks.create(repository, &check)).await.map(|_| ()),
         };
         match ended {
             // Somebody deleted it, or the commit.
@@ -51,7 +52,7 @@ impl Delivery<'_> {
         (checking, opens): (&Checking, bool),
         known: Option<i64>,
     ) -> Result<Option<Written>, ForgeError> {
-        let (repository, check) = (&self.group.repository, &checking.check);
+        let (repository, check) = (self.repository()?, &checking.check);
         if let Some(id) = known {
             match within("change the check", checks.update(repository, id, check)).await {
                 Err(ForgeError::NotFound(_)) => {}

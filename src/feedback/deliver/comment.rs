@@ -24,8 +24,9 @@ impl Delivery<'_> {
 
     /// Edits the comment that we know; finds it by its marker where we know none, or where somebody deleted it.
     async fn write(&self, letter: &Letter, known: Option<i64>) -> Result<Option<i64>, ForgeError> {
+        let repository = self.repository()?;
         if let Some(id) = known {
-            match within("edit the comment", self.forge.edit_comment(&self.group.repository, id, &letter.text)).await {
+            match within("edit the comment", self.forge.edit_comment(repository, id, &letter.text)).await {
                 Err(ForgeError::NotFound(_)) => {}
                 answer => return answer.map(|()| Some(id)),
             }
@@ -35,7 +36,7 @@ impl Delivery<'_> {
 
     /// Always looks before it writes: the answer to an earlier try may have been lost.
     async fn find_or_create(&self, letter: &Letter) -> Result<Option<i64>, ForgeError> {
-        let (repository, pull) = (&self.group.repository, self.group.key.number);
+        let (repository, pull) = (self.repository()?, self.group.key.number);
         let found = within("find the comment", self.forge.find_comment(repository, pull, MARKER)).await?;
         match found {
             Some(comment) if same_text(&comment.body, &letter.text) => Ok(Some(comment.id)),

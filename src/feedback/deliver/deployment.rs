@@ -31,7 +31,7 @@ impl Delivery<'_> {
         if is_there || !opens {
             return Ok(());
         }
-        let repository = &self.group.repository;
+        let repository = self.repository()?;
         let listed = within("list the deployments", deployments.list(repository, &new.environment)).await?;
         let ours: Vec<i64> = self.feedbacks.iter().flat_map(|feedback| &feedback.deployments).map(|d| d.id).collect();
         let is_lost = |(id, revision): &&(i64, String)| *revision == new.revision && !ours.contains(id) && !self.foreign.contains(id);
@@ -46,7 +46,7 @@ impl Delivery<'_> {
 
     /// Tells the newest how it is. One that somebody deleted is forgotten, and made anew the next time.
     async fn say(&mut self, deployments: &dyn Deployments, index: usize, new: &NewDeployment, update: &DeploymentUpdate) -> Step {
-        let repository = &self.group.repository;
+        let repository = self.repository()?;
         let Some(last) = self.feedbacks[index].deployments.last_mut().filter(|last| last.revision == new.revision) else { return Ok(()) };
         if last.digest.as_deref() == Some(&said(update)) {
             return Ok(());
@@ -78,7 +78,7 @@ impl Delivery<'_> {
     }
 
     async fn put_down(&mut self, deployments: &dyn Deployments, index: usize, place: usize) -> Step {
-        let repository = &self.group.repository;
+        let repository = self.repository()?;
         let Some(record) = self.feedbacks[index].deployments.get_mut(place) else { return Ok(()) };
         if record.digest.as_deref() == Some(INACTIVE) {
             return Ok(());
@@ -93,10 +93,11 @@ impl Delivery<'_> {
 
     /// Deletes the oldest. The forge deletes only what is inactive.
     async fn remove_all_but(&mut self, deployments: &dyn Deployments, index: usize, kept: usize) -> Step {
+        let repository = self.repository()?;
         while self.feedbacks[index].deployments.len() > kept {
             self.put_down(deployments, index, 0).await?;
             let Some(id) = self.feedbacks[index].deployments.first().map(|oldest| oldest.id) else { return Ok(()) };
-            match within("delete the deployment", deployments.delete(&self.group.repository, id)).await {
+            match within("delete the deployment", deployments.delete(repository, id)).await {
                 Ok(()) | Err(ForgeError::NotFound(_)) => self.feedbacks[index].deployments.remove(0),
                 Err(error) => return Err(error),
             };

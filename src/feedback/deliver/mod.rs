@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures::FutureExt;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -17,7 +18,8 @@ use super::show::Show;
 use super::status::{Report, Statuses};
 use crate::api::conditions::{FEEDBACK_DELIVERED, Observation};
 use crate::api::status::{Feedback, Refusal, Surface};
-use crate::forge::{Answer, Class, Forge, ForgeError};
+use crate::domain::RepoName;
+use crate::forge::{Answer, Class, Forge, ForgeError, home};
 
 pub use memory::Memory;
 
@@ -47,6 +49,8 @@ pub struct Deliverer {
 struct Delivery<'a> {
     forge: &'a dyn Forge,
     group: &'a Group,
+    /// What its repository is called at this moment, or why nobody knows.
+    home: &'a Result<RepoName, ForgeError>,
     show: &'a Show,
     /// Deployments of other pull requests, which a list of the forge does not tell from ours.
     foreign: &'a [i64],
@@ -70,13 +74,23 @@ impl Deliverer {
     /// Makes the forge show it, once, and every environment record it. `foreign` are the deployments of other pull requests.
     pub async fn deliver(&self, group: &Group, show: &Show, foreign: &[i64], memory: &mut Memory) -> Outcome {
         let feedbacks = memory.feedbacks(group);
-        let mut delivery = Delivery { forge: self.forge(), group, show, foreign, feedbacks };
+        let home = self.home(group, show, &feedbacks).await;
+        let mut delivery = Delivery { forge: self.forge(), group, home: &home, show, foreign, feedbacks };
         let errors = delivery.bring(memory).await;
         let feedbacks = delivery.feedbacks;
         tell(group, &errors, &feedbacks);
         memory.keep(group, &feedbacks);
         let recorded = self.record(group, &errors, feedbacks, memory).await;
         outcome(&errors, recorded)
+    }
+
+    /// What the repository is called at this moment: before every delivery, since somebody else may have taken its name.
+    async fn home(&self, group: &Group, show: &Show, feedbacks: &[Feedback]) -> Result<RepoName, ForgeError> {
+        if show.is_shown(feedbacks) {
+            return Ok(group.repository.clone());
+        }
+        let names: Vec<&RepoName> = [&group.repository].into_iter().chain(&group.also).collect();
+        within("find the repository", home(self.forge(), group.key.repository_id, &names).boxed()).await
     }
 
     /// Whether every environment that is still there records how it ended.
@@ -96,6 +110,13 @@ impl Deliverer {
             }
         }
         all
+    }
+}
+
+impl<'a> Delivery<'a> {
+    /// Where everything is asked and written.
+    fn repository(&self) -> Result<&'a RepoName, ForgeError> {
+        self.home.as_ref().map_err(Clone::clone)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A pull request's comments and the records of environments, in memory, with faults on demand.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
@@ -13,7 +13,7 @@ use crate::domain::RepoName;
 use crate::feedback::status::{Report, StatusError, Statuses, patch};
 use crate::forge::{
     Answer, Branch, ChangedFiles, Check, Checks, Comment, DeploymentState, DeploymentUpdate, Deployments, Forge, ForgeError, NewDeployment,
-    PullRequest,
+    PullRequest, RepositoryFacts,
 };
 
 /// How the next call to the forge goes wrong.
@@ -55,6 +55,10 @@ pub(crate) struct Double {
     pull: Mutex<Pull>,
     /// Whether it has comments and nothing else.
     plain: bool,
+    /// What a name means, where it tells of repositories.
+    homes: Mutex<Option<BTreeMap<String, i64>>>,
+    /// Where was written.
+    places: Mutex<BTreeSet<String>>,
     changes: watch::Sender<usize>,
 }
 
@@ -79,6 +83,20 @@ impl Double {
     /// Of the check at each commit, the newest text.
     pub(crate) fn checks(&self) -> Vec<Check> {
         self.pull.lock().unwrap().checks.iter().map(|(_, check)| check.clone()).collect()
+    }
+
+    /// From now on it tells of repositories: these names mean these numbers.
+    pub(crate) fn means(&self, names: &[(&str, i64)]) {
+        *self.homes.lock().unwrap() = Some(names.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect());
+    }
+
+    /// Under which names anything was asked or written since the last look.
+    pub(crate) fn places(&self) -> Vec<String> {
+        std::mem::take(&mut *self.places.lock().unwrap()).into_iter().collect()
+    }
+
+    fn at(&self, name: &RepoName) {
+        self.places.lock().unwrap().insert(name.to_string());
     }
 
     /// Somebody deletes all deployments and checks.
@@ -142,6 +160,13 @@ impl Double {
 }
 
 impl Forge for Double {
+    fn repository<'a>(&'a self, name: &'a RepoName) -> Answer<'a, RepositoryFacts> {
+        let homes = self.homes.lock().unwrap().clone();
+        let found = homes.ok_or(ForgeError::Unsupported("repository"));
+        let found = found.and_then(|homes| homes.get(name.as_str()).copied().ok_or_else(|| ForgeError::NotFound(name.to_string())));
+        Box::pin(async move { found.map(|id| RepositoryFacts { id, name: name.clone(), private: false }) })
+    }
+
     fn pull_request<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, PullRequest> {
         Box::pin(async { Err(ForgeError::NotFound("the pull request".into())) })
     }
@@ -154,11 +179,13 @@ impl Forge for Double {
         Box::pin(async { Err(ForgeError::NotFound("the branch".into())) })
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
+    fn find_comment<'a>(&'a self, name: &'a RepoName, _: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
+        self.at(name);
         Box::pin(async move { self.call("find", |pull| Ok(pull.comments.iter().find(|c| c.body.contains(marker)).cloned())) })
     }
 
-    fn create_comment<'a>(&'a self, _: &'a RepoName, _: i64, body: &'a str) -> Answer<'a, i64> {
+    fn create_comment<'a>(&'a self, name: &'a RepoName, _: i64, body: &'a str) -> Answer<'a, i64> {
+        self.at(name);
         let create = |pull: &mut Pull| {
             pull.written += 1;
             pull.comments.push(Comment { id: pull.written, body: body.to_owned() });
@@ -167,7 +194,8 @@ impl Forge for Double {
         Box::pin(async move { self.call("create", create) })
     }
 
-    fn edit_comment<'a>(&'a self, _: &'a RepoName, id: i64, body: &'a str) -> Answer<'a, ()> {
+    fn edit_comment<'a>(&'a self, name: &'a RepoName, id: i64, body: &'a str) -> Answer<'a, ()> {
+        self.at(name);
         let edit = move |pull: &mut Pull| {
             let comment = pull.comments.iter_mut().find(|c| c.id == id).ok_or_else(|| ForgeError::NotFound("the comment".into()))?;
             body.clone_into(&mut comment.body);
@@ -186,7 +214,8 @@ impl Forge for Double {
 }
 
 impl Deployments for Double {
-    fn create<'a>(&'a self, _: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, i64> {
+    fn create<'a>(&'a self, name: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, i64> {
+        self.at(name);
         let create = |pull: &mut Pull| {
             pull.written += 1;
             pull.deployed.push(Deployed { id: pull.written, new: new.clone(), said: Vec::new() });
@@ -195,7 +224,8 @@ impl Deployments for Double {
         Box::pin(async move { self.call("deploy", create) })
     }
 
-    fn list<'a>(&'a self, _: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>> {
+    fn list<'a>(&'a self, name: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>> {
+        self.at(name);
         let list = move |pull: &mut Pull| {
             let ours = pull.deployed.iter().rev().filter(|d| d.new.environment == environment);
             Ok(ours.map(|d| (d.id, d.new.revision.clone())).collect())
@@ -203,7 +233,8 @@ impl Deployments for Double {
         Box::pin(async move { self.call("list", list) })
     }
 
-    fn set_state<'a>(&'a self, _: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()> {
+    fn set_state<'a>(&'a self, name: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()> {
+        self.at(name);
         let set = move |pull: &mut Pull| {
             let found = pull.deployed.iter_mut().find(|d| d.id == id).ok_or_else(|| ForgeError::NotFound("the deployment".into()))?;
             found.said.push(state.clone());
@@ -212,7 +243,8 @@ impl Deployments for Double {
         Box::pin(async move { self.call("state", set) })
     }
 
-    fn delete<'a>(&'a self, _: &'a RepoName, id: i64) -> Answer<'a, ()> {
+    fn delete<'a>(&'a self, name: &'a RepoName, id: i64) -> Answer<'a, ()> {
+        self.at(name);
         let delete = move |pull: &mut Pull| {
             assert!(
                 pull.deployed.iter().all(|d| d.id != id || d.state() == Some(DeploymentState::Inactive)),
@@ -226,7 +258,8 @@ impl Deployments for Double {
 }
 
 impl Checks for Double {
-    fn create<'a>(&'a self, _: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
+    fn create<'a>(&'a self, name: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
+        self.at(name);
         let create = |pull: &mut Pull| {
             pull.written += 1;
             pull.checks.push((pull.written, check.clone()));
@@ -235,12 +268,14 @@ impl Checks for Double {
         Box::pin(async move { self.call("check", create) })
     }
 
-    fn find<'a>(&'a self, _: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>> {
+    fn find<'a>(&'a self, home: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>> {
+        self.at(home);
         let find = move |pull: &mut Pull| Ok(pull.checks.iter().find(|(_, c)| c.revision == revision && c.name == name).map(|(id, _)| *id));
         Box::pin(async move { self.call("find check", find) })
     }
 
-    fn update<'a>(&'a self, _: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()> {
+    fn update<'a>(&'a self, name: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()> {
+        self.at(name);
         let update = move |pull: &mut Pull| {
             let found = pull.checks.iter_mut().find(|(held, _)| *held == id).ok_or_else(|| ForgeError::NotFound("the check".into()))?;
             found.1 = check.clone();

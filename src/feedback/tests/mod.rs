@@ -3,5 +3,6 @@ mod deliver;
 mod double;
 mod driver;
 pub(crate) mod fixtures;
+mod renamed;
 mod render;
 mod structure;

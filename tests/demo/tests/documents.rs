@@ -194,3 +194,44 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
     }
     Ok(())
 }
+
+/// The tests that a row of a table names: `` `a_name` and `another` in `a/file.rs` ``, one after the other.
+fn named_tests(cell: &str) -> Vec<(String, String)> {
+    let mut waiting = Vec::new();
+    let mut named = Vec::new();
+    for code in cell.split('`').skip(1).step_by(2) {
+        if code.contains('/') {
+            named.extend(waiting.drain(..).map(|test| (test, code.to_owned())));
+        } else {
+            waiting.push(code.to_owned());
+        }
+    }
+    named.extend(waiting.into_iter().map(|test| (test, String::new())));
+    named
+}
+
+/// Whether a source holds a test of that name, one with properties included.
+fn has_test(source: &str, name: &str) -> bool {
+    source.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+        let above = source[..at].rsplit("\n\n").next().unwrap_or_default();
+        above.contains("#[test]") || above.contains("#[tokio::test")
+    })
+}
+
+#[test]
+fn every_attack_has_a_test_that_is_there() -> Result<()> {
+    let page = document("docs/security.md")?;
+    let (_, table) = page.split_once("| attack | what happens | test |").context("there is no table of attacks")?;
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 25, "the table is cut off after {} rows", rows.len());
+    for row in rows {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let named = named_tests(cell);
+        assert!(!named.is_empty(), "no test: {row}");
+        for (test, file) in named {
+            assert!(!file.is_empty(), "{test} is in no file: {row}");
+            assert!(has_test(&document(&file)?, &test), "{file} has no test {test}");
+        }
+    }
+    Ok(())
+}

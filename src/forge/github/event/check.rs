@@ -1,17 +1,18 @@
 //! `check_run`: somebody pressed a button beside a check of ours. No client, no clock, no logging.
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::super::checks::pull_named;
 use super::super::wire::{NamedRepository, Repository, User, parsed, positive};
-use super::{Arrival, action, ignored, read, shown, wrong};
+use super::{Arrival, action, ignored, read, shown};
 use crate::api::baseline::ForgeKind;
 use crate::domain::Revision;
 use crate::forge::CheckAction;
 use crate::forge::event::{Event, ParseError, Press};
 
-/// Longest id of a delivery that we keep: GitHub's are UUIDs of 36 characters.
-const ID_MAX: usize = 64;
+/// How many hexadecimal digits of the body's SHA-256 tell a press from others: 128 bits.
+const ID_DIGITS: usize = 32;
 
 #[derive(Deserialize)]
 struct Requested {
@@ -66,7 +67,7 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
         return Ok(ignored("the check does not tell the one pull request that it belongs to"));
     };
     let press = Press {
-        id: id(arrival.delivery)?,
+        id: id(body),
         action,
         repository_id: event.repository.id,
         repository: event.repository.full_name,
@@ -90,7 +91,10 @@ fn pull_of(check: &CheckRun, repository: i64) -> Option<i64> {
     ours.all(|pull| pull.number == first).then_some(first)
 }
 
-fn id(header: &str) -> Result<String, ParseError> {
-    let fit = !header.is_empty() && header.len() <= ID_MAX && header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if fit { Ok(header.to_owned()) } else { Err(wrong("X-GitHub-Delivery", "the header is missing or no id of a delivery")) }
+/// By the body, which is signed, and not by the delivery's id, which is not: the same press under another id is no other
+/// press. The body holds the check as it stood, and a check changes with what a press brought.
+fn id(body: &[u8]) -> String {
+    let mut hex = hex::encode(Sha256::digest(body));
+    hex.truncate(ID_DIGITS);
+    hex
 }
