@@ -149,12 +149,16 @@ async fn an_app_writes_check_runs_whose_buttons_come_back() {
         button: button.into(),
         by: "ann".into(),
     };
+    let mut ids = std::collections::BTreeSet::new();
     for action in CheckAction::ALL {
         let done = double.act(pressed(action.as_str())).unwrap();
         let event = understood(done.delivery());
         let Event::Button { press, .. } = event else { panic!("{event:?}") };
         assert_eq!((press.action, press.pull, press.sender.as_str(), &press.revision), (action, 1, "ann", &revision));
-        assert_eq!(Some(press.id.as_str()), done.delivery().header("X-GitHub-Delivery"));
+        let another = done.delivery().clone().with_header("X-GitHub-Delivery", "another");
+        let Event::Button { press: again, .. } = understood(&another) else { panic!("{another:?}") };
+        assert_eq!(again.id, press.id, "a press is known by its body");
+        assert!(ids.insert(press.id), "and each is another one");
     }
     let id = i64::try_from(double.repository("acme/web").unwrap().id).unwrap();
     let gone = understood(double.uninstall(installation, "ann").unwrap().delivery());
