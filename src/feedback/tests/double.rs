@@ -195,7 +195,7 @@ impl Deployments for Double {
         Box::pin(async move { self.call("deploy", create) })
     }
 
-    fn list<'a>(&'a self, _: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>> {
+    fn list<'a>(&'a self, _: &'a RepoName, environment: &'a str, _: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>> {
         let list = move |pull: &mut Pull| {
             let ours = pull.deployed.iter().rev().filter(|d| d.new.environment == environment);
             Ok(ours.map(|d| (d.id, d.new.revision.clone())).collect())
