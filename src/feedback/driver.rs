@@ -1,6 +1,7 @@
 //! Watches for changes and delivers what is shown, some pull requests at a time, one delivery to each at a time. Nothing waits for
 //! this, and it waits for nothing but the forge and the API server.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,17 +16,21 @@ use kube::runtime::reflector::Store;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::deliver::Deliverer;
+use super::deliver::{Deliverer, Measure};
 use super::group::{self, Group, PullKey};
 use super::schedule::{Landed, Schedule};
 use super::sources::Sources;
 use super::status::ClusterStatuses;
+use super::urgency::Urgency;
 use crate::api::PreviewEnvironment;
 use crate::forge::Forge;
 
 /// Deliveries at the same time: GitHub asks not to be written to in parallel, and one slow pull request is not to
 /// hold up the others.
 const FLIGHTS: usize = 4;
+/// The same where the forge takes less than there is to say: one waits for its turn while another one writes. More would be
+/// told to come again, after they asked for what they need to know first.
+const THRIFTY_FLIGHTS: usize = 2;
 /// How often everything is looked at again: a Baseline may say something else, and a change may have got lost.
 const SWEEP: Duration = Duration::from_secs(600);
 /// How long deliveries may go on after the shutdown began.
@@ -114,7 +119,7 @@ impl Driver {
 
     /// The next thing that happens: a change, the end of a delivery, or one that is due.
     async fn step(&mut self) {
-        let due = self.schedule.next_due().filter(|_| self.flights.len() < FLIGHTS);
+        let due = self.schedule.next_due().filter(|_| self.flights.len() < self.flights_at(Instant::now()));
         tokio::select! {
             Some(key) = self.changes.recv() => self.take_changes(key),
             Some((key, landed)) = self.flights.next() => self.schedule.done(&key, landed, Instant::now()),
@@ -140,14 +145,29 @@ impl Driver {
     fn start_due(&mut self) {
         let now = Instant::now();
         let mut index = Group::index(self.store.state());
-        for key in self.schedule.due(now) {
-            if self.flights.len() == FLIGHTS {
+        let due = if self.schedule.is_thrifty(now) { self.due_by_urgency(&index, now) } else { self.schedule.due(now) };
+        for key in due {
+            if self.flights.len() >= self.flights_at(now) {
                 break;
             }
             let members = index.remove(&key).unwrap_or_default();
             self.start(key, members, now);
         }
         self.forget_the_gone();
+    }
+
+    /// How many deliveries may be under way.
+    fn flights_at(&self, now: Instant) -> usize {
+        if self.schedule.is_thrifty(now) { THRIFTY_FLIGHTS } else { FLIGHTS }
+    }
+
+    fn due_by_urgency(&mut self, index: &HashMap<PullKey, Vec<Arc<PreviewEnvironment>>>, now: Instant) -> Vec<PullKey> {
+        let (sources, wall) = (&self.sources, Utc::now());
+        self.schedule.due_by_urgency(now, |key, memory| {
+            let group = Group::of(key.clone(), index.get(key)?.clone())?;
+            let show = sources.show(&group, wall)?;
+            (!memory.is_done(&group, &show)).then(|| Urgency::of(&show, &memory.feedbacks(&group)))
+        })
     }
 
     fn start(&mut self, key: PullKey, members: Vec<Arc<PreviewEnvironment>>, now: Instant) {
@@ -160,9 +180,10 @@ impl Driver {
             return self.schedule.rest(&key, changes_at);
         }
         let Some(mut memory) = self.schedule.start(&key, (&show.digest, &show.gist), now) else { return };
+        let measure = if self.schedule.is_thrifty(now) { Measure::Thrifty } else { Measure::All };
         let (deliverer, foreign) = (self.deliverer.clone(), self.foreign(&key));
         self.flights.push(Box::pin(async move {
-            let outcome = deliverer.deliver(&group, &show, &foreign, &mut memory).await;
+            let outcome = deliverer.deliver(&group, (&show, measure), &foreign, &mut memory).await;
             (key, Landed { memory, outcome, digest: show.digest, gist: show.gist, changes_at })
         }));
     }

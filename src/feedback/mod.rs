@@ -30,6 +30,7 @@ pub mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trouble;
+mod urgency;
 
 pub use driver::{Driver, Notifier};
 pub use group::{Group, PullKey};

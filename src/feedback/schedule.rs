@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::deliver::{Memory, Outcome};
 use super::group::PullKey;
+use super::urgency::Urgency;
 
 /// How long a change waits for others that come with it.
 const DEBOUNCE: Duration = Duration::from_millis(300);
@@ -15,6 +16,8 @@ const PACE: Duration = Duration::from_millis(1_500);
 /// Shortest time between two deliveries of which the second says nothing that a reader waits for, such as how many services
 /// are up.
 const CALM: Duration = Duration::from_secs(10);
+/// How long after the forge asked somebody to wait we are thrifty with what it takes.
+const THRIFT: Duration = Duration::from_secs(60);
 /// First wait after a failure; it doubles with each further one.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait after failures that can pass.
@@ -28,6 +31,8 @@ pub(super) struct Schedule {
     slots: HashMap<PullKey, Slot>,
     /// The forge asked for silence until then. It limits us as a whole, not a pull request.
     quiet: Option<Instant>,
+    /// Until then what matters most goes first, and one thing at a time.
+    thrifty: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -44,6 +49,10 @@ struct Slot {
     told: Option<(String, Instant)>,
     /// Empty while a delivery has it.
     memory: Memory,
+    /// Whether the forge told it when to come.
+    called: bool,
+    /// How much what is to be said matters, where that was looked at since it last changed.
+    urgency: Option<Urgency>,
     /// Whether a delivery is under way.
     flying: bool,
     /// Whether something changed since it began.
@@ -55,6 +64,7 @@ impl Schedule {
     pub(super) fn changed(&mut self, key: PullKey, now: Instant) {
         let known = self.slots.contains_key(&key);
         let slot = self.slots.entry(key).or_default();
+        slot.urgency = None;
         if slot.flying {
             slot.changed_in_flight = true;
         } else {
@@ -76,6 +86,31 @@ impl Schedule {
         let mut due: Vec<_> = self.slots.iter().filter_map(|(key, slot)| Some((slot.due.filter(|due| *due <= now)?, key))).collect();
         due.sort();
         due.into_iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Whether the forge takes less than there is to say.
+    pub(super) fn is_thrifty(&self, now: Instant) -> bool {
+        self.thrifty.is_some_and(|until| now < until)
+    }
+
+    /// Those that are due: whoever was told to come now, then what matters most, and the longest overdue of these. `weigh` is asked for those that changed;
+    /// what it gives no urgency for goes first, since there is nothing to deliver. What will be something else before long
+    /// waits until there is room again.
+    pub(super) fn due_by_urgency(&mut self, now: Instant, weigh: impl Fn(&PullKey, &Memory) -> Option<Urgency>) -> Vec<PullKey> {
+        let mut weighed = Vec::new();
+        for key in self.due(now) {
+            let Some(slot) = self.slots.get_mut(&key) else { continue };
+            let urgency = slot.urgency.or_else(|| weigh(&key, &slot.memory));
+            slot.urgency = urgency;
+            if urgency == Some(Urgency::Passing) {
+                slot.due = self.thrifty;
+            } else {
+                weighed.push(((!slot.called, urgency), key));
+            }
+        }
+        // Stable: those of one urgency stay in the order in which they were due.
+        weighed.sort_by_key(|(order, _)| *order);
+        weighed.into_iter().map(|(_, key)| key).collect()
     }
 
     /// What is known of the comment of a pull request that is not being delivered to.
@@ -111,9 +146,10 @@ impl Schedule {
             // Whoever is asked to wait less knows better when it is the next one's turn.
             let before = self.quiet.filter(|quiet| *quiet > now);
             self.quiet = Some(before.map_or(now + asked, |before| before.min(now + asked)));
+            self.thrifty = self.thrifty.max(Some(now + asked + THRIFT));
         }
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.flying = false;
+        (slot.flying, slot.urgency) = (false, None);
         slot.settle(&landed, now);
         slot.memory = landed.memory;
         if std::mem::take(&mut slot.changed_in_flight) {
@@ -154,18 +190,21 @@ impl Slot {
         let outcome = landed.outcome;
         self.told = matches!(outcome, Outcome::Delivered | Outcome::Refused).then(|| (landed.gist.clone(), now + CALM));
         (self.failures, self.refused) = match outcome {
-            Outcome::Delivered => (0, None),
+            Outcome::Delivered | Outcome::Partly => (0, None),
             Outcome::Refused => (0, Some((landed.digest.clone(), now + REFUSED_WAIT))),
-            Outcome::Retry(_) => (self.failures.saturating_add(1), None),
+            // Whoever has to wait for his turn did not fail, and would lose it if he waited longer.
+            Outcome::Retry(Some(_)) => (self.failures, None),
+            Outcome::Retry(None) => (self.failures.saturating_add(1), None),
         };
+        self.called = matches!(outcome, Outcome::Retry(Some(_)));
         let wait = match outcome {
-            Outcome::Retry(asked) => asked.unwrap_or_default().max(backoff(self.failures)),
-            Outcome::Delivered | Outcome::Refused => PACE,
+            Outcome::Retry(asked) => asked.unwrap_or_else(|| backoff(self.failures)),
+            Outcome::Delivered | Outcome::Partly | Outcome::Refused => PACE,
         };
         self.held = Some(now + wait);
         self.due = match outcome {
             Outcome::Delivered => landed.changes_at,
-            Outcome::Retry(_) => self.held,
+            Outcome::Retry(_) | Outcome::Partly => self.held,
             Outcome::Refused => Some(now + REFUSED_WAIT),
         };
     }

@@ -48,6 +48,8 @@ pub struct Show {
     pub digest: String,
     /// What tells it from another in what a reader waits for, without what moves while workloads start.
     pub gist: String,
+    /// Whether it will say something else before long, whatever people do.
+    pub passes: bool,
     /// When it changes by itself.
     pub changes_at: Option<DateTime<Utc>>,
 }
@@ -62,11 +64,12 @@ impl Show {
         }
         let parts: Vec<_> = views.iter().map(View::part).collect();
         let gists: Vec<_> = views.iter().map(View::gist).collect();
+        let passes = views.iter().any(|view| view.facts.state.passes());
         let changes_at = views.iter().filter_map(|view| view.facts.warns_at()).filter(|at| *at > now).min();
         let letter = letter(&mut views, group.recorded_comment().is_some());
         let of_parts = parts.iter().map(|part| (part.deploying.digest(), part.checking.as_ref().map(Checking::digest)));
         let all = format!("{:?}\n{:?}", letter.as_ref().map(|letter| &letter.digest), of_parts.collect::<Vec<_>>());
-        Some(Self { letter, parts, digest: digest(&all), gist: digest(&gists.concat()), changes_at })
+        Some(Self { letter, parts, digest: digest(&all), gist: digest(&gists.concat()), passes, changes_at })
     }
 
     /// Whether those records say that the forge shows all of this.

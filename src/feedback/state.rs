@@ -137,6 +137,11 @@ impl State {
         }
     }
 
+    /// Whether another state follows within minutes, as a rule.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::Prepared | Self::Creating | Self::Updating | Self::Silent(None) | Self::Removing(_))
+    }
+
     /// Whether something runs, or is on its way to.
     pub(super) fn is_there(&self) -> bool {
         !matches!(self, Self::Undecided | Self::Fork | Self::Denied | Self::Removing(_) | Self::Gone(_))

@@ -294,8 +294,8 @@ pub trait Forge: Send + Sync {
 pub trait Deployments: Send + Sync {
     /// Makes one of a commit in an environment, and gives its number. The forge merges nothing and waits for no check.
     fn create<'a>(&'a self, repository: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, i64>;
-    /// Those of an environment, newest first: number and commit.
-    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>>;
+    /// Those of an environment, or of one commit in it, newest first: number and commit.
+    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str, revision: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>>;
     /// Says how one is.
     fn set_state<'a>(&'a self, repository: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()>;
     /// Deletes an inactive one. One that is gone is deleted.

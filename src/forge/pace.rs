@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 /// How late somebody may come to the time that he was told, and still be waited for. A refusal is told in whole seconds.
 const GRACE: Duration = Duration::from_secs(2);
+/// A place is kept for those whose turn comes within that time. Whoever has to wait longer comes again, and is let in by
+/// whoever knows then what matters most: places of hundreds that are held for an hour would keep everybody from writing.
+const LINE: Duration = Duration::from_secs(10);
 /// How long somebody who did not come keeps his place in the order.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
@@ -137,7 +140,9 @@ impl Pace {
         }
         // Nobody comes too late to a time at which nothing was open.
         let open = self.open_at(now, self.limits.reserve + 1);
-        self.waiting.iter_mut().for_each(|waiter| waiter.at = waiter.at.max(open));
+        if open > now {
+            self.waiting.iter_mut().for_each(|waiter| waiter.at = waiter.at.max(open));
+        }
     }
 
     /// How things stand.
@@ -166,7 +171,7 @@ impl Pace {
         let at = self.slot(now, before.iter().filter(|waiter| waiter.is_expected(now)).count());
         match place {
             Some(place) => self.waiting[place].at = at,
-            None if at > now => self.waiting.push(Waiter { of: of.to_owned(), at }),
+            None if at > now && at <= now + LINE => self.waiting.push(Waiter { of: of.to_owned(), at }),
             None => {}
         }
         at

@@ -58,8 +58,8 @@ async fn deployments_of_one_name_live_and_end_apart() {
             deployments.set_state(&web(), id, &update).await.unwrap();
         }
     }
-    assert_eq!(deployments.list(&web(), ENVIRONMENT).await.unwrap(), made);
-    assert_eq!(deployments.list(&web(), "production").await.unwrap(), []);
+    assert_eq!(deployments.list(&web(), ENVIRONMENT, None).await.unwrap(), made);
+    assert_eq!(deployments.list(&web(), "production", None).await.unwrap(), []);
     let kept = || double.repository("acme/web").unwrap().records.deployments;
     assert!(kept().values().all(|one| one.transient && !one.production && one.statuses.len() == 3));
 

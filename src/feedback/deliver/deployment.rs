@@ -32,7 +32,7 @@ impl Delivery<'_> {
             return Ok(());
         }
         let repository = self.repository()?;
-        let listed = within("list the deployments", deployments.list(repository, &new.environment)).await?;
+        let listed = within("list the deployments", deployments.list(repository, &new.environment, Some(&new.revision))).await?;
         let ours: Vec<i64> = self.feedbacks.iter().flat_map(|feedback| &feedback.deployments).map(|d| d.id).collect();
         let is_lost = |(id, revision): &&(i64, String)| *revision == new.revision && !ours.contains(id) && !self.foreign.contains(id);
         let id = match listed.iter().find(is_lost) {

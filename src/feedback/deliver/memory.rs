@@ -43,7 +43,7 @@ impl Memory {
     }
 
     /// What the forge shows of each member, as far as is known.
-    pub(super) fn feedbacks(&self, group: &Group) -> Vec<Feedback> {
+    pub(in crate::feedback) fn feedbacks(&self, group: &Group) -> Vec<Feedback> {
         let known = |member: &PreviewEnvironment| self.feedbacks.get(&uid(member)).cloned().unwrap_or_else(|| recorded_by(member));
         group.members().iter().map(|member| known(member)).collect()
     }

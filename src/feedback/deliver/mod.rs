@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::group::{DELIVERED, Group, REFUSED, RETRYING, recorded};
 use super::show::Show;
 use super::status::{Report, Statuses};
+use super::urgency::Urgency;
 use crate::api::conditions::{FEEDBACK_DELIVERED, Observation};
 use crate::api::status::{Feedback, Refusal, Surface};
 use crate::domain::RepoName;
@@ -33,10 +34,22 @@ const ORDER: [Surface; 3] = [Surface::Comment, Surface::Check, Surface::Deployme
 pub enum Outcome {
     /// The forge shows all of it, and all is recorded.
     Delivered,
+    /// The forge shows what matters most of it; the rest comes when it is its turn again.
+    Partly,
     /// Something failed that can go well the next time, not before the time that the forge asked for.
     Retry(Option<Duration>),
     /// The forge says no to some of it; the rest is shown.
     Refused,
+}
+
+/// How much of it is brought at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Measure {
+    /// All of it.
+    All,
+    /// Where the forge takes less than there is to say: one thing at a time, and nothing that will be something else before
+    /// long, but for the first word on a pull request.
+    Thrifty,
 }
 
 /// Brings what is to be shown to pull requests.
@@ -54,11 +67,14 @@ struct Delivery<'a> {
     show: &'a Show,
     /// Deployments of other pull requests, which a list of the forge does not tell from ours.
     foreign: &'a [i64],
+    measure: Measure,
     /// What the forge shows, for each member.
     feedbacks: Vec<Feedback>,
 }
 
 type Step = Result<(), ForgeError>;
+/// What failed, and whether something was left for later.
+type Ended<'a> = (&'a [(Surface, ForgeError)], bool);
 
 impl Deliverer {
     /// To that forge, with records there.
@@ -72,16 +88,20 @@ impl Deliverer {
     }
 
     /// Makes the forge show it, once, and every environment record it. `foreign` are the deployments of other pull requests.
-    pub async fn deliver(&self, group: &Group, show: &Show, foreign: &[i64], memory: &mut Memory) -> Outcome {
+    pub async fn deliver(&self, group: &Group, (show, measure): (&Show, Measure), foreign: &[i64], memory: &mut Memory) -> Outcome {
         let feedbacks = memory.feedbacks(group);
         let home = self.home(group, show, &feedbacks).await;
-        let mut delivery = Delivery { forge: self.forge(), group, home: &home, show, foreign, feedbacks };
+        let mut delivery = Delivery { forge: self.forge(), group, home: &home, show, foreign, measure, feedbacks };
         let errors = delivery.bring(memory).await;
         let feedbacks = delivery.feedbacks;
-        tell(group, &errors, &feedbacks);
+        let rest = measure == Measure::Thrifty && !show.is_shown(&feedbacks);
+        tell(group, (&errors, rest), &feedbacks);
         memory.keep(group, &feedbacks);
-        let recorded = self.record(group, &errors, feedbacks, memory).await;
-        outcome(&errors, recorded)
+        let recorded = self.record(group, (&errors, rest), feedbacks, memory).await;
+        match outcome(&errors, recorded) {
+            Outcome::Delivered if rest => Outcome::Partly,
+            outcome => outcome,
+        }
     }
 
     /// What the repository is called at this moment: before every delivery, since somebody else may have taken its name.
@@ -94,10 +114,10 @@ impl Deliverer {
     }
 
     /// Whether every environment that is still there records how it ended.
-    async fn record(&self, group: &Group, errors: &[(Surface, ForgeError)], feedbacks: Vec<Feedback>, memory: &mut Memory) -> bool {
+    async fn record(&self, group: &Group, ended: Ended<'_>, feedbacks: Vec<Feedback>, memory: &mut Memory) -> bool {
         let mut all = true;
         for (member, feedback) in group.members().iter().zip(feedbacks) {
-            let report = report(feedback, errors);
+            let report = report(feedback, ended);
             if memory.has_written(member, &report) || report.is_recorded_by(member) {
                 continue;
             }
@@ -125,10 +145,17 @@ impl Delivery<'_> {
     /// the next delivery begins with what was not reached, in its newest state.
     async fn bring(&mut self, memory: &mut Memory) -> Vec<(Surface, ForgeError)> {
         let mut errors = Vec::new();
-        let begin = memory.turn;
+        let begin = if self.measure == Measure::All { memory.turn } else { 0 };
         memory.turn = 0;
         for turn in (0..ORDER.len()).map(|i| (begin + i) % ORDER.len()) {
             let surface = ORDER[turn];
+            if self.measure == Measure::Thrifty {
+                if !self.is_worth(surface) {
+                    continue;
+                }
+                errors.extend(self.bring_one(surface, memory).await.err().map(|error| (surface, error)));
+                break;
+            }
             let Err(error) = self.bring_one(surface, memory).await else { continue };
             let limited = matches!(error, ForgeError::RateLimited { .. });
             errors.push((surface, error));
@@ -138,6 +165,15 @@ impl Delivery<'_> {
             }
         }
         errors
+    }
+
+    /// Whether something of it is not shown that is worth a write where there are few.
+    fn is_worth(&self, surface: Surface) -> bool {
+        let is_due = match surface {
+            Surface::Comment => !self.show.says_comment(&self.feedbacks),
+            Surface::Check | Surface::Deployment => (0..self.feedbacks.len()).any(|index| self.due(surface, index).is_some()),
+        };
+        is_due && Urgency::of(self.show, &self.feedbacks).is_worth(surface)
     }
 
     async fn bring_one(&mut self, surface: Surface, memory: &mut Memory) -> Step {
@@ -218,10 +254,11 @@ fn outcome(errors: &[(Surface, ForgeError)], recorded: bool) -> Outcome {
     }
 }
 
-fn report(feedback: Feedback, errors: &[(Surface, ForgeError)]) -> Report {
+fn report(feedback: Feedback, (errors, rest): Ended<'_>) -> Report {
     let transient = errors.iter().map(|(_, error)| error).find(|error| error.class() == Class::Transient);
     let (status, reason, message) = match (transient, errors) {
         (Some(error), _) => (false, RETRYING, error.to_string()),
+        (None, []) if rest => (false, RETRYING, "The forge takes less than there is to say: the rest follows.".to_owned()),
         (None, []) if feedback.comment_id.is_none() => (true, DELIVERED, "There is no comment, and nothing to open one for.".to_owned()),
         (None, []) => (true, DELIVERED, "The pull request shows the present state.".to_owned()),
         (None, errors) => (false, REFUSED, errors.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join(". ")),
@@ -229,9 +266,9 @@ fn report(feedback: Feedback, errors: &[(Surface, ForgeError)]) -> Report {
     Report { feedback, observation: Observation::new(FEEDBACK_DELIVERED, status, reason, message) }
 }
 
-fn tell(group: &Group, errors: &[(Surface, ForgeError)], feedbacks: &[Feedback]) {
+fn tell(group: &Group, (errors, rest): Ended<'_>, feedbacks: &[Feedback]) {
     let (repo, pull) = (&group.repository, group.key.number);
-    if errors.is_empty() {
+    if errors.is_empty() && !rest {
         let comment = feedbacks.first().and_then(|feedback| feedback.comment_id);
         info!(%repo, pull, comment, "the pull request shows the present state");
     }

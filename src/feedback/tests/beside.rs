@@ -10,7 +10,7 @@ use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::status::{Feedback, ImageOrigin};
-use crate::feedback::deliver::{Deliverer, Memory, Outcome};
+use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
 use crate::feedback::{Group, PullKey, Sources, group};
 use crate::forge::{Conclusion, DeploymentState, ForgeError};
 
@@ -40,7 +40,7 @@ impl World {
             return None;
         }
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        Some(deliverer.deliver(&group, &show, &[], &mut self.memory).await)
+        Some(deliverer.deliver(&group, (&show, Measure::All), &[], &mut self.memory).await)
     }
 
     async fn delivered(&mut self) {
@@ -309,7 +309,7 @@ async fn a_deployment_of_the_same_commit_in_another_pull_request_is_not_taken() 
     let show = world.sources.show(&group, early()).unwrap();
     let foreign = [other.feedback().deployments[0].id];
     let deliverer = Deliverer::new(world.forge.clone(), world.records.clone());
-    deliverer.deliver(&group, &show, &foreign, &mut Memory::default()).await;
+    deliverer.deliver(&group, (&show, Measure::All), &foreign, &mut Memory::default()).await;
     assert_eq!(world.forge.deployed().len(), 2);
 }
 

@@ -7,7 +7,7 @@ use super::double::{Double, Fault, Records, away, forbidden};
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition};
-use crate::feedback::deliver::{Deliverer, Memory, Outcome};
+use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
 use crate::feedback::{Group, PullKey, Sources, group};
 use crate::forge::ForgeError;
 
@@ -41,7 +41,7 @@ impl World {
             return None;
         }
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        Some(deliverer.deliver(&group, &show, &[], &mut self.memory).await)
+        Some(deliverer.deliver(&group, (&show, Measure::All), &[], &mut self.memory).await)
     }
 
     async fn delivered(&mut self) {

@@ -224,7 +224,7 @@ impl Deployments for Double {
         Box::pin(async move { self.call("deploy", create) })
     }
 
-    fn list<'a>(&'a self, name: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>> {
+    fn list<'a>(&'a self, name: &'a RepoName, environment: &'a str, _: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>> {
         self.at(name);
         let list = move |pull: &mut Pull| {
             let ours = pull.deployed.iter().rev().filter(|d| d.new.environment == environment);

@@ -9,7 +9,7 @@ use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions;
 use crate::domain::Baseline;
-use crate::feedback::deliver::{Deliverer, Memory, Outcome};
+use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
 use crate::feedback::{Group, PullKey, Sources, group};
 
 struct World {
@@ -28,7 +28,7 @@ impl World {
         let group = sources.named(Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap());
         let show = sources.show(&group, early()).unwrap();
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        deliverer.deliver(&group, &show, &[], &mut self.memory).await
+        deliverer.deliver(&group, (&show, Measure::All), &[], &mut self.memory).await
     }
 
     fn holds(&self) -> (usize, usize, usize) {

@@ -32,8 +32,8 @@ impl Deployments for GitHub {
         self.create_deployment(repository, new).boxed()
     }
 
-    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str) -> Answer<'a, Vec<(i64, String)>> {
-        self.list_deployments(repository, environment).boxed()
+    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str, revision: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>> {
+        self.list_deployments(repository, environment, revision).boxed()
     }
 
     fn set_state<'a>(&'a self, repository: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()> {
@@ -65,8 +65,14 @@ impl GitHub {
     }
 
     /// Newest first, by their numbers. What others made is none of ours, and what is of another environment was not asked for.
-    async fn list_deployments(&self, repository: &RepoName, environment: &str) -> Result<Vec<(i64, String)>, ForgeError> {
-        let path = format!("/deployments?environment={}&task={}", percent_encoded(environment), percent_encoded(TASK));
+    async fn list_deployments(
+        &self,
+        repository: &RepoName,
+        environment: &str,
+        revision: Option<&str>,
+    ) -> Result<Vec<(i64, String)>, ForgeError> {
+        let sha = revision.map(|revision| format!("&sha={}", percent_encoded(revision))).unwrap_or_default();
+        let path = format!("/deployments?environment={}&task={}{sha}", percent_encoded(environment), percent_encoded(TASK));
         let thing = format!("the deployments to {environment} in {repository}");
         let request = Request::get("list_deployments", repository, thing, &path).verb("list");
         let mut all: Vec<Deployment> = self.whole(&request).await?;

@@ -18,13 +18,15 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
+use hyper::body::{Body, Bytes};
 use serde::de::DeserializeOwned;
+use tower::{BoxError, Service};
 
 pub use event::{Arrival, SUBSCRIBED_EVENTS, UNASKED_EVENTS, parse};
-pub use session::GithubError;
+pub use session::{Content, GithubError};
 
 use self::exchange::{Reply, Request};
-use self::session::Sessions;
+use self::session::{Sessions, Transport};
 use super::{
     Access, Answer, Branch, ChangedFiles, Checks, Comment, Deliveries, Deployments, Forge, ForgeError, Listing, Permission, PostedComment,
     PullRequest, Reaction, RepositoryFacts, Validator,
@@ -54,7 +56,26 @@ pub struct GitHub {
 impl GitHub {
     /// Checks that the token or the App's key can be used. Nothing is sent yet. An App writes check runs.
     pub fn new(config: GithubConfig) -> Result<Self, GithubError> {
-        let sessions = Sessions::new(&config)?;
+        let transport = Transport::new(&config)?;
+        Self::by(config, transport)
+    }
+
+    /// The same over another way to GitHub than connections of its own, such as a proxy or a double in the same process.
+    pub fn over<S, B>(config: GithubConfig, service: S) -> Result<Self, GithubError>
+    where
+        S: Service<http::Request<Content>, Response = http::Response<B>, Error: Into<BoxError>, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+    {
+        let transport = Transport::over(&config, service);
+        Self::by(config, transport)
+    }
+
+    fn by(config: GithubConfig, transport: Transport) -> Result<Self, GithubError> {
+        let sessions = Sessions::new(&config, transport)?;
         let checks = if sessions.is_app() { CheckKind::Runs } else { CheckKind::Statuses };
         Ok(Self { sessions, config, metrics: Metrics::new(), checks })
     }

@@ -11,9 +11,14 @@ use preview_env::controller::status::PHASES;
 use test_world::root;
 
 /// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
-const OTHER_WORDS: [&str; 24] = [
+const OTHER_WORDS: [&str; 31] = [
+    "Absent",
     "Age",
+    "Apply",
+    "Approve",
+    "Branch",
     "Commands",
+    "Delete",
     "Domain",
     "Environments",
     "Exact",
@@ -27,7 +32,9 @@ const OTHER_WORDS: [&str; 24] = [
     "Open",
     "Phase",
     "Prefix",
+    "Present",
     "Reason",
+    "Rebuild",
     "Recorded",
     "Registries",
     "Registry",
@@ -38,7 +45,7 @@ const OTHER_WORDS: [&str; 24] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 42] = [
+const OF_KUBERNETES: [&str; 53] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -48,13 +55,20 @@ const OF_KUBERNETES: [&str; 42] = [
     "Complete",
     "Container",
     "ContainerCreating",
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
     "DeadlineExceeded",
     "Default",
     "Egress",
+    "ErrImagePull",
     "ExternalName",
     "Failed",
+    "FailedMount",
     "GitHub",
     "Group",
+    "ImagePullBackOff",
+    "InvalidImageName",
     "KongPlugin",
     "LoadBalancer",
     "Local",
@@ -65,6 +79,7 @@ const OF_KUBERNETES: [&str; 42] = [
     "NodePort",
     "None",
     "OnDelete",
+    "OnFailure",
     "Opaque",
     "PartialEq",
     "PathPrefix",
@@ -73,14 +88,17 @@ const OF_KUBERNETES: [&str; 42] = [
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
     "Recreate",
+    "RegistryUnavailable",
     "ReplicaFailure",
     "ReplicaSet",
     "RequestRedirect",
     "RollingUpdate",
     "Route",
+    "RunContainerError",
     "RuntimeDefault",
     "SingleStack",
     "Stale",
+    "Unschedulable",
 ];
 
 fn document(path: &str) -> Result<String> {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
+use hyper::header::DATE;
 use tokio::sync::oneshot;
 
 use crate::deliveries::{Delivery, Outcome};
@@ -42,7 +43,14 @@ where
 
     fn call(&mut self, request: hyper::Request<B>) -> Answering {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { exchange(shared, request).await.map_err(|cut| io::Error::new(io::ErrorKind::ConnectionReset, cut)) })
+        Box::pin(async move {
+            let answer = exchange(Arc::clone(&shared), request).await;
+            let mut answer = answer.map_err(|cut| io::Error::new(io::ErrorKind::ConnectionReset, cut))?;
+            // Over a connection the server says the time.
+            let now = shared.lock().now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            answer.headers_mut().extend(now.parse().ok().map(|now| (DATE, now)));
+            Ok(answer)
+        })
     }
 }
 

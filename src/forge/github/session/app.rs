@@ -109,9 +109,8 @@ enum Issuer<'a> {
 
 impl App {
     /// Reads the key and tries it. Nothing is sent yet.
-    pub(super) fn new(config: &GithubConfig, id: AppId, key_file: PathBuf) -> Result<Self, GithubError> {
+    pub(super) fn new(config: &GithubConfig, id: AppId, key_file: PathBuf, transport: Transport) -> Result<Self, GithubError> {
         let key = files::key(&key_file)?;
-        let transport = Transport::new(config)?;
         if signed(&id, &key, Utc::now()).is_err() {
             return Err(GithubError::Key { path: key_file, why: "nothing can be signed with it: it is no whole RSA private key" });
         }

@@ -17,10 +17,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 pub use self::files::GithubError;
+pub use self::transport::Content;
 
 use self::app::{App, Whose};
 use self::clock::Clock;
-use self::transport::Transport;
+pub(super) use self::transport::Transport;
 use self::turns::Turns;
 use super::exchange::{Reply, Request};
 use super::wire::User;
@@ -92,10 +93,10 @@ enum Kind {
 
 impl Sessions {
     /// Checks the token or the key. Nothing is sent yet.
-    pub(super) fn new(config: &GithubConfig) -> Result<Self, GithubError> {
+    pub(super) fn new(config: &GithubConfig, transport: Transport) -> Result<Self, GithubError> {
         Ok(Self(match &config.credential {
-            GithubCredential::Token(file) => Kind::Token(Box::new(Account::new(config, file.clone())?)),
-            GithubCredential::App { id, key_file } => Kind::App(Arc::new(App::new(config, id.clone(), key_file.clone())?)),
+            GithubCredential::Token(file) => Kind::Token(Box::new(Account::new(config, file.clone(), transport)?)),
+            GithubCredential::App { id, key_file } => Kind::App(Arc::new(App::new(config, id.clone(), key_file.clone(), transport)?)),
         }))
     }
 
@@ -140,9 +141,8 @@ struct Account {
 }
 
 impl Account {
-    fn new(config: &GithubConfig, token_file: PathBuf) -> Result<Self, GithubError> {
+    fn new(config: &GithubConfig, token_file: PathBuf, transport: Transport) -> Result<Self, GithubError> {
         files::token(&token_file)?;
-        let transport = Transport::new(config)?;
         let turns = Arc::new(Turns::new("token".to_owned(), config.limits));
         Ok(Self { config: config.clone(), token_file, transport, clock: Arc::default(), turns, current: Mutex::default() })
     }

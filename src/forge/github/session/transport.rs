@@ -3,8 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use hyper::Uri;
+use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Body, Bytes};
 use hyper::header::{ACCEPT, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -12,24 +15,43 @@ use hyper_util::rt::TokioExecutor;
 use octocrab::service::middleware::auth_header::AuthHeaderLayer;
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
-use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceExt};
 
 use super::GithubError;
 use crate::config::GithubConfig;
 
+/// A body on its way to GitHub or back.
+pub type Content = BoxBody<Bytes, BoxError>;
+
 /// Connections to GitHub's API. Clones share them.
 #[derive(Clone)]
-pub(super) struct Transport {
-    client: Client<HttpsConnector<HttpConnector>, octocrab::OctoBody>,
+pub(in crate::forge::github) struct Transport {
+    service: BoxCloneSyncService<Request<OctoBody>, Response<Content>, BoxError>,
     url: Uri,
 }
 
 impl Transport {
     /// None is opened yet.
-    pub(super) fn new(config: &GithubConfig) -> Result<Self, GithubError> {
+    pub(in crate::forge::github) fn new(config: &GithubConfig) -> Result<Self, GithubError> {
         let connector = connector(config).map_err(|error| GithubError::Client(error.to_string()))?;
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), url: config.api_url.clone() })
+        let client: Client<_, Content> = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self::over(config, client))
+    }
+
+    /// Over whatever answers requests as GitHub does.
+    pub(in crate::forge::github) fn over<S, B>(config: &GithubConfig, service: S) -> Self
+    where
+        S: Service<Request<Content>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+    {
+        let service = service
+            .map_request(|request: Request<OctoBody>| request.map(boxed))
+            .map_response(|response: Response<B>| response.map(boxed))
+            .map_err(Into::into);
+        Self { service: BoxCloneSyncService::new(service), url: config.api_url.clone() }
     }
 
     /// Octocrab's layers over it, as its documentation shows for clients of one's own. The ready-made client tries writing
@@ -39,7 +61,7 @@ impl Transport {
         let headers =
             vec![(USER_AGENT, HeaderValue::from_static("preview-env")), (ACCEPT, HeaderValue::from_static("application/vnd.github+json"))];
         let built = OctocrabBuilder::new_empty()
-            .with_service(self.client.clone())
+            .with_service(self.service.clone())
             .with_layer(&ExtraHeadersLayer::new(Arc::new(headers)))
             .with_layer(&BaseUriLayer::new(self.url.clone()))
             .with_layer(&AuthHeaderLayer::new(Some(authorization), self.url.clone(), self.url.clone()))
@@ -48,6 +70,13 @@ impl Transport {
         let Ok(octocrab) = built;
         Ok(octocrab)
     }
+}
+
+fn boxed<B>(body: B) -> Content
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+{
+    body.map_err(Into::into).boxed()
 }
 
 fn authorization(token: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {

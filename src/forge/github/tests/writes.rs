@@ -62,7 +62,7 @@ async fn only_our_own_deployments_are_listed_newest_first() {
     ]);
     let path = "GET /repos/acme/web/deployments?environment=preview%20%2F%20shop&task=deploy%3Apreview-env&per_page=100&page=1";
     let world = Double::default().on(path, 200, all).start().await;
-    let found = world.github.deployments().unwrap().list(&web(), "preview / shop").await.unwrap();
+    let found = world.github.deployments().unwrap().list(&web(), "preview / shop", None).await.unwrap();
     assert_eq!(found, [(3, "a".to_owned()), (1, "a".to_owned())]);
 }
 

@@ -1,0 +1,136 @@
+//! The storm: 500 pull requests within five minutes, half of them pushed to again, one that changes all the time, and all of
+//! them merged in the end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{sleep, sleep_until};
+
+use crate::cluster::State;
+use crate::figures::Writes;
+use crate::world::{As, REPOSITORY, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+/// The one whose service goes up and down for three hours.
+const CHATTY: u64 = 25;
+
+/// What happens to a pull request.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Happening {
+    Opened,
+    Pushed,
+    Became(State),
+}
+
+/// What happens when, in that order.
+type Story = Vec<(Duration, u64, Happening)>;
+
+/// From the push to the first answer, as on a fast cluster.
+fn rollout(story: &mut Story, number: u64, from: Duration) {
+    for (milliseconds, state) in
+        [(300, State::Starting(0)), (2_000, State::Starting(1)), (3_000, State::Starting(2)), (4_000, State::Up), (6_000, State::Ready)]
+    {
+        story.push((from + Duration::from_millis(milliseconds), number, Happening::Became(state)));
+    }
+}
+
+fn story(pulls: u64) -> Story {
+    let mut story = Story::new();
+    for number in 1..=pulls {
+        let place = u32::try_from(number).unwrap();
+        let opened = place * SECOND * 6 / 10;
+        story.push((opened, number, Happening::Opened));
+        story.push((opened + SECOND / 20, number, Happening::Became(State::Prepared)));
+        rollout(&mut story, number, opened);
+        if number % 2 == 0 {
+            let pushed = opened + 5 * 60 * SECOND + (place % 60) * 60 * SECOND;
+            story.push((pushed, number, Happening::Pushed));
+            rollout(&mut story, number, pushed);
+        }
+        let merged = 8 * HOUR + place * SECOND * 15;
+        story.push((merged, number, Happening::Became(State::Removing)));
+        story.push((merged + 10 * SECOND, number, Happening::Became(State::Removed)));
+    }
+    for turn in 0..270 {
+        let at = 20 * 60 * SECOND + turn * 40 * SECOND;
+        story.push((at, CHATTY, Happening::Became(State::Degraded)));
+        story.push((at + 20 * SECOND, CHATTY, Happening::Became(State::Ready)));
+    }
+    story.sort();
+    story
+}
+
+async fn play(world: &World, story: &[(Duration, u64, Happening)]) {
+    for (at, number, happening) in story {
+        sleep_until(world.began + *at).await;
+        match happening {
+            Happening::Opened => assert_eq!(world.open(), *number),
+            Happening::Pushed => world.push(*number),
+            Happening::Became(state) => world.cluster.becomes(*number, *state),
+        }
+    }
+}
+
+async fn weather(who: As, pulls: u64) {
+    let (world, story) = (World::new(who), story(pulls));
+    let (before, after) = story.split_at(story.partition_point(|(at, ..)| *at < 8 * HOUR));
+    play(&world, before).await;
+    sleep_until(world.began + 8 * HOUR - SECOND).await;
+    let (pushes, writes) = (pushes(before), Writes::of(&world.double));
+    println!("{who:?}: {pushes} pushes, {writes:?} before the merges");
+    assert!(2 * writes.comments <= 3 * pushes, "{writes:?} for {pushes} pushes");
+    assert!(writes.all() <= 5 * pushes, "{writes:?} for {pushes} pushes");
+    nobody_waits_long(&world, before);
+    play(&world, after).await;
+    the_end_is_told(&world, pulls).await;
+    println!("{who:?}: {:?} in all, {} h", Writes::of(&world.double), world.began.elapsed().as_secs() / 3_600);
+    assert_eq!(world.double.contract_violations(), []);
+    assert_eq!(world.double.limit_violations(), []);
+}
+
+fn pushes(story: &[(Duration, u64, Happening)]) -> usize {
+    story.iter().filter(|(.., happening)| matches!(happening, Happening::Opened | Happening::Pushed)).count()
+}
+
+/// Every pull request has one comment, of its end, and nothing else is left.
+async fn the_end_is_told(world: &World, pulls: u64) {
+    while !world.cluster.unfinished().is_empty() {
+        assert!(world.began.elapsed() < 24 * HOUR, "not told: {:?}", world.cluster.unfinished());
+        sleep(60 * SECOND).await;
+    }
+    for number in 1..=pulls {
+        let comments = world.double.comments(REPOSITORY, number);
+        let [comment] = comments.as_slice() else { panic!("{number} has {} comments", comments.len()) };
+        assert!(comment.body.contains("the pull request was merged"), "{number}: {}", comment.body);
+    }
+    assert_eq!(world.double.repository(REPOSITORY).unwrap().records.deployments.len(), 0);
+}
+
+/// An hour's writes are enough for one to each pull request. Every one of them is told within three times that that its last
+/// commit is ready, whatever the chatty one does.
+fn nobody_waits_long(world: &World, story: &[(Duration, u64, Happening)]) {
+    let told = world.told.lock().unwrap();
+    let last: BTreeMap<_, _> = story
+        .iter()
+        .filter(|(_, _, happening)| *happening == Happening::Became(State::Ready))
+        .map(|(at, number, _)| (*number, *at))
+        .collect();
+    let mut longest = Duration::ZERO;
+    for (number, at) in last.into_iter().filter(|(number, _)| *number != CHATTY) {
+        let told = told.get(&(number, world.head(number))).unwrap_or_else(|| panic!("{number} is never told"));
+        longest = longest.max(told.saturating_sub(at));
+    }
+    println!("the longest wait is {} min", longest.as_secs() / 60);
+    assert!(longest <= 3 * HOUR, "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_500_keeps_within_the_limits_and_tells_everybody() {
+    weather(As::Account, 500).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_one_as_an_app_does_so_with_check_runs() {
+    weather(As::App, 60).await;
+}
