@@ -73,7 +73,8 @@ async fn the_files_of_a_pull_request_are_named_or_too_many() {
 async fn failures_are_told_apart_and_never_tried_again() {
     let (double, folder, web) = (double(), tempfile::tempdir().unwrap(), "acme/web".parse::<RepoName>().unwrap());
     double.act(Open::new("acme/web", "x", "ann")).unwrap();
-    let github = client(&double, &folder);
+    // A client that was told to wait asks nothing meanwhile, so each failure has a new one.
+    let github = || client(&double, &folder);
     for (failure, label) in [
         (Failure::status(502), "unavailable"),
         (Failure::secondary_limit(Duration::from_secs(7)), "rate_limited"),
@@ -81,14 +82,14 @@ async fn failures_are_told_apart_and_never_tried_again() {
     ] {
         double.clear_requests();
         double.inject(Fault::on("POST", "/repos/acme/web/issues/1/comments", failure));
-        let error = github.create_comment(&web, 1, "hello").await.unwrap_err();
+        let error = github().create_comment(&web, 1, "hello").await.unwrap_err();
         assert!(error.label() == label && double.requests().len() <= 1, "{error}");
     }
     double.set_remaining(TOKEN, 0).unwrap();
-    assert_eq!(github.pull_request(&web, 1).await.unwrap_err().label(), "rate_limited");
+    assert_eq!(github().pull_request(&web, 1).await.unwrap_err().label(), "rate_limited");
     double.revoke_token(TOKEN).unwrap();
-    let refused = github.pull_request(&web, 1).await.unwrap_err();
+    let refused = github().pull_request(&web, 1).await.unwrap_err();
     assert!(matches!(refused, ForgeError::Refused { status: 401, .. }) && !refused.to_string().contains(TOKEN), "{refused}");
     double.go_down();
-    assert_eq!(github.pull_request(&web, 1).await.unwrap_err().label(), "unavailable");
+    assert_eq!(github().pull_request(&web, 1).await.unwrap_err().label(), "unavailable");
 }
