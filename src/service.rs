@@ -109,6 +109,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         secrets: options.secrets,
         baselines: all(baselines.clone()),
         environments: existing(store.clone()),
+        look_soon: beside.hint(),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics,

@@ -91,6 +91,10 @@ impl State {
     fn of_wanted(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus, probed: bool) -> Self {
         let find = |type_| conditions::find(&status.conditions, type_);
         match find(conditions::APPROVED).filter(|c| c.status == ConditionStatus::False) {
+            // What was approved goes on, and the next commit waits.
+            Some(c) if c.reason == "Fork" && status.namespace.is_some() && served_before(environment).is_some() => {
+                return Self::Waiting(c.message.clone());
+            }
             Some(c) if c.reason == "Fork" => return Self::Fork,
             Some(c) if c.reason == "ForksDenied" => return Self::Denied,
             Some(c) => return Self::Waiting(c.message.clone()),

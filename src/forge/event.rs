@@ -53,6 +53,8 @@ pub enum Event {
         forge: ForgeKind,
         /// Their numbers.
         repositories: Vec<i64>,
+        /// Whether that cannot be undone. What can may have been by the time that we hear of it, so the forge is asked.
+        for_good: bool,
         /// What happened, as a sentence.
         why: String,
     },

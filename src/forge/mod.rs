@@ -205,8 +205,9 @@ impl ForgeError {
     /// Whether trying again can help.
     pub fn class(&self) -> Class {
         match self {
-            Self::NotFound(_) | Self::Another(_) | Self::Unsupported(_) | Self::Refused { .. } | Self::Unreadable { .. } => Class::Terminal,
-            Self::RateLimited { .. } | Self::Unavailable { .. } => Class::Transient,
+            Self::NotFound(_) | Self::Another(_) | Self::Unsupported(_) | Self::Refused { .. } => Class::Terminal,
+            // A forge that answers nonsense comes to its senses.
+            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Unreadable { .. } => Class::Transient,
         }
     }
 }

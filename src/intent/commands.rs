@@ -154,6 +154,7 @@ mod tests {
             baseline: "old".into(),
             source: serde_json::from_value(source).unwrap(),
             heard: vec![],
+            created_at: None,
             forgot_before: None,
         }
     }

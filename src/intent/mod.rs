@@ -96,6 +96,8 @@ pub struct Existing {
     pub source: api::Source,
     /// The ids of the commands that it holds or has carried out.
     pub heard: Vec<String>,
+    /// When it was made, by the API server's clock.
+    pub created_at: Option<DateTime<Utc>>,
     /// When the oldest of the commands that it remembers was given, where it may have forgotten older ones.
     pub forgot_before: Option<DateTime<Utc>>,
 }
@@ -141,14 +143,17 @@ impl Existing {
             baseline: object.spec.baseline.clone(),
             source: source.clone(),
             heard: heard.clone(),
+            created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
             forgot_before,
         };
         sources.map(existing).collect()
     }
 
-    /// Whether it holds a command, or has carried it out: of those that it may have forgotten that is taken for granted.
+    /// Whether it holds a command, or has carried it out: of those that it may have forgotten that is taken for granted, and
+    /// so of those from before it was made, which were for another of its name.
     pub fn has_heard(&self, command: &api::environment::Command) -> bool {
-        self.heard.contains(&command.id) || self.forgot_before.is_some_and(|at| command.at <= at)
+        let is_before = |at: Option<DateTime<Utc>>| at.is_some_and(|at| command.at <= at);
+        self.heard.contains(&command.id) || is_before(self.forgot_before) || is_before(self.created_at)
     }
 
     fn is_for(&self, fact: &Fact) -> bool {
@@ -176,7 +181,8 @@ pub fn decide(event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing])
         Event::Branch { forge, branch, exists, sender } => branches::decide((*forge, branch), (*exists, sender), baselines, existing),
         Event::Comment { forge, comment } => commands::of_comment(*forge, comment, baselines, existing),
         Event::Button { forge, press } => commands::of_press(*forge, press, baselines, existing),
-        Event::Gone { forge, repositories, why } => gone::decide(*forge, (repositories, why), existing),
+        Event::Gone { for_good: false, why, .. } => Intent::Ignore(format!("{why}, and the forge is asked whether that is still so")),
+        Event::Gone { why, .. } => gone::decide(why, existing),
     }
 }
 

@@ -273,7 +273,7 @@ fn an_environment_of_a_branch_gets_its_facts_without_a_trigger() {
 
 #[test]
 fn what_is_out_of_sight_ends_every_environment_of_it_and_no_other() {
-    let event = Event::Gone { forge: ForgeKind::Github, repositories: vec![7, 9], why: "the app was uninstalled".into() };
+    let event = Event::Gone { forge: ForgeKind::Github, repositories: vec![7, 9], for_good: true, why: "the app was uninstalled".into() };
     let mut other = environment("shop", "api-pr-1");
     other.spec.sources[0].repository_id = 8;
     let about = About::of(&event).unwrap();
@@ -281,6 +281,10 @@ fn what_is_out_of_sight_ends_every_environment_of_it_and_no_other() {
     let Intent::Record(facts) = decide(&event, &[], &existing) else { panic!("no fact") };
     assert_eq!((facts.len(), facts[0].display().as_str(), facts[0].source.state), (1, "shop/web-pr-42", SourceState::Gone));
     assert_eq!(decide(&event, &[], &[]), Intent::Ignore("the app was uninstalled, and no environment is of it".into()));
+    // What can be undone may have been: such a delivery, heard late or a second time, ends nothing by itself.
+    let undone = Event::Gone { forge: ForgeKind::Github, repositories: vec![7], for_good: false, why: "the app was uninstalled".into() };
+    let why = "the app was uninstalled, and the forge is asked whether that is still so";
+    assert_eq!(decide(&undone, &[], &existing), Intent::Ignore(why.into()));
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(super) async fn follow(context: &Context, store: &Store<PreviewEnvironment>)
         let baselines = context.baselines.all().unwrap_or_default();
         let listed = baselines.iter().flat_map(|b| b.repositories.iter().map(move |r| (Key::of(b, r), b, r)));
         let listed: Vec<_> = listed.collect();
-        due.retain(|key, _| listed.iter().any(|(known, ..)| known == key));
+        let hinted = context.take_hints();
+        due.retain(|key, _| listed.iter().any(|(known, _, r)| known == key && r.id.is_none_or(|id| !hinted.contains(&id))));
         for (key, baseline, repository) in listed {
             if due.get(&key).is_some_and(|at| *at > Instant::now()) {
                 continue;
@@ -88,6 +89,7 @@ async fn end_what_was_taken(
     let event = Event::Gone {
         forge: repository.forge,
         repositories: vec![id],
+        for_good: true,
         why: format!("{} was taken from this service: the App was uninstalled, or the repository deleted", repository.name),
     };
     let Some(about) = About::of(&event) else { return };

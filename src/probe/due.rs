@@ -49,6 +49,11 @@ pub(super) fn pause(waited: TimeDelta) -> Duration {
 }
 
 impl Due {
+    /// What tells one question from another.
+    pub(super) fn question(&self) -> String {
+        format!("{} at {}", self.address, self.revision.as_deref().unwrap_or_default())
+    }
+
     /// What is recorded of an answer.
     pub(super) fn status(&self, answer: &Result<u16, NoAnswer>, now: DateTime<Utc>) -> ProbeStatus {
         let (code, why) = match answer {

@@ -6,10 +6,11 @@
 mod ask;
 mod due;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use futures::channel::mpsc::UnboundedReceiver;
@@ -41,12 +42,36 @@ pub struct Context {
     client: Client,
     baselines: Arc<Baselines>,
     asker: Asker,
+    /// When each environment was asked last, by its UID, and what. Every record of an answer comes back as a change, and what
+    /// answers otherwise each time must not be asked at that pace.
+    asked: Mutex<HashMap<String, (String, Instant)>>,
 }
 
 impl Context {
     /// `through` is where all requests go, such as the ingress controller's address, whatever the hosts' names resolve to.
     pub fn new(client: Client, baselines: Arc<Baselines>, through: Option<SocketAddr>) -> Result<Self, ProbeError> {
-        Ok(Self { client, baselines, asker: Asker::new(through)? })
+        Ok(Self { client, baselines, asker: Asker::new(through)?, asked: Mutex::default() })
+    }
+
+    fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, (String, Instant)>) -> T) -> T {
+        work(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How long it has to be left alone before the same question is asked again; none, where it is asked now.
+    fn rest(&self, uid: &str, question: &str, pause: Duration) -> Option<Duration> {
+        let now = Instant::now();
+        self.lock(|asked| match asked.get(uid) {
+            Some((before, at)) if before == question && now < *at + pause => Some(*at + pause - now),
+            _ => {
+                asked.insert(uid.to_owned(), (question.to_owned(), now));
+                None
+            }
+        })
+    }
+
+    /// Forgets an environment that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.lock(|asked| asked.remove(uid));
     }
 }
 
@@ -66,6 +91,10 @@ async fn probe(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Result
     let Some(baseline) = context.baselines.get(namespace, &object.spec.baseline) else { return Ok(Action::await_change()) };
     let rule = baseline.hosts.as_ref().map(|hosts| hosts.probe.clone()).unwrap_or_default();
     let Some(due) = due(&object, &rule) else { return Ok(Action::await_change()) };
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    if let Some(rest) = context.rest(uid, &due.question(), pause(Utc::now() - due.since)) {
+        return Ok(Action::requeue(rest));
+    }
     let answer = context.asker.ask(&due.address).await;
     let now = Utc::now();
     let status = due.status(&answer, now);

@@ -21,7 +21,7 @@ use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
 use crate::intent::{About, Existing, Intent, decide};
 use crate::metrics::Metrics;
-use crate::record::{RecordError, Recorder};
+use crate::record::{RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
 
 /// How far back comments are read after a start. What was carried out since is known by its results.
@@ -126,7 +126,10 @@ impl Context {
             }
             Intent::Command(commands) => {
                 for command in commands.iter().filter(|command| news::is_unheard(command, &existing)) {
-                    self.recorder.command(command).await?;
+                    // One that finds no room is looked for again.
+                    if self.recorder.command(command).await? == Recorded::Full {
+                        return Err(RecordError::Throttled(command.display()));
+                    }
                 }
             }
         }

@@ -59,6 +59,9 @@ impl Default for Limits {
     }
 }
 
+/// Has repositories looked at soon, by their numbers.
+pub type LookSoon = Arc<dyn Fn(&[i64]) + Send + Sync>;
+
 /// Everything that the server needs.
 pub struct Server {
     /// The webhook's secrets; without them no delivery is taken.
@@ -67,6 +70,8 @@ pub struct Server {
     pub baselines: Arc<dyn Baselines>,
     /// The environments that there are.
     pub environments: Arc<dyn Environments>,
+    /// Has repositories looked at, by their numbers, that the forge says are out of our sight.
+    pub look_soon: LookSoon,
     /// Where facts are recorded: a [`kube::Client`] that does not retry by itself.
     pub recorder: Arc<dyn Recorder>,
     /// What `/readyz` waits for.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::delivery::Account;
 use super::{Limits, Server, Shared};
+use crate::forge::event::Event;
 use crate::forge::github;
 use crate::intent::{About, CommandFact, Fact, Intent, decide};
 use crate::record::{RecordError, Recorded};
@@ -43,6 +44,9 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
     drop(taken);
     let baselines = server.baselines.list().ok_or_else(Answer::starting)?;
+    if let Event::Gone { repositories, for_good: false, .. } = &event {
+        (server.look_soon)(repositories);
+    }
     let existing = About::of(&event).map(|about| server.environments.about(&about)).unwrap_or_default();
     match decide(&event, &baselines, &existing) {
         Intent::Pong => Ok(Answer::pong()),
@@ -69,10 +73,13 @@ async fn hold(server: &Server, facts: &[Fact], deadline: Instant) -> Result<Answ
     worst_of(join_all(held).await, facts.iter().map(Fact::display).collect())
 }
 
-/// The same for commands.
+/// The same for commands, one after the other: of two lines of a comment the first is there first.
 async fn hold_commands(server: &Server, commands: &[CommandFact], deadline: Instant) -> Result<Answer, Answer> {
-    let held = commands.iter().map(|command| hold_one(command.display(), server.recorder.command(command), &server.limits, deadline));
-    worst_of(join_all(held).await, commands.iter().map(CommandFact::display).collect())
+    let mut ends = Vec::with_capacity(commands.len());
+    for command in commands {
+        ends.push(hold_one(command.display(), server.recorder.command(command), &server.limits, deadline).await);
+    }
+    worst_of(ends, commands.iter().map(CommandFact::display).collect())
 }
 
 fn worst_of(ends: Vec<Result<Recorded, Answer>>, names: Vec<String>) -> Result<Answer, Answer> {

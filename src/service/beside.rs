@@ -12,6 +12,7 @@ use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments};
 use crate::forge::Forge;
 use crate::probe::ProbeError;
+use crate::server::LookSoon;
 use crate::{commands, lookup, probe};
 
 type Sender = UnboundedSender<ObjectRef<PreviewEnvironment>>;
@@ -49,7 +50,7 @@ impl Beside {
     /// Has each told of every change.
     pub(super) fn listening(self, environments: &mut Environments) -> Listening {
         let ((to_lookups, lookups), (to_commands, commands), (to_probes, probes)) = (unbounded(), unbounded(), unbounded());
-        let (looks, commanded) = (Arc::clone(&self.lookups), Arc::clone(&self.commands));
+        let (looks, commanded, asked) = (Arc::clone(&self.lookups), Arc::clone(&self.commands), Arc::clone(&self.probes));
         environments.listen(Box::new(move |change| match change {
             Change::Applied(object) => {
                 tell(&to_lookups, object);
@@ -63,6 +64,7 @@ impl Beside {
                 let uid = object.uid().unwrap_or_default();
                 looks.forget(&uid);
                 commanded.forget(&uid);
+                asked.forget(&uid);
             }
         }));
         Listening { beside: self, lookups, commands, probes }
@@ -70,6 +72,12 @@ impl Beside {
 }
 
 impl Listening {
+    /// Has repositories looked at soon that may be out of our sight.
+    pub(super) fn hint(&self) -> LookSoon {
+        let lookups = Arc::clone(&self.beside.lookups);
+        Arc::new(move |repositories| lookups.look_soon(repositories))
+    }
+
     /// Runs until it is dropped.
     pub(super) async fn run(self, baselines: Arc<Baselines>, store: Store<PreviewEnvironment>) {
         let Beside { lookups, commands, probes } = self.beside;

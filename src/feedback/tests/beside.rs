@@ -217,7 +217,7 @@ async fn where_the_forge_asks_to_wait_only_the_newest_state_is_told_later() {
 #[tokio::test]
 async fn whose_fault_it_is_decides_how_the_check_ends() {
     let fork = recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting");
-    for (member, conclusion) in [
+    for (member, conclusion) in vec![
         (crashing(ImageOrigin::Branch), Some(Conclusion::Failure)),
         (crashing(ImageOrigin::Baseline), Some(Conclusion::Neutral)),
         (stalled("ImageMissing"), Some(Conclusion::Failure)),

@@ -171,7 +171,7 @@ fn what_does_not_matter_is_ignored_with_a_reason() {
         ("check_run", json!({"action": "completed"}), "the action completed"),
         ("check_run", check("fix-it!"), "the button fixit"),
         ("installation", json!({"action": "created"}), "the action created"),
-        ("installation", json!({"action": "suspend"}), "suspended, and the delivery names no repository"),
+        ("installation", installation("suspend"), "its environments stay"),
         ("installation_repositories", json!({"action": "added"}), "the action added"),
         ("repository", json!({"action": "renamed"}), "keep its number"),
         ("repository", json!({"action": "transferred"}), "keep its number"),
@@ -283,13 +283,13 @@ fn the_same_press_under_another_delivery_is_the_same_and_one_of_a_later_check_is
 fn what_is_out_of_sight_is_gone_by_its_number() {
     for (event, payload, numbers, words) in [
         ("installation", installation("deleted"), vec![7, 8], "uninstalled"),
-        ("installation", installation("suspend"), vec![7, 8], "suspended"),
         ("installation_repositories", selection("removed"), vec![7], "taken out"),
         ("repository", repository_event("deleted"), vec![7], "deleted"),
     ] {
         let read = parsed(event, &payload).unwrap();
-        let Event::Gone { repositories, why, .. } = read else { panic!("{read:?}") };
+        let Event::Gone { repositories, why, for_good, .. } = read else { panic!("{read:?}") };
         assert!(repositories == numbers && why.contains(words), "{why}");
+        assert_eq!(for_good, event == "repository", "an app can be installed again: {why}");
     }
 }
 
