@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
-use hyper::header::DATE;
 use tokio::sync::oneshot;
 
 use crate::deliveries::{Delivery, Outcome};
@@ -44,12 +43,8 @@ where
     fn call(&mut self, request: hyper::Request<B>) -> Answering {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let answer = exchange(Arc::clone(&shared), request).await;
-            let mut answer = answer.map_err(|cut| io::Error::new(io::ErrorKind::ConnectionReset, cut))?;
-            // Over a connection the server says the time.
-            let now = shared.lock().now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-            answer.headers_mut().extend(now.parse().ok().map(|now| (DATE, now)));
-            Ok(answer)
+            let answer = exchange(shared, request).await;
+            answer.map_err(|cut| io::Error::new(io::ErrorKind::ConnectionReset, cut))
         })
     }
 }

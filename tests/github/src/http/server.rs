@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
+use hyper::header::{DATE, Entry};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -72,6 +73,15 @@ where
     let (status, who) = status.unzip();
     let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     shared.log(Logged { method: request.method, path, status, who: who.flatten() });
+    answer.map(|answer| dated(&shared, answer))
+}
+
+/// With the time by GitHub's clock, unless a test says another.
+fn dated(shared: &Shared, mut answer: Response) -> Response {
+    let now = shared.lock().now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let (Entry::Vacant(free), Ok(now)) = (answer.headers_mut().entry(DATE), now.parse()) {
+        free.insert(now);
+    }
     answer
 }
 
