@@ -33,6 +33,8 @@ pub enum State {
 
 /// All environments, by the number of their pull request.
 pub struct Cluster {
+    /// The repository's number.
+    repository: u64,
     environments: Mutex<BTreeMap<u64, PreviewEnvironment>>,
     writer: Mutex<Writer<PreviewEnvironment>>,
     notifier: OnceLock<Notifier>,
@@ -42,12 +44,12 @@ pub struct Cluster {
 
 impl Cluster {
     /// An empty one, and what its watch fills.
-    pub fn new(heard: impl Fn(u64) + Send + Sync + 'static) -> (Self, Store<PreviewEnvironment>) {
+    pub fn new(repository: u64, heard: impl Fn(u64) + Send + Sync + 'static) -> (Self, Store<PreviewEnvironment>) {
         let (store, mut writer) = store();
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitDone);
         let (environments, notifier) = (Mutex::default(), OnceLock::new());
-        (Self { environments, writer: Mutex::new(writer), notifier, heard: Box::new(heard) }, store)
+        (Self { repository, environments, writer: Mutex::new(writer), notifier, heard: Box::new(heard) }, store)
     }
 
     /// From now on changes are told there.
@@ -58,7 +60,7 @@ impl Cluster {
     /// The forge stated the head of a pull request.
     pub fn record(&self, number: u64, revision: &str) {
         let mut environments = self.environments.lock().unwrap();
-        let environment = environments.entry(number).or_insert_with(|| recorded(number, revision));
+        let environment = environments.entry(number).or_insert_with(|| recorded(self.repository, number, revision));
         environment.spec.sources[0].revision = revision.to_owned();
         self.watch(environment);
     }
@@ -117,9 +119,9 @@ fn revision(environment: &PreviewEnvironment) -> &str {
     &environment.spec.sources[0].revision
 }
 
-fn recorded(number: u64, revision: &str) -> PreviewEnvironment {
-    let source = json!({"forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": number, "state": "Open",
-        "revision": revision, "observedAt": "2026-11-28T12:00:00Z", "headRepositoryId": 7});
+fn recorded(repository: u64, number: u64, revision: &str) -> PreviewEnvironment {
+    let source = json!({"forge": "github", "repositoryId": repository, "repository": "acme/web", "pull": number, "state": "Open",
+        "revision": revision, "observedAt": "2026-11-28T12:00:00Z", "headRepositoryId": repository});
     let spec = serde_json::from_value(json!({"baseline": "shop", "sources": [source]})).unwrap();
     let mut object = PreviewEnvironment::new(&format!("web-pr-{number}"), spec);
     (object.metadata.namespace, object.metadata.uid) = (Some("shop".into()), Some(format!("uid-{number}")));

@@ -131,6 +131,6 @@ async fn a_storm_of_500_keeps_within_the_limits_and_tells_everybody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_smaller_one_as_an_app_does_so_with_check_runs() {
-    weather(As::App, 60).await;
+async fn the_same_storm_as_an_app_with_check_runs() {
+    weather(As::App, 500).await;
 }

@@ -53,14 +53,14 @@ impl World {
         let (began, first): (_, DateTime<Utc>) = (Instant::now(), Utc::now());
         double.follow_clock(move || first + TimeDelta::from_std(began.elapsed()).unwrap());
         double.add_user("ann");
-        double.add_repository(REPOSITORY).unwrap();
+        let repository = double.add_repository(REPOSITORY).unwrap();
         double.permit(REPOSITORY, "ann", Permission::Write).unwrap();
         let credential = who.sign_up(&double, folder.path());
         let config = GithubConfig::with(double.base_url(), credential).unwrap();
         let github = Arc::new(GitHub::over(config, double.service()).unwrap());
 
         let told = Told::default();
-        let (cluster, store) = Cluster::new(listener(double.clone(), Arc::clone(&told), began));
+        let (cluster, store) = Cluster::new(repository, listener(double.clone(), Arc::clone(&told), began));
         let cluster = Arc::new(cluster);
         let (driver, notifier) = Driver::with(Deliverer::new(github, cluster.clone()), store, sources());
         cluster.tell(notifier);
