@@ -109,16 +109,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::commands) fn result(command: &Command, outcome: CommandOutcome) -> CommandResult {
-        CommandResult {
-            id: command.id.clone(),
-            verb: command.verb,
-            args: command.args.clone(),
-            actor: command.actor.clone(),
-            at: command.at,
-            outcome,
-            message: String::new(),
-            output: None,
-        }
+        CommandResult::of(command, outcome)
     }
 
     fn done(id: &str, second: i64, verb: Verb) -> CommandResult {

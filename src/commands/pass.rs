@@ -239,16 +239,7 @@ async fn read_logs(context: &Context, case: &Case<'_>) -> Result<End, Stop> {
 }
 
 fn result_of(command: &Command, end: End) -> CommandResult {
-    CommandResult {
-        id: command.id.clone(),
-        verb: command.verb,
-        args: command.args.clone(),
-        actor: command.actor.clone(),
-        at: command.at,
-        outcome: end.outcome,
-        message: end.message,
-        output: end.output,
-    }
+    CommandResult { message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) }
 }
 
 /// Who asked for what, and what came of it: one line for each command.

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::effect::capital;
-use crate::api::baseline::Approvers;
 use crate::api::environment::{Command, Verb};
 use crate::domain::baseline::Repository;
 use crate::domain::{Baseline, RepoName};
@@ -32,11 +31,9 @@ impl From<ForgeError> for Trouble {
 
 /// What somebody needs on the repository for a command.
 pub fn needed(verb: Verb, baseline: &Baseline) -> Permission {
-    match (verb, baseline.trust.approvers) {
-        (Verb::Status | Verb::Help | Verb::Unknown, _) => Permission::Read,
-        (_, Approvers::Write) => Permission::Write,
-        (_, Approvers::Maintain) => Permission::Maintain,
-        (_, Approvers::Admin) => Permission::Admin,
+    match verb {
+        Verb::Status | Verb::Help | Verb::Unknown => Permission::Read,
+        _ => baseline.trust.approvers.into(),
     }
 }
 
@@ -60,8 +57,9 @@ pub async fn may(forge: &dyn Forge, (name, command): (&RepoName, &Command), base
     if has >= needed {
         return Ok(());
     }
+    let held = if has == Permission::None { "no access" } else { has.as_str() };
     let rule = if needed == Permission::Read { "" } else { " (trust.approvers)" };
-    Err(Trouble::Refused(format!("{} has {} on {name}, and this needs {}{rule}.", command.actor, word(has), word(needed))))
+    Err(Trouble::Refused(format!("{} has {} on {name}, and this needs {}{rule}.", command.actor, held, needed.as_str())))
 }
 
 fn in_doubt(command: &Command, error: ForgeError) -> Trouble {
@@ -81,15 +79,4 @@ pub async fn pull_request(forge: &dyn Forge, (name, command): (&RepoName, &Comma
 
 fn another(command: &Command) -> Trouble {
     Trouble::Refused(format!("{} is another repository than the one that this was written in.", command.repository))
-}
-
-const fn word(permission: Permission) -> &'static str {
-    match permission {
-        Permission::None => "no access",
-        Permission::Read => "read",
-        Permission::Triage => "triage",
-        Permission::Write => "write",
-        Permission::Maintain => "maintain",
-        Permission::Admin => "admin",
-    }
 }

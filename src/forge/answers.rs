@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::api::baseline::Approvers;
 use crate::domain::RepoName;
 
 /// A repository as the forge describes it.
@@ -57,6 +58,31 @@ pub enum Permission {
     Maintain,
     /// Everything.
     Admin,
+}
+
+impl Permission {
+    /// As people say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Read => "read",
+            Self::Triage => "triage",
+            Self::Write => "write",
+            Self::Maintain => "maintain",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What somebody needs to approve, to label and to command.
+impl From<Approvers> for Permission {
+    fn from(approvers: Approvers) -> Self {
+        match approvers {
+            Approvers::Write => Self::Write,
+            Approvers::Maintain => Self::Maintain,
+            Approvers::Admin => Self::Admin,
+        }
+    }
 }
 
 /// What somebody wrote on a pull request.

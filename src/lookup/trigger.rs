@@ -1,7 +1,6 @@
 //! What only the forge knows of a trigger: who set the label and whether they may, and which files a change touches.
 
 use super::{LookupError, impossible};
-use crate::api::baseline::Approvers;
 use crate::api::status::{LabelAnswer, PathsAnswer};
 use crate::domain::baseline::{Repository, Trigger};
 use crate::domain::environment::Source;
@@ -44,10 +43,10 @@ impl<'a> About<'a> {
             what: format!("find out who set the label {spelled} on {}", self.source.display()),
             why: "the forge names nobody yet".to_owned(),
         })?;
-        let has = forge.permission(name, &actor).await?;
-        let allowed = has >= needed(self.baseline.trust.approvers);
+        let (has, needs) = (forge.permission(name, &actor).await?, Permission::from(self.baseline.trust.approvers));
+        let allowed = has >= needs;
         let why = || {
-            let (has, needs) = (word(has), word(needed(self.baseline.trust.approvers)));
+            let (has, needs) = (has.as_str(), needs.as_str());
             format!("{actor} set the label {label} and has the permission {has}: it counts from {needs} on (trust.approvers)")
         };
         Ok(LabelAnswer {
@@ -68,26 +67,6 @@ impl<'a> About<'a> {
             patterns: self.trigger.paths_digest(),
             touched: files.touch(&self.trigger.paths),
         })
-    }
-}
-
-/// What somebody needs to approve, and to label.
-const fn needed(approvers: Approvers) -> Permission {
-    match approvers {
-        Approvers::Write => Permission::Write,
-        Approvers::Maintain => Permission::Maintain,
-        Approvers::Admin => Permission::Admin,
-    }
-}
-
-const fn word(permission: Permission) -> &'static str {
-    match permission {
-        Permission::None => "none",
-        Permission::Read => "read",
-        Permission::Triage => "triage",
-        Permission::Write => "write",
-        Permission::Maintain => "maintain",
-        Permission::Admin => "admin",
     }
 }
 

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::environment::Verb;
+use crate::api::environment::{Command, Verb};
 
 /// Results of commands that an environment keeps.
 pub const RESULTS_KEPT: usize = 20;
@@ -102,6 +102,22 @@ pub struct CommandResult {
     /// Lines that were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+}
+
+impl CommandResult {
+    /// That of a command, with nothing said yet.
+    pub fn of(command: &Command, outcome: CommandOutcome) -> Self {
+        Self {
+            id: command.id.clone(),
+            verb: command.verb,
+            args: command.args.clone(),
+            actor: command.actor.clone(),
+            at: command.at,
+            outcome,
+            message: String::new(),
+            output: None,
+        }
+    }
 }
 
 /// What came of a command.
