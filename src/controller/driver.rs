@@ -16,7 +16,7 @@ use super::clean_up::{self, CleanUp};
 use super::explain::explained;
 use super::hosts::Taken;
 use super::inquiry::Inquiry;
-use super::namespace::{self, NamespaceOutcome};
+use super::namespace::{self, NamespaceOutcome, Wanted};
 use super::observe::{Observed, observe};
 use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
 use super::recorded::Recorded;
@@ -103,8 +103,7 @@ impl Pass<'_> {
         let images = inquiry.resolution();
         let digest = digest::of_inputs(&self.environment, &images.images, baseline);
         if self.has_lost_its_namespace().await? {
-            let why = "its namespace was deleted and is made again".to_owned();
-            return self.finish(Progress::Waiting("NamespaceGone", why), self.recorded.emptied()).await;
+            return self.finish(namespace_gone(), self.recorded.emptied()).await;
         }
         let need = match self.need(&digest, baseline) {
             Need::Nothing if !inquiry.is_under_way() => Need::Plan,
@@ -164,9 +163,8 @@ impl Pass<'_> {
     /// Whether nothing of what was applied is there any more. This has to be recorded before the namespace is made again:
     /// in a new one there are no objects and no rights, whatever was true in the one before.
     async fn has_lost_its_namespace(&self) -> Step<bool> {
-        let status = &self.recorded.status;
-        let applied = status.plan_digest.is_some() || status.inventory.iter().any(|entry| entry.hash.is_some());
-        match status.namespace.as_deref().filter(|name| applied && self.context.index.namespace(name).is_none()) {
+        let in_use = self.recorded.is_in_use();
+        match self.recorded.status.namespace.as_deref().filter(|name| in_use && self.context.index.namespace(name).is_none()) {
             // The watch may be behind.
             Some(name) => Ok(requests::get_namespace(&self.context.client, name).await?.is_none()),
             None => Ok(false),
@@ -228,6 +226,7 @@ impl Pass<'_> {
                     let why = format!("namespace {name} is still being deleted");
                     return Ok((Progress::Waiting("NamespaceTerminating", why), explained(status, &snapshot, &plan)));
                 }
+                NamespaceOutcome::Gone => return Ok((namespace_gone(), self.recorded.emptied())),
                 NamespaceOutcome::Foreign => taken.push(name),
             }
         }
@@ -288,7 +287,8 @@ impl Pass<'_> {
 
     /// The namespace, and where it is ours the rights in it.
     async fn own_namespace(&self, name: &str, recorded: &Recorded) -> Step<NamespaceOutcome> {
-        let outcome = namespace::ensure(self.context, (&self.environment, self.settled.is_isolated()), name).await?;
+        let wanted = Wanted { name, isolated: self.settled.is_isolated(), in_use: recorded.is_in_use() };
+        let outcome = namespace::ensure(self.context, &self.environment, wanted).await?;
         if outcome == NamespaceOutcome::Ours && recorded.needs_rights() {
             namespace::bind(self.context, &self.environment, name).await?;
         }
@@ -380,4 +380,8 @@ impl Pass<'_> {
         let since = self.object.metadata.deletion_timestamp.as_ref().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0));
         since.is_some_and(|at| age(at, self.now) >= DELETE_PATIENCE) || self.context.feedback.is_told(self.object)
     }
+}
+
+fn namespace_gone() -> Progress {
+    Progress::Waiting("NamespaceGone", "its namespace was deleted and is made again".to_owned())
 }

@@ -25,6 +25,20 @@ pub enum NamespaceOutcome {
     Terminating,
     /// Somebody else holds that name.
     Foreign,
+    /// It is not there, and what was applied to it is gone with it.
+    Gone,
+}
+
+/// Which namespace an environment gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether nobody approved what runs in it.
+    pub isolated: bool,
+    /// Whether something was applied to it already. A new one of that name would hold none of it, nor any rights, so it is
+    /// not made before that is recorded.
+    pub in_use: bool,
 }
 
 /// The names to try, in order: what is recorded, what is wanted, what nobody else would choose.
@@ -46,15 +60,16 @@ pub async fn is_foreign(context: &Context, environment: &Environment, name: &str
 }
 
 /// Makes sure that the namespace is there and ours. One POST where it is not; nothing where a watch saw it.
-pub async fn ensure(
-    context: &Context,
-    (environment, isolated): (&Environment, bool),
-    name: &str,
-) -> Result<NamespaceOutcome, RequestError> {
+pub async fn ensure(context: &Context, environment: &Environment, wanted: Wanted<'_>) -> Result<NamespaceOutcome, RequestError> {
+    let Wanted { name, isolated, in_use } = wanted;
     if let Some(seen) = context.index.namespace(name)
         && seen.environment_uid == environment.uid
     {
         return Ok(if seen.terminating { NamespaceOutcome::Terminating } else { NamespaceOutcome::Ours });
+    }
+    if in_use {
+        let there = requests::get_namespace(&context.client, name).await?;
+        return Ok(there.map_or(NamespaceOutcome::Gone, |there| owner_of(environment, &there.metadata)));
     }
     match requests::create_namespace(&context.client, &namespace(environment, name, &Marks::of(context, (environment, isolated)))).await {
         Ok(()) => Ok(NamespaceOutcome::Ours),
@@ -67,15 +82,19 @@ async fn look_at(context: &Context, environment: &Environment, name: &str) -> Re
     let Some(there) = requests::get_namespace(&context.client, name).await? else {
         return Ok(NamespaceOutcome::Terminating);
     };
-    let owner = there.metadata.labels.as_ref().and_then(|l| l.get(LABEL_ENVIRONMENT_UID));
-    let terminating = there.metadata.deletion_timestamp.is_some();
-    Ok(match owner {
+    Ok(owner_of(environment, &there.metadata))
+}
+
+fn owner_of(environment: &Environment, there: &ObjectMeta) -> NamespaceOutcome {
+    let owner = there.labels.as_ref().and_then(|l| l.get(LABEL_ENVIRONMENT_UID));
+    let terminating = there.deletion_timestamp.is_some();
+    match owner {
         Some(uid) if *uid == environment.uid && terminating => NamespaceOutcome::Terminating,
         Some(uid) if *uid == environment.uid => NamespaceOutcome::Ours,
         // A predecessor of the same name: its namespace is going, and ours can have the name when it is gone.
-        Some(_) if terminating && is_predecessor(&there.metadata, environment) => NamespaceOutcome::Terminating,
+        Some(_) if terminating && is_predecessor(there, environment) => NamespaceOutcome::Terminating,
         _ => NamespaceOutcome::Foreign,
-    })
+    }
 }
 
 fn is_predecessor(there: &ObjectMeta, environment: &Environment) -> bool {

@@ -43,6 +43,11 @@ impl Recorded {
         PreviewEnvironmentStatus { hooks: Vec::new(), ready_revision: None, ..self.without_objects() }
     }
 
+    /// Whether something was applied to the recorded namespace.
+    pub fn is_in_use(&self) -> bool {
+        self.status.plan_digest.is_some() || self.status.inventory.iter().any(|entry| entry.hash.is_some())
+    }
+
     /// Whether the rights in the namespace may not be there: nothing was completely applied yet, or something is missing,
     /// and the rights may be what it is missing for.
     pub fn needs_rights(&self) -> bool {

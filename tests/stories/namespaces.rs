@@ -1,5 +1,6 @@
 //! Namespaces that are not ours, or not yet again.
 
+use futures::future::try_join_all;
 use github_double::On;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
@@ -8,7 +9,7 @@ use preview_env::api::conditions::{ConditionStatus, PROGRESSING};
 use serde_json::{Value, json};
 use test_world::{World, wait_for};
 
-use crate::shop::{Shop, story};
+use crate::shop::{Pull, Shop, story};
 
 /// Keeps an object from going away until it is taken off.
 const HOLD: &str = "example.com/hold";
@@ -102,16 +103,28 @@ fn a_pull_request_that_is_reopened_while_the_old_environment_goes_away_comes_bac
 }
 
 #[test]
-fn a_namespace_that_somebody_deletes_is_made_again() {
+fn namespaces_that_somebody_deletes_are_made_again_with_all_that_was_in_them() {
     story(|world| async move {
         let shop = Shop::open(world, "deleted-namespace").await?;
-        let pull = shop.pull_request("login").await?;
-        pull.wait_until_ready().await?;
-        let before = namespaces(world).get(&pull.namespace()).await?.uid();
-        namespaces(world).delete(&pull.namespace(), &DeleteParams::default()).await?;
-        let is_new = |n: Option<&Namespace>| n.is_some_and(|n| n.uid() != before);
-        wait_for(&namespaces(world), &pull.namespace(), "made again", is_new).await?;
-        pull.wait_until_ready().await?;
+        // Several at once, since it is their last moments that matter: passes go on while a namespace goes away.
+        let branches: Vec<String> = (1..=6).map(|n| format!("login-{n}")).collect();
+        let pulls = try_join_all(branches.iter().map(|branch| shop.pull_request(branch))).await?;
+        try_join_all(pulls.iter().map(|pull| comes_back(world, pull))).await?;
         Ok(())
     });
+}
+
+async fn comes_back(world: &World, pull: &Pull<'_>) -> anyhow::Result<()> {
+    let before = pull.wait_until_ready().await?;
+    let old = namespaces(world).get(&pull.namespace()).await?.uid();
+    namespaces(world).delete(&pull.namespace(), &DeleteParams::default()).await?;
+    let is_new = |n: Option<&Namespace>| n.is_some_and(|n| n.uid() != old);
+    wait_for(&namespaces(world), &pull.namespace(), "made again", is_new).await?;
+    let after = pull.wait_until_ready().await?;
+    assert_eq!(after.inventory, before.inventory);
+    let configs: Api<ConfigMap> = Api::namespaced(world.admin.clone(), &pull.namespace());
+    for entry in after.inventory.iter().filter(|entry| entry.kind == "ConfigMap") {
+        configs.get(&entry.name).await?;
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 /// How long a story waits for one thing. Far above what anything here takes, for machines that are busy.
 pub const fn deadline() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_secs(120)
 }
 
 /// Waits until the object is as the condition says; the error shows how it is instead. An API server that is just coming
