@@ -97,11 +97,15 @@ fn selected_labels(objects: &[&Manifest]) -> HashSet<String> {
 fn collect_selectors(value: &Value, keys: &mut HashSet<String>) {
     match value {
         Value::Object(map) => {
-            let labels = map.get("matchLabels").and_then(Value::as_object);
-            keys.extend(labels.into_iter().flat_map(|labels| labels.keys().cloned()));
-            let expressions = map.get("matchExpressions").and_then(Value::as_array).into_iter().flatten();
-            keys.extend(expressions.filter_map(|e| e.get("key")?.as_str().map(str::to_owned)));
-            map.values().for_each(|inner| collect_selectors(inner, keys));
+            for (field, inner) in map {
+                match (field.as_str(), inner) {
+                    ("matchLabels", Value::Object(labels)) => keys.extend(labels.keys().cloned()),
+                    ("matchExpressions", Value::Array(expressions)) => {
+                        keys.extend(expressions.iter().filter_map(|e| e.get("key")?.as_str().map(str::to_owned)));
+                    }
+                    _ => collect_selectors(inner, keys),
+                }
+            }
         }
         Value::Array(items) => items.iter().for_each(|inner| collect_selectors(inner, keys)),
         _ => {}

@@ -35,8 +35,9 @@ impl Manifest {
 
     /// What the object is called.
     pub fn name(&self) -> ObjectName {
-        let text = |pointer: &str| self.text(pointer).unwrap_or_default().to_owned();
-        ObjectName { api_version: text("/apiVersion"), kind: text("/kind"), name: text("/metadata/name") }
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = self.0.get("metadata").and_then(|metadata| metadata.get("name"));
+        ObjectName { api_version: text(self.0.get("apiVersion")), kind: text(self.0.get("kind")), name: text(name) }
     }
 
     /// The kind, or an empty text.
@@ -116,14 +117,25 @@ pub(super) fn at_mut<'a>(root: &'a mut Value, pointer: &str) -> Option<&'a mut V
     })
 }
 
-/// The parts of a pointer: none for the whole, absent where it does not begin with a slash.
+/// The parts of a pointer: none for the whole, absent where it does not begin with a slash. Pointers are short, so
+/// looking at each byte is quicker than the searchers of the standard library.
 fn parts(pointer: &str) -> Option<impl Iterator<Item = &str>> {
-    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
-    is_pointer.then(|| pointer.split('/').skip(1))
+    let mut rest = pointer.strip_prefix('/');
+    let is_pointer = pointer.is_empty() || rest.is_some();
+    let next = move || {
+        let all = rest?;
+        let (part, after) = match all.bytes().position(|byte| byte == b'/') {
+            Some(slash) => (all.get(..slash)?, all.get(slash + 1..)),
+            None => (all, None),
+        };
+        rest = after;
+        Some(part)
+    };
+    is_pointer.then(|| std::iter::from_fn(next))
 }
 
 fn unescaped(part: &str) -> Cow<'_, str> {
-    if part.contains('~') { Cow::Owned(part.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(part) }
+    if part.bytes().any(|byte| byte == b'~') { Cow::Owned(part.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(part) }
 }
 
 /// A place in a list: digits without a zero in front.

@@ -12,7 +12,7 @@ use super::leave_out::Facts;
 use super::leave_out::dangling::{Family, dangling, family};
 use super::manifest::{Manifest, ObjectName};
 use super::pods::text;
-use super::types::{Snapshot, Target};
+use super::types::{Controlled, Snapshot, Target};
 use crate::kinds::group_of;
 
 const TAKEN: &str = "has a name that an environment's own objects have";
@@ -34,7 +34,7 @@ pub(super) fn select<'a>(snapshot: &'a Snapshot, target: &Target<'_>) -> Selecti
 pub(super) fn select_by<'a>(book: &RuleBook, snapshot: &'a Snapshot, target: &Target<'_>) -> Selection<'a> {
     let facts = Facts::of(snapshot, target);
     let unknown = |object: &Manifest| (!is_cloned(object, target.baseline)).then(|| of_kind(object.group(), object.kind()));
-    let taken = |object: &Manifest| is_taken(&object.name()).then(|| LeftOutReason::Because(TAKEN.to_owned()));
+    let taken = |object: &Manifest| is_taken(object).then(|| LeftOutReason::Because(TAKEN.to_owned()));
     let by_rule = |object: &Manifest| book.leave_out.iter().find_map(|rule| (rule.reason)(object, &facts));
     let reason = |object: &Manifest| unknown(object).or_else(|| taken(object)).or_else(|| by_rule(object));
     // Secrets of an isolated environment are decided on with who needs them, listed or not (`secrets::missing`).
@@ -63,15 +63,19 @@ fn other(object: &ObjectName) -> Decision {
 
 /// What is made by something that is not looked at, such as a custom resource: nothing makes it in the environment. What
 /// is made by an object that is looked at is that object's affair, as the Pods of a Deployment are.
-fn made_by_strangers(snapshot: &Snapshot) -> impl Iterator<Item = Decision> {
+fn made_by_strangers(snapshot: &Snapshot) -> Vec<Decision> {
+    if snapshot.controlled.is_empty() {
+        return Vec::new();
+    }
     let whole = snapshot.objects.iter().map(Manifest::name);
     let named = snapshot.others.iter().chain(snapshot.controlled.iter().map(|c| &c.object)).cloned();
     let seen: HashSet<_> = whole.chain(named).map(|name| family(&name)).collect();
-    let strange = snapshot.controlled.iter().filter(move |c| !seen.contains(&family(&c.owner)));
-    strange.map(|c| {
+    let strange = snapshot.controlled.iter().filter(|c| !seen.contains(&family(&c.owner)));
+    let decide = |c: &Controlled| {
         let reason = LeftOutReason::Because(format!("is made by {}, which is not cloned", c.owner));
         Decision::LeftOut { object: c.object.clone(), reason }
-    })
+    };
+    strange.map(decide).collect()
 }
 
 /// The order of plans and decisions: by kind, then name.

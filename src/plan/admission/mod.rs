@@ -50,10 +50,13 @@ type Refusals = BTreeMap<ObjectName, Refusal>;
 
 fn each(stages: &[Vec<Planned>], refusal: impl Fn(&Manifest) -> Option<Refusal>) -> Refusals {
     let planned = stages.iter().flatten().map(|planned| &planned.manifest);
-    planned.filter_map(|manifest| Some((manifest.name(), refusal(manifest)?))).collect()
+    planned.filter_map(|manifest| refusal(manifest).map(|refusal| (manifest.name(), refusal))).collect()
 }
 
 fn take_out(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, refusals: &Refusals) {
+    if refusals.is_empty() {
+        return;
+    }
     for stage in stages {
         stage.retain(|planned| !refusals.contains_key(&planned.manifest.name()));
     }

@@ -21,7 +21,7 @@ pub(super) use tokens::bound_accounts;
 
 use super::context::Context;
 use super::decision::Decision;
-use super::manifest::{Manifest, ObjectName};
+use super::manifest::Manifest;
 use super::types::Planned;
 use super::{rules, sealed};
 use crate::api::names::{OWN_PREFIX, ROLE_BINDING};
@@ -59,9 +59,9 @@ pub(super) fn surround(stages: &mut [Vec<Planned>], context: &Context<'_>) -> Ve
 }
 
 /// Whether the name is one that an environment's own objects have.
-pub(super) fn is_taken(object: &ObjectName) -> bool {
-    let name = object.name.as_str();
-    OWN_KINDS.contains(&object.kind.as_str()) && (name.starts_with(OWN_PREFIX) || name == ROLE_BINDING)
+pub(super) fn is_taken(object: &Manifest) -> bool {
+    let is_own = |name: &str| name.starts_with(OWN_PREFIX) || name == ROLE_BINDING;
+    OWN_KINDS.contains(&object.kind()) && object.text("/metadata/name").is_some_and(is_own)
 }
 
 fn object(api_version: &str, kind: &str, name: &str) -> Manifest {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn names_of_ours_are_not_a_baseline_s_to_take() {
-        let name = |kind: &str, name: &str| ObjectName { api_version: "v1".into(), kind: kind.into(), name: name.into() };
+        let name = |kind: &str, name: &str| super::object("v1", kind, name);
         assert!(is_taken(&name("NetworkPolicy", "preview-env-isolation")) && is_taken(&name("RoleBinding", "preview-env")));
         assert!(!is_taken(&name("ConfigMap", "preview-env-isolation")) && !is_taken(&name("NetworkPolicy", "deny")));
     }
