@@ -68,6 +68,9 @@ pub const MANAGER_EXTENSION: &str = "preview-env/extension";
 /// Field manager of `spec.lifetime.pinned`.
 pub const MANAGER_PIN: &str = "preview-env/pin";
 
+/// Label that Kubernetes gives to every namespace, with its name.
+pub const LABEL_NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
 /// ClusterRole whose rights the service holds inside an environment's namespace, by a RoleBinding made there.
 pub const CLUSTER_ROLE_ENVIRONMENT: &str = "preview-env:environment";
 /// Label of ClusterRoles whose rights the service gets inside environments, beside its own.

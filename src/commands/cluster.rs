@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, LogParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -14,8 +14,6 @@ use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_COMMANDS, mana
 use crate::api::status::CommandResult;
 use crate::controller::requests::{RequestError, delete_environment, let_go, within_deadline};
 
-/// Most bytes of a log that are read.
-const LOG_BYTES: i64 = 65_536;
 /// Most pods of a namespace that are looked at for one that speaks.
 const PODS: u32 = 500;
 
@@ -84,15 +82,7 @@ impl Cluster for Client {
             let ours = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={uid}")).limit(PODS);
             let pods = within_deadline(&format!("list the pods of {}", wanted.namespace), api.list(&ours)).await?;
             let Some(speaker) = speaker(&pods.items, wanted) else { return Ok(None) };
-            let params = LogParams {
-                container: speaker.container,
-                previous: speaker.previous,
-                tail_lines: Some(wanted.lines),
-                limit_bytes: Some(LOG_BYTES),
-                ..LogParams::default()
-            };
-            let what = format!("read the log of pod {}", speaker.pod);
-            within_deadline(&what, api.logs(&speaker.pod, &params)).await.map(Some)
+            speaker.read((self, &wanted.namespace), wanted.lines).await.map(Some)
         }
         .boxed()
     }

@@ -1,15 +1,14 @@
-//! What a service logged last: which of its pods and containers to ask, and who may read it. No client, no clock, no
-//! logging.
+//! What a service logged last: which of its pods to ask, and who may read it. No client, no clock, no logging.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::effect::Refusal;
-use super::mask;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::LogRule;
 use crate::api::environment::Command;
 use crate::api::status::ServiceStatus;
+use crate::controller::logs::{self, Speaker, failing};
 use crate::controller::pods::owner;
 use crate::domain::{Baseline, nearest};
 
@@ -30,17 +29,6 @@ pub struct Wanted {
     pub name: String,
     /// How many lines.
     pub lines: i64,
-}
-
-/// A container of a pod.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Speaker {
-    /// The pod.
-    pub pod: String,
-    /// The container.
-    pub container: Option<String>,
-    /// Whether it is the container before the last restart that has something to say.
-    pub previous: bool,
 }
 
 /// What is asked for, if it may be shown where the command was written.
@@ -96,47 +84,12 @@ fn may_be_shown(command: &Command, baseline: &Baseline, wanted: &Wanted) -> Resu
 pub fn speaker(pods: &[Pod], wanted: &Wanted) -> Option<Speaker> {
     let ours = pods.iter().filter(|pod| owner(pod).is_some_and(|(kind, name)| kind == wanted.kind && name == wanted.name));
     let pod = ours.max_by_key(|pod| (failing(pod).is_some(), pod.creation_timestamp().map(|t| t.0)))?;
-    let status = failing(pod);
-    let first = || Some(pod.spec.as_ref()?.containers.first()?.name.clone());
-    let waits = |c: &ContainerStatus| c.state.as_ref().is_some_and(|s| s.waiting.is_some());
-    Some(Speaker {
-        pod: pod.name_any(),
-        container: status.map(|c| c.name.clone()).or_else(first),
-        previous: status.is_some_and(|c| waits(c) && c.restart_count > 0),
-    })
+    Some(Speaker::of(pod))
 }
 
-/// The first container of a pod that does not run as it should.
-fn failing(pod: &Pod) -> Option<&ContainerStatus> {
-    let status = pod.status.as_ref()?;
-    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    containers.find(|c| {
-        let ended_badly = c.state.as_ref().and_then(|s| s.terminated.as_ref()).is_some_and(|t| t.exit_code != 0);
-        let starts_again = c.restart_count > 0 && !c.ready;
-        ended_badly || starts_again
-    })
-}
-
-/// The end of a log as it can be shown: whole lines, as many as fit.
+/// The end of a log as it can be shown.
 pub fn output(text: &str) -> Option<String> {
-    let shown = mask::shown(text);
-    let mut room = OUTPUT_MAX;
-    let mut lines: Vec<&str> = Vec::new();
-    for line in shown.trim_end().lines().rev() {
-        let Some(left) = room.checked_sub(line.len() + 1) else { break };
-        room = left;
-        lines.push(line);
-    }
-    lines.reverse();
-    let text = lines.join("\n");
-    let text = if text.is_empty() { end_of(shown.trim_end()) } else { text };
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// The end of a line that is longer than everything that fits.
-fn end_of(line: &str) -> String {
-    let start = (line.len().saturating_sub(OUTPUT_MAX)..=line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or_default();
-    line[start..].to_owned()
+    logs::shown(text, OUTPUT_MAX)
 }
 
 #[cfg(test)]
@@ -211,15 +164,5 @@ mod tests {
         let (broken, new) = (pod("broken", "web", 1, &crashes), pod("new", "web", 2, &runs));
         assert_eq!(said(&[broken, new]), Some(("broken".into(), "proxy".into(), true)));
         assert_eq!(said(&[other]), None);
-    }
-
-    #[test]
-    fn the_end_is_kept_in_whole_lines_and_masked() {
-        let long = (0..500).map(|n| format!("line {n} of many\n")).collect::<Vec<_>>().concat();
-        let shown = output(&long).unwrap();
-        assert!(shown.len() <= OUTPUT_MAX && shown.starts_with("line ") && shown.ends_with("line 499 of many"), "{shown}");
-        assert_eq!(output(&"é".repeat(OUTPUT_MAX)).map(|text| text.len()), Some(OUTPUT_MAX));
-        assert_eq!(output("token=abc\n").as_deref(), Some("token=***"));
-        assert_eq!(output(" \n\n"), None);
     }
 }

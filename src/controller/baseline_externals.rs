@@ -44,7 +44,8 @@ pub(super) fn version(baseline: &Baseline, contents: &Contents) -> u64 {
 }
 
 fn externals(baseline: &Baseline, contents: &Contents) -> Vec<External> {
-    let inside = Inside::new(&baseline.namespace, &baseline.rewrite.cluster_domain, &contents.objects);
+    let egress = baseline.isolation.network.as_ref().map(|network| network.egress.as_slice());
+    let inside = Inside::new(&baseline.namespace, &baseline.rewrite.cluster_domain, &contents.objects).with_egress(egress);
     plan::externals(&contents.objects, &inside).into_iter().take(MOST_HOSTS).map(shown).collect()
 }
 
@@ -55,6 +56,7 @@ fn shown(external: plan::External) -> External {
         port: external.port.map(i32::from),
         kind: external.kind,
         used_by: external.used_by.iter().take(MOST_PLACES).map(place).collect(),
+        reach: Some(external.reach),
     }
 }
 
@@ -66,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::api;
+    use crate::api::baseline::Reach;
     use crate::plan::Manifest;
 
     fn seen(value: &str, version: &str) -> Seen {
@@ -98,5 +101,6 @@ mod tests {
     fn a_status_says_where() {
         let found = Memo::default().externals("shop", &seen("https://a.example.org:8443/x", "1"));
         assert_eq!((found[0].port, found[0].used_by.as_slice()), (Some(8443), &["ConfigMap/c data[X]".to_owned()][..]));
+        assert_eq!(found[0].reach, Some(Reach::Closed), "environments are isolated unless the Baseline says otherwise");
     }
 }

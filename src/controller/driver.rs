@@ -13,7 +13,7 @@ use kube::runtime::controller::Action;
 
 use super::apply::{self, Applied, Destination};
 use super::clean_up::{self, CleanUp};
-use super::explain::explained;
+use super::explain::{explained, is_news};
 use super::hosts::Taken;
 use super::inquiry::Inquiry;
 use super::namespace::{self, NamespaceOutcome, Wanted};
@@ -106,7 +106,7 @@ impl Pass<'_> {
             return self.finish(namespace_gone(), self.recorded.emptied()).await;
         }
         let need = match self.need(&digest, baseline) {
-            Need::Nothing if !inquiry.is_under_way() => Need::Plan,
+            Need::Nothing if !inquiry.is_under_way() || is_news(&recorded, &images.record) => Need::Plan,
             need => need,
         };
         self.mending = need == Need::Mend;
@@ -219,7 +219,7 @@ impl Pass<'_> {
                     let (plan, images) =
                         self.plan_with_answers((plan, images), inquiry.pinned(&self.context.client).await, (&name, baseline, &snapshot));
                     let digest = digest::of_inputs(&self.environment, &images.images, baseline);
-                    let status = PreviewEnvironmentStatus { images: images.record, ..explained(status, &snapshot, &plan) };
+                    let status = explained(PreviewEnvironmentStatus { images: images.record, ..status }, &snapshot, &plan);
                     return self.apply_plan(&plan, (&recorded, status), digest).await;
                 }
                 NamespaceOutcome::Terminating => {

@@ -6,6 +6,7 @@ use super::baseline_cache::Contents;
 use super::baseline_externals::version;
 use super::baselines::Seen;
 use crate::api::gaps::{Missing, PlanSummary, SecretNeeded, Unbacked};
+use crate::api::status::ImageStatus;
 use crate::api::{BaselineStatus, PreviewEnvironmentStatus};
 use crate::domain::Baseline;
 use crate::plan::complete::{BaselineGaps, Counts, Evidence, Finding, Gap, baseline_gaps, report};
@@ -14,9 +15,10 @@ use crate::plan::{Plan, Snapshot};
 /// More than this nobody reads in a status; `preview plan` shows all.
 const SHOWN: usize = 20;
 
-/// The status of an environment with what its plan came to.
+/// The status of an environment, which holds what is known of its images, with what its plan came to.
 pub fn explained(status: PreviewEnvironmentStatus, snapshot: &Snapshot, plan: &Plan) -> PreviewEnvironmentStatus {
-    let report = report(snapshot, plan, &Evidence::default());
+    let evidence = Evidence { images: status.images, ..Evidence::default() };
+    let report = report(snapshot, plan, &evidence);
     let counts = Counts::of(&plan.decisions);
     let summary = PlanSummary {
         kept: number(counts.kept),
@@ -27,7 +29,13 @@ pub fn explained(status: PreviewEnvironmentStatus, snapshot: &Snapshot, plan: &P
         warnings: plan.warnings.iter().take(SHOWN).cloned().collect(),
     };
     let missing = report.missing.into_iter().take(SHOWN).map(missing).collect();
-    PreviewEnvironmentStatus { plan: Some(summary), missing, ..status }
+    PreviewEnvironmentStatus { plan: Some(summary), missing, images: evidence.images, ..status }
+}
+
+/// Whether what is known of an image differs so that the plan came to something else, although the plan is the same.
+pub fn is_news(recorded: &[ImageStatus], images: &[ImageStatus]) -> bool {
+    let states = |images: &[ImageStatus]| images.iter().map(|image| image.state).collect::<Vec<_>>();
+    states(recorded) != states(images)
 }
 
 fn number(count: usize) -> i32 {

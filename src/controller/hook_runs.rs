@@ -59,5 +59,5 @@ async fn last_lines(context: &Context, namespace: &str, job: &str) -> Option<Str
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
     let pods = within_deadline("list the pods of a hook", api.list(&of_job)).await.ok()?;
     let newest = pods.items.into_iter().max_by_key(|pod| pod.creation_timestamp().map(|t| t.0))?;
-    logs::last_lines((&context.client, namespace), &newest, &logs::HOOK).await
+    logs::last_lines((&context.client, namespace), &newest, logs::HOOK).await
 }

@@ -1,60 +1,106 @@
-//! The last lines that a pod logged, fit to be shown. The client is used here.
+//! The last lines that a pod logged, fit to be shown: of its container that fails, else of its first. The client is used
+//! here.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::LogParams;
 use kube::{Api, Client, ResourceExt};
 
-use super::requests::within_deadline;
+use super::requests::{RequestError, within_deadline};
 use crate::commands::mask;
 
-/// How much of a log is kept: enough for the exception, little for etcd.
-pub(super) struct Extent {
-    lines: i64,
-    bytes: i64,
-    characters: usize,
+/// How much of a log is read and kept. Status is stored with every change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Extent {
+    /// Lines that are read.
+    pub lines: i64,
+    /// Bytes that are kept, the last ones.
+    pub bytes: usize,
 }
 
-/// Of a hook that failed.
-pub(super) const HOOK: Extent = Extent { lines: 10, bytes: 4_096, characters: 2_000 };
+/// Of a hook that failed: enough for the exception, little for etcd.
+pub(super) const HOOK: Extent = Extent { lines: 10, bytes: 2_048 };
 /// Of a service that crashes.
-pub(super) const CRASH: Extent = Extent { lines: 20, bytes: 8_192, characters: 4_000 };
+pub(super) const CRASH: Extent = Extent { lines: 20, bytes: 4_096 };
+/// Most bytes of a log that are read: the server ends a log there, so it has to be more than what is kept.
+const READ_MAX: i64 = 65_536;
 
-/// The end of what a pod's failing container logged, and where it has been started again, of what it logged before. A help
-/// and no more, so a failure to read it is none.
-pub(super) async fn last_lines((client, namespace): (&Client, &str), pod: &Pod, extent: &Extent) -> Option<String> {
-    let failed = failed_container(pod);
-    let params = LogParams {
-        container: failed.map(|c| c.name.clone()).or_else(|| first_container(pod)),
-        previous: failed.is_some_and(|c| c.restart_count > 0 && c.state.as_ref().is_some_and(|s| s.terminated.is_none())),
-        tail_lines: Some(extent.lines),
-        limit_bytes: Some(extent.bytes),
-        ..LogParams::default()
-    };
-    let (api, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), namespace), pod.name_any());
-    let answer = within_deadline("read the log of a pod", api.logs(&name, &params)).await;
-    let text = answer.inspect_err(|error| tracing::debug!(namespace, pod = name, %error, "there is no log")).ok()?;
-    Some(shortened(&text, extent.characters)).filter(|text| !text.is_empty())
+/// A container of a pod that has something to say.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Speaker {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: Option<String>,
+    /// Whether it is the container before the last restart that has something to say.
+    pub previous: bool,
 }
 
-/// The container that ended badly, now or before its last start.
-fn failed_container(pod: &Pod) -> Option<&ContainerStatus> {
+impl Speaker {
+    /// The container that fails, and where it has been started again, the one before; else the first.
+    pub fn of(pod: &Pod) -> Self {
+        let failing = failing(pod);
+        let first = || Some(pod.spec.as_ref()?.containers.first()?.name.clone());
+        let is_up_again = |c: &ContainerStatus| c.restart_count > 0 && c.state.as_ref().is_none_or(|s| s.terminated.is_none());
+        Self { pod: pod.name_any(), container: failing.map(|c| c.name.clone()).or_else(first), previous: failing.is_some_and(is_up_again) }
+    }
+
+    /// Reads what it logged last, as it stands there; see [`shown`].
+    ///
+    /// # Errors
+    /// Where the API server or the node's kubelet does not give it.
+    pub async fn read(&self, (client, namespace): (&Client, &str), lines: i64) -> Result<String, RequestError> {
+        let params = LogParams {
+            container: self.container.clone(),
+            previous: self.previous,
+            tail_lines: Some(lines),
+            limit_bytes: Some(READ_MAX),
+            ..LogParams::default()
+        };
+        let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        within_deadline(&format!("read the log of pod {}", self.pod), api.logs(&self.pod, &params)).await
+    }
+}
+
+/// The first container of a pod that ended badly, or that was started again and is not ready.
+pub fn failing(pod: &Pod) -> Option<&ContainerStatus> {
     let status = pod.status.as_ref()?;
-    let mut statuses = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    statuses.find(|container| {
+    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    containers.find(|container| {
         let then = [&container.state, &container.last_state];
-        !container.ready && then.into_iter().flatten().any(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0))
+        let ended_badly = then.into_iter().flatten().any(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0));
+        !container.ready && (ended_badly || container.restart_count > 0)
     })
 }
 
-fn first_container(pod: &Pod) -> Option<String> {
-    Some(pod.spec.as_ref()?.containers.first()?.name.clone())
+/// The end of what a pod logged as it can be shown. A help and no more, so a failure to read it is none.
+pub(super) async fn last_lines((client, namespace): (&Client, &str), pod: &Pod, extent: Extent) -> Option<String> {
+    let speaker = Speaker::of(pod);
+    let answer = speaker.read((client, namespace), extent.lines).await;
+    let text = answer.inspect_err(|error| tracing::debug!(namespace, pod = speaker.pod, %error, "there is no log")).ok()?;
+    shown(&text, extent.bytes)
 }
 
-/// The last characters, without what would move a terminal's cursor and without passwords that can be told as such.
-fn shortened(text: &str, characters: usize) -> String {
-    let plain: String = text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect();
-    let shown: Vec<char> = mask::shown(&plain).chars().collect();
-    shown[shown.len().saturating_sub(characters)..].iter().collect::<String>().trim().to_owned()
+/// The end of a log as it can be shown: without passwords that can be told as such and without what moves a terminal's
+/// cursor, in whole lines, as many as fit.
+pub fn shown(text: &str, bytes: usize) -> Option<String> {
+    let shown = mask::shown(text);
+    let mut room = bytes;
+    let mut lines: Vec<&str> = Vec::new();
+    for line in shown.trim_end().lines().rev() {
+        let Some(left) = room.checked_sub(line.len() + 1) else { break };
+        room = left;
+        lines.push(line);
+    }
+    lines.reverse();
+    let text = lines.join("\n");
+    let text = if text.is_empty() { end_of(shown.trim_end(), bytes) } else { text };
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// The end of a line that is longer than everything that fits.
+fn end_of(line: &str, bytes: usize) -> String {
+    let start = (line.len().saturating_sub(bytes)..=line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or_default();
+    line[start..].to_owned()
 }
 
 #[cfg(test)]
@@ -63,29 +109,36 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn the_end_of_a_log_is_kept_without_controls() {
-        assert_eq!(shortened("a\u{1b}[2Jb\n", 100), "a[2Jb");
-        assert_eq!(shortened(&"x".repeat(5_000), 2_000).len(), 2_000);
+    fn the_end_is_kept_in_whole_lines_and_masked() {
+        let long = (0..500).map(|n| format!("line {n} of many\n")).collect::<Vec<_>>().concat();
+        let end = shown(&long, 1_000).unwrap();
+        assert!(end.len() <= 1_000 && end.starts_with("line ") && end.ends_with("line 499 of many"), "{end}");
+        assert_eq!(shown(&"\u{e9}".repeat(1_000), 1_000).map(|text| text.len()), Some(1_000));
+        assert_eq!(shown("token=abc\n", 1_000).as_deref(), Some("token=***"));
+        assert_eq!(shown("cannot reach postgres://app:s3cret@db/shop\nat db.rs:7", 1_000).unwrap().matches("s3cret").count(), 0);
+        assert_eq!(shown("a\u{1b}[2Jb\n", 1_000).as_deref(), Some("ab"));
+        assert_eq!(shown(" \n\n", 1_000), None);
+    }
+
+    fn status(name: &str, ready: bool, restarts: i32, states: (Value, Value)) -> Value {
+        json!({"name": name, "image": "", "imageID": "", "ready": ready, "restartCount": restarts, "state": states.0, "lastState": states.1})
     }
 
     #[test]
-    fn passwords_do_not_show() {
-        let shown = shortened("cannot connect to postgres://app:s3cret@db/shop\nat db.rs:7", 1_000);
-        assert!(!shown.contains("s3cret") && shown.contains("db/shop\nat db.rs:7"), "{shown}");
-    }
-
-    #[test]
-    fn the_container_that_failed_speaks() {
-        let ended = |name: &str, code: i32| {
-            json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
-            "state": {"terminated": {"exitCode": code}}})
-        };
-        let named = |statuses: Value| {
-            let pod = json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}]}, "status": {"containerStatuses": statuses}});
-            let pod: Pod = serde_json::from_value(pod).unwrap();
-            failed_container(&pod).map(|c| c.name.clone()).or_else(|| first_container(&pod))
-        };
-        assert_eq!(named(json!([ended("a", 0), ended("b", 1)])).as_deref(), Some("b"));
-        assert_eq!(named(json!([])).as_deref(), Some("a"));
+    fn the_container_that_fails_speaks_of_its_end() {
+        let ended = |code: i32| json!({"terminated": {"exitCode": code}});
+        let (runs, waits) = (json!({"running": {}}), json!({"waiting": {"reason": "CrashLoopBackOff"}}));
+        for (statuses, says) in [
+            (json!([]), ("a", false)),
+            (json!([status("a", false, 0, (ended(0), json!({}))), status("b", false, 0, (ended(1), json!({})))]), ("b", false)),
+            (json!([status("a", true, 0, (runs.clone(), json!({}))), status("b", false, 3, (waits, ended(1)))]), ("b", true)),
+            (json!([status("b", false, 1, (runs.clone(), ended(1)))]), ("b", true)),
+            (json!([status("b", true, 4, (runs, ended(1)))]), ("a", false)),
+        ] {
+            let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]},
+                "status": {"containerStatuses": statuses}});
+            let speaker = Speaker::of(&serde_json::from_value(pod).unwrap());
+            assert_eq!((speaker.container.as_deref(), speaker.previous), (Some(says.0), says.1), "{statuses}");
+        }
     }
 }

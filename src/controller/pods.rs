@@ -134,7 +134,7 @@ async fn with_last_lines((client, namespace): (&Client, &str), pods: &[Pod], wit
             break;
         }
         if let Some(entry) = said.get_mut(&key) {
-            entry.log = logs::last_lines((client, namespace), pod, &logs::CRASH).await;
+            entry.log = logs::last_lines((client, namespace), pod, logs::CRASH).await;
         }
         quoted.push(key);
     }

@@ -88,6 +88,11 @@ pub fn resolve(environment: &Environment, baseline: &Baseline, recorded: &[Image
     Ok(ResolvedImages { swaps: wanted(environment, baseline)?.iter().filter_map(known).collect() })
 }
 
+/// What registries said of the images that are wanted now, as far as it is recorded.
+pub fn known(environment: &Environment, baseline: &Baseline, recorded: &[ImageStatus]) -> Result<Vec<ImageStatus>, TemplateError> {
+    Ok(wanted(environment, baseline)?.iter().filter_map(|w| w.recorded(recorded)).cloned().collect())
+}
+
 fn override_of(repository: &ImageRef, tag: &str) -> Wanted {
     let (repository, tag) = (repository.clone(), tag.to_owned());
     Wanted { repository, tag, from: ImageOrigin::Override, revision: None, revision_label: false, built_from: None }

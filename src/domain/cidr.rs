@@ -23,6 +23,13 @@ impl Cidr {
     }
 }
 
+/// The range of that address alone.
+impl From<IpAddr> for Cidr {
+    fn from(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 impl FromStr for Cidr {
     type Err = InvalidCidr;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::admission::refusal;
 use super::context::Context;
 use super::decision::Decision;
-use super::isolation::job_over_quota;
+use super::isolation::jobs_over_quota;
 use super::kinds::is_workload;
 use super::manifest::Manifest;
 use super::pods::text;
@@ -41,18 +41,33 @@ pub(super) struct Hooks {
 
 /// Plans the Job of every hook of the Baseline.
 pub(super) fn plan(snapshot: &Snapshot, stages: &[Vec<Planned>], context: &Context<'_>) -> Hooks {
-    let mut hooks = Hooks::default();
+    let mut stalled = Vec::new();
+    let (mut planned, mut changed) = (Vec::new(), Vec::new());
     for hook in &context.target.baseline.hooks {
         let world = World { snapshot, stages, context };
         match world.job(hook) {
             Ok((job, decisions)) => {
-                hooks.planned.push(PlannedHook { hook: hook.clone(), job: sealed(job) });
-                hooks.decisions.extend(decisions.into_iter().filter(|d| matches!(d, Decision::Changed { .. })));
+                planned.push(PlannedHook { hook: hook.clone(), job: sealed(job) });
+                changed.push(decisions);
             }
-            Err(why) => hooks.stalled.push(format!("the hook {} cannot run: {why}", hook.name)),
+            Err(why) => stalled.push(cannot_run(hook, &why)),
         }
     }
+    let without_room = jobs_over_quota(stages, &planned, context);
+    let mut hooks = Hooks { stalled, ..Hooks::default() };
+    for ((planned, decisions), without_room) in planned.into_iter().zip(changed).zip(without_room) {
+        if let Some(why) = without_room {
+            hooks.stalled.push(cannot_run(&planned.hook, &format!("it {why} beside the workloads")));
+            continue;
+        }
+        hooks.planned.push(planned);
+        hooks.decisions.extend(decisions.into_iter().filter(|d| matches!(d, Decision::Changed { .. })));
+    }
     hooks
+}
+
+fn cannot_run(hook: &Hook, why: &str) -> String {
+    format!("the hook {} cannot run: {why}", hook.name)
 }
 
 struct World<'a> {
@@ -76,9 +91,6 @@ impl World<'_> {
         let (mut job, notes) = rules::apply_all(&job, self.context);
         if let Some(refusal) = refusal(&job, self.context.level) {
             return Err(format!("it {}", refusal.why));
-        }
-        if let Some(why) = job_over_quota(&job, self.context) {
-            return Err(format!("it {why}"));
         }
         if !notes.failures.is_empty() {
             return Err(notes.failures.join("; "));
@@ -250,8 +262,25 @@ mod tests {
         let asks = json!({"name": "c", "image": "x:1", "resources": {"requests": {"cpu": "4"}}});
         let world = World::of([web()]).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": {"requests.cpu": "2"}}})));
         let plan = world.baseline(|b| b.hooks = vec![hook(job(&asks))]).plan().plan;
-        let why = "it asks for 4 of requests.cpu (resources of its containers), and isolation.quota has 2 left";
+        let why = "it asks for 4 of requests.cpu (resources of its containers), and isolation.quota has 1990m left beside the workloads";
         assert_eq!(plan.stalled, [format!("the hook migrate cannot run: {why}")]);
+        assert!(plan.hooks.is_empty());
+    }
+
+    #[test]
+    fn a_hook_counts_together_with_the_workloads_that_it_runs_beside() {
+        let asks = |cpu: &str| json!({"name": "c", "image": "x:1", "resources": {"requests": {"cpu": cpu}}});
+        let busy = || web().with("/spec/template/spec/containers/0/resources", json!({"requests": {"cpu": "1500m"}}));
+        let with = |cpu: &str, isolation: Value| {
+            let world = World::of([busy()]).baseline(|b| b.isolation = isolated(isolation));
+            world.baseline(|b| b.hooks = vec![hook(job(&asks(cpu)))]).plan()
+        };
+        let given = || json!({"quota": {"hard": {"requests.cpu": "2"}}});
+        assert_eq!((with("500m", given()).plan.hooks.len(), with("501m", given()).plan.hooks.len()), (1, 0));
+        // A computed quota has room for it.
+        let hard =
+            |cpu: &str| with(cpu, json!({})).find("ResourceQuota/preview-env-isolation").value()["spec"]["hard"]["requests.cpu"].clone();
+        assert_eq!((hard("500m"), hard("8")), (json!("7500m"), json!("15")));
     }
 
     #[test]

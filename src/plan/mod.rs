@@ -56,7 +56,7 @@ pub use pods::{images_of, pull_secrets_of, service_account_of};
 pub use secret_values::{HIDDEN, Listed, listed, sources};
 pub use select::controller;
 pub use source::Sources;
-pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Snapshot, Target, Workload};
+pub use types::{Controlled, ImageSwap, Plan, Planned, PlannedHook, ResolvedImages, Shortage, Snapshot, Target, WithoutRoom, Workload};
 
 use std::collections::HashSet;
 
@@ -88,12 +88,13 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
     let level = admission::level(snapshot.pod_security.as_deref(), &target.baseline.isolation);
     let context = Context::new(snapshot, &cloned, (target, images)).named(&selection).enforcing(level);
     let Copies { mut stages, mut decisions, mut warnings, invalid } = clone_all(&cloned, book, &context);
-    admission::admit(&mut stages, &mut decisions, &context);
+    let shortages = admission::admit(&mut stages, &mut decisions, &context);
     let left_out = selection.left_out.iter().chain(&decisions).filter(|decision| decision.is_left_out()).map(Decision::object);
     let externals = outside(&stages, left_out, target);
-    let added = isolation::surround(&mut stages, &context);
-    stages.retain(|stage| !stage.is_empty());
     let hooks = hooks::plan(snapshot, &stages, &context);
+    let shortages = shortages.into_iter().chain(isolation::narrow(&stages, &hooks.planned, &context)).collect();
+    let added = isolation::surround(&mut stages, &hooks.planned, &context);
+    stages.retain(|stage| !stage.is_empty());
     let stalled = [workloads::stalled(snapshot, &decisions, images), hooks.stalled].concat();
     let missing = secrets::missing(snapshot, target, &planned(&selection.cloned, &decisions));
     warnings.extend(overrides::unused_rules(&selection.cloned, target.baseline));
@@ -110,6 +111,8 @@ fn plan_by(book: &RuleBook, (snapshot, target, images): (&Snapshot, &Target<'_>,
         warnings,
         invalid,
         stalled,
+        shortages,
+        isolated: target.isolated,
     }
 }
 
@@ -143,7 +146,8 @@ fn clone_all(cloned: &[&Manifest], book: &RuleBook, context: &Context<'_>) -> Co
 fn outside<'a>(stages: &[Vec<Planned>], left_out: impl Iterator<Item = &'a ObjectName>, target: &Target<'_>) -> Vec<External> {
     let objects = || stages.iter().flatten().map(|planned| &planned.manifest);
     let services = left_out.filter(|object| object.kind == "Service").map(|object| object.name.clone());
-    let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects()).with_services(services);
+    let inside = Inside::new(target.namespace, &target.baseline.rewrite.cluster_domain, objects());
+    let inside = inside.with_services(services).with_egress(isolation::egress(target));
     externals(objects(), &inside)
 }
 

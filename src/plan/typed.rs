@@ -2,9 +2,11 @@
 //! otherwise, and then nothing says which patch it was.
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -24,6 +26,9 @@ pub(super) fn misfit(manifest: &Manifest) -> Option<String> {
         ("", "Secret") => wrong::<Secret>,
         ("", "ServiceAccount") => wrong::<ServiceAccount>,
         ("", "PersistentVolumeClaim") => wrong::<PersistentVolumeClaim>,
+        ("autoscaling", "HorizontalPodAutoscaler") => wrong::<HorizontalPodAutoscaler>,
+        ("rbac.authorization.k8s.io", "Role") => wrong::<Role>,
+        ("rbac.authorization.k8s.io", "RoleBinding") => wrong::<RoleBinding>,
         ("networking.k8s.io", "Ingress") => wrong::<Ingress>,
         ("networking.k8s.io", "NetworkPolicy") => wrong::<NetworkPolicy>,
         _ => return None,
@@ -70,6 +75,13 @@ mod tests {
                 "{found:?}"
             );
         }
+        let scaler = |most: Value| {
+            let target = json!({"kind": "Deployment", "name": "web"});
+            Manifest::new(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+                "spec": {"maxReplicas": most, "scaleTargetRef": target}}))
+        };
+        assert_eq!(misfit(&scaler(json!(3))), None);
+        assert!(misfit(&scaler(json!("many"))).is_some_and(|why| why.starts_with("spec.maxReplicas: ")));
         let unknown = Manifest::new(json!({"apiVersion": "db.example.com/v1", "kind": "Database", "spec": 3}));
         assert_eq!(misfit(&unknown), None);
     }

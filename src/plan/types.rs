@@ -8,6 +8,7 @@ use super::manifest::{Manifest, ObjectName};
 use crate::api::status::{ImageOrigin, Url};
 use crate::domain::baseline::Hook;
 use crate::domain::environment::Source;
+use crate::domain::quantity::Quantity;
 use crate::domain::{Baseline, EnvironmentName, ImageRef, Seed};
 
 /// What the baseline's namespace held at one moment.
@@ -122,6 +123,32 @@ pub struct Plan {
     pub hooks: Vec<PlannedHook>,
     /// Workloads that the branch builds and that cannot be made, with the reason: the environment is Stalled.
     pub stalled: Vec<String>,
+    /// Where the quota that the Baseline gives has no room.
+    pub shortages: Vec<Shortage>,
+    /// Whether it is for a change from outside that nobody approved.
+    pub isolated: bool,
+}
+
+/// A resource of which the Baseline's quota has less than an environment asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shortage {
+    /// Its name in the quota, such as `requests.cpu`.
+    pub resource: String,
+    /// What would be enough.
+    pub asked: Quantity,
+    /// What there is.
+    pub given: Quantity,
+    /// What finds no room.
+    pub without_room: WithoutRoom,
+}
+
+/// What finds no room in a quota.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WithoutRoom {
+    /// These objects, which are left out.
+    Objects(Vec<ObjectName>),
+    /// Updates of this one: while it is updated, old pods and new ones run side by side.
+    UpdatesOf(ObjectName),
 }
 
 impl Plan {

@@ -2,6 +2,7 @@
 
 use github_double::On;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use preview_env::api::status::HookState;
 use serde_json::{Value, json};
 use test_world::{apply, read, root, wait_for};
 
@@ -134,6 +135,86 @@ fn a_plan_is_what_the_service_applied_and_a_diff_is_what_it_would() {
         let new = developer.run(&["plan", "--pull", "77", "--repo", &shop.repository, "--revision", &before]).await?;
         code(&new, 0);
         assert!(new.stdout.contains(&format!("web:pr-77-{}", &before[..7])), "{}", new.stdout);
+        Ok(())
+    });
+}
+
+/// Values that readers of YAML take for something else, and a Secret of which a tool wrote down everything.
+const ODD: &str = r##"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: odd, annotations: {"yes": "no"}}
+data:
+  "on": "off"
+  "y": "1e3"
+  octal: "0o14"
+  date: "2026-11-28"
+  time: "12:30:45"
+  nothing: ""
+  null: "null"
+  padded: " x "
+  script: "#!/bin/sh\n---\n\techo a: b #c\n\n"
+  windows: "a\r\nb\n"
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: vault
+  annotations:
+    kapp.k14s.io/original: '{"stringData":{"token":"hunter2-of-production"}}'
+    kubectl.kubernetes.io/last-applied-configuration: '{"stringData":{"token":"hunter2-of-production"}}'
+    example.com/copy: hunter2-of-production
+stringData: {token: hunter2-of-production}
+"##;
+
+/// `hunter2-of-production`, as Secrets hold it.
+const ENCODED: &str = "aHVudGVyMi1vZi1wcm9kdWN0aW9u";
+
+#[test]
+fn what_is_written_as_yaml_is_what_is_applied_to_the_byte_and_tells_no_secret() {
+    story(|world| async move {
+        let seed = json!({"template": {"spec": {"containers": [{"name": "seed", "image": "acme/seed:1"}]}}});
+        let shop = Shop::holding(world, "plan-odd", ODD, |spec| {
+            spec["clone"] = json!({"secrets": [{"name": "listed"}, {"name": "vault", "generate": ["key"]}]});
+            spec["hooks"] = json!([{"name": "seed", "when": "AfterReady", "job": seed}]);
+        })
+        .await?;
+        let developer = Developer::of(&shop).await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        let status = pull.wait("seeded", |s| s.hooks.iter().any(|h| h.state == HookState::Succeeded)).await?;
+        Developer::bind(world, &shop.namespace, &pull.namespace(), "edit").await?;
+
+        let json: Value = serde_json::from_str(&developer.run(&["plan", "web-pr-1", "-o", "json"]).await?.stdout)?;
+        let yaml = developer.run(&["plan", "web-pr-1", "-o", "yaml"]).await?;
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml.stdout)?;
+        let jobs = json["hooks"].as_array().into_iter().flatten().map(|hook| hook["job"].clone());
+        let objects: Vec<Value> = json["objects"].as_array().into_iter().flatten().cloned().chain(jobs).collect();
+        assert_eq!(documents, objects, "yaml and json say the same");
+        let job = documents.last().and_then(|job| job["metadata"]["name"].as_str());
+        assert_eq!(job, status.hooks.first().map(|hook| hook.job.as_str()));
+
+        for document in documents.iter().filter(|document| document["kind"] != "Secret") {
+            let mut bare = document.clone();
+            let annotations = bare.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+            let said = annotations.and_then(|annotations| annotations.remove("preview-env.dev/applied-hash"));
+            if bare["metadata"]["annotations"] == json!({}) {
+                bare["metadata"].as_object_mut().map(|metadata| metadata.remove("annotations"));
+            }
+            assert_eq!(said, Some(json!(preview_env::plan::hash(&bare))), "{document}");
+            let there = live(&shop, &pull.namespace(), document).await?;
+            let hash = there.metadata.annotations.as_ref().and_then(|a| a.get("preview-env.dev/applied-hash"));
+            assert_eq!(hash.map(String::as_str), said.as_ref().and_then(Value::as_str), "{document}");
+        }
+        let there = live(&shop, &pull.namespace(), &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "odd"}})).await?;
+        let odd = documents.iter().find(|document| document["metadata"]["name"] == "odd");
+        assert_eq!(odd.map(|odd| &odd["data"]), Some(&there.data["data"]));
+
+        for arguments in [&["-o", "json"][..], &["-o", "yaml"], &["--all"], &[], &["--diff"], &["--image", "web=x", "--diff"]] {
+            let ran = developer.run(&[&["plan", "web-pr-1"], arguments].concat()).await?;
+            let all = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!all.contains("hunter2") && !all.contains(ENCODED) && !all.contains("of-the-baseline"), "{arguments:?}: {all}");
+        }
         Ok(())
     });
 }

@@ -16,6 +16,20 @@ pub struct External {
     pub kind: ExternalKind,
     /// Where it is named, such as `Deployment/api spec.template.spec.containers[api].env[DATABASE_URL]`: at most 5 places.
     pub used_by: Vec<String>,
+    /// Whether pods of environments reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+}
+
+/// Whether pods of an environment reach a host, by its NetworkPolicy.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Reach {
+    /// They do not: `isolation.egress` does not open it.
+    Closed,
+    /// It depends on the address or pods that it leads to: `isolation.egress` opens some.
+    Depends,
+    /// They do: there is no policy, or `isolation.egress` opens it.
+    Open,
 }
 
 /// What a host outside the namespace is, judged by its name.

@@ -21,7 +21,7 @@ use crate::api::gaps::{SecretNeeded, Unbacked};
 
 pub use choices::{Autoscalers, CronJobs, Rbac, Replicas, Volumes};
 pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
-pub use externals::{External, ExternalKind};
+pub use externals::{External, ExternalKind, Reach};
 pub use hooks::{Hook, HookMoment, OnFailure};
 pub use images::{Images, MissingImage};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};

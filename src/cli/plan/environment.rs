@@ -18,10 +18,10 @@ use crate::cli::find::Which;
 use crate::cli::git::Git;
 use crate::cli::output::{Format, document, note, print};
 use crate::cli::target::{self, Wanted, choose};
-use crate::controller::resolve::resolve;
+use crate::controller::resolve::{known, resolve};
 use crate::domain::names::{Identity, Subject, namespace_names};
 use crate::domain::{Baseline, Environment, EnvironmentName, Seed};
-use crate::plan::complete::{Report, report};
+use crate::plan::complete::{Evidence, Report, report};
 use crate::plan::{Plan, Target, plan};
 
 /// Stands for the UID of an environment that is not there yet.
@@ -104,8 +104,9 @@ impl Wished {
             Environment::try_from(&object).map_err(|why| Failure::failed(format!("{} cannot be used: {why}", object.name_any())))?;
         let reading = read(cluster, &baseline.namespace, &baseline.secrets, &baseline.selection.custom_resources).await?;
         let status = object.status.clone().unwrap_or_default();
-        let resolved =
-            resolve(&environment, &baseline, &status.images).map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
+        let images =
+            resolve(&environment, &baseline, &status.images).and_then(|i| Ok((i, known(&environment, &baseline, &status.images)?)));
+        let (resolved, images) = images.map_err(|why| Failure::failed(format!("cannot name the images: {why}")))?;
         let namespace = status.namespace.unwrap_or_else(|| namespace_names(&baseline.namespace, &environment.name).preferred);
         let recorded_hosts: HashSet<String> = status.urls.iter().map(|u| u.host.clone()).collect();
         // The service has a seed of its own, which nobody else sees: what it generates is another text.
@@ -124,7 +125,7 @@ impl Wished {
             run: &run,
         };
         let plan = plan(&reading.snapshot, &target, &resolved);
-        let report = report(&reading.snapshot, &plan, &reading.evidence);
+        let report = report(&reading.snapshot, &plan, &Evidence { images, ..reading.evidence.clone() });
         Ok(Planned { object, is_there, namespace, plan, report, reading, notes })
     }
 }

@@ -12,15 +12,17 @@ use crate::plan::{Decision, External, Manifest, Plan, Planned, PlannedHook};
 
 /// Digits of a digest: enough to tell two values apart, and too few to guess one by.
 const DIGEST_LEN: usize = 8;
+/// How the names of our own annotations begin. No key of a Secret can have a slash.
+const OWN_MARK: &str = "preview-env.dev/";
 
-/// What an object looks like to people: a Secret's values are digests.
+/// What an object looks like to people: a Secret's values are digests, and so is what others wrote into its annotations,
+/// since some tools keep the whole object there.
 pub fn shown(manifest: &Manifest) -> Value {
     let mut value = manifest.value().clone();
     if manifest.kind() == "Secret" && manifest.group().is_empty() {
-        for field in ["data", "stringData"] {
-            if let Some(Value::Object(values)) = value.get_mut(field) {
-                values.iter_mut().for_each(|(_, value)| *value = digest(value));
-            }
+        for field in ["/data", "/stringData", "/metadata/annotations"] {
+            let values = value.pointer_mut(field).and_then(Value::as_object_mut).into_iter().flatten();
+            values.filter(|(name, _)| !name.starts_with(OWN_MARK)).for_each(|(_, value)| *value = digest(value));
         }
     }
     value
@@ -85,7 +87,7 @@ pub fn whole(plan: &Plan, report: &Report, more: Map<String, Value>) -> Value {
 
 fn external(external: &External) -> Value {
     let used_by: Vec<String> = external.used_by.iter().map(|place| format!("{} {}", place.object, place.path)).collect();
-    json!({"host": external.host, "port": external.port, "kind": external.kind, "usedBy": used_by})
+    json!({"host": external.host, "port": external.port, "kind": external.kind, "reach": external.reach, "usedBy": used_by})
 }
 
 fn hook(planned: &PlannedHook) -> Value {
@@ -122,5 +124,82 @@ mod tests {
         assert_eq!((text.len(), text.starts_with("sha256:")), (15, true), "{text}");
         assert_ne!(shown, super::shown(&secret("aHVudGVyMw==")));
         assert!(!shown.to_string().contains("aHVudGVy"));
+    }
+
+    #[test]
+    fn what_tools_keep_of_a_secret_in_its_annotations_is_not_shown_either() {
+        let mut secret = Manifest::new(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}}));
+        secret.set(&["metadata", "annotations"], "banzaicloud.com/last-applied", json!("aHVudGVyMg=="));
+        secret.set(&["metadata", "annotations"], "preview-env.dev/applied-hash", json!("abc"));
+        let shown = shown(&secret);
+        assert_eq!(shown["metadata"]["annotations"]["preview-env.dev/applied-hash"], "abc");
+        assert!(!shown.to_string().contains("aHVudGVy"), "{shown}");
+    }
+
+    #[test]
+    fn yaml_is_read_as_what_is_applied_by_readers_of_any_version() {
+        let odd = [
+            "yes",
+            "NO",
+            "on",
+            "y",
+            "null",
+            "~",
+            "",
+            " x ",
+            "1e3",
+            "0o14",
+            "010",
+            "1_000",
+            "12:30:45",
+            "2026-11-28",
+            "0x1F",
+            ".inf",
+            "=",
+            "<<",
+            "- a",
+            "a: b",
+            "a #b",
+            "#",
+            "*x",
+            "&x",
+            "!x",
+            "%x",
+            "@x",
+            "`x`",
+            "{{ x }}",
+            "[x",
+            "|",
+            ">",
+            "\"",
+            "'",
+            "\\n",
+            "a\tb",
+            "a\n",
+            "a\n\n",
+            "\na",
+            "  a\n b\n",
+            "a\r\nb\n",
+            "---\n",
+            "...",
+            "\u{85}",
+            "\u{2028}",
+            "\u{feff}",
+            "\u{e9}",
+            "\u{1f600}",
+            "?",
+            "-",
+            ":",
+        ];
+        let mut config = Manifest::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "odd"}}));
+        for (index, text) in odd.iter().enumerate() {
+            config.set(&["data"], &format!("k{index}"), json!(text));
+            config.set(&["metadata", "annotations"], if text.is_empty() { "empty" } else { text }, json!("x"));
+        }
+        let hash = crate::plan::hash(config.value());
+        let planned = Planned { manifest: config.clone(), hash, source: None };
+        let plan = Plan { stages: vec![vec![planned.clone(), planned]], ..Plan::default() };
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml(&plan).unwrap()).unwrap();
+        assert_eq!(documents, [config.value().clone(), config.value().clone()]);
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::page::Entry;
-use crate::api::baseline::ExternalKind;
-use crate::api::names::OWN_OBJECT;
+use crate::api::baseline::{ExternalKind, Reach};
 use crate::plan::{External, ExternalUse, Plan};
 
 /// More places are counted.
@@ -12,23 +11,28 @@ const PLACES: usize = 3;
 
 /// Each host with who names it and where, and at the end what the NetworkPolicy leaves of them.
 pub fn entries(plan: &Plan) -> Vec<Entry> {
-    let hosts = plan.externals.iter().map(|external| Entry::new(address(external), says(external)));
-    let closed = closed(plan).filter(|_| !plan.externals.is_empty()).map(|says| Entry::new("isolation", says));
-    hosts.chain(closed).collect()
+    let all = |reach: Reach| plan.externals.iter().all(|external| external.reach == reach);
+    let is_mixed = !all(Reach::Closed) && !all(Reach::Open);
+    let hosts = plan.externals.iter().map(|external| {
+        let reach = if is_mixed { reached(external.reach) } else { "" };
+        Entry::new(address(external), format!("{}{reach}", says(external)))
+    });
+    let isolation = match () {
+        () if all(Reach::Open) => None,
+        () if plan.isolated => Some("pods reach none of these, since the change comes from a fork (trust.forks: Isolated)"),
+        () if is_mixed => Some("pods reach of these only what isolation.egress opens"),
+        () => Some("pods reach none of these, until isolation.egress opens what a preview needs"),
+    };
+    hosts.chain(isolation.map(|says| Entry::new("isolation", says))).collect()
 }
 
-/// What the environment's own NetworkPolicy says of hosts outside, if there is one.
-fn closed(plan: &Plan) -> Option<&'static str> {
-    /// Rules that open the environment itself and DNS alone.
-    const OWN_RULES: usize = 2;
-    let planned = plan.stages.iter().flatten().map(|planned| &planned.manifest);
-    let mut policies = planned.filter(|object| object.kind() == "NetworkPolicy" && object.name().name == OWN_OBJECT);
-    let rules = policies.next()?.items("/spec/egress").count();
-    Some(if rules > OWN_RULES {
-        "pods reach of these only what isolation.egress opens"
-    } else {
-        "pods reach none of these, until isolation.egress opens what a preview needs"
-    })
+/// Whether pods reach it, behind everything else that is said of it.
+const fn reached(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Open => "; open",
+        Reach::Closed => "; closed",
+        Reach::Depends => "; open if its address is",
+    }
 }
 
 /// `db.prod.internal:5432`, `[2001:db8::1]:5432`.
@@ -83,13 +87,36 @@ mod tests {
             named("ConfigMap", "settings", "data.app.yaml"),
             named("Deployment", "web", "spec.template.spec.containers[web].args[2]"),
         ];
-        let address = External { host: "2001:db8::1".into(), port: Some(80), kind: ExternalKind::Address, used_by: vec![] };
+        let address =
+            External { host: "2001:db8::1".into(), port: Some(80), kind: ExternalKind::Address, reach: Reach::Open, used_by: vec![] };
         assert_eq!(super::address(&address), "[2001:db8::1]:80");
-        let external = External { host: "db.prod.internal".into(), port: Some(5432), kind: ExternalKind::Private, used_by };
+        let external =
+            External { host: "db.prod.internal".into(), port: Some(5432), kind: ExternalKind::Private, reach: Reach::Open, used_by };
         let plan = Plan { externals: vec![external], ..Plan::default() };
         assert_eq!(entries(&plan).len(), 1, "nothing is closed without a policy");
         let entry = entries(&plan).remove(0);
         assert_eq!(entry.label, "db.prod.internal:5432");
         assert_eq!(entry.says[0].text, "in a private network: ConfigMap/settings (app.yaml), api (DATABASE_URL), web (args[2])");
+    }
+
+    #[test]
+    fn what_isolation_closes_is_told() {
+        let host =
+            |host: &str, reach: Reach| External { host: host.into(), port: None, kind: ExternalKind::Public, reach, used_by: vec![] };
+        let said = |externals: Vec<External>, isolated: bool| {
+            let plan = Plan { externals, isolated, ..Plan::default() };
+            entries(&plan).iter().map(|entry| format!("{}: {}", entry.label, entry.says[0].text)).collect::<Vec<_>>()
+        };
+        let closed = || vec![host("a", Reach::Closed)];
+        assert_eq!(said(closed(), false)[1], "isolation: pods reach none of these, until isolation.egress opens what a preview needs");
+        assert_eq!(
+            said(closed(), true)[1],
+            "isolation: pods reach none of these, since the change comes from a fork (trust.forks: Isolated)"
+        );
+        assert_eq!(
+            said(vec![host("a", Reach::Closed), host("b", Reach::Open), host("c", Reach::Depends)], false),
+            ["a: ; closed", "b: ; open", "c: ; open if its address is", "isolation: pods reach of these only what isolation.egress opens",]
+        );
+        assert!(said(vec![], false).is_empty());
     }
 }

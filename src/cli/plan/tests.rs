@@ -134,7 +134,7 @@ fn nasty() -> Copied {
     let mut reading = reading(manifests(NASTY));
     let kafka = ObjectName { api_version: "kafka.strimzi.io/v1".into(), kind: "Kafka".into(), name: "events".into() };
     let behind = Behind { endpoints: 3, makers: BTreeSet::from([kafka]) };
-    reading.evidence = Evidence { behind: Some(BTreeMap::from([("events".to_owned(), behind)])) };
+    reading.evidence = Evidence { behind: Some(BTreeMap::from([("events".to_owned(), behind)])), ..Evidence::default() };
     reading.unread = vec!["rolebindings".to_owned(), "roles".to_owned()];
     Copied::of("shop", reading).unwrap()
 }

@@ -93,7 +93,8 @@ impl Shown<'_> {
             0 => String::new(),
             added => format!(" {added} added."),
         };
-        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} as they are, {changed} changed, {left_out} left out.{added}"));
+        let as_is = if kept == 1 { "as it is" } else { "as they are" };
+        page.paragraph(Tone::Plain, &format!("{what}: {objects}, {kept} {as_is}, {changed} changed, {left_out} left out.{added}"));
         page.paragraph(if super::is_complete(self.plan, report) { Tone::Good } else { Tone::Bad }, &self.verdict());
         if self.plan.urls.is_empty() {
             page.paragraph(Tone::Plain, "It has no URL: there is no Ingress or route, or no domain for it.");

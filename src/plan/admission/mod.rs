@@ -17,7 +17,7 @@ use super::context::Context;
 use super::decision::{Decision, LeftOutReason};
 use super::isolation;
 use super::manifest::{Manifest, ObjectName};
-use super::types::Planned;
+use super::types::{Planned, Shortage};
 use crate::api::baseline::isolation::PodSecurity;
 use crate::domain::baseline::isolation::Isolation;
 
@@ -28,13 +28,14 @@ pub fn level(enforced: Option<&str>, isolation: &Isolation) -> PodSecurity {
     own.max(isolation.pod_security)
 }
 
-/// Takes out of the plan what the API server would refuse, and decides so.
-pub(super) fn admit(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, context: &Context<'_>) {
+/// Takes out of the plan what the API server would refuse, and decides so. Says of what the quota has too little.
+pub(super) fn admit(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, context: &Context<'_>) -> Vec<Shortage> {
     let alone = |manifest: &Manifest| refusal(manifest, context.level);
     let refused = each(stages, alone);
     take_out(stages, decisions, &refused);
     let together = isolation::over_quota(stages, context);
-    take_out(stages, decisions, &together);
+    take_out(stages, decisions, &together.refused);
+    together.shortages
 }
 
 /// Why the API server would refuse an object or its pods, and what mends it.

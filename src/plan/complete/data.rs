@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Finding, View};
+use super::{Finding, View, listed, services};
 use crate::domain::ImageRef;
 use crate::plan::manifest::Manifest;
 use crate::plan::pods::{containers, spec_pointer, text};
@@ -43,12 +43,16 @@ pub(super) fn empty(view: &View<'_>) -> Vec<Finding> {
     let hooks: Vec<Finding> = jobs(view).filter_map(hook).collect();
     let filled = !view.hooks.is_empty() || view.planned.iter().any(|o| o.kind() == "Job") || view.running.iter().any(|w| fills(w));
     let databases = view.running.iter().copied().filter(|_| !filled).filter(|w| is_database(w) && !fills_itself(w));
-    let databases = databases.filter(|w| starts_empty(view, w));
-    let finding = |w: &Manifest| {
-        let what = "starts empty: nothing in the plan fills it, unless a workload does so at its start";
-        Finding::new(w.name(), what).mend("hooks: [{name: seed, when: BeforeWorkloads, job: {...}}]")
-    };
-    hooks.into_iter().chain(databases.map(finding)).collect()
+    let databases = databases.filter(|w| starts_empty(view, w)).map(|w| database(view, w));
+    hooks.into_iter().chain(databases).collect()
+}
+
+fn database(view: &View<'_>, workload: &Manifest) -> Finding {
+    let users = services::users_of(view, workload);
+    let users = listed(users.iter().map(String::as_str));
+    let users = if users.is_empty() { users } else { format!("; used by {users}") };
+    let what = format!("starts empty: nothing in the plan fills it, unless a workload does so at its start{users}");
+    Finding::new(workload.name(), what).mend("hooks: [{name: seed, when: BeforeWorkloads, job: {...}}]")
 }
 
 /// Jobs that are not planned, since they ended.
@@ -71,15 +75,21 @@ fn is_database(workload: &Manifest) -> bool {
     })
 }
 
-/// Whether its data lie on a claim that nothing is copied into. Without a claim they are lost with every pod, so the image
-/// itself knows how to fill them.
+/// Whether its data lie on a claim in the baseline, and nothing is copied into the one that it gets here, if it gets one.
+/// Without a claim they are lost with every pod there too, so the image itself knows how to fill them.
 fn starts_empty(view: &View<'_>, workload: &Manifest) -> bool {
-    let is_empty = |claim: &Value| claim.pointer("/spec/dataSource").is_none() && claim.pointer("/spec/dataSourceRef").is_none();
-    let claims = workload
-        .items(&format!("{}/volumes", spec_pointer(workload)))
-        .filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str());
-    let mut mounted = claims.filter_map(|name| view.find("PersistentVolumeClaim", name)).map(Manifest::value);
-    workload.items("/spec/volumeClaimTemplates").any(is_empty) || mounted.any(is_empty)
+    let (name, is_filled) =
+        (workload.name(), |claim: &Value| claim.pointer("/spec/dataSource").or(claim.pointer("/spec/dataSourceRef")).is_some());
+    let original = view.snapshot.objects.iter().find(|o| o.kind() == name.kind && o.text("/metadata/name") == Some(&name.name));
+    let has_claim = original.is_some_and(|o| o.items("/spec/volumeClaimTemplates").next().is_some() || claims(o).next().is_some());
+    let mut mounted = claims(workload).filter_map(|claim| view.find("PersistentVolumeClaim", claim)).map(Manifest::value);
+    has_claim && !workload.items("/spec/volumeClaimTemplates").any(is_filled) && !mounted.any(is_filled)
+}
+
+/// The names of the claims that its pods mount.
+fn claims(workload: &Manifest) -> impl Iterator<Item = &str> {
+    let volumes = workload.items(&format!("{}/volumes", spec_pointer(workload)));
+    volumes.filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
 }
 
 fn fills_itself(workload: &Manifest) -> bool {

@@ -1,16 +1,17 @@
 //! Complete? What of a plan would start, what would not, and the one sentence that mends it. No client, no clock, no
 //! logging.
 //!
-//! [`report`] looks at a plan from outside: it knows the baseline, what is planned, and what was seen of the baseline
-//! beyond its objects. What others find (a quota that is too small, an image for another architecture) is added with
-//! [`Report::add`].
+//! [`report`] looks at a plan from outside: it knows the baseline, what is planned, and what was seen beyond the objects:
+//! what stands behind a Service, what a registry said of an image. What others find is added with [`Report::add`].
 
 mod baseline;
 mod counts;
 mod data;
+mod images;
 mod names;
 mod operators;
 mod references;
+mod refused;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -25,17 +26,20 @@ use super::decision::{Decision, LeftOutReason};
 use super::kinds::is_workload;
 use super::manifest::{Manifest, ObjectName};
 use super::types::{Plan, Snapshot};
+use crate::api::status::ImageStatus;
 use names::Texts;
 
 pub use baseline::{BaselineGaps, Gap, baseline_gaps};
 pub use counts::Counts;
 pub use services::matches;
 
-/// What is known of a baseline beyond the objects of its snapshot. Empty where nobody looked.
+/// What is known beyond the objects of a baseline's snapshot. Empty where nobody looked.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// What stands behind each Service, by its name; absent where Pods or endpoints could not be read.
     pub behind: Option<BTreeMap<String, Behind>>,
+    /// What registries said of the images that are to run. Of an image that nobody asked for nothing is claimed.
+    pub images: Vec<ImageStatus>,
 }
 
 /// What stands behind a Service of the baseline.
@@ -130,13 +134,18 @@ impl Report {
 /// How complete the plan of that snapshot is.
 pub fn report(snapshot: &Snapshot, plan: &Plan, evidence: &Evidence) -> Report {
     let view = View::of(snapshot, plan);
-    let mut report = Report { would_start: view.running.iter().map(|w| w.name()).collect(), ..Report::default() };
-    let refused = left_out_workloads(plan);
-    report.would_not_start = refused.iter().map(|f| f.object.clone()).collect();
-    report.add(refused);
+    let (images, instead) = images::findings(&view, &evidence.images);
+    let mut report = Report {
+        would_start: view.running.iter().map(|w| w.name()).collect(),
+        would_not_start: refused::workloads(plan),
+        ..Report::default()
+    };
+    report.add(refused::stopping(plan));
     report.add(references::missing(&view));
     report.add(services::unbacked(&view, evidence));
-    report.warnings = [services::outside(&view), data::empty(&view), operators::left_behind(&view)].concat();
+    report.add(images);
+    let others = [refused::others(plan), instead, services::outside(&view), data::empty(&view), operators::left_behind(&view)];
+    report.warnings = others.concat();
     report
 }
 
@@ -159,6 +168,8 @@ struct View<'a> {
     hooks: Vec<(&'a str, &'a Manifest)>,
     /// Why what is left out is.
     left_out: BTreeMap<(&'a str, &'a str), &'a LeftOutReason>,
+    /// Whether the environment gets no Secrets.
+    isolated: bool,
 }
 
 impl<'a> View<'a> {
@@ -179,6 +190,7 @@ impl<'a> View<'a> {
             texts: OnceCell::new(),
             hooks: plan.hooks.iter().map(|h| (h.hook.name.as_str(), &h.job.manifest)).collect(),
             left_out: left_out.collect(),
+            isolated: plan.isolated,
             planned,
         }
     }
@@ -202,21 +214,6 @@ fn pods<'a>(objects: impl IntoIterator<Item = &'a Manifest>) -> Vec<(&'a Manifes
 
 fn is_on(workload: &Manifest) -> bool {
     workload.get("/spec/replicas").and_then(Value::as_i64) != Some(0)
-}
-
-/// Workloads of the baseline that are not in the plan, and are not made by something that is.
-fn left_out_workloads(plan: &Plan) -> Vec<Finding> {
-    let finding = |decision: &Decision| match decision {
-        Decision::LeftOut { object, reason } if is_workload_name(object) && is_missing(reason) => {
-            let finding = Finding::new(object.clone(), format!("left out: {}", decision.why()));
-            Some(match reason {
-                LeftOutReason::NotAdmitted { mend, .. } => finding.mend(mend.clone()),
-                _ => finding,
-            })
-        }
-        _ => None,
-    };
-    plan.decisions.iter().filter_map(finding).collect()
 }
 
 fn is_workload_name(object: &ObjectName) -> bool {

@@ -13,6 +13,10 @@ use crate::plan::pods::{containers, spec_pointer, text};
 /// ConfigMaps that Kubernetes or a mesh makes in every namespace.
 const EVERYWHERE: [&str; 3] = ["kube-root-ca.crt", "istio-ca-root-cert", "openshift-service-ca.crt"];
 
+/// Why an environment for a change from a fork has no Secret, and what would give it one: no list of the Baseline does.
+const WITHHELD: &str = "a change from a fork gets no Secrets (trust.forks: Isolated)";
+const APPROVE: &str = "have the reference say optional, or trust.forks: Approve, by which a commit that somebody approved gets them";
+
 /// What a pod needs an object for.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Need {
@@ -101,7 +105,9 @@ fn gap(view: &View<'_>, object: &ObjectName) -> (String, String) {
     let ObjectName { kind, name, .. } = object;
     let reason = view.reason(kind, name).filter(|reason| !matches!(reason, LeftOutReason::Because(_)) || kind != "Secret");
     match (kind.as_str(), reason) {
+        (_, Some(LeftOutReason::NotAdmitted { why, mend })) => (format!("left out: {why}"), mend.clone()),
         (_, Some(reason)) => (format!("left out: {}", reason.sentence()), format!("name another {kind} in the workload")),
+        ("Secret", None) if view.isolated => (WITHHELD.to_owned(), APPROVE.to_owned()),
         ("Secret", None) if view.snapshot.missing_secrets.contains(name) => {
             ("listed, and not in the baseline".to_owned(), "make it in the baseline, or have the reference say optional".to_owned())
         }

@@ -1,10 +1,11 @@
 //! Services that nothing answers behind: no planned workload has the labels that they select, or they lead outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{Evidence, Finding, Labels, View, is_on, is_workload_name, listed, names, operators};
+use crate::plan::decision::LeftOutReason;
 use crate::plan::manifest::{Manifest, ObjectName};
 use crate::plan::select::controller;
 
@@ -77,6 +78,15 @@ fn finding(view: &View<'_>, service: &Manifest, (labels, makers): (&BTreeMap<&st
     }
 }
 
+/// Workloads that name a Service of those pods, in their order.
+pub(super) fn users_of(view: &View<'_>, workload: &Manifest) -> BTreeSet<String> {
+    let Some(of_pod) = pod_labels(workload) else { return BTreeSet::new() };
+    let selects = |service: &&Manifest| is_service(service) && selector(service).is_some_and(|labels| matches(&labels, of_pod));
+    let services = view.planned.iter().copied().filter(selects);
+    let users = services.flat_map(|service| names::users(view, &service.name().name));
+    users.filter(|user| *user != workload.name().name).collect()
+}
+
 /// Adds who names the Service.
 fn with_users(view: &View<'_>, service: &ObjectName, what: String) -> String {
     let users = names::users(view, &service.name);
@@ -90,7 +100,11 @@ pub(super) fn outside(view: &View<'_>) -> Vec<Finding> {
         let name = service.name();
         let reason = view.reason("Service", &name.name).filter(|reason| super::is_missing(reason))?;
         let what = with_users(view, &name, format!("left out: {}", reason.sentence()));
-        Some(Finding::new(name, what))
+        let finding = Finding::new(name, what);
+        Some(match reason {
+            LeftOutReason::NotAdmitted { mend, .. } => finding.mend(mend.clone()),
+            _ => finding,
+        })
     };
     left_out.filter_map(finding).collect()
 }

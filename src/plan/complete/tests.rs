@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Behind, Evidence, Finding, Report, baseline_gaps, report};
-use crate::api::baseline::{HookMoment, OnFailure};
-use crate::domain::baseline::{Hook, JobSource};
+use crate::api::baseline::{HookMoment, OnFailure, Volumes};
+use crate::api::status::{ImageState, ImageStatus};
+use crate::domain::baseline::{Hook, JobSource, PatchChange, PatchRule};
 use crate::plan::manifest::{Manifest, ObjectName};
-use crate::plan::sample::{World, controlled_by, deployment, object, service, stateful_set};
+use crate::plan::sample::{World, controlled_by, cron_job, deployment, isolated, object, service, stateful_set};
 
 const SPEC: &str = "/spec/template/spec";
 
@@ -160,6 +161,7 @@ fn a_service_that_nothing_stands_behind_is_named_with_who_names_it() {
     let (world, behind) = (World::of(objects), |endpoints, maker: &str| Behind { endpoints, makers: BTreeSet::from([named(maker)]) });
     let evidence = |events: Behind| Evidence {
         behind: Some(BTreeMap::from([("events".to_owned(), events), ("web".to_owned(), behind(1, "Deployment/web"))])),
+        ..Evidence::default()
     };
     let made = with(&world, &evidence(behind(3, "Kafka/events")));
     assert_eq!(
@@ -195,6 +197,143 @@ fn a_database_that_starts_empty_is_said_unless_something_fills_it() {
     assert!(of(&World::of([db(), migrates])).warnings.is_empty());
     assert!(of(&World::of([stateful_set("db").image("postgres:17")])).warnings.is_empty(), "it is as empty in the baseline");
     assert!(of(&World::of([stateful_set("db").image("redis:8").claim("data")])).warnings.is_empty());
+}
+
+#[test]
+fn an_empty_database_is_said_with_who_uses_it() {
+    let db = || stateful_set("db").image("postgres:17").claim("data");
+    let api = deployment("api").with(&format!("{SPEC}/containers/0/env"), json!([{"name": "DATABASE_HOST", "value": "db"}]));
+    let world = || World::of([db(), service("db"), api.clone(), deployment("web")]);
+    let said = "StatefulSet/db: starts empty: nothing in the plan fills it, unless a workload does so at its start; used by api => \
+        hooks: [{name: seed, when: BeforeWorkloads, job: {...}}]";
+    assert_eq!(lines(&of(&world()).warnings), [said]);
+    assert_eq!(lines(&of(&world().baseline(|b| b.choices.volumes = Volumes::Skip)).warnings), [said], "no claim is no data either");
+    let copy = json!({"spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"dataSource": {"kind": "VolumeSnapshot", "name": "s"}}}]}});
+    let change = PatchChange::Merge(copy.as_object().cloned().unwrap());
+    let patched = world().baseline(|b| b.patches = vec![PatchRule { kind: "StatefulSet".into(), name: None, group: None, change }]);
+    assert!(of(&patched).warnings.is_empty(), "a patch of the team's fills it");
+}
+
+#[test]
+fn a_quota_without_room_is_one_finding_that_says_what_would_be_enough() {
+    let asks = |name: &str, cpu: &str| deployment(name).with(&format!("{SPEC}/containers/0/resources"), json!({"requests": {"cpu": cpu}}));
+    let world = |cpus: [&str; 3], hard: &str| {
+        let objects = ["api", "web", "worker"].into_iter().zip(cpus).map(|(name, cpu)| asks(name, cpu));
+        World::of(objects).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": {"requests.cpu": hard}}})))
+    };
+    let short = of(&world(["500m", "400m", "300m"], "600m"));
+    assert_eq!(
+        lines(&short.missing),
+        ["ResourceQuota/preview-env-isolation: everything asks for 1200m of requests.cpu together, and isolation.quota gives 600m; \
+            Deployment/web and Deployment/worker are left out => \
+            isolation.quota.hard: {requests.cpu: \"1200m\"}, or lower clone.resources"]
+    );
+    let stopped: Vec<_> = short.missing[0].stops.iter().map(|w| w.name.as_str()).collect();
+    assert_eq!((short.count().as_str(), stopped), ("1 of 3", vec!["web", "worker"]));
+    let fork = of(&world(["500m", "400m", "300m"], "1200m").isolated());
+    assert_eq!(
+        lines(&fork.missing),
+        ["ResourceQuota/preview-env-isolation: everything asks for 1200m of requests.cpu together, and \
+            half of isolation.quota, which a change from a fork gets, is 600m; Deployment/web and Deployment/worker are left out => \
+            isolation.quota.hard: {requests.cpu: \"2400m\"}, or lower clone.resources"]
+    );
+    let narrow = of(&world(["500m", "400m", "300m"], "1300m"));
+    assert!(narrow.is_complete());
+    assert_eq!(
+        lines(&narrow.warnings),
+        ["ResourceQuota/preview-env-isolation: an update of Deployment/api brings requests.cpu to 1700m for a while, and \
+            isolation.quota gives 1300m => isolation.quota.hard: {requests.cpu: \"1700m\"}, or lower clone.resources"]
+    );
+}
+
+#[test]
+fn what_a_workload_mounts_and_the_quota_refuses_is_mended_by_the_quota() {
+    let claim = object("v1", "PersistentVolumeClaim", "files").with("/spec/resources", json!({"requests": {"storage": "2Gi"}}));
+    let volume = json!([{"name": "f", "persistentVolumeClaim": {"claimName": "files"}}]);
+    let world = World::of([claim, deployment("web").with(&format!("{SPEC}/volumes"), volume)]);
+    let report = of(&world.baseline(|b| b.isolation = isolated(json!({"quota": {"hard": {"requests.storage": "1Gi"}}}))));
+    assert_eq!(
+        lines(&report.missing),
+        [
+            "PersistentVolumeClaim/files: used by web; left out: asks for 2Gi of requests.storage (spec.resources), and isolation.quota \
+                has 1Gi left => raise isolation.quota, or lower clone.resources",
+            "ResourceQuota/preview-env-isolation: everything asks for 2Gi of requests.storage together, and isolation.quota gives 1Gi; \
+                PersistentVolumeClaim/files is left out => isolation.quota.hard: {requests.storage: \"2Gi\"}",
+        ]
+    );
+}
+
+#[test]
+fn what_is_refused_and_stops_no_workload_is_worth_knowing() {
+    let spec = json!({"containers": [{"name": "c", "image": "x:1"}], "hostPID": true});
+    let nightly = cron_job("nightly").with("/spec/jobTemplate/spec/template/spec", spec);
+    let report = of(&World::of([nightly, deployment("web")]));
+    assert!(report.is_complete());
+    assert_eq!(
+        lines(&report.warnings),
+        ["CronJob/nightly: left out: asks for the node's processes (spec.jobTemplate.spec.template.spec.hostPID) => \
+            take spec.jobTemplate.spec.template.spec.hostPID out of it, or do without it in previews"]
+    );
+}
+
+#[test]
+fn a_fork_s_environment_is_not_told_to_list_a_secret() {
+    let world = World::of([env_from(deployment("web"), "secretRef", "db")]).missing("db").isolated();
+    assert_eq!(
+        lines(&of(&world).missing),
+        ["Secret/db: used by web; a change from a fork gets no Secrets (trust.forks: Isolated) => have the reference say optional, \
+            or trust.forks: Approve, by which a commit that somebody approved gets them"]
+    );
+}
+
+fn image(name: &str, state: ImageState, reason: &str, message: &str) -> ImageStatus {
+    let (name, reason, message) = (name.to_owned(), reason.to_owned(), message.to_owned());
+    let since = chrono::DateTime::UNIX_EPOCH;
+    ImageStatus { name, tag: "2".into(), revision: None, state, reason, message, digest: None, since, until: None }
+}
+
+#[test]
+fn what_a_registry_said_of_an_image_counts_and_what_nobody_asked_does_not() {
+    let migrates = json!([{"name": "m", "image": "docker.io/acme/web:1"}]);
+    let objects = [
+        deployment("web").image("acme/web:1"),
+        deployment("api").image("acme/api:1"),
+        deployment("worker").with(&format!("{SPEC}/initContainers"), migrates),
+    ];
+    let world = World::of(objects).branch("acme/web", "2").branch("acme/api", "2");
+    let said = |image: ImageStatus| {
+        let report = with(&world, &Evidence { images: vec![image], ..Evidence::default() });
+        (report.count(), [lines(&report.missing), lines(&report.warnings)].concat())
+    };
+    let waited = "acme/web:2 is not in the registry yet; it is waited for until 27 Nov, 14:05 UTC";
+    let push = "push it, or run a tag that is there: --image NAME=TAG, /preview image";
+    assert_eq!(
+        said(image("acme/web", ImageState::Missing, "NotFound", waited)),
+        ("1 of 3".to_owned(), vec![format!("Image/acme/web:2: used by web and worker; it is not in the registry yet => {push}")])
+    );
+    let platform = "acme/api:2 is for linux/arm64, and the nodes are linux/amd64";
+    assert_eq!(
+        said(image("acme/api", ImageState::Available, "OtherPlatform", platform)),
+        (
+            "2 of 3".to_owned(),
+            vec![
+                "Image/acme/api:2: used by api; it is for linux/arm64, and the nodes are linux/amd64 => \
+                build it for a platform of the nodes too"
+                    .to_owned()
+            ]
+        )
+    );
+    let instead = said(image("acme/api", ImageState::Missing, "BaselineInstead", "acme/api:2 is not in the registry yet; x"));
+    assert!(instead.0 == "3 of 3" && instead.1[0].contains("the baseline's image runs instead"), "{instead:?}");
+    for (state, reason) in [
+        (ImageState::Looking, "Looking"),
+        (ImageState::Unknown, "RegistryRefuses"),
+        (ImageState::Available, "Found"),
+        (ImageState::Unchanged, "Unchanged"),
+    ] {
+        assert_eq!(said(image("acme/web", state, reason, "x")), ("3 of 3".to_owned(), vec![]), "{reason}");
+    }
+    assert_eq!(said(image("acme/other", ImageState::Missing, "NotFound", waited)).0, "3 of 3", "nothing runs it");
 }
 
 #[test]

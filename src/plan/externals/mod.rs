@@ -5,6 +5,7 @@
 mod authority;
 mod find;
 mod kind;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,8 @@ use super::manifest::{Manifest, ObjectName};
 use super::places::{self, Place};
 use super::pods::{containers, text};
 use super::secret_values::decoded;
-use crate::api::baseline::ExternalKind;
+use crate::api::baseline::{ExternalKind, Reach};
+use crate::domain::baseline::isolation::Peer;
 use find::{Found, Trust};
 
 /// A host outside the namespace.
@@ -28,6 +30,8 @@ pub struct External {
     pub port: Option<u16>,
     /// What it is, judged by its name.
     pub kind: ExternalKind,
+    /// Whether the pods reach it, by their NetworkPolicy.
+    pub reach: Reach,
     /// Where it is named, each place once.
     pub used_by: Vec<ExternalUse>,
 }
@@ -48,6 +52,8 @@ pub struct Inside {
     cluster_suffix: String,
     services: BTreeSet<String>,
     hosts: BTreeSet<String>,
+    /// What the pods may connect to, where that is limited.
+    egress: Option<Vec<Peer>>,
 }
 
 impl Inside {
@@ -70,6 +76,20 @@ impl Inside {
     pub fn with_services(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.services.extend(names);
         self
+    }
+
+    /// And a NetworkPolicy that opens no more than that, if there is one.
+    pub fn with_egress(mut self, egress: Option<&[Peer]>) -> Self {
+        self.egress = egress.map(<[Peer]>::to_vec);
+        self
+    }
+
+    /// Whether the pods reach a host outside.
+    fn reach(&self, host: &Found, kind: ExternalKind) -> Reach {
+        let name = host.host.as_str();
+        let front = name.strip_suffix(self.cluster_suffix.as_str()).or_else(|| name.strip_suffix(".svc")).unwrap_or(name);
+        let namespace = front.rsplit('.').next().unwrap_or_default();
+        reach::of(&reach::Host { name, port: host.port, kind, namespace }, self.egress.as_deref())
     }
 
     fn add_hosts<'a>(&mut self, hosts: impl Iterator<Item = &'a str>) {
@@ -105,12 +125,10 @@ pub fn externals<'a>(objects: impl IntoIterator<Item = &'a Manifest>, inside: &I
         }
     }
     join_ports(&mut uses);
-    let kind = |host: &str| kind::of(host, &inside.cluster_suffix);
-    let external = |(found, used_by): (Found, BTreeSet<_>)| External {
-        kind: kind(&found.host),
-        host: found.host,
-        port: found.port,
-        used_by: used_by.into_iter().collect(),
+    let external = |(found, used_by): (Found, BTreeSet<_>)| {
+        let kind = kind::of(&found.host, &inside.cluster_suffix);
+        let (reach, used_by) = (inside.reach(&found, kind), used_by.into_iter().collect());
+        External { host: found.host, port: found.port, kind, reach, used_by }
     };
     let mut externals: Vec<_> = uses.into_iter().map(external).collect();
     externals.sort_by(|a, b| (a.kind, &a.host, a.port).cmp(&(b.kind, &b.host, b.port)));

@@ -16,13 +16,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub(super) use demand::amounts;
-pub(super) use quota::{job_over_quota, over_quota};
+pub(super) use network::egress;
+pub(super) use quota::{jobs_over_quota, narrow, over_quota};
 pub(super) use tokens::bound_accounts;
 
 use super::context::Context;
 use super::decision::Decision;
 use super::manifest::Manifest;
-use super::types::Planned;
+use super::types::{Planned, PlannedHook};
 use super::{rules, sealed};
 use crate::api::names::{OWN_PREFIX, ROLE_BINDING};
 
@@ -35,13 +36,14 @@ struct Extra {
     why: String,
 }
 
-/// Adds to the first stage what stands around the copies, and decides so.
-pub(super) fn surround(stages: &mut [Vec<Planned>], context: &Context<'_>) -> Vec<Decision> {
+/// Adds to the first stage what stands around the copies and the Jobs of hooks, and decides so.
+pub(super) fn surround(stages: &mut [Vec<Planned>], hooks: &[PlannedHook], context: &Context<'_>) -> Vec<Decision> {
     let planned: Vec<&Manifest> = stages.iter().flatten().map(|planned| &planned.manifest).collect();
+    let everything = Everything::of(stages, hooks);
     let extras: Vec<Extra> = [
         network::policy(&planned, context),
-        limit_range::limit_range(&planned, context),
-        quota::quota(&planned, context),
+        limit_range::limit_range(&everything.all(), context),
+        quota::quota(&everything, context),
         tokens::default_account(&planned, context),
     ]
     .into_iter()
@@ -56,6 +58,25 @@ pub(super) fn surround(stages: &mut [Vec<Planned>], context: &Context<'_>) -> Ve
         first.push(sealed(manifest));
     }
     decisions
+}
+
+/// Everything that makes pods in an environment.
+struct Everything<'a> {
+    /// The copies.
+    copies: Vec<&'a Manifest>,
+    /// The Jobs of hooks, which run beside them, one at a time. A push's run beside what the last one started.
+    jobs: Vec<&'a Manifest>,
+}
+
+impl<'a> Everything<'a> {
+    fn of(stages: &'a [Vec<Planned>], hooks: &'a [PlannedHook]) -> Self {
+        let copies = stages.iter().flatten().map(|planned| &planned.manifest).collect();
+        Self { copies, jobs: hooks.iter().map(|hook| &hook.job.manifest).collect() }
+    }
+
+    fn all(&self) -> Vec<&'a Manifest> {
+        self.copies.iter().chain(&self.jobs).copied().collect()
+    }
 }
 
 /// Whether the name is one that an environment's own objects have.

@@ -8,14 +8,13 @@ use serde_json::{Value, json};
 
 use super::{Extra, object};
 use crate::api::baseline::isolation::PeerPort;
-use crate::api::names::{LABEL_INGRESS, OWN_OBJECT};
+use crate::api::names::{LABEL_INGRESS, LABEL_NAMESPACE_NAME, OWN_OBJECT};
 use crate::domain::baseline::isolation::{Ends, Network, Peer};
 use crate::plan::context::Context;
 use crate::plan::manifest::Manifest;
 use crate::plan::pods::text;
+use crate::plan::types::Target;
 
-/// Label that Kubernetes gives to every namespace, with its name.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Values of `k8s-app` on the pods that answer DNS: kube-dns is CoreDNS's too, for the sake of those who look for it.
 const DNS_APPS: [&str; 3] = ["kube-dns", "coredns", "node-local-dns"];
 /// Where NodeLocal DNSCache listens on every node (its own default). The one link-local address that is open, for DNS.
@@ -38,11 +37,17 @@ const USUAL_INGRESS: [&str; 13] = [
     "traefik",
 ];
 
+/// What pods may connect to beside each other and DNS, where that is limited: nothing, for what nobody approved.
+pub fn egress<'a>(target: &Target<'a>) -> Option<&'a [Peer]> {
+    let network = target.baseline.isolation.network.as_ref();
+    if target.isolated { Some(&[]) } else { network.map(|network| network.egress.as_slice()) }
+}
+
 /// The policy, where the Baseline wants one.
 pub fn policy(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
     let (isolated, closed) = (context.target.isolated, Network::default());
     let network = context.target.baseline.isolation.network.as_ref().or(isolated.then_some(&closed))?;
-    let opened: &[Peer] = if isolated { &[] } else { &network.egress };
+    let opened = egress(context.target)?;
     let gateways = gateways(planned, &context.target.baseline.namespace);
     let is_served = planned.iter().any(|o| is_route(o));
     let usual = is_served && network.ingress_from.is_empty();
@@ -55,28 +60,28 @@ pub fn policy(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
         let names = USUAL_INGRESS.map(str::to_owned).into_iter().collect();
         ingress.push(json!({"from": [named(&names), {"namespaceSelector": {"matchLabels": {LABEL_INGRESS: "true"}}}]}));
     }
-    let mut egress = vec![json!({"to": [{"podSelector": {}}]}), dns()];
-    egress.extend(opened.iter().map(|peer| rule("to", peer)));
+    let mut out = vec![json!({"to": [{"podSelector": {}}]}), dns()];
+    out.extend(opened.iter().map(|peer| rule("to", peer)));
     let mut manifest = object("networking.k8s.io/v1", "NetworkPolicy", OWN_OBJECT);
-    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": egress});
+    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": out});
     manifest.set(&[], "spec", spec);
     let within = match () {
         () if usual => "requests come from the usual ingress namespaces (isolation.ingressFrom names others)",
         () if network.ingress_from.is_empty() && gateways.is_empty() => "no requests come from outside",
         () => "requests come from where isolation.ingressFrom or the gateway says",
     };
-    let out = match () {
+    let beyond = match () {
         () if isolated => "nothing else, since the change comes from a fork (trust.forks: Isolated)",
         () if opened.is_empty() => "nothing else",
         () => "what isolation.egress opens",
     };
-    Some(Extra { manifest, why: format!("pods reach each other, DNS and {out}; {within}") })
+    Some(Extra { manifest, why: format!("pods reach each other, DNS and {beyond}; {within}") })
 }
 
 /// Pods of kube-system that answer DNS, and the cache of the node.
 fn dns() -> Value {
     let pods = json!({"matchExpressions": [{"key": "k8s-app", "operator": "In", "values": DNS_APPS}]});
-    let kube_system = json!({"matchLabels": {NAME_LABEL: "kube-system"}});
+    let kube_system = json!({"matchLabels": {LABEL_NAMESPACE_NAME: "kube-system"}});
     json!({
         "to": [{"namespaceSelector": kube_system, "podSelector": pods}, {"ipBlock": {"cidr": NODE_LOCAL_DNS}}],
         "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
@@ -84,7 +89,7 @@ fn dns() -> Value {
 }
 
 fn named(names: &BTreeSet<String>) -> Value {
-    json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": names}]}})
+    json!({"namespaceSelector": {"matchExpressions": [{"key": LABEL_NAMESPACE_NAME, "operator": "In", "values": names}]}})
 }
 
 fn rule(direction: &str, peer: &Peer) -> Value {

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::demand::{Load, loads};
-use super::{Extra, limit_range, object, written};
+use super::{Everything, Extra, limit_range, object, written};
 use crate::api::names::OWN_OBJECT;
 use crate::domain::baseline::isolation::Amounts;
 use crate::domain::quantity::Quantity;
 use crate::plan::admission::{Refusal, Template};
 use crate::plan::context::Context;
 use crate::plan::manifest::{Manifest, ObjectName};
-use crate::plan::types::Planned;
+use crate::plan::types::{Planned, PlannedHook, Shortage, WithoutRoom};
 use crate::plan::workloads::is_built;
 
 /// What there is room for beyond what the workloads ask for while all of them are updated at once: as much again, and
@@ -26,9 +26,9 @@ const MORE_CLAIMS: Quantity = Quantity::whole(2);
 const MORE_STORAGE: Quantity = Quantity::mebi(10 * 1024);
 
 /// The quota, where the Baseline wants one.
-pub fn quota(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
+pub fn quota(everything: &Everything<'_>, context: &Context<'_>) -> Option<Extra> {
     let given = given(context)?;
-    let loads = all(planned, context);
+    let loads = Loads::of(everything, context);
     let hard = hard(&loads, &given, context.target.isolated);
     let mut manifest = object("v1", "ResourceQuota", OWN_OBJECT);
     manifest.set(&[], "spec", json!({"hard": written(&hard)}));
@@ -37,7 +37,38 @@ pub fn quota(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
     } else {
         "a bound for what it can use, with room for updates"
     };
-    Some(Extra { manifest, why: narrow(&loads, &hard).unwrap_or_else(|| usual.to_owned()) })
+    let why = no_room_to_update(&loads.copies, &hard).map_or_else(|| usual.to_owned(), |short| short.why);
+    Some(Extra { manifest, why })
+}
+
+/// What the given quota is short of for an update, although it has room for what is at rest.
+pub fn narrow(stages: &[Vec<Planned>], hooks: &[PlannedHook], context: &Context<'_>) -> Option<Shortage> {
+    // What is computed has room by itself.
+    let given = given(context).filter(|given| !given.is_empty())?;
+    let loads = Loads::of(&Everything::of(stages, hooks), context);
+    let short = no_room_to_update(&loads.copies, &given)?;
+    let (resource, without_room) = (short.resource, WithoutRoom::UpdatesOf(short.object));
+    let given = given.get(&resource).copied()?;
+    Some(Shortage { resource, asked: given + short.lacks, given, without_room })
+}
+
+/// What everything takes.
+struct Loads {
+    copies: Vec<Load>,
+    jobs: Vec<Load>,
+}
+
+impl Loads {
+    fn of(everything: &Everything<'_>, context: &Context<'_>) -> Self {
+        let limits = limit_range::effective(&everything.all(), context);
+        let of = |objects: &[&Manifest]| objects.iter().flat_map(|object| loads(object, limits.as_ref())).collect();
+        Self { copies: of(&everything.copies), jobs: of(&everything.jobs) }
+    }
+
+    /// The most that one Job takes of it.
+    fn greediest_job(&self, name: &str) -> Quantity {
+        self.jobs.iter().filter_map(|load| taken(load, name)).max().unwrap_or_default()
+    }
 }
 
 /// What the Baseline gives, where there is a quota: half of it for what nobody approved, which has one in any case.
@@ -55,16 +86,13 @@ fn halved(mut amounts: Amounts) -> Amounts {
     amounts
 }
 
-fn all(planned: &[&Manifest], context: &Context<'_>) -> Vec<Load> {
-    let limits = limit_range::effective(planned, context);
-    planned.iter().flat_map(|object| loads(object, limits.as_ref())).collect()
-}
-
 /// What is computed, with what the Baseline gives in its place.
-fn hard(loads: &[Load], given: &Amounts, isolated: bool) -> Amounts {
+fn hard(loads: &Loads, given: &Amounts, isolated: bool) -> Amounts {
     let most = |name: &str, more: Quantity| {
         let one = |load: &Load| load.each.get(name).copied().unwrap_or_default() * (load.times + load.surge);
-        (name.to_owned(), loads.iter().map(one).sum::<Quantity>() * ROOM + more)
+        // What is halved below holds a Job whole.
+        let job = loads.greediest_job(name) * if isolated { 2 } else { 1 };
+        (name.to_owned(), loads.copies.iter().map(one).sum::<Quantity>() * ROOM + more + job)
     };
     let none = |name: &str| (name.to_owned(), Quantity::ZERO);
     let mut hard = Amounts::from([
@@ -73,7 +101,7 @@ fn hard(loads: &[Load], given: &Amounts, isolated: bool) -> Amounts {
         most("persistentvolumeclaims", MORE_CLAIMS),
         most("requests.storage", MORE_STORAGE),
     ]);
-    if !loads.iter().any(|load| load.unbounded) {
+    if !loads.copies.iter().any(|load| load.unbounded) {
         hard.extend([most("pods", MORE_PODS), most("requests.cpu", MORE_CPU), most("requests.memory", MORE_MEMORY)]);
     }
     if isolated {
@@ -87,28 +115,81 @@ fn hard(loads: &[Load], given: &Amounts, isolated: bool) -> Amounts {
     hard
 }
 
-/// Why each of the planned objects that find no room in the quota or the LimitRange would be refused. What the branch
-/// builds has room first.
-pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> BTreeMap<ObjectName, Refusal> {
+/// What finds no room in the quota or the LimitRange.
+#[derive(Default)]
+pub struct OverQuota {
+    /// Why each object would be refused.
+    pub refused: BTreeMap<ObjectName, Refusal>,
+    /// What the given quota is short of.
+    pub shortages: Vec<Shortage>,
+}
+
+/// The planned objects that find no room in the quota or the LimitRange. What the branch builds has room first.
+pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> OverQuota {
     let mut planned: Vec<&Manifest> = stages.iter().flatten().map(|planned| &planned.manifest).collect();
     let limits = limit_range::effective(&planned, context);
     planned.sort_by_key(|object| !is_built(object, context.images));
-    let mut refused = BTreeMap::new();
     let given = given(context);
-    let mut left = given.clone().unwrap_or_default();
+    let (mut over, mut counted) = (OverQuota::default(), Counted::of(given.clone().unwrap_or_default()));
     for object in planned {
         let range = limits.as_ref().and_then(|limits| limit_range::refusal(&Template::of(object)?, limits));
-        // What is computed has room by itself, so most often nothing has to be counted here.
-        let loads = if left.is_empty() { Vec::new() } else { loads(object, limits.as_ref()) };
         let range = range.map(|why| Refusal { why, mend: "raise isolation.limitRange, or lower clone.resources".to_owned() });
-        let quota = || Some(Refusal { why: too_much(&loads, &left)?, mend: "raise isolation.quota, or lower clone.resources".to_owned() });
         let public = || given.as_ref().and_then(|given| public(object, given));
-        match range.or_else(public).or_else(quota) {
-            Some(refusal) => drop(refused.insert(object.name(), refusal)),
-            None => take(&loads, &mut left),
+        // What is computed has room by itself, so most often nothing has to be counted here.
+        let quota = || if counted.is_idle() { None } else { counted.count(object, &loads(object, limits.as_ref())) };
+        if let Some(refusal) = range.or_else(public).or_else(quota) {
+            over.refused.insert(object.name(), refusal);
         }
     }
-    refused
+    over.shortages = counted.shortages();
+    over
+}
+
+/// A given quota while objects take from it.
+struct Counted {
+    given: Amounts,
+    left: Amounts,
+    /// What all of them ask for, whether they get it or not.
+    asked: Amounts,
+    /// Those that get nothing, by what there is too little of.
+    without_room: BTreeMap<String, Vec<ObjectName>>,
+}
+
+impl Counted {
+    fn of(given: Amounts) -> Self {
+        Self { left: given.clone(), given, asked: Amounts::new(), without_room: BTreeMap::new() }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// Gives the object what it asks for, or says why not.
+    fn count(&mut self, object: &Manifest, loads: &[Load]) -> Option<Refusal> {
+        for name in self.given.keys() {
+            let asked = self.asked.entry(name.clone()).or_default();
+            *asked = loads.iter().filter_map(|load| taken(load, name)).fold(*asked, |sum, taken| sum + taken);
+        }
+        let Some(Excess { resource, why }) = too_much(loads, &self.left) else {
+            take(loads, &mut self.left);
+            return None;
+        };
+        if let Some(resource) = resource {
+            self.without_room.entry(resource).or_default().push(object.name());
+        }
+        Some(Refusal { why, mend: "raise isolation.quota, or lower clone.resources".to_owned() })
+    }
+
+    fn shortages(self) -> Vec<Shortage> {
+        let amount = |amounts: &Amounts, name: &str| amounts.get(name).copied().unwrap_or_default();
+        let shortage = |(resource, objects): (String, Vec<ObjectName>)| Shortage {
+            asked: amount(&self.asked, &resource),
+            given: amount(&self.given, &resource),
+            without_room: WithoutRoom::Objects(objects),
+            resource,
+        };
+        self.without_room.into_iter().map(shortage).collect()
+    }
 }
 
 /// Why a Service would be refused that a patch gave an address or ports outside the cluster: there are none, unless the
@@ -127,10 +208,14 @@ fn public(object: &Manifest, given: &Amounts) -> Option<Refusal> {
     Some(Refusal { why: format!("is of type {kind} (spec.type), and isolation.quota allows no {name}"), mend })
 }
 
-/// Why a Job would be refused by the quota that the Baseline gives, if nothing else ran.
-pub fn job_over_quota(job: &Manifest, context: &Context<'_>) -> Option<String> {
-    let given = context.target.baseline.isolation.quota.as_ref().filter(|given| !given.is_empty())?;
-    too_much(&loads(job, limit_range::effective(&[job], context).as_ref()), given)
+/// Why each of the Jobs would be refused beside the copies, by the quota that the Baseline gives. One runs at a time.
+pub fn jobs_over_quota(stages: &[Vec<Planned>], hooks: &[PlannedHook], context: &Context<'_>) -> Vec<Option<String>> {
+    let Some(mut left) = given(context).filter(|given| !given.is_empty()) else { return vec![None; hooks.len()] };
+    let everything = Everything::of(stages, hooks);
+    let limits = limit_range::effective(&everything.all(), context);
+    let loads = |object: &Manifest| loads(object, limits.as_ref());
+    everything.copies.iter().for_each(|copy| take(&loads(copy), &mut left));
+    everything.jobs.iter().map(|job| too_much(&loads(job), &left).map(|excess| excess.why)).collect()
 }
 
 /// What a load takes at rest under that name of a quota: `cpu` is another name of `requests.cpu`.
@@ -145,15 +230,24 @@ fn take(loads: &[Load], left: &mut Amounts) {
     }
 }
 
-fn too_much(loads: &[Load], left: &Amounts) -> Option<String> {
+/// Why something finds no room.
+struct Excess {
+    /// What there is too little of; absent where there is no saying how much it asks for.
+    resource: Option<String>,
+    why: String,
+}
+
+fn too_much(loads: &[Load], left: &Amounts) -> Option<Excess> {
     left.iter().find_map(|(name, left)| {
         let asked: Quantity = loads.iter().filter_map(|load| taken(load, name)).sum();
         let kind = name.split('.').next().unwrap_or_default();
         let is_counted = kind == "limits" && loads.iter().any(|load| load.times > 0 && load.each.contains_key("pods"));
         if is_counted && !loads.iter().any(|load| load.each.contains_key(name)) {
-            return Some(format!("says nothing about {name} ({}), and isolation.quota counts it", field(loads, name)));
+            let why = format!("says nothing about {name} ({}), and isolation.quota counts it", field(loads, name));
+            return Some(Excess { resource: None, why });
         }
-        (asked > *left).then(|| format!("asks for {asked} of {name} ({}), and isolation.quota has {left} left", field(loads, name)))
+        let why = || format!("asks for {asked} of {name} ({}), and isolation.quota has {left} left", field(loads, name));
+        (asked > *left).then(|| Excess { resource: Some(name.clone()), why: why() })
     })
 }
 
@@ -169,15 +263,24 @@ fn field(loads: &[Load], name: &str) -> &'static str {
     }
 }
 
+/// An update that finds no room.
+struct NoUpdate {
+    object: ObjectName,
+    resource: String,
+    lacks: Quantity,
+    why: String,
+}
+
 /// Where an update would find no room, although what is at rest does.
-fn narrow(loads: &[Load], hard: &Amounts) -> Option<String> {
+fn no_room_to_update(loads: &[Load], hard: &Amounts) -> Option<NoUpdate> {
     let mut left = hard.clone();
     take(loads, &mut left);
     let short = |load: &Load| {
         left.iter().find_map(|(name, left)| {
             let each = load.each.get(name).copied().unwrap_or_default() * load.surge;
-            (each > *left)
-                .then(|| format!("an update of {} needs {each} of {name} for a while, and isolation.quota has {left} left", load.object))
+            let object = &load.object;
+            let why = || format!("an update of {object} needs {each} of {name} for a while, and isolation.quota has {left} left");
+            (each > *left).then(|| NoUpdate { object: object.clone(), resource: name.clone(), lacks: each - *left, why: why() })
         })
     };
     loads.iter().find_map(short)

@@ -110,6 +110,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tool_wrote_down_of_a_whole_secret_is_not_shown() {
+        let original = r#"{"data":{"password":"aHVudGVyMg=="}}"#;
+        let secret = object("v1", "Secret", "db").annotation("kapp.k14s.io/original", original);
+        let said = World::of([secret]).plan().said();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("Secret/db metadata.annotations[kapp.k14s.io/original]: (hidden) -> (none)"), "{said:?}");
+    }
+
+    #[test]
     fn the_marks_of_every_known_tool_go() {
         for (kind, key) in [
             ("label", "skaffold.dev/run-id"),

@@ -172,9 +172,11 @@ impl Notes {
         }
     }
 
-    /// A field was taken away. `before` is shown, so it must not come from a Secret.
+    /// A field was taken away. What a Secret says is not shown: tools write the whole object into an annotation.
     fn removed(&mut self, path: impl Into<String>, before: &Value, why: &'static str) {
-        self.changed(path, (&shown(before), ABSENT), why);
+        let hides = self.object.kind == "Secret" && !before.is_boolean();
+        let before = if hides { HIDDEN.to_owned() } else { shown(before) };
+        self.changed(path, (&before, ABSENT), why);
     }
 
     /// Takes a field away from the object at a JSON pointer, and notes it where it was there and not empty.

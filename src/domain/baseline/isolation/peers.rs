@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{InvalidBaseline, api, invalid, marks};
 use crate::api::baseline::isolation::PeerPort;
+use crate::api::names::LABEL_NAMESPACE_NAME;
 use crate::domain::cidr::Cidr;
 
 /// Where cloud providers serve a node's own identity to whoever asks, and what else they keep there: link-local addresses
@@ -12,8 +13,6 @@ use crate::domain::cidr::Cidr;
 const METADATA: [&str; 6] = ["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "fe80::/10", "fd00:ec2::/64", "fd20:ce::254/128"];
 /// The port of DNS, which some clouds and node-local caches serve at link-local addresses.
 const DNS: i32 = 53;
-/// Label that Kubernetes gives to every namespace, with its name.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The other end of a connection, with its ports: none for all of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +50,7 @@ pub fn read(path: &str, listed: &[api::Peer]) -> Result<Vec<Peer>, InvalidBaseli
 fn one(path: &str, peer: &api::Peer) -> Result<Peer, InvalidBaseline> {
     let ends = match (&peer.cidr, &peer.namespace, peer.namespace_labels.is_empty()) {
         (Some(cidr), None, true) => addresses(path, cidr, peer)?,
-        (None, Some(name), true) => pods(path, &BTreeMap::from([(NAME_LABEL.to_owned(), name.clone())]), peer)?,
+        (None, Some(name), true) => pods(path, &BTreeMap::from([(LABEL_NAMESPACE_NAME.to_owned(), name.clone())]), peer)?,
         (None, None, false) => pods(path, &peer.namespace_labels, peer)?,
         _ => return Err(invalid(path, &"give exactly one of cidr, namespace and namespaceLabels")),
     };
@@ -140,7 +139,7 @@ mod tests {
     #[test]
     fn a_namespace_is_known_by_its_name_or_its_labels() {
         let ends = peer(json!({"namespace": "ingress-nginx"})).unwrap().ends;
-        let name = BTreeMap::from([(NAME_LABEL.to_owned(), "ingress-nginx".to_owned())]);
+        let name = BTreeMap::from([(LABEL_NAMESPACE_NAME.to_owned(), "ingress-nginx".to_owned())]);
         assert_eq!(ends, Ends::Pods { namespaces: name, pods: BTreeMap::new() });
         for wrong in [
             json!({}),
