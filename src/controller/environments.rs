@@ -269,6 +269,7 @@ mod tests {
         // Made again under the same name, or changed into something that this version cannot read.
         let second = vec![object("web-pr-2", "u-4"), unreadable("web-pr-3", "u-3")];
         assert_eq!(told(&mut environments, list(second)), ["u-1 is gone", "u-2 is gone", "u-4 is there"]);
+        heard.lock().unwrap().sort();
         assert_eq!(*heard.lock().unwrap(), ["u-1", "u-2"]);
         let mut counted: Vec<&str> = environments.phases.keys().map(String::as_str).collect();
         counted.sort_unstable();

@@ -169,7 +169,7 @@ impl Request {
             (_, Some(seconds)) => ForgeError::RateLimited { what: self.what(), seconds },
             (408 | 500.., _) => self.unavailable(format!("it answers {status}")),
             // A page that some other server answers with says nothing of what GitHub has or lets us do.
-            _ if !is_githubs(raw) => self.unavailable(format!("it answers {status} and not as GitHub does")),
+            (400.., _) if !is_githubs(raw) => self.unavailable(format!("it answers {status} and not as GitHub does")),
             (404 | 410, _) => self.missing(status, message),
             _ => ForgeError::Refused { what: self.what(), status, message },
         }
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(failure(&raw(422, &[], r#"{"message": "Validation\u0000 Failed"}"#)), refused(422, "Validation Failed"));
         let away = |why: &str| ForgeError::Unavailable { what: "read acme/web#42".into(), why: why.into() };
         assert_eq!(failure(&raw(502, &[], "<html>")), away("it answers 502"));
-        for status in [301, 401, 403, 404, 410, 422] {
+        for status in [401, 403, 404, 410, 422] {
             for body in ["<html>sign in</html>", "", "{}", "[]", "null"] {
                 assert_eq!(failure(&raw(status, &[], body)), away(&format!("it answers {status} and not as GitHub does")), "{body}");
             }
