@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use github_double::{Double, Key, NewApp, Open, Permission};
+use github_double::{Action, Double, Key, NewApp, Open, Permission};
 use preview_env::config::{GithubConfig, GithubCredential};
 use preview_env::domain::RepoName;
 use preview_env::forge::github::GitHub;
-use preview_env::forge::{Access, Forge, ForgeError};
+use preview_env::forge::{Access, Forge, ForgeError, RepositoryFacts};
 use serde_json::Value;
 
 const APP: u64 = 7;
@@ -42,6 +42,10 @@ impl World {
         let credential = GithubCredential::App { id: APP.to_string().parse().unwrap(), key_file };
         let config = GithubConfig::with(double.base_url(), credential).unwrap().with_second_look(Duration::from_millis(10));
         Self { github: GitHub::new(config).unwrap(), double, installation, web: "acme/web".parse().unwrap(), _folder: folder }
+    }
+
+    fn number(&self, repository: &str) -> i64 {
+        i64::try_from(self.double.repository(repository).unwrap().id).unwrap()
     }
 
     fn open(&self) -> i64 {
@@ -86,15 +90,36 @@ async fn githubs_clock_is_the_one_that_counts() {
 #[tokio::test]
 async fn an_uninstalled_app_is_told_from_a_suspended_one_and_from_an_outage() {
     let world = World::new();
-    assert_eq!(world.github.access(&world.web).await, Ok(Access::Granted));
+    let id = world.number("acme/web");
+    let home = RepositoryFacts { id, name: world.web.clone(), private: true };
+    assert_eq!(world.github.access(id, &world.web).await, Ok(Access::Granted(Some(home))));
     world.double.suspend(world.installation, "ann").unwrap();
-    assert_eq!(world.github.access(&world.web).await, Ok(Access::Granted), "environments stay");
+    assert_eq!(world.github.access(id, &world.web).await, Ok(Access::Granted(None)), "environments stay");
     world.double.go_down();
-    assert_eq!(world.github.access(&world.web).await.unwrap_err().label(), "unavailable");
+    assert_eq!(world.github.access(id, &world.web).await.unwrap_err().label(), "unavailable");
     world.double.come_up();
     world.double.uninstall(world.installation, "ann").unwrap();
-    assert_eq!(world.github.access(&world.web).await, Ok(Access::Revoked));
+    assert_eq!(world.github.access(id, &world.web).await, Ok(Access::Revoked));
     world.double.install(APP, "acme", None).unwrap();
     assert_eq!(world.github.repository(&world.web).await.unwrap().name, world.web);
+    world.is_as_github_wants_it();
+}
+
+#[tokio::test]
+async fn whoever_takes_the_old_name_of_a_renamed_repository_takes_nothing_from_us() {
+    let world = World::new();
+    let id = world.number("acme/web");
+    world.double.rename("acme/web", "acme/site").unwrap();
+    let renamed = RepositoryFacts { id, name: "acme/site".parse().unwrap(), private: true };
+    assert_eq!(world.github.access(id, &world.web).await, Ok(Access::Granted(Some(renamed.clone()))), "while the old name leads on");
+    world.double.add_private_repository("acme/web").unwrap();
+    let stranger = world.github.repository(&world.web).await.unwrap_err();
+    assert!(matches!(stranger, ForgeError::Refused { status: 404, .. }), "{stranger}");
+    assert_eq!(world.github.access(id, &world.web).await, Ok(Access::Granted(Some(renamed))));
+    world
+        .double
+        .act(Action::RemoveRepositories { installation: world.installation, repositories: vec!["acme/site".into()], by: "ann".into() })
+        .unwrap();
+    assert_eq!(world.github.access(id, &world.web).await, Ok(Access::Revoked));
     world.is_as_github_wants_it();
 }

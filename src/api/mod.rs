@@ -6,6 +6,7 @@ pub mod environment;
 pub mod gaps;
 pub mod names;
 pub mod status;
+pub mod time;
 
 pub use baseline::{Baseline, BaselineSpec, BaselineStatus};
 pub use environment::{PreviewEnvironment, PreviewEnvironmentSpec, Source, SourceState, Wish, WishState};

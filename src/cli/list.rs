@@ -7,9 +7,10 @@ use kube::ResourceExt;
 use super::Global;
 use super::cluster::Cluster;
 use super::errors::Failure;
-use super::output::{Format, Table, note, objects, print, span, utc, width};
+use super::output::{Format, Table, note, objects, print, span, width};
 use super::words;
 use crate::api::PreviewEnvironment;
+use crate::api::time::created_at;
 
 /// Flags of `preview list`.
 #[derive(Args, Debug)]
@@ -73,7 +74,7 @@ fn row(environment: &PreviewEnvironment, columns: Columns, now: DateTime<Utc>) -
         words::expires(environment, now),
     ];
     if columns.wide {
-        let made = environment.creation_timestamp().as_ref().and_then(utc);
+        let made = created_at(environment);
         let age = made.map_or_else(String::new, |at| span((now - at).num_seconds()));
         row.extend([status.namespace.clone().unwrap_or_default(), words::ready_count(&status), age]);
     }

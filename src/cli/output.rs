@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use chrono::{DateTime, Utc};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -251,11 +249,6 @@ pub fn object_name(environment: &PreviewEnvironment) -> String {
 /// Where an environment is reached.
 pub fn urls(environment: &PreviewEnvironment) -> impl Iterator<Item = &str> {
     environment.status.iter().flat_map(|s| &s.urls).map(|u| u.url.as_str())
-}
-
-/// A time of Kubernetes on our clock, to the second.
-pub fn utc(time: &Time) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(time.0.as_second(), 0)
 }
 
 /// A span as `kubectl` shortens it: one unit, and a second one while the first is small (`HumanDuration` of

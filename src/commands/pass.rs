@@ -86,7 +86,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
     }
     let Some(command) = order::next(&object.spec.commands) else { return Ok(Action::await_change()) };
     let results = context.memory.results(object);
-    let made = object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0));
+    let made = api::time::created_at(object);
     let written = match order::known(command, &results, made) {
         Known::Done => false,
         Known::TooOld => {

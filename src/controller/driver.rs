@@ -27,8 +27,9 @@ use super::status::{self, Progress};
 use super::{Context, digest, hooks, upkeep};
 use crate::api::PreviewEnvironment;
 use crate::api::PreviewEnvironmentStatus;
-use crate::api::conditions::{STALLED, find, is_true};
+use crate::api::conditions::{ConditionStatus, STALLED, WANTED, find, is_true};
 use crate::api::names::FINALIZER;
+use crate::api::time::deleted_at;
 use crate::domain::{Baseline, Environment};
 use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 
@@ -36,6 +37,9 @@ use crate::plan::{Plan, ResolvedImages, Snapshot, Target, plan};
 const HOST_TRIES: usize = 5;
 /// How long `kubectl delete` waits for the forge to hear of it.
 const DELETE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long what has ended is remembered, a week, where its pull request cannot be told: no outage takes as long, and a
+/// repository that is out of sight for a token may never come back.
+const UNTOLD_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is to be done for an environment that is to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -377,8 +381,11 @@ impl Pass<'_> {
 
     /// Whether the pull request says that the environment is gone, or never will.
     fn is_told(&self) -> bool {
-        let since = self.object.metadata.deletion_timestamp.as_ref().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0));
-        since.is_some_and(|at| age(at, self.now) >= DELETE_PATIENCE) || self.context.feedback.is_told(self.object)
+        let is_past = |at: Option<DateTime<Utc>>, patience| at.is_some_and(|at| age(at, self.now) >= patience);
+        let ended = find(&self.recorded.status.conditions, WANTED).filter(|c| c.status == ConditionStatus::False);
+        is_past(deleted_at(self.object), DELETE_PATIENCE)
+            || is_past(ended.map(|c| c.last_transition_time), UNTOLD_PATIENCE)
+            || self.context.feedback.is_told(self.object)
     }
 }
 

@@ -34,11 +34,13 @@ pub struct Environments {
     writer: Writer<PreviewEnvironment>,
     listeners: Vec<Listener>,
     phases: HashMap<String, &'static str>,
+    /// UIDs of the list that is read, or was read last.
+    listed: HashSet<String>,
 }
 
 impl Default for Environments {
     fn default() -> Self {
-        Self { writer: Writer::new(()), listeners: Vec::new(), phases: HashMap::new() }
+        Self { writer: Writer::new(()), listeners: Vec::new(), phases: HashMap::new(), listed: HashSet::new() }
     }
 }
 
@@ -56,64 +58,88 @@ impl Environments {
     /// Follows them until it is dropped.
     pub async fn follow(mut self, context: Arc<Context>) {
         let api: Api<DeserializeGuard<PreviewEnvironment>> = Api::all(context.client.clone());
-        let mut events = readable(api, "PreviewEnvironment");
+        let mut events = Box::pin(guarded(api, "PreviewEnvironment"));
         while let Some(event) = events.next().await {
-            self.writer.apply_watcher_event(&event);
-            let store = self.writer.as_reader();
-            match event {
-                watcher::Event::Init | watcher::Event::InitApply(_) => {}
-                watcher::Event::InitDone => {
-                    let there = store.state();
-                    self.count_only(&context, &there);
-                    for object in &there {
-                        self.applied(&context, object);
-                    }
-                }
-                watcher::Event::Apply(object) => self.applied(&context, &object),
-                watcher::Event::Delete(object) => self.deleted(&context, &object),
-            }
+            self.take(event, &|told| tell(&context, told));
         }
     }
 
-    /// A list may have left out what was counted before.
-    fn count_only(&mut self, context: &Context, there: &[Arc<PreviewEnvironment>]) {
-        let listed: HashSet<String> = there.iter().filter_map(|object| object.uid()).collect();
-        self.phases.retain(|uid, phase| {
-            let is_there = listed.contains(uid);
-            if !is_there {
-                context.metrics.environment_moved(Some(phase), None);
+    /// Takes a step of the watch, and tells everybody of what it changes.
+    fn take(&mut self, event: watcher::Event<DeserializeGuard<PreviewEnvironment>>, tell: &impl Fn(&Told<'_>)) {
+        self.note_listed(&event);
+        let Some(event) = unguarded(event, "PreviewEnvironment") else { return };
+        let store = self.writer.as_reader();
+        let before = if matches!(event, watcher::Event::InitDone) { store.state() } else { Vec::new() };
+        self.writer.apply_watcher_event(&event);
+        match event {
+            watcher::Event::Init | watcher::Event::InitApply(_) => {}
+            watcher::Event::InitDone => {
+                // What went away while nobody watched.
+                let gone: Vec<String> = self.phases.keys().filter(|uid| !self.listed.contains(*uid)).cloned().collect();
+                for uid in gone {
+                    let object = before.iter().find(|object| object.metadata.uid.as_ref() == Some(&uid));
+                    self.deleted(&uid, object.map(Arc::as_ref), tell);
+                }
+                store.state().iter().for_each(|object| self.applied(object, tell));
             }
-            is_there
-        });
+            watcher::Event::Apply(object) => self.applied(&object, tell),
+            watcher::Event::Delete(object) => self.deleted(&object.uid().unwrap_or_default(), Some(&object), tell),
+        }
     }
 
-    fn count(&mut self, context: &Context, object: &PreviewEnvironment, now: Option<&'static str>) {
-        let uid = object.uid().unwrap_or_default();
-        let before = match now {
-            Some(phase) => self.phases.insert(uid, phase),
-            None => self.phases.remove(&uid),
-        };
-        context.metrics.environment_moved(before, now);
+    /// Keeps the UIDs of a list, those of objects that cannot be read included: they are there.
+    fn note_listed(&mut self, event: &watcher::Event<DeserializeGuard<PreviewEnvironment>>) {
+        match event {
+            watcher::Event::Init => self.listed.clear(),
+            watcher::Event::InitApply(object) => self.listed.extend(object.meta().uid.clone()),
+            _ => {}
+        }
     }
 
-    fn applied(&mut self, context: &Context, object: &PreviewEnvironment) {
-        self.count(context, object, Some(phase_of(object)));
-        context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any());
+    fn applied(&mut self, object: &PreviewEnvironment, tell: &impl Fn(&Told<'_>)) {
+        let (uid, now) = (object.uid().unwrap_or_default(), phase_of(object));
+        let before = self.phases.insert(uid.clone(), now);
+        tell(&Told { uid: &uid, object: Some(object), before, now: Some(now) });
         self.listeners.iter().for_each(|listener| listener(Change::Applied(object)));
     }
 
-    fn deleted(&mut self, context: &Context, object: &PreviewEnvironment) {
-        self.count(context, object, None);
-        let uid = object.uid().unwrap_or_default();
-        context.memory.forget(&uid);
-        context.hosts.release(&uid);
-        context.retries.forget(&uid);
-        context.images.keep_only(&uid, &[]);
-        context.pods.forget(&uid);
-        context.healing.forget(&uid);
-        context.behind.forget(&uid);
-        self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
+    fn deleted(&mut self, uid: &str, object: Option<&PreviewEnvironment>, tell: &impl Fn(&Told<'_>)) {
+        tell(&Told { uid, object, before: self.phases.remove(uid), now: None });
+        if let Some(object) = object {
+            self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
+        }
     }
+}
+
+/// What became of an environment, as the controller is told it.
+#[derive(Debug)]
+struct Told<'a> {
+    uid: &'a str,
+    /// As far as it could be read.
+    object: Option<&'a PreviewEnvironment>,
+    before: Option<&'static str>,
+    /// Its phase; absent where it is gone.
+    now: Option<&'static str>,
+}
+
+/// Has the controller act on a change.
+fn tell(context: &Context, told: &Told<'_>) {
+    context.metrics.environment_moved(told.before, told.now);
+    match (told.now, told.object) {
+        (Some(_), Some(object)) => context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any()),
+        (Some(_), None) => {}
+        (None, _) => forget(context, told.uid),
+    }
+}
+
+fn forget(context: &Context, uid: &str) {
+    context.memory.forget(uid);
+    context.hosts.release(uid);
+    context.retries.forget(uid);
+    context.images.keep_only(uid, &[]);
+    context.pods.forget(uid);
+    context.healing.forget(uid);
+    context.behind.forget(uid);
 }
 
 /// The phase as a word for metrics, of which there are few.
@@ -159,8 +185,14 @@ fn readable<K>(api: Api<DeserializeGuard<K>>, what: &'static str) -> impl future
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), what);
-    Box::pin(events.filter_map(move |event| async move { unguarded(event, what) }))
+    Box::pin(guarded(api, what).filter_map(move |event| async move { unguarded(event, what) }))
+}
+
+fn guarded<K>(api: Api<DeserializeGuard<K>>, what: &'static str) -> impl futures::Stream<Item = watcher::Event<DeserializeGuard<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    log_errors(watcher(api, watcher::Config::default()).default_backoff(), what)
 }
 
 fn unguarded<K: Resource<DynamicType = ()> + Debug>(
@@ -182,5 +214,66 @@ fn unguarded<K: Resource<DynamicType = ()> + Debug>(
         watcher::Event::InitApply(guarded) => read(guarded).map(watcher::Event::InitApply),
         watcher::Event::Apply(guarded) => read(guarded).map(watcher::Event::Apply),
         watcher::Event::Delete(guarded) => read(guarded).map(watcher::Event::Delete),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::json;
+
+    use super::*;
+
+    type Event = watcher::Event<DeserializeGuard<PreviewEnvironment>>;
+
+    fn object(name: &str, uid: &str) -> DeserializeGuard<PreviewEnvironment> {
+        let metadata = json!({"name": name, "namespace": "shop", "uid": uid});
+        serde_json::from_value(json!({"metadata": metadata, "spec": {"baseline": "main"}})).unwrap()
+    }
+
+    fn unreadable(name: &str, uid: &str) -> DeserializeGuard<PreviewEnvironment> {
+        serde_json::from_value(json!({"metadata": {"name": name, "namespace": "shop", "uid": uid}, "spec": {"baseline": 1}})).unwrap()
+    }
+
+    fn list(objects: Vec<DeserializeGuard<PreviewEnvironment>>) -> Vec<Event> {
+        let listed = objects.into_iter().map(Event::InitApply);
+        [Event::Init].into_iter().chain(listed).chain([Event::InitDone]).collect()
+    }
+
+    /// What listeners were told after these events.
+    fn told(environments: &mut Environments, events: Vec<Event>) -> Vec<String> {
+        let told = Mutex::new(Vec::new());
+        let tell = |one: &Told<'_>| {
+            assert!(one.now.is_some() || one.before.is_some(), "what goes was counted: {one:?}");
+            told.lock().unwrap().push(format!("{} is {}", one.uid, if one.now.is_some() { "there" } else { "gone" }));
+        };
+        events.into_iter().for_each(|event| environments.take(event, &tell));
+        let mut told = told.into_inner().unwrap();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn what_a_list_does_not_have_any_more_is_told_as_deleted() {
+        let mut environments = Environments::default();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listening = Arc::clone(&heard);
+        environments.listen(Box::new(move |change| {
+            if let Change::Deleted(object) = change {
+                listening.lock().unwrap().push(object.uid().unwrap());
+            }
+        }));
+        let first = vec![object("web-pr-1", "u-1"), object("web-pr-2", "u-2"), object("web-pr-3", "u-3")];
+        assert_eq!(told(&mut environments, list(first)), ["u-1 is there", "u-2 is there", "u-3 is there"]);
+        // Made again under the same name, or changed into something that this version cannot read.
+        let second = vec![object("web-pr-2", "u-4"), unreadable("web-pr-3", "u-3")];
+        assert_eq!(told(&mut environments, list(second)), ["u-1 is gone", "u-2 is gone", "u-4 is there"]);
+        heard.lock().unwrap().sort();
+        assert_eq!(*heard.lock().unwrap(), ["u-1", "u-2"]);
+        let mut counted: Vec<&str> = environments.phases.keys().map(String::as_str).collect();
+        counted.sort_unstable();
+        assert_eq!(counted, ["u-3", "u-4"]);
+        assert_eq!(told(&mut environments, list(vec![object("web-pr-2", "u-4")])), ["u-3 is gone", "u-4 is there"]);
     }
 }

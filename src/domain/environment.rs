@@ -183,7 +183,7 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
             baseline: spec.baseline.clone(),
             uid: object.uid().ok_or_else(|| invalid("metadata.uid", &"is missing"))?,
             generation: object.metadata.generation,
-            created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
+            created_at: api::time::created_at(object),
             deleted: object.metadata.deletion_timestamp.is_some(),
             sources: sources.collect::<Result<_, _>>()?,
             wish: spec.wish.clone(),

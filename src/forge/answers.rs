@@ -17,10 +17,10 @@ pub struct RepositoryFacts {
 }
 
 /// Whether a forge still shows us a repository.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Access {
-    /// It does, or does not say.
-    Granted,
+    /// It does, or does not say. With what the repository of that number is called now, where the forge says that.
+    Granted(Option<RepositoryFacts>),
     /// Somebody took it from us for good, as by uninstalling an App.
     Revoked,
 }
@@ -28,6 +28,21 @@ pub enum Access {
 /// By what a forge knows whether an answer is still the same: an `ETag`, for example.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Validator(pub String);
+
+/// Where the record of deliveries goes on, in the forge's own words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cursor(pub String);
+
+/// A part of the record of what could not be delivered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FailedDeliveries {
+    /// The deliveries of it that were never taken, by their numbers, oldest first.
+    pub deliveries: Vec<i64>,
+    /// When the newest entry of it was made, by the forge's own clock.
+    pub newest: Option<DateTime<Utc>>,
+    /// Where it goes on, unless this was the end.
+    pub rest: Option<Cursor>,
+}
 
 /// A list, or that it is the same as before.
 #[derive(Clone, Debug, PartialEq)]

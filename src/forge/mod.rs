@@ -1,6 +1,7 @@
 //! The port to a forge. Types of a forge's own library stop inside its module.
 
 mod answers;
+mod branches;
 mod changes;
 pub mod event;
 pub mod github;
@@ -17,9 +18,10 @@ use crate::api::environment::SourceState;
 use crate::domain::{RepoName, Revision};
 
 pub use answers::{
-    Access, Check, CheckAction, Conclusion, DeploymentState, DeploymentUpdate, Listing, NewDeployment, Permission, PostedComment, Reaction,
-    RepositoryFacts, Validator,
+    Access, Check, CheckAction, Conclusion, Cursor, DeploymentState, DeploymentUpdate, FailedDeliveries, Listing, NewDeployment,
+    Permission, PostedComment, Reaction, RepositoryFacts, Validator,
 };
+pub use branches::branch_if_there;
 pub use changes::ChangedFiles;
 pub use home::home;
 
@@ -163,7 +165,9 @@ pub enum ForgeError {
         message: String,
     },
     /// Too many requests; not before so many seconds.
-    #[error("cannot {what}: the forge asks to wait {seconds} s")]
+    ///
+    /// The sentence does not say how many: it stands in conditions, and another number each time would be a write each time.
+    #[error("cannot {what}: the forge asks to wait")]
     RateLimited {
         /// What we asked for.
         what: String,
@@ -226,10 +230,11 @@ pub trait Forge: Send + Sync {
     fn repository<'a>(&'a self, _repository: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         unsupported("repository")
     }
-    /// Whether we may still see a repository. Only a forge that can tell "not any more" from "not now" says Revoked; whatever
-    /// else goes wrong is an error.
-    fn access<'a>(&'a self, _repository: &'a RepoName) -> Answer<'a, Access> {
-        futures::future::ready(Ok(Access::Granted)).boxed()
+    /// Whether we may still see the repository of that number, which was called that. Only a forge that can tell "not any
+    /// more" from "not now" says Revoked, and never by the name alone, which somebody else may have by now; whatever else goes
+    /// wrong is an error.
+    fn access<'a>(&'a self, _id: i64, _name: &'a RepoName) -> Answer<'a, Access> {
+        futures::future::ready(Ok(Access::Granted(None))).boxed()
     }
     /// One pull request.
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest>;
@@ -315,6 +320,8 @@ pub trait Checks: Send + Sync {
 
 /// A forge's own record of what it could not deliver.
 pub trait Deliveries: Send + Sync {
-    /// Asks the forge to send again what failed since, and says how many that were.
-    fn redeliver_failed(&self, since: DateTime<Utc>) -> Answer<'_, usize>;
+    /// What failed since, from the newest on or from where an earlier part ended. A long record is read part by part.
+    fn failed_since<'a>(&'a self, since: DateTime<Utc>, from: Option<&'a Cursor>) -> Answer<'a, FailedDeliveries>;
+    /// Asks the forge to send one of them again.
+    fn redeliver(&self, delivery: i64) -> Answer<'_, ()>;
 }

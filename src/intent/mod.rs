@@ -143,7 +143,7 @@ impl Existing {
             baseline: object.spec.baseline.clone(),
             source: source.clone(),
             heard: heard.clone(),
-            created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
+            created_at: api::time::created_at(object),
             forgot_before,
         };
         sources.map(existing).collect()

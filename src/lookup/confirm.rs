@@ -6,10 +6,9 @@ use super::LookupError;
 use crate::api::Source;
 use crate::api::environment::SourceState;
 use crate::domain::Baseline;
-use crate::domain::baseline::Repository;
 use crate::domain::environment::Source as KnownSource;
 use crate::domain::names::Subject;
-use crate::forge::{Branch, Forge, ForgeError, PullRequest};
+use crate::forge::{Branch, Forge, PullRequest, branch_if_there};
 
 /// What the forge says instead, if it says something else and nothing older.
 pub(super) async fn confirm(forge: &dyn Forge, baseline: &Baseline, known: &KnownSource) -> Result<Option<Source>, LookupError> {
@@ -19,29 +18,24 @@ pub(super) async fn confirm(forge: &dyn Forge, baseline: &Baseline, known: &Know
             let pull = forge.pull_request(repository.current(), *number).await?;
             (!is_confirmed(known, &pull)).then(|| pull.to_source(known.forge, None))
         }
-        Subject::Branch(name) => match forge.branch(repository.current(), name).await {
-            Ok(branch) => (!is_at(known, &branch)).then(|| branch.to_source(known.forge)),
-            Err(ForgeError::NotFound(what)) => Some(gone(forge, (repository, known), what).await?),
-            Err(error) => return Err(error.into()),
+        Subject::Branch(name) => match branch_if_there(forge, (known.repository_id, repository.current()), name).await? {
+            Some(branch) => (!is_at(known, &branch)).then(|| branch.to_source(known.forge)),
+            None => Some(gone(known, name)),
         },
     };
     Ok(source.map(|source| Source { repository: known.repository.as_str().to_owned(), ..source }))
 }
 
-/// Nothing is found for many reasons. A branch alone is gone where its repository is still there.
-async fn gone(forge: &dyn Forge, (repository, known): (&Repository, &KnownSource), what: String) -> Result<Source, LookupError> {
-    let facts = forge.repository(repository.current()).await?;
-    let Some(name) = known.branch.clone().filter(|_| facts.id == known.repository_id) else {
-        return Err(ForgeError::NotFound(what).into());
-    };
+/// As old as what is known: the end of what is as new as that counts.
+fn gone(known: &KnownSource, name: &str) -> Source {
     let branch = Branch {
         repository_id: known.repository_id,
         repository: known.repository.clone(),
-        name,
+        name: name.to_owned(),
         revision: known.revision.clone(),
         observed_at: known.observed_at,
     };
-    Ok(Source { state: SourceState::Gone, ..branch.to_source(known.forge) })
+    Source { state: SourceState::Gone, ..branch.to_source(known.forge) }
 }
 
 fn is_confirmed(known: &KnownSource, pull: &PullRequest) -> bool {
@@ -65,14 +59,14 @@ fn says(known: &KnownSource, pull: &PullRequest) -> bool {
 }
 
 fn is_at(known: &KnownSource, branch: &Branch) -> bool {
-    branch.revision == known.revision || branch.repository_id != known.repository_id || branch.observed_at < known.observed_at
+    branch.revision == known.revision || branch.observed_at < known.observed_at
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Fake, baseline, known, known_branch, pull};
     use super::*;
-    use crate::forge::RepositoryFacts;
+    use crate::forge::{ForgeError, RepositoryFacts};
     use serde_json::json;
 
     fn not_found() -> ForgeError {
@@ -131,9 +125,14 @@ mod tests {
         assert_eq!(asked(Fake { branch: Ok(branch('b', "2026-01-02T03:04:04Z")), ..Fake::default() }).await.unwrap(), None);
         let gone = asked(Fake { branch: Err(not_found()), repository: Some(facts(7)), ..Fake::default() }).await.unwrap();
         assert_eq!(gone, Some((SourceState::Gone, "a".repeat(40))));
-        for repository in [None, Some(facts(8))] {
-            let unsure = asked(Fake { branch: Err(not_found()), repository, ..Fake::default() }).await;
-            assert!(matches!(unsure, Err(LookupError::Forge(ForgeError::NotFound(_)))), "{unsure:?}");
+        let stranger = Branch { repository_id: 8, ..branch('b', at) };
+        for (branch, repository, error) in [
+            (Err(not_found()), None, "not_found"),
+            (Err(not_found()), Some(facts(8)), "another"),
+            (Ok(stranger), Some(facts(8)), "another"),
+        ] {
+            let unsure = asked(Fake { branch, repository, ..Fake::default() }).await;
+            assert!(matches!(&unsure, Err(LookupError::Forge(e)) if e.label() == error), "{error}: {unsure:?}");
         }
     }
 }

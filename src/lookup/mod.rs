@@ -22,20 +22,19 @@ use std::time::Duration;
 use chrono::Utc;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
-use kube::api::{Patch, PatchParams};
+use kube::Client;
 use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client};
 use serde_json::json;
 
 use self::question::{Answered, Question, mark, questions};
 use crate::api::conditions::{Condition, ConditionStatus, LOOKED_UP, Observation, find};
 use crate::api::names::MANAGER_LOOKUP;
 use crate::api::status::Lookup;
-use crate::api::{GROUP, PreviewEnvironment, Source};
+use crate::api::{PreviewEnvironment, Source};
 use crate::controller::baselines::Baselines;
-use crate::controller::requests::{RequestError, within_deadline};
+use crate::controller::requests::{RequestError, apply_status_as};
 use crate::controller::retries::Retries;
 use crate::controller::settle::trigger::Ask;
 use crate::domain::{Baseline, Environment, EnvironmentName};
@@ -47,8 +46,6 @@ use crate::record::{RecordError, Recorder};
 const CONCURRENCY: u16 = 4;
 /// How long an answer that needs a person is left alone.
 const TERMINAL_PAUSE: Duration = Duration::from_secs(600);
-/// How long to wait after a write that somebody else was faster than.
-const WRITE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What looking up works with.
 pub struct Context {
@@ -139,12 +136,12 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
             }
         };
         // What follows is looked at when the watch brings this back.
-        let written = write(&context, &object, observation, lookup).await?;
+        write(&context, &object, observation, lookup).await?;
         if let Question::Wished(_, at) = question {
             context.learned(&environment.uid, |known| known.wish = Some(at));
         }
         context.retries.forget(&environment.uid);
-        return Ok(if written { Action::await_change() } else { Action::requeue(WRITE_PAUSE) });
+        return Ok(Action::await_change());
     }
     Ok(Action::await_change())
 }
@@ -253,15 +250,13 @@ fn outcome_of(context: &Context, environment: &Environment, error: LookupError) 
     Ok((Observation::new(LOOKED_UP, false, reason, message), pause))
 }
 
-/// Writes `status.lookup` and the condition about it, where they are new, and says whether they are held. Only an answer
-/// counts as having asked.
+/// Writes `status.lookup` and the condition about it, where they are new. Only an answer counts as having asked.
 async fn write(
     context: &Context,
     object: &PreviewEnvironment,
     observation: Observation,
     learned: Option<Lookup>,
-) -> Result<bool, RequestError> {
-    let (namespace, name) = (object.metadata.namespace.clone().unwrap_or_default(), object.metadata.name.clone().unwrap_or_default());
+) -> Result<(), RequestError> {
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
     let before: &[Condition] = object.status.as_ref().map_or(&[], |s| &s.conditions);
     let now = Utc::now();
@@ -270,21 +265,9 @@ async fn write(
     let lookup = if answered { Some(Lookup { at: Some(now), ..known.unwrap_or_default() }) } else { known };
     let condition = observation.dated(before, object.metadata.generation, now);
     if !answered && before.contains(&condition) {
-        return Ok(true);
+        return Ok(());
     }
-    let patch = json!({
-        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
-        "metadata": {"name": name}, "status": {"lookup": lookup, "conditions": [condition]},
-    });
-    let api: Api<PreviewEnvironment> = Api::namespaced(context.client.clone(), &namespace);
-    let (params, patch) = (PatchParams::apply(MANAGER_LOOKUP).force(), Patch::Apply(&patch));
-    let answer = api.patch_status(&name, &params, &patch);
-    match within_deadline(&format!("write the look-up of {namespace}/{name}"), answer).await {
-        Ok(_) => {
-            context.learned(uid, |known| known.lookup = lookup);
-            Ok(true)
-        }
-        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    apply_status_as(&context.client, object, MANAGER_LOOKUP, &json!({"lookup": lookup, "conditions": [condition]})).await?;
+    context.learned(uid, |known| known.wrote(object, lookup));
+    Ok(())
 }

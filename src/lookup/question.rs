@@ -31,15 +31,35 @@ pub(super) struct Answered {
     pub wish: Option<DateTime<Utc>>,
     /// The fact that was confirmed, or that followed from a confirmation.
     pub confirmed: Option<String>,
-    /// The answers, as they were written last.
-    pub lookup: Option<Lookup>,
+    written: Option<Written>,
+}
+
+/// Answers that were written last, and what stood there before.
+#[derive(Clone, Debug)]
+struct Written {
+    over: Option<Lookup>,
+    lookup: Option<Lookup>,
 }
 
 impl Answered {
-    /// The answers, as written last or else as they stand.
+    /// The answers as they stand, or as written last while the watch still brings what was there before. Anything else that
+    /// stands there is newer, whoever wrote it and whatever their clocks say.
     pub fn lookup(&self, object: &PreviewEnvironment) -> Option<Lookup> {
-        self.lookup.clone().or_else(|| object.status.as_ref()?.lookup.clone())
+        let read = read(object);
+        match &self.written {
+            Some(written) if written.over == read => written.lookup.clone(),
+            _ => read,
+        }
     }
+
+    /// Takes note of what was written over what is read of the object.
+    pub fn wrote(&mut self, object: &PreviewEnvironment, lookup: Option<Lookup>) {
+        self.written = Some(Written { over: read(object), lookup });
+    }
+}
+
+fn read(object: &PreviewEnvironment) -> Option<Lookup> {
+    object.status.as_ref()?.lookup.clone()
 }
 
 /// What is to be asked, in this order.
@@ -151,7 +171,26 @@ mod tests {
         let paths = baseline(&json!({"paths": ["web/**"]})).trigger.paths_digest();
         let answer =
             crate::api::status::PathsAnswer { revision: "a".repeat(40), base_branch: "main".into(), patterns: paths, touched: true };
-        let written = Answered { lookup: Some(Lookup { paths: Some(answer), ..Lookup::default() }), ..Answered::default() };
-        assert_eq!(asked(&object(|_| ()), &json!({"paths": ["web/**"]}), &written, NOW), ["confirm"]);
+        let mut answered = Answered::default();
+        answered.wrote(&object(|_| ()), Some(Lookup { paths: Some(answer), ..Lookup::default() }));
+        assert_eq!(asked(&object(|_| ()), &json!({"paths": ["web/**"]}), &answered, NOW), ["confirm"]);
+    }
+
+    #[test]
+    fn what_another_service_wrote_since_counts_whatever_was_written_here_before() {
+        let lookup = |at: &str| Some(Lookup { at: Some(at.parse().unwrap()), ..Lookup::default() });
+        let reading = |lookup: Option<Lookup>| {
+            let mut object = object(|_| ());
+            object.status = Some(crate::api::PreviewEnvironmentStatus { lookup, ..Default::default() });
+            object
+        };
+        let (before, ours) = (lookup("2026-01-02T03:00:00Z"), lookup("2026-01-02T03:10:00Z"));
+        let mut answered = Answered::default();
+        answered.wrote(&reading(before.clone()), ours.clone());
+        assert_eq!(answered.lookup(&reading(before)), ours, "the watch is behind");
+        assert_eq!(answered.lookup(&reading(ours.clone())), ours);
+        // Its clock is behind ours.
+        let theirs = lookup("2026-01-02T03:05:00Z");
+        assert_eq!(answered.lookup(&reading(theirs.clone())), theirs);
     }
 }

@@ -14,7 +14,7 @@ use crate::controller::repositories::{Found, Key};
 use crate::domain::Baseline;
 use crate::domain::baseline::Repository;
 use crate::forge::event::Event;
-use crate::forge::{Access, Forge, ForgeError};
+use crate::forge::{Access, Forge, ForgeError, RepositoryFacts};
 use crate::intent::{About, Existing, Intent, decide};
 use crate::record::Recorder;
 
@@ -54,18 +54,15 @@ async fn look_at(
     (baseline, repository): (&Arc<Baseline>, &Repository),
     store: &Store<PreviewEnvironment>,
 ) -> Duration {
-    match forge.repository(repository.current()).await {
-        Ok(facts) => {
+    let existing = |about: &About| store.state().iter().flat_map(|object| Existing::of(object, about)).collect();
+    match facts_of((forge, context.recorder.as_ref()), repository, existing).await {
+        Ok(Some(facts)) => {
             if context.baselines.repositories.put(Key::of(baseline, repository), Found::of(facts)) {
                 context.baselines.changed.notify_one();
             }
             LIFE
         }
-        Err(ForgeError::NotFound(_) | ForgeError::Refused { .. }) => {
-            let existing = |about: &About| store.state().iter().flat_map(|object| Existing::of(object, about)).collect();
-            end_what_was_taken((forge, context.recorder.as_ref()), repository, existing).await;
-            PAUSE
-        }
+        Ok(None) => PAUSE,
         Err(ForgeError::Unsupported(_)) => LIFE,
         Err(error) => {
             tracing::debug!(repo = %repository.name, %error, "the forge said nothing of a repository");
@@ -74,18 +71,32 @@ async fn look_at(
     }
 }
 
-/// Ends the environments of a repository that was taken from us for good. A forge that only does not answer ends nothing.
-async fn end_what_was_taken(
+/// What the forge says of a repository: by its name, or where that does not lead to it, by its number. That it is another one
+/// under the same name is said where nothing is known of ours.
+async fn facts_of(
     (forge, recorder): (&dyn Forge, &dyn Recorder),
     repository: &Repository,
     existing: impl Fn(&About) -> Vec<Existing>,
-) {
-    let Some(id) = repository.id else { return };
-    match forge.access(repository.current()).await {
-        Ok(Access::Revoked) => {}
-        Ok(Access::Granted) => return,
-        Err(error) => return tracing::debug!(repo = %repository.name, %error, "whether a repository may be seen is not known"),
+) -> Result<Option<RepositoryFacts>, ForgeError> {
+    let by_name = forge.repository(repository.current()).await;
+    let Some(id) = repository.id else { return by_name.map(Some) };
+    let stranger = match by_name {
+        Ok(facts) if facts.id == id => return Ok(Some(facts)),
+        Ok(stranger) => Some(stranger),
+        Err(ForgeError::NotFound(_) | ForgeError::Refused { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    match forge.access(id, repository.current()).await? {
+        Access::Granted(facts) => Ok(facts.or(stranger)),
+        Access::Revoked => {
+            end(recorder, (repository, id), existing).await;
+            Ok(None)
+        }
     }
+}
+
+/// Ends the environments of a repository that was taken from us for good.
+async fn end(recorder: &dyn Recorder, (repository, id): (&Repository, i64), existing: impl Fn(&About) -> Vec<Existing>) {
     let event = Event::Gone {
         forge: repository.forge,
         repositories: vec![id],
@@ -138,22 +149,40 @@ mod tests {
         Existing::of(&object, about)
     }
 
+    fn facts(id: i64, name: &str) -> RepositoryFacts {
+        RepositoryFacts { id, name: name.parse().unwrap(), private: true }
+    }
+
     #[tokio::test]
     async fn what_was_taken_for_good_ends_and_nothing_else_does() {
         let away = || ForgeError::Unavailable { what: "ask".into(), why: "404 for everything".into() };
-        for (number, access, ends) in [
-            (Some(7), Ok(Access::Revoked), true),
-            (Some(7), Ok(Access::Granted), false),
-            (Some(7), Err(away()), false),
-            (Some(8), Ok(Access::Revoked), false),
-            (None, Ok(Access::Revoked), false),
+        let (home, site, stranger) = (|| facts(7, "acme/web"), || facts(7, "acme/site"), || facts(8, "acme/web"));
+        let (granted, by_number) = (|| Ok(Access::Granted(None)), || Ok(Access::Granted(Some(site()))));
+        let revoked = || Ok(Access::Revoked);
+        for (case, number, by_name, access, said, ends) in [
+            ("uninstalled", Some(7), None, revoked(), Ok(None), true),
+            ("as ever, whatever is said by number", Some(7), Some(home()), revoked(), Ok(Some(home())), false),
+            ("nobody can tell", Some(7), None, granted(), Ok(None), false),
+            ("renamed, and a stranger hides under the old name", Some(7), None, by_number(), Ok(Some(site())), false),
+            ("renamed, and a stranger shows under the old name", Some(7), Some(stranger()), by_number(), Ok(Some(site())), false),
+            ("a stranger, and nobody can tell", Some(7), Some(stranger()), granted(), Ok(Some(stranger())), false),
+            ("the forge does not answer", Some(7), None, Err(away()), Err(away()), false),
+            ("another repository than that of the environment", Some(8), None, revoked(), Ok(None), false),
         ] {
             let (notebook, repository) = (Notebook::default(), Repository { id: number, ..baseline(&json!({})).repositories.remove(0) });
-            let forge = Fake { access: access.clone(), ..Fake::default() };
-            end_what_was_taken((&forge, &notebook), &repository, environment).await;
+            let forge = Fake { repository: by_name, access, ..Fake::default() };
+            assert_eq!(facts_of((&forge, &notebook), &repository, environment).await, said, "{case}");
             let recorded: Vec<_> = notebook.0.into_inner().unwrap().into_iter().map(|f| (f.display(), f.source.state)).collect();
             let expected = if ends { vec![("shop/web-pr-42".to_owned(), SourceState::Gone)] } else { Vec::new() };
-            assert_eq!(recorded, expected, "{number:?}, {access:?}");
+            assert_eq!(recorded, expected, "{case}");
         }
+    }
+
+    #[tokio::test]
+    async fn without_a_number_nothing_ends() {
+        let (notebook, repository) = (Notebook::default(), baseline(&json!({})).repositories.remove(0));
+        let forge = Fake { access: Ok(Access::Revoked), ..Fake::default() };
+        assert_eq!(facts_of((&forge, &notebook), &repository, environment).await.unwrap_err().label(), "not_found");
+        assert!(notebook.0.into_inner().unwrap().is_empty());
     }
 }

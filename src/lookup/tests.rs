@@ -28,7 +28,7 @@ fn not_found() -> ForgeError {
 impl Default for Fake {
     fn default() -> Self {
         let (branch, permission) = (Err(not_found()), Err(not_found()));
-        Self { pull: None, branch, repository: None, files: None, labelled_by: None, permission, access: Ok(Access::Granted) }
+        Self { pull: None, branch, repository: None, files: None, labelled_by: None, permission, access: Ok(Access::Granted(None)) }
     }
 }
 
@@ -49,7 +49,7 @@ impl Forge for Fake {
         now(self.repository.clone().ok_or_else(not_found))
     }
 
-    fn access<'a>(&'a self, _: &'a RepoName) -> Answer<'a, Access> {
+    fn access<'a>(&'a self, _: i64, _: &'a RepoName) -> Answer<'a, Access> {
         now(self.access.clone())
     }
 

@@ -1,16 +1,18 @@
 //! One repository: what changed since the last look, as events.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::repositories::Listed;
-use super::{Context, ResyncError, SINGLE_QUESTIONS};
+use super::turn::Turn;
+use super::{Context, ResyncError};
+use crate::api::Source;
 use crate::api::environment::SourceState;
 use crate::domain::{Baseline, Revision};
 use crate::forge::event::{Event, PullAction};
-use crate::forge::{Branch, ForgeError, Listing, PullRequest, Validator};
+use crate::forge::{Branch, ForgeError, Listing, PullRequest, Validator, branch_if_there};
 use crate::intent::{About, Existing};
 
 /// Who is said to have caused what was found by looking.
@@ -28,15 +30,21 @@ pub(super) struct Seen {
     comments_since: DateTime<Utc>,
     /// The comments of that moment or later that were taken.
     taken: HashSet<i64>,
-    /// The heads of open pull requests, to tell a push from other changes.
+    /// The heads of the open pull requests as they were listed last: they tell a push from other changes.
     heads: HashMap<i64, Revision>,
+    /// The branches that matter, as they were listed last.
+    there: HashSet<String>,
+    /// Who is asked about next of what the lists do not have.
+    pulls_turn: Turn<i64>,
+    branches_turn: Turn<String>,
 }
 
 impl Seen {
     pub(super) fn new(comments_since: DateTime<Utc>) -> Self {
         let (pulls, branches, comments) = (None, None, None);
-        let (baselines, taken, heads) = (Vec::new(), HashSet::new(), HashMap::new());
-        Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads }
+        let (baselines, taken, heads, there) = (Vec::new(), HashSet::new(), HashMap::new(), HashSet::new());
+        let (pulls_turn, branches_turn) = (Turn::default(), Turn::default());
+        Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads, there, pulls_turn, branches_turn }
     }
 
     /// Forgets the lists under a name that means another repository now, so that they are read again. The number that was looked
@@ -44,6 +52,7 @@ impl Seen {
     fn forget(&mut self) {
         (self.pulls, self.branches, self.comments) = (None, None, None);
         self.heads.clear();
+        self.there.clear();
     }
 
     /// Forgets what was the same as before where the Baselines are not.
@@ -99,33 +108,43 @@ async fn pulls(
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
     let listing = context.forge.open_pulls(&repository.name, seen.pulls.as_ref()).await?;
-    let Listing::Now { items, validator } = listing else { return Ok(()) };
-    let id = seen.id.unwrap_or_default();
-    items.iter().try_for_each(|pull| is_it(repository, id, pull.repository_id))?;
-    for pull in &items {
-        let known = existing.iter().any(|e| e.source.pull == Some(pull.number));
-        if !known && is_long_over(pull, baselines, now) {
-            continue;
+    if let Listing::Now { items, validator } = listing {
+        let id = seen.id.unwrap_or_default();
+        items.iter().try_for_each(|pull| is_it(repository, id, pull.repository_id))?;
+        for pull in &items {
+            let known = existing.iter().any(|e| e.source.pull == Some(pull.number));
+            if !known && is_long_over(pull, baselines, now) {
+                continue;
+            }
+            let action = action(pull, seen.heads.get(&pull.number), baselines);
+            context.take(&event(repository, pull.clone(), action)).await?;
         }
-        let action = action(pull, seen.heads.get(&pull.number), baselines);
-        context.take(&event(repository, pull.clone(), action)).await?;
+        seen.heads = items.into_iter().map(|pull| (pull.number, pull.revision)).collect();
+        // Only now: what could not be recorded has to be found again.
+        seen.pulls = validator;
     }
-    let open: HashSet<i64> = items.iter().map(|pull| pull.number).collect();
-    let missing: Vec<i64> = existing.iter().filter(|e| is_open(e)).filter_map(|e| e.source.pull).filter(|n| !open.contains(n)).collect();
-    let all_asked = missing.len() <= SINGLE_QUESTIONS;
-    for number in missing.into_iter().take(SINGLE_QUESTIONS) {
+    missing_pulls(context, repository, (seen, existing)).await
+}
+
+/// Asks about the pull requests that count as open and are not listed. In each round, whether the list changed or not: an
+/// answer can be older than the list.
+async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing): (&mut Seen, &[Existing])) -> Result<(), ResyncError> {
+    let open = existing.iter().filter(|e| is_open(e)).filter_map(|e| e.source.pull);
+    let missing: BTreeSet<i64> = open.filter(|number| !seen.heads.contains_key(number)).collect();
+    for number in seen.pulls_turn.next(&missing) {
+        seen.pulls_turn.asked(number);
         match context.forge.pull_request(&repository.name, number).await {
-            Ok(pull) if pull.repository_id != id => return Err(ForgeError::Another(repository.name.to_string()).into()),
-            Ok(pull) if pull.state == SourceState::Open => {}
-            Ok(pull) => context.take(&event(repository, pull, PullAction::Closed)).await?,
+            Ok(pull) => {
+                is_it(repository, seen.id.unwrap_or_default(), pull.repository_id)?;
+                if pull.state != SourceState::Open {
+                    context.take(&event(repository, pull, PullAction::Closed)).await?;
+                }
+            }
             // No proof: a forge that lies says so of everything.
             Err(ForgeError::NotFound(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    seen.heads = items.into_iter().map(|pull| (pull.number, pull.revision)).collect();
-    // Only now: what could not be recorded has to be found again.
-    seen.pulls = validator.filter(|_| all_asked);
     Ok(())
 }
 
@@ -168,46 +187,46 @@ async fn branches<'a>(
         return Ok(());
     }
     let listing = context.forge.branches(&repository.name, seen.branches.as_ref()).await?;
-    let Listing::Now { items, validator } = listing else { return Ok(()) };
-    items.iter().try_for_each(|branch| is_it(repository, id, branch.repository_id))?;
-    for branch in &items {
-        let known = of_branch.iter().any(|e| e.source.branch.as_ref() == Some(&branch.name));
-        if known || triggers.iter().any(|t| t.wants_branch(&branch.name)) {
+    if let Listing::Now { items, validator } = listing {
+        items.iter().try_for_each(|branch| is_it(repository, id, branch.repository_id))?;
+        let known = |branch: &Branch| of_branch.iter().any(|e| e.source.branch.as_ref() == Some(&branch.name));
+        let mut there = HashSet::new();
+        for branch in items.iter().filter(|branch| known(branch) || triggers.iter().any(|t| t.wants_branch(&branch.name))) {
             context.take(&branch_event(repository, branch.clone(), true)).await?;
+            there.insert(branch.name.clone());
+        }
+        (seen.there, seen.branches) = (there, validator);
+    }
+    missing_branches(context, repository, (seen, &of_branch)).await
+}
+
+/// Asks about the branches that count as open and are not listed.
+async fn missing_branches(context: &Context, repository: &Listed, (seen, open): (&mut Seen, &[&Existing])) -> Result<(), ResyncError> {
+    let mut missing: BTreeMap<String, &Source> = BTreeMap::new();
+    for source in open.iter().map(|known| &known.source) {
+        if let Some(name) = source.branch.as_ref().filter(|name| !seen.there.contains(*name)) {
+            // The end has to be as new as the newest fact.
+            let newest = missing.entry(name.clone()).or_insert(source);
+            *newest = if source.observed_at > newest.observed_at { source } else { newest };
         }
     }
-    let there: HashSet<&str> = items.iter().map(|branch| branch.name.as_str()).collect();
-    for gone in of_branch.iter().filter(|e| e.source.branch.as_ref().is_some_and(|name| !there.contains(name.as_str()))) {
-        gone_branch(context, repository, gone).await?;
+    for name in seen.branches_turn.next(&missing.keys().cloned().collect()) {
+        seen.branches_turn.asked(name.clone());
+        let place = (seen.id.unwrap_or_default(), &repository.name);
+        if branch_if_there(context.forge.as_ref(), place, &name).await?.is_none()
+            && let Some(known) = missing.get(&name)
+            && let Ok(revision) = known.revision.parse()
+        {
+            let (repository_id, name_of) = (known.repository_id, repository.name.clone());
+            let branch = Branch { repository_id, repository: name_of, name, revision, observed_at: known.observed_at };
+            context.take(&branch_event(repository, branch, false)).await?;
+        }
     }
-    seen.branches = validator;
     Ok(())
 }
 
 fn branch_event(repository: &Listed, branch: Branch, exists: bool) -> Event {
     Event::Branch { forge: repository.forge, branch: Box::new(branch), exists, sender: NOBODY.to_owned() }
-}
-
-/// A branch counts as deleted where the forge knows the repository and not the branch, at the same time.
-async fn gone_branch(context: &Context, repository: &Listed, known: &Existing) -> Result<(), ResyncError> {
-    let name = known.source.branch.as_deref().unwrap_or_default();
-    match context.forge.branch(&repository.name, name).await {
-        Err(ForgeError::NotFound(_)) => {}
-        other => return other.map(drop).map_err(Into::into),
-    }
-    let home = context.forge.repository(&repository.name).await?;
-    let Ok(revision) = known.source.revision.parse::<Revision>() else { return Ok(()) };
-    if home.id == known.source.repository_id {
-        let branch = Branch {
-            repository_id: home.id,
-            repository: repository.name.clone(),
-            name: name.to_owned(),
-            revision,
-            observed_at: known.source.observed_at,
-        };
-        context.take(&branch_event(repository, branch, false)).await?;
-    }
-    Ok(())
 }
 
 async fn comments(context: &Context, repository: &Listed, seen: &mut Seen) -> Result<(), ResyncError> {

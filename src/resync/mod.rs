@@ -5,9 +5,11 @@
 //! Without a webhook this is the only way (`--poll`). Nothing ends because it is missing from a list: the forge is asked
 //! for that one pull request or branch.
 
+mod deliveries;
 mod find;
 mod news;
 mod repositories;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
+use self::deliveries::Missed;
 use self::repositories::{Listed, listed};
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
@@ -28,8 +31,6 @@ use crate::server::{Baselines, Environments};
 const COMMENTS_BACK: TimeDelta = TimeDelta::hours(24);
 /// How far back failed deliveries are asked for after a start. GitHub keeps them for three days ("Redelivering webhooks").
 const DELIVERIES_BACK: TimeDelta = TimeDelta::days(3);
-/// Pull requests and branches that are asked for one by one in one round, since the list does not have them any more.
-const SINGLE_QUESTIONS: usize = 50;
 
 /// What resyncing works with.
 pub struct Context {
@@ -60,13 +61,13 @@ pub enum ResyncError {
 pub struct Resync {
     context: Context,
     seen: HashMap<Listed, find::Seen>,
-    deliveries_since: DateTime<Utc>,
+    missed: Missed,
 }
 
 impl Resync {
     /// Nothing was seen yet. `now` is when the service started.
     pub fn new(context: Context, now: DateTime<Utc>) -> Self {
-        Self { context, seen: HashMap::new(), deliveries_since: now - DELIVERIES_BACK }
+        Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK) }
     }
 
     /// A round at once, and then one every so often, until it is dropped.
@@ -95,19 +96,14 @@ impl Resync {
             }
         });
         join_all(looks).await;
-        self.redeliver(now).await;
+        self.redeliver().await;
     }
 
     /// Has the forge send again what it could not deliver.
-    async fn redeliver(&mut self, now: DateTime<Utc>) {
+    async fn redeliver(&mut self) {
         let Some(deliveries) = self.context.forge.deliveries() else { return };
-        match deliveries.redeliver_failed(self.deliveries_since).await {
-            Ok(0) => self.deliveries_since = now,
-            Ok(count) => {
-                self.deliveries_since = now;
-                tracing::info!(count, "the forge sends again what it could not deliver");
-            }
-            Err(error) => tracing::warn!(%error, "cannot read the forge's record of failed deliveries"),
+        if let Err(error) = self.missed.round(deliveries).await {
+            tracing::warn!(%error, "cannot have sent again all that the forge could not deliver; the next round goes on");
         }
     }
 }

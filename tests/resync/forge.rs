@@ -33,6 +33,8 @@ pub struct State {
     pub mood: Mood,
     /// The number that every name means, where it is another one.
     pub home: Option<i64>,
+    /// Open pull requests that its list does not have any more.
+    pub unlisted: Vec<i64>,
     pub questions: usize,
     changes: u64,
 }
@@ -93,7 +95,10 @@ impl Forge for Tiny {
     }
 
     fn open_pulls<'a>(&'a self, _: &'a RepoName, known: Option<&'a Validator>) -> Answer<'a, Listing<PullRequest>> {
-        self.list(known, |state| state.pulls.values().filter(|p| p.state == SourceState::Open).cloned().collect())
+        self.list(known, |state| {
+            let is_listed = |p: &&PullRequest| p.state == SourceState::Open && !state.unlisted.contains(&p.number);
+            state.pulls.values().filter(is_listed).cloned().collect()
+        })
     }
 
     fn changed_files<'a>(&'a self, _: &'a RepoName, _: i64) -> Answer<'a, ChangedFiles> {

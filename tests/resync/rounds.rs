@@ -179,6 +179,50 @@ async fn a_branch_that_is_asked_for_comes_and_goes() {
 }
 
 #[tokio::test]
+async fn of_many_that_are_missing_each_is_asked_about_in_its_turn() {
+    let mut world = world(&json!({"branches": ["topic-*"]}));
+    let topic = |number: i64| Branch { name: format!("topic-{number:03}"), ..branch() };
+    for number in 1..=120 {
+        world.has(pull(number));
+        world.forge.change(|state| state.branches.insert(topic(number).name, topic(number)));
+    }
+    world.round().await;
+    assert_eq!(world.cluster.names().len(), 240);
+    // The first of them cannot be told from what the forge hides, and the last ended.
+    world.forge.change(|state| {
+        state.pulls.clear();
+        state.branches.clear();
+        let closed = PullRequest { state: SourceState::Closed, updated_at: at("2026-01-02T06:00:00Z"), ..pull(120) };
+        state.pulls.insert(120, closed);
+    });
+    for round in 1..=3 {
+        let before = world.forge.0.lock().unwrap().questions;
+        world.round().await;
+        let asked = world.forge.0.lock().unwrap().questions - before;
+        assert!(asked <= 3 + 50 + 2 * 50, "round {round}: {asked} questions");
+    }
+    assert_eq!(world.state("web-pr-120"), Some(SourceState::Closed));
+    let gone = world.cluster.environments.lock().unwrap().values().filter(|e| e.spec.sources[0].state == SourceState::Gone).count();
+    assert_eq!(gone, 120, "every branch that is gone");
+    assert_eq!(world.state("web-pr-1"), Some(SourceState::Open));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_older_than_the_list_is_asked_for_again_while_the_list_stays() {
+    let mut world = world(&json!({}));
+    world.has(pull(1));
+    world.round().await;
+    // The list knows of the close already, and the pull request itself not yet.
+    world.forge.change(|state| state.unlisted = vec![1]);
+    world.round().await;
+    assert_eq!(world.state("web-pr-1"), Some(SourceState::Open));
+    let closed = PullRequest { state: SourceState::Closed, updated_at: at("2026-01-02T06:00:00Z"), ..pull(1) };
+    world.forge.0.lock().unwrap().pulls.insert(1, closed);
+    world.round().await;
+    assert_eq!(world.state("web-pr-1"), Some(SourceState::Closed), "the list is the same as before");
+}
+
+#[tokio::test]
 async fn what_could_not_be_recorded_is_found_again() {
     let mut world = world(&json!({}));
     world.has(pull(1));

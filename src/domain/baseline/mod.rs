@@ -242,7 +242,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
             repositories: repositories(&spec.repositories, object.status.as_ref().map_or(&[], |s| &s.repositories))?,
-            created_at: object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0)),
+            created_at: api::time::created_at(object),
             trigger: Trigger::read("spec.trigger", &spec.trigger)?,
             trust: spec.trust,
             feedback: spec.feedback,

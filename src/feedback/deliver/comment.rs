@@ -14,7 +14,7 @@ impl Delivery<'_> {
         if self.show.says_comment(&self.feedbacks) {
             return Ok(());
         }
-        let brought = self.write(letter, known).await;
+        let brought = self.proven(self.write(letter, known).await).await;
         match &brought {
             Ok(id) => self.shown(letter, *id),
             Err(error) => self.not_shown(letter, error),
@@ -27,7 +27,7 @@ impl Delivery<'_> {
         let repository = self.repository()?;
         if let Some(id) = known {
             match within("edit the comment", self.forge.edit_comment(repository, id, &letter.text)).await {
-                Err(ForgeError::NotFound(_)) => {}
+                Err(ForgeError::NotFound(_)) => self.still_home().await?,
                 answer => return answer.map(|()| Some(id)),
             }
         }

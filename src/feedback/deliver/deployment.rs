@@ -79,15 +79,17 @@ impl Delivery<'_> {
 
     async fn put_down(&mut self, deployments: &dyn Deployments, index: usize, place: usize) -> Step {
         let repository = self.repository()?;
-        let Some(record) = self.feedbacks[index].deployments.get_mut(place) else { return Ok(()) };
+        let Some(record) = self.feedbacks[index].deployments.get(place) else { return Ok(()) };
         if record.digest.as_deref() == Some(INACTIVE) {
             return Ok(());
         }
         let update = DeploymentUpdate { state: DeploymentState::Inactive, description: String::new(), url: None };
         match within("put the deployment down", deployments.set_state(repository, record.id, &update)).await {
-            Ok(()) | Err(ForgeError::NotFound(_)) => record.digest = Some(INACTIVE.to_owned()),
+            Ok(()) => {}
+            Err(ForgeError::NotFound(_)) => self.still_home().await?,
             Err(error) => return Err(error),
         }
+        self.feedbacks[index].deployments[place].digest = Some(INACTIVE.to_owned());
         Ok(())
     }
 
@@ -98,9 +100,11 @@ impl Delivery<'_> {
             self.put_down(deployments, index, 0).await?;
             let Some(id) = self.feedbacks[index].deployments.first().map(|oldest| oldest.id) else { return Ok(()) };
             match within("delete the deployment", deployments.delete(repository, id)).await {
-                Ok(()) | Err(ForgeError::NotFound(_)) => self.feedbacks[index].deployments.remove(0),
+                Ok(()) => {}
+                Err(ForgeError::NotFound(_)) => self.still_home().await?,
                 Err(error) => return Err(error),
-            };
+            }
+            self.feedbacks[index].deployments.remove(0);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod check;
 mod comment;
 mod deployment;
 mod memory;
+mod proof;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +111,8 @@ impl Deliverer {
             return Ok(group.repository.clone());
         }
         let names: Vec<&RepoName> = [&group.repository].into_iter().chain(&group.also).collect();
-        within("find the repository", home(self.forge(), group.key.repository_id, &names).boxed()).await
+        let found = within("find the repository", home(self.forge(), group.key.repository_id, &names).boxed()).await;
+        proof::home_or_doubt(found, group)
     }
 
     /// Whether every environment that is still there records how it ended.
@@ -197,6 +199,7 @@ impl Delivery<'_> {
                 Surface::Deployment => self.bring_deployments(index).await,
                 Surface::Comment => Ok(()),
             };
+            let brought = self.proven(brought).await;
             self.settle(surface, index, &digest, &brought, memory);
             match brought {
                 Err(error @ ForgeError::RateLimited { .. }) => return Err(error),

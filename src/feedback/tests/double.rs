@@ -57,6 +57,8 @@ pub(crate) struct Double {
     plain: bool,
     /// What a name means, where it tells of repositories.
     homes: Mutex<Option<BTreeMap<String, i64>>>,
+    /// How often it still tells of one.
+    homes_left: Mutex<Option<usize>>,
     /// Where was written.
     places: Mutex<BTreeSet<String>>,
     changes: watch::Sender<usize>,
@@ -88,6 +90,19 @@ impl Double {
     /// From now on it tells of repositories: these names mean these numbers.
     pub(crate) fn means(&self, names: &[(&str, i64)]) {
         *self.homes.lock().unwrap() = Some(names.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect());
+        *self.homes_left.lock().unwrap() = None;
+    }
+
+    /// It tells of repositories so often, and then finds none.
+    pub(crate) fn forgets_homes_after(&self, answers: usize) {
+        *self.homes_left.lock().unwrap() = Some(answers);
+    }
+
+    fn remembers_homes(&self) -> bool {
+        let mut left = self.homes_left.lock().unwrap();
+        let remembers = left.is_none_or(|left| left > 0);
+        *left = left.map(|left| left.saturating_sub(1));
+        remembers
     }
 
     /// Under which names anything was asked or written since the last look.
@@ -161,7 +176,7 @@ impl Double {
 
 impl Forge for Double {
     fn repository<'a>(&'a self, name: &'a RepoName) -> Answer<'a, RepositoryFacts> {
-        let homes = self.homes.lock().unwrap().clone();
+        let homes = if self.remembers_homes() { self.homes.lock().unwrap().clone() } else { Some(BTreeMap::new()) };
         let found = homes.ok_or(ForgeError::Unsupported("repository"));
         let found = found.and_then(|homes| homes.get(name.as_str()).copied().ok_or_else(|| ForgeError::NotFound(name.to_string())));
         Box::pin(async move { found.map(|id| RepositoryFacts { id, name: name.clone(), private: false }) })

@@ -39,7 +39,8 @@ impl GitHub {
 
     pub(super) async fn rewrite_comment(&self, repository: &RepoName, id: i64, body: &str) -> Result<(), ForgeError> {
         let request = comment("edit_comment", repository, id, "").verb("edit").writing(Method::PATCH, json!({"body": body}));
-        self.send::<Numbered>(&request).await.map(drop)
+        let edited = self.send::<Numbered>(&request).await?.content.id;
+        if edited == id { Ok(()) } else { Err(request.unreadable("id: it is another comment")) }
     }
 
     /// GitHub gives a sign that is there already once more, and does not make a second one.

@@ -154,10 +154,8 @@ impl Request {
         }
     }
 
-    /// A page that some other server answers with says nothing of what GitHub has.
-    fn missing(&self, status: u16, message: String, is_githubs: bool) -> ForgeError {
+    fn missing(&self, status: u16, message: String) -> ForgeError {
         match &self.absent {
-            _ if !is_githubs => self.unavailable(format!("it answers {status} and not as GitHub does")),
             Some(absent) if !absent.eq_ignore_ascii_case(&message) => ForgeError::Refused { what: self.what(), status, message },
             _ => ForgeError::NotFound(self.thing.clone()),
         }
@@ -166,13 +164,13 @@ impl Request {
     fn failure(&self, raw: &Raw) -> ForgeError {
         let status = raw.status.as_u16();
         let message = message(raw);
-        match status {
-            404 | 410 => self.missing(status, message, is_githubs(raw)),
-            403 | 429 => match wait(raw, &message, Utc::now()) {
-                Some(seconds) => ForgeError::RateLimited { what: self.what(), seconds },
-                None => ForgeError::Refused { what: self.what(), status, message },
-            },
-            408 | 500.. => self.unavailable(format!("it answers {status}")),
+        let wait = wait(raw, &message, Utc::now()).filter(|_| matches!(status, 403 | 429));
+        match (status, wait) {
+            (_, Some(seconds)) => ForgeError::RateLimited { what: self.what(), seconds },
+            (408 | 500.., _) => self.unavailable(format!("it answers {status}")),
+            // A page that some other server answers with says nothing of what GitHub has or lets us do.
+            (400.., _) if !is_githubs(raw) => self.unavailable(format!("it answers {status} and not as GitHub does")),
+            (404 | 410, _) => self.missing(status, message),
             _ => ForgeError::Refused { what: self.what(), status, message },
         }
     }
@@ -257,11 +255,15 @@ mod tests {
         assert_eq!(failure(&raw(404, &[], r#"{"message": "Not Found"}"#)), ForgeError::NotFound("acme/web#42".into()));
         assert_eq!(failure(&raw(410, &[], r#"{"message": "Gone"}"#)), ForgeError::NotFound("acme/web#42".into()));
         assert_eq!(failure(&raw(401, &[], r#"{"message": "Bad credentials"}"#)), refused(401, "Bad credentials"));
-        assert_eq!(failure(&raw(403, &[], "<html>")), refused(403, "Forbidden"));
+        assert_eq!(failure(&raw(403, &[], r#"{"message": "Forbidden"}"#)), refused(403, "Forbidden"));
         assert_eq!(failure(&raw(422, &[], r#"{"message": "Validation\u0000 Failed"}"#)), refused(422, "Validation Failed"));
         let away = |why: &str| ForgeError::Unavailable { what: "read acme/web#42".into(), why: why.into() };
         assert_eq!(failure(&raw(502, &[], "<html>")), away("it answers 502"));
-        assert_eq!(failure(&raw(404, &[], "<html>")), away("it answers 404 and not as GitHub does"));
+        for status in [401, 403, 404, 410, 422] {
+            for body in ["<html>sign in</html>", "", "{}", "[]", "null"] {
+                assert_eq!(failure(&raw(status, &[], body)), away(&format!("it answers {status} and not as GitHub does")), "{body}");
+            }
+        }
     }
 
     #[test]

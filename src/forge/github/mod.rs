@@ -115,8 +115,8 @@ impl Forge for GitHub {
         self.read_repository(repository).boxed()
     }
 
-    fn access<'a>(&'a self, repository: &'a RepoName) -> Answer<'a, Access> {
-        self.sessions.access(repository, &self.metrics).boxed()
+    fn access<'a>(&'a self, id: i64, name: &'a RepoName) -> Answer<'a, Access> {
+        self.sessions.access((id, name), &self.metrics).boxed()
     }
 
     fn pull_request<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, PullRequest> {

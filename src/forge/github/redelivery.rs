@@ -1,4 +1,4 @@
-//! What GitHub could not deliver to an App: its log, read back to a moment, and what failed in it asked for again.
+//! What GitHub could not deliver to an App: its log, read back to a moment part by part, and what failed in it asked for again.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,11 @@ use serde::de::IgnoredAny;
 
 use super::GitHub;
 use super::exchange::Request;
-use super::pages::{PAGES_MAX, PER_PAGE};
-use crate::forge::{Answer, Deliveries, ForgeError};
+use super::pages::PER_PAGE;
+use crate::forge::{Answer, Cursor, Deliveries, FailedDeliveries, ForgeError};
+
+/// Pages that are read for one part of the log: 5,000 attempts. An App may ask 5,000 times an hour for all that it does.
+const PART: usize = 50;
 
 /// What the service itself answers to what it will never take (400, 413, 415): sent again it would be the same.
 const REFUSED_FOR_GOOD: [i64; 3] = [400, 413, 415];
@@ -29,38 +32,40 @@ struct Attempt {
 }
 
 impl Deliveries for GitHub {
-    fn redeliver_failed(&self, since: DateTime<Utc>) -> Answer<'_, usize> {
-        self.deliver_again(since).boxed()
+    fn failed_since<'a>(&'a self, since: DateTime<Utc>, from: Option<&'a Cursor>) -> Answer<'a, FailedDeliveries> {
+        self.read_log(since, from).boxed()
+    }
+
+    fn redeliver(&self, delivery: i64) -> Answer<'_, ()> {
+        self.deliver_again(delivery).boxed()
     }
 }
 
 impl GitHub {
-    async fn deliver_again(&self, since: DateTime<Utc>) -> Result<usize, ForgeError> {
-        let failed = failed(self.attempts_since(since).await?);
-        for id in &failed {
-            let path = format!("/app/hook/deliveries/{id}/attempts");
-            let request = Request::get_own("redeliver", &format!("delivery {id}"), &path).verb("ask again for");
-            self.send::<IgnoredAny>(&Request { method: Method::POST, ..request }).await?;
-        }
-        Ok(failed.len())
+    async fn deliver_again(&self, id: i64) -> Result<(), ForgeError> {
+        let request = Request::get_own("redeliver", &format!("delivery {id}"), &format!("/app/hook/deliveries/{id}/attempts"));
+        self.send::<IgnoredAny>(&Request { method: Method::POST, ..request.verb("ask again for") }).await.map(drop)
     }
 
-    async fn attempts_since(&self, since: DateTime<Utc>) -> Result<Vec<Attempt>, ForgeError> {
-        let mut request = Request::get_own("deliveries", "the log of deliveries", &format!("/app/hook/deliveries?per_page={PER_PAGE}"));
-        let mut attempts = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let page = self.send::<Vec<Attempt>>(&request).await?;
-            let read = page.content.len();
-            attempts.extend(page.content.into_iter().take_while(|attempt| attempt.delivered_at >= since));
-            match next(&page.headers) {
-                Some(cursor) if read > 0 && attempts.last().is_some_and(|last: &Attempt| last.delivered_at >= since) => {
-                    request.path = format!("/app/hook/deliveries?per_page={PER_PAGE}&cursor={cursor}");
-                }
-                _ => return Ok(attempts),
+    async fn read_log(&self, since: DateTime<Utc>, from: Option<&Cursor>) -> Result<FailedDeliveries, ForgeError> {
+        let (mut attempts, mut rest) = (Vec::new(), from.cloned());
+        for _ in 0..PART {
+            let page = self.send::<Vec<Attempt>>(&page_of_log(rest.as_ref())).await?;
+            let is_older = page.content.iter().any(|attempt| attempt.delivered_at < since);
+            rest = next(&page.headers).filter(|_| !is_older && !page.content.is_empty());
+            attempts.extend(page.content.into_iter().filter(|attempt| attempt.delivered_at >= since));
+            if rest.is_none() {
+                break;
             }
         }
-        Err(request.too_long())
+        let newest = attempts.iter().map(|attempt| attempt.delivered_at).max();
+        Ok(FailedDeliveries { deliveries: failed(attempts), newest, rest })
     }
+}
+
+fn page_of_log(from: Option<&Cursor>) -> Request {
+    let cursor = from.map(|Cursor(cursor)| format!("&cursor={cursor}")).unwrap_or_default();
+    Request::get_own("deliveries", "the log of deliveries", &format!("/app/hook/deliveries?per_page={PER_PAGE}{cursor}"))
 }
 
 /// The newest attempt of each delivery that was never taken, oldest delivery first.
@@ -79,12 +84,12 @@ fn failed(attempts: Vec<Attempt>) -> Vec<i64> {
 }
 
 /// Where the log goes on (RFC 8288); only the cursor is taken from there.
-fn next(headers: &HeaderMap) -> Option<String> {
+fn next(headers: &HeaderMap) -> Option<Cursor> {
     let links = headers.get(LINK)?.to_str().ok()?;
     let link = links.split(',').find(|link| link.contains(r#"rel="next""#))?;
     let target: Uri = link.split_once('<')?.1.split_once('>')?.0.parse().ok()?;
     let cursor = target.query()?.split('&').find_map(|pair| pair.strip_prefix("cursor="))?;
-    Some(cursor.to_owned())
+    Some(Cursor(cursor.to_owned()))
 }
 
 #[cfg(test)]
@@ -116,7 +121,7 @@ mod tests {
         let link =
             r#"<https://ghe.example.com/api/v3/app/hook/deliveries?per_page=100&cursor=v1_17%3D>; rel="next", <https://x/>; rel="first""#;
         let headers = [(LINK, link.parse().unwrap())].into_iter().collect();
-        assert_eq!(next(&headers).as_deref(), Some("v1_17%3D"));
+        assert_eq!(next(&headers), Some(Cursor("v1_17%3D".into())));
         assert_eq!(next(&HeaderMap::new()), None);
     }
 }

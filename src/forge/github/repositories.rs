@@ -23,8 +23,12 @@ impl GitHub {
     }
 
     pub(super) async fn read_pull(&self, repository: &RepoName, number: i64) -> Result<PullRequest, ForgeError> {
-        let reply: Reply<Pull> = self.send(&pull("pull_request", repository, number, "")).await?;
-        Ok(reply.content.into())
+        let request = pull("pull_request", repository, number, "");
+        let found: PullRequest = self.send::<Pull>(&request).await?.content.into();
+        if found.number != number {
+            return Err(request.unreadable("number: it is another pull request"));
+        }
+        Ok(found)
     }
 
     /// What changed last comes first, so that what changes meanwhile is named twice and never left out.
@@ -71,7 +75,9 @@ impl GitHub {
     /// Two requests, since a branch does not tell its repository's number.
     pub(super) async fn read_branch(&self, repository: &RepoName, name: &str) -> Result<Branch, ForgeError> {
         let path = format!("/branches/{}", percent_encoded(name));
-        let branch = Request::get("branch", repository, format!("{repository}@{name}"), &path);
+        // Only GitHub's own sentence about the branch says that it is gone.
+        let absent = Some("Branch not found".to_owned());
+        let branch = Request { absent, ..Request::get("branch", repository, format!("{repository}@{name}"), &path) };
         let (found, home) = futures::try_join!(self.send::<wire::Branch>(&branch), self.read_repository(repository))?;
         Ok(Branch {
             repository_id: home.id,

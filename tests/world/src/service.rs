@@ -28,6 +28,8 @@ pub struct ServiceOptions {
     pub registries: Vec<String>,
     /// How often GitHub is asked, by a service that takes no deliveries.
     pub poll: Option<&'static str>,
+    /// The id of the GitHub App that it is, whose key the folder holds as `github-app-key`; else it has the token.
+    pub app: Option<u64>,
 }
 
 /// A running service. Dropped, it ends as by `kill -9`.
@@ -60,21 +62,23 @@ impl Service {
             format!("127.0.0.1:{port}").into(),
             "--github-url".into(),
             options.github_url.clone().into(),
-            "--github-token-file".into(),
-            file("github-token"),
             "--seed-file".into(),
             file("seed"),
             // Hundreds of stories share one account.
             "--github-limits".into(),
             "none".into(),
         ];
+        let is = match options.app {
+            Some(id) => vec!["--github-app-id".into(), id.to_string().into(), "--github-app-key-file".into(), file("github-app-key")],
+            None => vec!["--github-token-file".into(), file("github-token")],
+        };
         let hears = match options.poll {
             Some(every) => ["--poll".into(), every.into()],
             None => ["--webhook-secret-file".into(), file("webhook-secret")],
         };
         let registries = if options.registries.is_empty() { "none".to_owned() } else { options.registries.join(",") };
         let of_registries = ["--registry", &registries, "--registry-plain-http", &registries, "--registry-allow-private", "127.0.0.0/8"];
-        let arguments = arguments.into_iter().chain(hears).chain(of_registries.map(Into::into));
+        let arguments = arguments.into_iter().chain(is).chain(hears).chain(of_registries.map(Into::into));
         let launch = Launch {
             name: "preview",
             program: options.preview.clone(),
@@ -89,6 +93,11 @@ impl Service {
     /// From the next start on it asks GitHub so often and takes no deliveries, or takes them.
     pub fn poll(&mut self, every: Option<&'static str>) {
         self.options.poll = every;
+    }
+
+    /// From the next start on it is that GitHub App.
+    pub fn be_app(&mut self, id: u64) {
+        self.options.app = Some(id);
     }
 
     /// Ends it as `kill -9` does.

@@ -1,5 +1,7 @@
 //! A GitHub App: it signs who it is, finds its installation for a repository, and gets a token for that repository alone.
 
+mod access;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::path::PathBuf;
@@ -21,9 +23,9 @@ use super::turns::Turns;
 use super::{GithubError, Session, files};
 use crate::config::{AppId, GithubConfig};
 use crate::domain::RepoName;
+use crate::forge::ForgeError;
 use crate::forge::github::exchange::{Reply, Request};
 use crate::forge::github::needs;
-use crate::forge::{Access, ForgeError};
 use crate::metrics::Metrics;
 
 /// How far back a signature is dated, in seconds, and how long it holds from now on ("Generating a JSON Web Token for a
@@ -154,18 +156,6 @@ impl App {
         let session = self.session(&Whose::App, metrics).await?;
         let login = session.login.get_or_try_init(|| async { Ok(format!("{}[bot]", self.facts(metrics).await?.slug)) });
         login.await.cloned()
-    }
-
-    /// Whether the App is still installed for a repository. It is not where it was not found twice, some seconds apart, and
-    /// GitHub knew the App itself in between.
-    pub(super) async fn access(self: &Arc<Self>, repository: &RepoName, metrics: &Metrics) -> Result<Access, ForgeError> {
-        if self.look_up(repository, metrics).await?.is_some() {
-            return Ok(Access::Granted);
-        }
-        self.facts(metrics).await?;
-        tokio::time::sleep(self.config.second_look).await;
-        let found = self.look_up(repository, metrics).await?;
-        Ok(if found.is_some() { Access::Granted } else { Access::Revoked })
     }
 
     async fn facts(self: &Arc<Self>, metrics: &Metrics) -> Result<AppFacts, ForgeError> {

@@ -122,10 +122,10 @@ impl Sessions {
     }
 
     /// Whether we may still see a repository. Of an account, nobody can tell.
-    pub(super) async fn access(&self, repository: &RepoName, metrics: &Metrics) -> Result<Access, ForgeError> {
+    pub(super) async fn access(&self, (id, name): (i64, &RepoName), metrics: &Metrics) -> Result<Access, ForgeError> {
         match &self.0 {
-            Kind::Token(_) => Ok(Access::Granted),
-            Kind::App(app) => app.access(repository, metrics).await,
+            Kind::Token(_) => Ok(Access::Granted(None)),
+            Kind::App(app) => app.access((id, name), metrics).await,
         }
     }
 }

@@ -24,7 +24,7 @@ use super::GithubError;
 use crate::config::{GithubConfig, GithubCredential};
 use crate::domain::RepoName;
 use crate::forge::github::GitHub;
-use crate::forge::{Access, Forge, ForgeError};
+use crate::forge::{Access, FailedDeliveries, Forge, ForgeError};
 
 /// What the server knows, and what it was asked.
 struct Model {
@@ -39,6 +39,8 @@ struct Model {
     token_lasts: TimeDelta,
     /// Answers before any other rule: the start of the line, status, body.
     forced: Vec<(&'static str, u16, &'static str)>,
+    /// The same for this line alone.
+    exact: Option<(&'static str, u16, &'static str)>,
     asked: Vec<String>,
     scopes: Vec<Value>,
 }
@@ -74,11 +76,19 @@ impl Model {
     }
 
     fn answer(&mut self, line: &str, bearer: &str, body: &Value) -> Result<Answer, Answer> {
-        if let Some((_, status, body)) = self.forced.iter().find(|(start, ..)| line.starts_with(start)) {
+        let exact = self.exact.as_ref().filter(|(whole, ..)| line == *whole);
+        if let Some((_, status, body)) = exact.or_else(|| self.forced.iter().find(|(start, ..)| line.starts_with(start))) {
             return Ok((*status, (*body).into()));
         }
         match line {
-            "GET /app" => self.signed(bearer).map(|()| (200, json!({"slug": "preview-acme"}))),
+            "GET /app" => {
+                let count = usize::from(self.installations[0].is_some());
+                self.signed(bearer).map(|()| (200, json!({"slug": "preview-acme", "installations_count": count})))
+            }
+            "GET /app/installations" => {
+                let installed = self.installations[0].map(|id| json!({"id": id, "suspended_at": null}));
+                self.signed(bearer).map(|()| (200, installed.into_iter().collect()))
+            }
             line if line.ends_with("/installation") => {
                 self.signed(bearer)?;
                 if self.moved && line.starts_with("GET /repos/") {
@@ -97,7 +107,9 @@ impl Model {
                 self.scopes.push(body.clone());
                 self.tokens.push(format!("ghs_{}", self.scopes.len()));
                 let ends = Utc::now() + TimeDelta::seconds(self.ahead) + self.token_lasts;
-                Ok((201, json!({"token": self.tokens.last(), "expires_at": ends.format("%Y-%m-%dT%H:%M:%SZ").to_string()})))
+                let ends = ends.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+                let reached = json!([{"id": 7, "full_name": "acme/site", "private": true}]);
+                Ok((201, json!({"token": self.tokens.last(), "expires_at": ends, "repositories": reached})))
             }
             _ if self.tokens.iter().any(|token| token == bearer) => Ok((200, json!({"id": 7, "full_name": "acme/web", "private": true}))),
             _ => Err((401, json!({"message": "Bad credentials"}))),
@@ -147,6 +159,7 @@ impl World {
             tokens: vec![],
             token_lasts: TimeDelta::hours(1),
             forced: vec![],
+            exact: None,
             asked: vec![],
             scopes: vec![],
         };
@@ -268,7 +281,7 @@ async fn a_new_key_is_taken_up_and_an_unusable_one_is_not() {
     world.model().public_key = key.public();
     assert_eq!(world.read().await, Ok(7));
     std::fs::write(&world.key_file, "nothing").unwrap();
-    assert_eq!(world.github.access(&web()).await, Ok(Access::Granted));
+    assert!(matches!(world.github.access(7, &web()).await, Ok(Access::Granted(_))));
     // Also where a new signature is needed.
     world.model().ahead = 3_600;
     assert_eq!(world.github.repository(&"acme/api".parse().unwrap()).await.unwrap().id, 7);
@@ -343,32 +356,71 @@ async fn a_repository_that_was_renamed_keeps_its_token_by_its_number() {
     assert_eq!(world.model().scopes[0]["repository_ids"], json!([7]));
 }
 
+const HTML: &str = "<html>sign in</html>";
+const MISSING: &str = r#"{"message": "Not Found"}"#;
+const OUT_OF_REACH: &str =
+    r#"{"message": "There is at least one repository that does not exist or is not accessible to the parent installation."}"#;
+const LIST: &str = "GET /app/installations";
+
+fn named(access: &Result<Access, ForgeError>) -> &str {
+    match access {
+        Ok(Access::Granted(Some(facts))) => facts.name.as_str(),
+        Ok(Access::Granted(None)) => "granted",
+        Ok(Access::Revoked) => "revoked",
+        Err(error) => error.label(),
+    }
+}
+
 #[tokio::test]
 async fn only_a_forge_that_knows_the_app_and_twice_no_installation_says_revoked() {
-    const HTML: &str = "<html>sign in</html>";
-    const MISSING: &str = r#"{"message": "Not Found"}"#;
     let lost = &[None][..];
     for (installations, forced, expected) in [
-        (&[Some(5)][..], None, Ok(Access::Granted)),
-        (lost, None, Ok(Access::Revoked)),
-        (&[None, Some(5)], None, Ok(Access::Granted)),
-        (lost, Some(("GET /app", 401, r#"{"message": "Integration not found"}"#)), Err("refused")),
-        (lost, Some(("GET /app", 404, MISSING)), Err("not_found")),
-        (lost, Some(("GET /", 404, r#"{"message": "Integration not found"}"#)), Err("refused")),
-        (lost, Some(("GET /app", 200, HTML)), Err("unreadable")),
-        (lost, Some(("GET /app", 500, HTML)), Err("unavailable")),
-        (lost, Some(("GET /", 404, MISSING)), Err("not_found")),
-        (&[Some(5)], Some((INSTALLATION, 404, HTML)), Err("unavailable")),
-        (&[Some(5)], Some((INSTALLATION, 500, HTML)), Err("unavailable")),
-        (&[Some(5)], Some((INSTALLATION, 200, HTML)), Err("unreadable")),
-        (&[Some(5)], Some((INSTALLATION, 200, "[]")), Err("unreadable")),
-        (&[Some(5)], Some((INSTALLATION, 429, "{}")), Err("rate_limited")),
+        (&[Some(5)][..], None, "acme/site"),
+        (lost, None, "revoked"),
+        (&[None, Some(5)], None, "acme/site"),
+        (lost, Some(("GET /app", 401, r#"{"message": "Integration not found"}"#)), "refused"),
+        (lost, Some(("GET /app", 404, MISSING)), "not_found"),
+        (lost, Some(("GET /", 404, r#"{"message": "Integration not found"}"#)), "not_found"),
+        (lost, Some(("GET /app", 200, HTML)), "unreadable"),
+        (lost, Some(("GET /app", 200, "[]")), "unreadable"),
+        (lost, Some(("GET /app", 500, HTML)), "unavailable"),
+        (lost, Some(("GET /", 404, MISSING)), "not_found"),
+        (lost, Some((LIST, 404, MISSING)), "not_found"),
+        (&[Some(5)], Some((LIST, 200, "[]")), "unreadable"),
+        (lost, Some((LIST, 200, r#"[{"id": 5, "suspended_at": "2026-01-02T03:04:05Z"}]"#)), "granted"),
+        (lost, Some((INSTALLATION, 404, HTML)), "unavailable"),
+        (lost, Some((INSTALLATION, 404, r#"{"message": "no Route matched with those values"}"#)), "refused"),
+        (lost, Some((INSTALLATION, 500, HTML)), "unavailable"),
+        (lost, Some((INSTALLATION, 200, HTML)), "unreadable"),
+        (lost, Some((INSTALLATION, 200, "[]")), "unreadable"),
+        (lost, Some((INSTALLATION, 429, "{}")), "rate_limited"),
+        (lost, Some((INSTALLATION, 200, r#"{"id": 6}"#)), "granted"),
     ] {
         let world = World::new().await;
         world.model().installations = installations.to_vec();
-        world.model().forced.extend(forced);
-        let access = world.github.access(&web()).await;
-        assert_eq!(access.as_ref().map_err(ForgeError::label), expected.as_ref().map_err(|label| *label), "{forced:?}");
+        // What begins with these words begins with those of a list too.
+        world.model().forced.extend(forced.filter(|(start, ..)| *start != "GET /app"));
+        world.model().exact = forced.filter(|(start, ..)| *start == "GET /app");
+        assert_eq!(named(&world.github.access(7, &web()).await), expected, "{forced:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_installation_that_does_not_reach_the_number_says_so_in_githubs_words() {
+    const ONE: (&str, u16, &str) = (LIST, 200, r#"[{"id": 5}]"#);
+    for (status, body, expected) in [
+        (422, OUT_OF_REACH, "revoked"),
+        (422, r#"{"message": "The permissions requested are not granted to this installation."}"#, "refused"),
+        (422, HTML, "unavailable"),
+        (404, MISSING, "not_found"),
+        (403, r#"{"message": "This installation has been suspended"}"#, "rate_limited"),
+        (201, r#"{"repositories": [{"id": 8, "full_name": "acme/web", "private": true}]}"#, "unreadable"),
+        (201, "{}", "unreadable"),
+    ] {
+        let world = World::new().await;
+        world.model().installations = vec![None];
+        world.model().forced = vec![ONE, (TOKEN, status, body)];
+        assert_eq!(named(&world.github.access(7, &web()).await), expected, "{status} {body}");
     }
 }
 
@@ -377,7 +429,11 @@ async fn what_could_not_be_delivered_is_asked_for_again() {
     let world = World::new().await;
     world.model().forced = vec![("POST /app/hook/deliveries/", 202, "{}"), ("GET /app/hook/deliveries", 200, LOG)];
     let since = "2026-01-02T03:00:00Z".parse().unwrap();
-    assert_eq!(world.github.deliveries().unwrap().redeliver_failed(since).await, Ok(1));
+    let deliveries = world.github.deliveries().unwrap();
+    let newest = Some("2026-01-02T03:04:07Z".parse().unwrap());
+    let failed = FailedDeliveries { deliveries: vec![12], newest, rest: None };
+    assert_eq!(deliveries.failed_since(since, None).await, Ok(failed));
+    assert_eq!(deliveries.redeliver(12).await, Ok(()));
     assert_eq!(world.asked(), ["GET /app/hook/deliveries", "POST /app/hook/deliveries/12/attempts"]);
 }
 

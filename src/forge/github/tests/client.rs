@@ -28,8 +28,30 @@ async fn a_branch_with_a_slash_is_read_with_its_repositorys_number() {
     let branch = world.github.branch(&web(), "feature/login ü").await.unwrap();
     assert_eq!((branch.repository_id, branch.repository.as_str(), branch.name.as_str()), (7, "Acme/Web", "feature/login ü"));
     assert!((Utc::now() - branch.observed_at).num_seconds().abs() < 60);
-    let missing = world.github.branch(&web(), "nope").await.unwrap_err();
-    assert_eq!(missing, ForgeError::NotFound("acme/web@nope".into()));
+}
+
+#[tokio::test]
+async fn only_githubs_own_sentence_says_that_a_branch_is_gone() {
+    for (status, body, expected) in [
+        (404, json!({"message": "Branch not found"}), "not_found"),
+        (404, json!({"message": "Not Found"}), "refused"),
+        (404, json!("<html>Branch not found</html>"), "unavailable"),
+        (410, json!({}), "unavailable"),
+        (200, json!([]), "unreadable"),
+        (200, json!("<html>sign in</html>"), "unreadable"),
+    ] {
+        let home = json!({"id": 7, "full_name": "acme/web", "private": true});
+        let world =
+            Double::default().on("GET /repos/acme/web/branches/x", status, body.clone()).on("GET /repos/acme/web", 200, home).start().await;
+        assert_eq!(world.github.branch(&web(), "x").await.unwrap_err().label(), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn another_pull_request_than_the_one_that_was_asked_for_is_no_answer() {
+    let other = Double::default().on("GET /repos/acme/web/pulls/43", 200, pull()).start().await;
+    let error = other.github.pull_request(&web(), 43).await.unwrap_err();
+    assert!(error.label() == "unreadable" && error.to_string().contains("number"), "{error}");
 }
 
 #[tokio::test]
