@@ -242,7 +242,11 @@ impl Facts<'_> {
     fn gone(&self, why: &Why) -> String {
         let taken_down = || {
             let wanted = conditions::find(&self.status.conditions, conditions::WANTED)?;
-            Some(format!("Taken down on {}. Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
+            let because = match why {
+                Why::Expired(message) | Why::Evicted(message) if !message.is_empty() => format!(": {}", spaced(message).trim_end()),
+                _ => ".".to_owned(),
+            };
+            Some(format!("Taken down on {}{because} Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
         };
         let taken_down = taken_down().filter(|_| self.ever_ran());
         let parts: Vec<_> = [taken_down, way_back(why)].into_iter().flatten().collect();
@@ -263,7 +267,8 @@ impl Facts<'_> {
             Why::Merged => "the pull request was merged".to_owned(),
             Why::Closed => "the pull request was closed".to_owned(),
             Why::PullGone => "the pull request is not there any more".to_owned(),
-            Why::Expired => "it expired".to_owned(),
+            Why::Expired(_) => "it expired".to_owned(),
+            Why::Evicted(_) => "it gave way to another one".to_owned(),
             Why::Wish => actor().map_or_else(|| "somebody deleted it".to_owned(), |actor| format!("deleted by {actor}")),
             Why::Deleted => "its PreviewEnvironment was deleted".to_owned(),
             Why::Draft => "this pull request is a draft".to_owned(),
@@ -327,7 +332,8 @@ fn way_back(why: &Why) -> Option<String> {
     match why {
         Why::Merged | Why::PullGone => None,
         Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
-        Why::Expired => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Expired(_) => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Evicted(_) => Some(format!("A push brings it back once there is room, and so does the comment {create}.")),
         Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
         Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
         Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),

@@ -65,8 +65,10 @@ pub(super) enum Why {
     Closed,
     /// The forge does not know it any more.
     PullGone,
-    /// Nothing happened for the time that it lives.
-    Expired,
+    /// Its time is over, in words.
+    Expired(String),
+    /// It gave way to another one, in words.
+    Evicted(String),
     /// A person asked for it.
     Wish,
     /// Its object is being deleted.
@@ -188,7 +190,8 @@ impl Why {
             "Merged" => Self::Merged,
             "Closed" => Self::Closed,
             "Gone" => Self::PullGone,
-            "Expired" => Self::Expired,
+            "Expired" => Self::Expired(wanted.message.clone()),
+            "Evicted" => Self::Evicted(wanted.message.clone()),
             "DeletedByWish" => Self::Wish,
             "Deleted" => Self::Deleted,
             "Draft" => Self::Draft,

@@ -175,6 +175,14 @@ reads!(removing_after_merge, ready().unwanted("Merged", "Removing"));
 reads!(removed_after_merge, ready().unwanted("Merged", "Removed"));
 reads!(removed_after_close, ready().unwanted("Closed", "Removed"));
 reads!(expired, ready().unwanted("Expired", "Removed"));
+reads!(expired_since_it_was_there_long, {
+    let why = "it was there for as long as lifetime.max lets one be";
+    ready().unwanted("Expired", "Removed").condition(conditions::WANTED, ConditionStatus::False, "Expired", why)
+});
+reads!(evicted, {
+    let why = "it gave way to web-pr-57, since nothing had happened to it for the longest time";
+    ready().unwanted("Evicted", "Removed").condition(conditions::WANTED, ConditionStatus::False, "Evicted", why)
+});
 reads!(deleted_by_a_person, {
     let mut object = ready().unwanted("DeletedByWish", "Removed");
     object.spec.wish = Some(Wish { state: WishState::Absent, actor: "ann@example.com".into(), at: time("27T09:12"), target: None });
