@@ -254,7 +254,8 @@ fn audit(object: &PreviewEnvironment, command: &Command, end: &End) {
 /// Without the repository's name of this moment there is none: somebody else may have the old one.
 async fn react(context: &Context, (home, command): (Option<&RepoName>, &Command), reaction: Reaction) {
     let (Some(forge), Some(comment), Some(name)) = (&context.forge, command.comment, home) else { return };
-    if let Err(error) = forge.react(name, comment, reaction).await {
+    let own = forge.about(command.repository_id, command.pull);
+    if let Err(error) = own.as_deref().unwrap_or(forge.as_ref()).react(name, comment, reaction).await {
         tracing::debug!(id = command.id, %error, "a command is not answered by a reaction");
     }
 }

@@ -77,7 +77,7 @@ impl Checking {
 fn conclusion(facts: &Facts<'_>) -> Option<Conclusion> {
     let fault = |fault| if fault == Fault::Change { Conclusion::Failure } else { Conclusion::Neutral };
     match &facts.state {
-        State::Fork => Some(Conclusion::ActionRequired),
+        State::Fork | State::Unapproved => Some(Conclusion::ActionRequired),
         State::Denied | State::Removing(_) | State::Gone(_) => Some(Conclusion::Skipped),
         State::Stalled(_, whose) => Some(fault(*whose)),
         State::Failed => Some(Conclusion::Failure),

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::deliver::{Deliverer, Measure};
 use super::group::{self, Group, PullKey};
+use super::lanes::Account;
 use super::schedule::{Landed, Schedule};
 use super::sources::Sources;
 use super::status::ClusterStatuses;
@@ -25,12 +26,6 @@ use super::urgency::Urgency;
 use crate::api::PreviewEnvironment;
 use crate::forge::Forge;
 
-/// Deliveries at the same time: GitHub asks not to be written to in parallel, and one slow pull request is not to
-/// hold up the others.
-const FLIGHTS: usize = 4;
-/// The same where the forge takes less than there is to say: one waits for its turn while another one writes. More would be
-/// told to come again, after they asked for what they need to know first.
-const THRIFTY_FLIGHTS: usize = 2;
 /// How often everything is looked at again: a Baseline may say something else, and a change may have got lost.
 const SWEEP: Duration = Duration::from_secs(600);
 /// How long deliveries may go on after the shutdown began.
@@ -42,10 +37,13 @@ pub struct Notifier {
     on: Option<On>,
 }
 
+/// A pull request of which something changed, and whose limits count for it.
+type Change = (PullKey, Account);
+
 /// What a driver and its notifier share.
 #[derive(Clone)]
 struct On {
-    changes: UnboundedSender<PullKey>,
+    changes: UnboundedSender<Change>,
     store: Store<PreviewEnvironment>,
     sources: Sources,
 }
@@ -58,9 +56,11 @@ impl Notifier {
 
     /// Something about the environment changed, or may have. Cheap; called for every change and for a deletion.
     pub fn changed(&self, environment: &PreviewEnvironment) {
-        if let (Some(on), Some(key)) = (&self.on, PullKey::of(environment)) {
+        if let Some(on) = &self.on
+            && let Some(change) = on.sources.change_of(environment)
+        {
             // The driver is gone only while the service shuts down.
-            on.changes.send(key).ok();
+            on.changes.send(change).ok();
         }
     }
 
@@ -77,7 +77,7 @@ pub struct Driver {
     deliverer: Arc<Deliverer>,
     sources: Sources,
     store: Store<PreviewEnvironment>,
-    changes: UnboundedReceiver<PullKey>,
+    changes: UnboundedReceiver<Change>,
     schedule: Schedule,
     flights: FuturesUnordered<BoxFuture<'static, (PullKey, Landed)>>,
     sweep_at: Instant,
@@ -119,9 +119,9 @@ impl Driver {
 
     /// The next thing that happens: a change, the end of a delivery, or one that is due.
     async fn step(&mut self) {
-        let due = self.schedule.next_due().filter(|_| self.flights.len() < self.flights_at(Instant::now()));
+        let due = self.schedule.next_due(Instant::now());
         tokio::select! {
-            Some(key) = self.changes.recv() => self.take_changes(key),
+            Some(change) = self.changes.recv() => self.take_changes(change),
             Some((key, landed)) = self.flights.next() => self.schedule.done(&key, landed, Instant::now()),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.start_due(),
             () = sleep_until(self.sweep_at) => self.look_at_all(),
@@ -131,39 +131,34 @@ impl Driver {
     fn look_at_all(&mut self) {
         let now = Instant::now();
         self.sweep_at = now + SWEEP;
-        self.store.state().iter().filter_map(|e| PullKey::of(e)).for_each(|key| self.schedule.changed(key, now));
+        for (key, account) in self.store.state().iter().filter_map(|environment| self.sources.change_of(environment)) {
+            self.schedule.changed(key, account, now);
+        }
     }
 
-    fn take_changes(&mut self, first: PullKey) {
+    fn take_changes(&mut self, (key, account): Change) {
         let now = Instant::now();
-        self.schedule.changed(first, now);
-        while let Ok(key) = self.changes.try_recv() {
-            self.schedule.changed(key, now);
+        self.schedule.changed(key, account, now);
+        while let Ok((key, account)) = self.changes.try_recv() {
+            self.schedule.changed(key, account, now);
         }
     }
 
     fn start_due(&mut self) {
         let now = Instant::now();
         let mut index = Group::index(self.store.state());
-        let due = if self.schedule.is_thrifty(now) { self.due_by_urgency(&index, now) } else { self.schedule.due(now) };
-        for key in due {
-            if self.flights.len() >= self.flights_at(now) {
-                break;
+        for key in self.due(&index, now) {
+            if self.schedule.has_room(&key, now) {
+                let members = index.remove(&key).unwrap_or_default();
+                self.start(key, members, now);
             }
-            let members = index.remove(&key).unwrap_or_default();
-            self.start(key, members, now);
         }
         self.forget_the_gone();
     }
 
-    /// How many deliveries may be under way.
-    fn flights_at(&self, now: Instant) -> usize {
-        if self.schedule.is_thrifty(now) { THRIFTY_FLIGHTS } else { FLIGHTS }
-    }
-
-    fn due_by_urgency(&mut self, index: &HashMap<PullKey, Vec<Arc<PreviewEnvironment>>>, now: Instant) -> Vec<PullKey> {
+    fn due(&mut self, index: &HashMap<PullKey, Vec<Arc<PreviewEnvironment>>>, now: Instant) -> Vec<PullKey> {
         let (sources, wall) = (&self.sources, Utc::now());
-        self.schedule.due_by_urgency(now, |key, memory| {
+        self.schedule.due(now, |key, memory| {
             let group = Group::of(key.clone(), index.get(key)?.clone())?;
             let show = sources.show(&group, wall)?;
             (!memory.is_done(&group, &show)).then(|| Urgency::of(&show, &memory.feedbacks(&group)))
@@ -179,12 +174,12 @@ impl Driver {
         if self.schedule.memory(&key).is_some_and(|memory| memory.is_done(&group, &show)) {
             return self.schedule.rest(&key, changes_at);
         }
-        let Some(mut memory) = self.schedule.start(&key, (&show.digest, &show.gist), now) else { return };
-        let measure = if self.schedule.is_thrifty(now) { Measure::Thrifty } else { Measure::All };
+        let measure = if self.schedule.is_thrifty(&key, now) { Measure::Thrifty } else { Measure::All };
+        let Some(mut memory) = self.schedule.start(&key, &show.gist, now) else { return };
         let (deliverer, foreign) = (self.deliverer.clone(), self.foreign(&key));
         self.flights.push(Box::pin(async move {
             let outcome = deliverer.deliver(&group, (&show, measure), &foreign, &mut memory).await;
-            (key, Landed { memory, outcome, digest: show.digest, gist: show.gist, changes_at })
+            (key, Landed { memory, outcome, gist: show.gist, changes_at })
         }));
     }
 

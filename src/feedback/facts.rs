@@ -3,12 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::group::{pull_source, recorded};
+use super::hooks;
 use super::markdown::{code, link, prose, short};
 use super::rules::{Rules, Surroundings};
 use super::services;
 use super::state::{Reach, State, served_before};
 use crate::api::baseline::CommentRule;
-use crate::api::conditions;
+use crate::api::conditions::{self, ConditionStatus};
 use crate::api::status::{ImageState, PreviewEnvironmentStatus, Url};
 use crate::api::{PreviewEnvironment, Source};
 
@@ -18,6 +19,9 @@ const SENTENCE_MAX: usize = 600;
 const URLS_MAX: usize = 6;
 /// What took longer was a later mishap and not the start.
 const START_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// How long taking down may last before it is said what holds it up.
+const STUCK_AFTER: TimeDelta = TimeDelta::minutes(2);
 
 /// What a section is written from.
 pub(super) struct Facts<'a> {
@@ -49,8 +53,44 @@ impl<'a> Facts<'a> {
         self.status.expires_at.filter(|_| self.warns_at().is_some_and(|at| at <= self.now))
     }
 
+    /// When the text says something else by itself.
+    pub(super) fn turns_at(&self) -> impl Iterator<Item = DateTime<Utc>> + use<> {
+        [self.warns_at(), self.stuck_at()].into_iter().flatten()
+    }
+
+    /// What came of what people did, in words that tell one thing from another and hold nothing that moves: there are only so
+    /// many of them until somebody does something again.
+    pub(super) fn came(&self) -> Vec<String> {
+        let reason = |type_| conditions::find(&self.status.conditions, type_).map(|c| c.reason.as_str()).unwrap_or_default();
+        let state = match &self.state {
+            State::Stalled(..) => format!("stalled by {}", reason(conditions::STALLED)),
+            State::Waiting(_) => format!("waiting by {}", reason(conditions::PROGRESSING)),
+            State::Removing(_) | State::Gone(_) => format!("{} by {}", self.state.kind(), reason(conditions::WANTED)),
+            state => state.kind().to_owned(),
+        };
+        let failing = self.failing().map(|service| format!("{} fails", service.name));
+        let hooks = hooks::failed(&self.status.hooks).map(|hook| format!("hook {} failed", hook.name));
+        let expires = self.expires_soon().map(|at| format!("expires {at}"));
+        let stuck = self.stuck().map(|_| "stuck".to_owned());
+        [state].into_iter().chain(failing).chain(hooks).chain(expires).chain(stuck).collect()
+    }
+
+    /// From when on it is said what keeps an environment from going away: mostly it is gone long before.
+    fn stuck_at(&self) -> Option<DateTime<Utc>> {
+        let wanted = conditions::find(&self.status.conditions, conditions::WANTED).filter(|_| matches!(self.state, State::Removing(_)))?;
+        wanted.last_transition_time.checked_add_signed(STUCK_AFTER)
+    }
+
+    /// What keeps an environment from going away, as its conditions say, where it takes long.
+    pub(super) fn stuck(&self) -> Option<&str> {
+        self.stuck_at().filter(|at| *at <= self.now)?;
+        let find = |type_| conditions::find(&self.status.conditions, type_).filter(|c| c.status != ConditionStatus::False);
+        let says = find(conditions::STALLED).or_else(|| find(conditions::PROGRESSING))?;
+        Some(says.message.as_str()).filter(|message| !message.is_empty())
+    }
+
     /// When the text says by itself that the end is near; it says so from then on.
-    pub(super) fn warns_at(&self) -> Option<DateTime<Utc>> {
+    fn warns_at(&self) -> Option<DateTime<Utc>> {
         let pinned = self.environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
         let end = self.status.expires_at.filter(|_| self.state.is_there() && !pinned)?;
         end.checked_sub_signed(self.rules.warn_before)
@@ -175,18 +215,8 @@ fn span(took: TimeDelta) -> Option<String> {
 
 /// The same of several addresses.
 fn plural(says: &str) -> String {
-    let verbs = [
-        ("is where it", "are where it"),
-        ("is asked", "are asked"),
-        ("serves", "serve"),
-        ("does not", "do not"),
-        ("until it", "until they"),
-    ];
-    verbs.iter().fold(says.to_owned(), |says, (one, many)| says.replacen(one, many, 1)).replacen(
-        "until they answers",
-        "until they answer",
-        1,
-    )
+    let verbs = [("is where it", "are where it"), ("serves", "serve"), ("does not", "do not")];
+    verbs.iter().fold(says.to_owned(), |says, (one, many)| says.replacen(one, many, 1))
 }
 
 fn url(url: &Url) -> String {

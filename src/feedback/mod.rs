@@ -8,6 +8,7 @@
 //! What is shown is a pure function of the objects and names no moment that passes, so an unchanged state gives the same
 //! bytes and nothing is sent. A failure of the forge is a condition on the environments and never holds one up.
 
+mod brake;
 mod check;
 mod commands;
 pub mod deliver;
@@ -16,6 +17,8 @@ mod digest;
 pub mod driver;
 mod facts;
 pub mod group;
+mod hooks;
+mod lanes;
 mod markdown;
 mod render;
 mod results;

@@ -8,7 +8,9 @@ use super::services::HEADER;
 const BODY_MAX: usize = 65_536;
 /// Room for what is said where something is cut, in bytes.
 const CUT_ROOM: usize = 1_000;
-/// How important the list of what was left out is, among the folds.
+/// How important the list of commands is, among the folds.
+pub(super) const COMMANDS_RANK: u8 = 0;
+/// The same of the list of what was left out.
 const LEFT_OUT_RANK: u8 = 1;
 
 /// The comment of those sections. An unchanged state gives the same bytes.
@@ -17,7 +19,8 @@ pub(super) fn render(sections: &[Section]) -> String {
     let mut room = BODY_MAX - MARKER.len() - CUT_ROOM - essential(&sections[..shown]);
     let mut parts = vec![format!("{MARKER}\n")];
     for (done, section) in sections[..shown].iter().enumerate() {
-        let part = write(section, room / (shown - done));
+        let is_last = done + 1 == shown;
+        let part = write(section, room / (shown - done), is_last);
         room = room.saturating_sub(part.len().saturating_sub(section.essential()));
         parts.push(part);
     }
@@ -71,11 +74,12 @@ fn how_many_fit(sections: &[Section]) -> usize {
 }
 
 /// A section in at most `room` bytes beyond what is always shown: the table first, then what is folded away, the least
-/// important last.
-fn write(section: &Section, room: usize) -> String {
+/// important last. What can be commanded is said once, at the end: a command is for all environments of the pull request.
+fn write(section: &Section, room: usize, is_last: bool) -> String {
     let table = table(section, room);
     let room = room.saturating_sub(table.len());
     let mut folds = section.all_folds(room);
+    folds.retain(|fold| is_last || fold.rank > COMMANDS_RANK);
     let all = folds.len();
     while !folds.is_empty() && folds.iter().map(Fold::len).sum::<usize>() > room {
         let least = folds.iter().enumerate().min_by_key(|(_, fold)| fold.rank).map_or(0, |(index, _)| index);

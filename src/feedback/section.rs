@@ -4,14 +4,15 @@ use chrono::{DateTime, Utc};
 
 use super::facts::{Facts, moment, quote, spaced};
 use super::markdown::{code, commit, prose, short};
+use super::render::COMMANDS_RANK;
 use super::rules::Surroundings;
 use super::state::{Reach, State, Why, served_before};
 use super::trouble::{self, Fault};
-use super::{commands, results, services};
+use super::{commands, hooks, results, services};
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::Approvers;
 use crate::api::conditions;
-use crate::api::status::{HookState, HookStatus, LeftOut};
+use crate::api::status::LeftOut;
 
 /// Longest reason in a list, in characters.
 const REASON_MAX: usize = 240;
@@ -83,6 +84,7 @@ impl Facts<'_> {
         match &self.state {
             State::Undecided | State::Prepared => format!("Preview of {revision} is being prepared"),
             State::Fork => format!("No preview yet: {revision} comes from a fork"),
+            State::Unapproved => format!("Preview of {revision} waits for an approval"),
             State::Denied => "No preview: this pull request comes from a fork".to_owned(),
             State::Queued(position, _) => format!("Preview of {revision} is {} in the queue", place(*position)),
             State::Waiting(_) => format!("Preview of {revision} is waiting"),
@@ -106,6 +108,7 @@ impl Facts<'_> {
         match &self.state {
             State::Undecided | State::Prepared => "Its address comes here as soon as there is one.\n".to_owned(),
             State::Fork => self.fork(),
+            State::Unapproved => format!("{}\n{}", self.meanwhile(), self.approval("It comes from a fork, and nothing of it is used yet.")),
             State::Denied => self.denied(),
             State::Queued(_, message) => self.queued(message),
             State::Waiting(message) => format!("{}{}{}", quote(message), self.meanwhile(), self.so_far()),
@@ -119,7 +122,7 @@ impl Facts<'_> {
             State::Degraded => self.degraded(),
             State::Silent(why) => self.silent(why.as_deref()),
             State::Ready(reach) => self.ready(reach),
-            State::Removing(why) => removing(why),
+            State::Removing(why) => self.removing(why),
             State::Gone(why) => self.gone(why),
         }
     }
@@ -169,8 +172,8 @@ impl Facts<'_> {
     fn silent(&self, why: Option<&str>) -> String {
         let count = services::count(&self.status.services);
         match why {
-            None => format!("{}{count}.\n", self.address("is asked until it answers.")),
-            Some(why) => format!("{}{}{count}. It is asked again until it answers.\n", quote(why), self.address("does not answer yet.")),
+            None => format!("{}{count}.\n", self.address("")),
+            Some(why) => format!("{}{}{count}; the address is asked again until it answers.\n", quote(why), self.address("")),
         }
     }
 
@@ -189,6 +192,11 @@ impl Facts<'_> {
     }
 
     fn fork(&self) -> String {
+        self.approval(&format!("Code from outside would run with what {} holds, so nothing runs yet.", code(&self.baseline)))
+    }
+
+    /// How a commit of a fork is let run.
+    fn approval(&self, why: &str) -> String {
         let revision = &self.source.revision;
         let who = match self.rules.approvers {
             Approvers::Write => "write access",
@@ -196,9 +204,8 @@ impl Facts<'_> {
             Approvers::Admin => "the role `admin`",
         };
         format!(
-            "Code from outside would run with what {} holds, so nothing runs yet. Somebody with {who} who has read {} can let \
-             that commit run, and no other, with the comment\n\n{}\nThe next push asks again.\n",
-            code(&self.baseline),
+            "{why} Somebody with {who} who has read {} can let that commit run, and no other, with the comment\n\n{}\n\
+             The next push asks again.\n",
             commit(&self.source.repository, revision),
             commands::approve(revision),
         )
@@ -235,11 +242,23 @@ impl Facts<'_> {
     fn gone(&self, why: &Why) -> String {
         let taken_down = || {
             let wanted = conditions::find(&self.status.conditions, conditions::WANTED)?;
-            Some(format!("Taken down on {}. Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
+            let because = match why {
+                Why::Expired(message) | Why::Evicted(message) if !message.is_empty() => format!(": {}", spaced(message).trim_end()),
+                _ => ".".to_owned(),
+            };
+            Some(format!("Taken down on {}{because} Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
         };
         let taken_down = taken_down().filter(|_| self.ever_ran());
         let parts: Vec<_> = [taken_down, way_back(why)].into_iter().flatten().collect();
         if parts.is_empty() { "Nothing of it is in the cluster.\n".to_owned() } else { parts.join(" ") + "\n" }
+    }
+
+    fn removing(&self, why: &Why) -> String {
+        let way_back = way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
+        match self.stuck() {
+            Some(message) => format!("It is still going away:\n\n{}This comment says when nothing is left.{way_back}\n", quote(message)),
+            None => format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n"),
+        }
     }
 
     fn reason(&self, why: &Why) -> String {
@@ -248,7 +267,8 @@ impl Facts<'_> {
             Why::Merged => "the pull request was merged".to_owned(),
             Why::Closed => "the pull request was closed".to_owned(),
             Why::PullGone => "the pull request is not there any more".to_owned(),
-            Why::Expired => "it expired".to_owned(),
+            Why::Expired(_) => "it expired".to_owned(),
+            Why::Evicted(_) => "it gave way to another one".to_owned(),
             Why::Wish => actor().map_or_else(|| "somebody deleted it".to_owned(), |actor| format!("deleted by {actor}")),
             Why::Deleted => "its PreviewEnvironment was deleted".to_owned(),
             Why::Draft => "this pull request is a draft".to_owned(),
@@ -264,23 +284,20 @@ impl Facts<'_> {
 
     /// Hooks that failed and hold nothing up.
     fn hooks(&self) -> String {
-        let stalled = matches!(self.state, State::Stalled(..));
-        let failed = self.status.hooks.iter().filter(|hook| hook.state == HookState::Failed && !stalled);
-        let describe = code(&commands::describe(self.environment));
-        let line = |hook: &HookStatus| {
-            let why = prose(hook.message.as_deref().unwrap_or("its Job failed"), REASON_MAX);
-            format!("The hook {} failed: {why}; {describe} shows what it logged.\n\n", code(&hook.name))
-        };
-        failed.map(line).collect()
+        if matches!(self.state, State::Stalled(..)) {
+            return String::new();
+        }
+        let describe = commands::describe(self.environment);
+        hooks::lines(&self.status.hooks, (!self.rules.logs).then_some(&describe))
     }
 
     fn foot(&self) -> String {
         let commit = commit(&self.source.repository, &self.source.revision);
         let pinned = self.environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
         let until = match self.status.expires_at {
-            _ if pinned => " The preview is pinned: it stays until the pull request is closed.".to_owned(),
+            _ if pinned => " Pinned: it stays until the pull request is closed.".to_owned(),
             Some(at) => {
-                format!(" The preview expires {}, unless somebody pushes before; `/preview extend 24h` keeps it longer.", moment(at))
+                format!(" Expires {}, unless somebody pushes before; `/preview extend 24h` keeps it longer.", moment(at))
             }
             None => String::new(),
         };
@@ -294,16 +311,19 @@ impl Facts<'_> {
 
     fn folds(&self) -> Vec<Fold> {
         let there = self.state.is_there();
-        let mut folds = if there && self.rules.logs { services::logs(&self.status.services) } else { Vec::new() };
+        let mut folds = Vec::new();
+        if there && self.rules.logs {
+            folds.extend(hooks::logs(&self.status.hooks));
+            folds.extend(services::logs(&self.status.services));
+        }
         folds.extend(results::fold(&self.status.commands));
-        folds.extend(there.then(|| Fold { summary: "Commands".to_owned(), inside: commands::all(self.environment, self.source), rank: 0 }));
+        folds.extend(there.then(|| Fold {
+            summary: "Commands".to_owned(),
+            inside: commands::all(self.environment, self.source),
+            rank: COMMANDS_RANK,
+        }));
         folds
     }
-}
-
-fn removing(why: &Why) -> String {
-    let way_back = way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
-    format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n")
 }
 
 /// What brings an environment back that is gone.
@@ -312,7 +332,8 @@ fn way_back(why: &Why) -> Option<String> {
     match why {
         Why::Merged | Why::PullGone => None,
         Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
-        Why::Expired => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Expired(_) => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Evicted(_) => Some(format!("A push brings it back once there is room, and so does the comment {create}.")),
         Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
         Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
         Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),

@@ -33,6 +33,7 @@ pub(super) fn rows(services: &[ServiceStatus], baseline: &str) -> Vec<String> {
     let mut rows: Vec<_> = sorted.iter().filter(|s| !collapsed(s)).map(|s| row(s)).collect();
     match sorted.iter().filter(|s| collapsed(s)).count() {
         0 => {}
+        all if rows.is_empty() => rows.push(format!("| all {all} | as in {} | baseline | ready |\n", cell(&code(baseline)))),
         1 => rows.push(format!("| 1 other | as in {} | baseline | ready |\n", cell(&code(baseline)))),
         others => rows.push(format!("| {others} others | as in {} | baseline | ready |\n", cell(&code(baseline)))),
     }
@@ -52,12 +53,13 @@ pub(super) fn count(services: &[ServiceStatus]) -> String {
 pub(super) fn logs(services: &[ServiceStatus]) -> Vec<Fold> {
     let mut failing: Vec<_> = services.iter().filter(|s| !s.ready).filter_map(|s| Some((s, s.log.as_deref()?))).collect();
     failing.sort_by_key(|(s, _)| (order(s.from), s.name.as_str(), s.kind.as_str()));
-    let fold = |(service, log): &(&ServiceStatus, &str)| Fold {
-        summary: format!("The last lines that {} logged", word(&service.name)),
-        inside: block(&masked(log), LOG_LINES, LOG_WIDTH),
-        rank: LOG_RANK,
-    };
-    failing.iter().take(LOGS_MAX).map(fold).collect()
+    failing.iter().take(LOGS_MAX).map(|(service, text)| log(&word(&service.name), text)).collect()
+}
+
+/// What somebody logged last, folded away.
+pub(super) fn log(whose: &str, text: &str) -> Fold {
+    let inside = block(&masked(text), LOG_LINES, LOG_WIDTH);
+    Fold { summary: format!("The last lines that {whose} logged"), inside, rank: LOG_RANK }
 }
 
 fn order(from: ImageOrigin) -> u8 {

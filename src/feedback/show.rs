@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::brake::{Gist, News};
 use super::check::Checking;
 use super::deployment::Deploying;
 use super::digest::digest;
@@ -44,10 +45,8 @@ pub struct Show {
     pub letter: Option<Letter>,
     /// What else, in the order of the group's members.
     pub parts: Vec<Part>,
-    /// What tells it from another.
-    pub digest: String,
-    /// What tells it from another in what a reader waits for, without what moves while workloads start.
-    pub gist: String,
+    /// What decides on when it is shown.
+    pub gist: Gist,
     /// Whether it will say something else before long, whatever people do.
     pub passes: bool,
     /// When it changes by itself.
@@ -63,13 +62,14 @@ impl Show {
             return None;
         }
         let parts: Vec<_> = views.iter().map(View::part).collect();
-        let gists: Vec<_> = views.iter().map(View::gist).collect();
+        let (news, states) = (news(&views), views.iter().map(View::state).collect::<Vec<_>>().join("\n"));
         let passes = views.iter().any(|view| view.facts.state.passes());
-        let changes_at = views.iter().filter_map(|view| view.facts.warns_at()).filter(|at| *at > now).min();
+        let changes_at = views.iter().flat_map(|view| view.facts.turns_at()).filter(|at| *at > now).min();
         let letter = letter(&mut views, group.recorded_comment().is_some());
         let of_parts = parts.iter().map(|part| (part.deploying.digest(), part.checking.as_ref().map(Checking::digest)));
         let all = format!("{:?}\n{:?}", letter.as_ref().map(|letter| &letter.digest), of_parts.collect::<Vec<_>>());
-        Some(Self { letter, parts, digest: digest(&all), gist: digest(&gists.concat()), passes, changes_at })
+        let gist = Gist { digest: digest(&all), awaited: digest(&format!("{states}\n{news:?}")), news };
+        Some(Self { letter, parts, gist, passes, changes_at })
     }
 
     /// Whether those records say that the forge shows all of this.
@@ -122,13 +122,16 @@ impl<'a> View<'a> {
         Part { deploying: Deploying::of(&self.facts, self.around), checking, names_the_commit }
     }
 
-    fn gist(&self) -> String {
-        let commands = self.facts.status.commands.last().map(|result| result.id.as_str()).unwrap_or_default();
-        format!("{}\n{:?}\n{}\n{commands}\n", self.source_revision(), self.facts.state, self.facts.expires_soon().is_some())
+    /// Its state, with its words.
+    fn state(&self) -> String {
+        format!("{:?}", self.facts.state)
     }
 
-    fn source_revision(&self) -> &str {
-        &self.facts.source.revision
+    /// What people did last.
+    fn asked(&self) -> String {
+        let command = self.facts.status.commands.last().map(|result| result.id.as_str()).unwrap_or_default();
+        let wish = self.environment.spec.wish.as_ref().map(|wish| wish.at);
+        format!("{} {command} {wish:?}", self.facts.source.revision)
     }
 
     fn rule(&self) -> Option<CommentRule> {
@@ -144,6 +147,12 @@ impl<'a> View<'a> {
             Some(CommentRule::Never) | None => false,
         }
     }
+}
+
+/// The news of all environments.
+fn news(views: &[View<'_>]) -> News {
+    let came = |(index, view): (usize, &View<'_>)| view.facts.came().into_iter().map(move |came| format!("{index} {came}"));
+    News { asked: views.iter().map(View::asked).collect(), came: views.iter().enumerate().flat_map(came).collect() }
 }
 
 /// The comment of all environments whose Baselines want one. What is there already is kept true to the end.

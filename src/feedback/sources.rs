@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
-use super::group::Group;
+use super::group::{Group, PullKey, pull_source};
+use super::lanes::Account;
 use super::rules::{Rules, Surroundings};
 use super::show::Show;
 use crate::api::PreviewEnvironment;
 use crate::domain::{Baseline, RepoName};
-use crate::forge::Forge;
+use crate::forge::{Counted, Forge};
 
 /// The Baseline of that namespace and name, if it can be used.
 pub type FindBaseline = Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + Sync>;
@@ -22,17 +23,29 @@ pub struct Sources {
     probed: bool,
     deployments: bool,
     checks: bool,
+    counted: Counted,
 }
 
 impl Sources {
     /// By those Baselines. With `probed`, somebody asks environments whether they answer, and until one does it is not ready.
     pub fn new(baselines: FindBaseline, probed: bool) -> Self {
-        Self { baselines, probed, deployments: true, checks: true }
+        Self { baselines, probed, deployments: true, checks: true, counted: Counted::default() }
     }
 
     /// The same for what that forge has.
     pub fn on(self, forge: &dyn Forge) -> Self {
-        Self { deployments: forge.deployments().is_some(), checks: forge.checks().is_some(), ..self }
+        Self { deployments: forge.deployments().is_some(), checks: forge.checks().is_some(), counted: forge.counted(), ..self }
+    }
+
+    /// The pull request that shows an environment, and whose limits count for it. None where there is no pull request.
+    pub(super) fn change_of(&self, environment: &PreviewEnvironment) -> Option<(PullKey, Account)> {
+        let key = PullKey::of(environment)?;
+        let owner = pull_source(environment).and_then(|source| source.repository.split('/').next()).unwrap_or_default();
+        let account = match self.counted {
+            Counted::Together => Account::default(),
+            Counted::ByOwner => Account::from(owner.to_ascii_lowercase()),
+        };
+        Some((key, account))
     }
 
     /// What that pull request is to show at that moment; None while nothing is decided for any of its environments.

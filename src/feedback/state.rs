@@ -15,6 +15,8 @@ pub(super) enum State {
     Prepared,
     /// The pull request comes from a fork, and its commit waits for somebody's approval.
     Fork,
+    /// The same of its next commit; what was approved before goes on.
+    Unapproved,
     /// The pull request comes from a fork, and the Baseline runs none.
     Denied,
     /// There is no room for it yet, in words.
@@ -63,8 +65,10 @@ pub(super) enum Why {
     Closed,
     /// The forge does not know it any more.
     PullGone,
-    /// Nothing happened for the time that it lives.
-    Expired,
+    /// Its time is over, in words.
+    Expired(String),
+    /// It gave way to another one, in words.
+    Evicted(String),
     /// A person asked for it.
     Wish,
     /// Its object is being deleted.
@@ -91,9 +95,8 @@ impl State {
     fn of_wanted(environment: &PreviewEnvironment, status: &PreviewEnvironmentStatus, probed: bool) -> Self {
         let find = |type_| conditions::find(&status.conditions, type_);
         match find(conditions::APPROVED).filter(|c| c.status == ConditionStatus::False) {
-            // What was approved goes on, and the next commit waits.
             Some(c) if c.reason == "Fork" && status.namespace.is_some() && served_before(environment).is_some() => {
-                return Self::Waiting(c.message.clone());
+                return Self::Unapproved;
             }
             Some(c) if c.reason == "Fork" => return Self::Fork,
             Some(c) if c.reason == "ForksDenied" => return Self::Denied,
@@ -141,6 +144,30 @@ impl State {
         }
     }
 
+    /// What state it is, without its words.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::Prepared => "prepared",
+            Self::Fork => "fork",
+            Self::Unapproved => "unapproved",
+            Self::Denied => "denied",
+            Self::Queued(..) => "queued",
+            Self::Waiting(_) => "waiting",
+            Self::Stalled(..) => "stalled",
+            Self::Creating => "creating",
+            Self::Updating => "updating",
+            Self::Failed => "failed",
+            Self::Degraded => "degraded",
+            Self::Instead(_) => "instead",
+            Self::Silent(None) => "unasked",
+            Self::Silent(Some(_)) => "silent",
+            Self::Ready(_) => "ready",
+            Self::Removing(_) => "removing",
+            Self::Gone(_) => "gone",
+        }
+    }
+
     /// Whether another state follows within minutes, as a rule.
     pub(super) fn passes(&self) -> bool {
         matches!(self, Self::Prepared | Self::Creating | Self::Updating | Self::Silent(None) | Self::Removing(_))
@@ -151,9 +178,9 @@ impl State {
         !matches!(self, Self::Undecided | Self::Fork | Self::Denied | Self::Removing(_) | Self::Gone(_))
     }
 
-    /// Whether the environment is being made or there: what a deployment is for.
+    /// Whether the commit at the head is there or being brought there: what a deployment is for.
     pub(super) fn is_deployed(&self) -> bool {
-        self.is_there() && !matches!(self, Self::Prepared | Self::Queued(..))
+        self.is_there() && !matches!(self, Self::Prepared | Self::Queued(..) | Self::Unapproved)
     }
 }
 
@@ -163,7 +190,8 @@ impl Why {
             "Merged" => Self::Merged,
             "Closed" => Self::Closed,
             "Gone" => Self::PullGone,
-            "Expired" => Self::Expired,
+            "Expired" => Self::Expired(wanted.message.clone()),
+            "Evicted" => Self::Evicted(wanted.message.clone()),
             "DeletedByWish" => Self::Wish,
             "Deleted" => Self::Deleted,
             "Draft" => Self::Draft,

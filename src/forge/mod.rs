@@ -223,6 +223,16 @@ fn unsupported<T: Send + 'static>(what: &'static str) -> Answer<'static, T> {
     futures::future::ready(Err(ForgeError::Unsupported(what))).boxed()
 }
 
+/// Which of our writes a forge counts together where it limits them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Counted {
+    /// All of them.
+    #[default]
+    Together,
+    /// Those to the repositories of one owner.
+    ByOwner,
+}
+
 /// Everything that a forge is asked for: what is there, who may do what, and one comment on a pull request. What a forge
 /// has not stays as it is here; nothing is taken for granted then.
 pub trait Forge: Send + Sync {
@@ -278,6 +288,17 @@ pub trait Forge: Send + Sync {
     /// Answers somebody's comment with a sign. Doing it twice is doing it once.
     fn react<'a>(&'a self, _repository: &'a RepoName, _comment: i64, _reaction: Reaction) -> Answer<'a, ()> {
         unsupported("react")
+    }
+
+    /// Which of our writes it counts together.
+    fn counted(&self) -> Counted {
+        Counted::Together
+    }
+
+    /// The same forge for what is written about one pull request. Where writes are limited, pull requests take turns, and all
+    /// that is written about one of them has one place in the line. None where nothing is limited.
+    fn about(&self, _repository_id: i64, _pull: i64) -> Option<Box<dyn Forge>> {
+        None
     }
 
     /// Deployments, where the forge has such a thing.

@@ -4,12 +4,12 @@
 //! Runs beside the controller with a queue of its own, so that a slow environment holds up no other.
 
 mod ask;
+mod asked;
 mod due;
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -22,6 +22,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use serde_json::json;
 
 use self::ask::{Asker, NoAnswer};
+use self::asked::Asked;
 use self::due::{Due, due, pause};
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{Condition, Observation, REACHABLE};
@@ -42,36 +43,18 @@ pub struct Context {
     client: Client,
     baselines: Arc<Baselines>,
     asker: Asker,
-    /// When each environment was asked last, by its UID, and what. Every record of an answer comes back as a change, and what
-    /// answers otherwise each time must not be asked at that pace.
-    asked: Mutex<HashMap<String, (String, Instant)>>,
+    asked: Asked,
 }
 
 impl Context {
     /// `through` is where all requests go, such as the ingress controller's address, whatever the hosts' names resolve to.
     pub fn new(client: Client, baselines: Arc<Baselines>, through: Option<SocketAddr>) -> Result<Self, ProbeError> {
-        Ok(Self { client, baselines, asker: Asker::new(through)?, asked: Mutex::default() })
-    }
-
-    fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, (String, Instant)>) -> T) -> T {
-        work(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How long it has to be left alone before the same question is asked again; none, where it is asked now.
-    fn rest(&self, uid: &str, question: &str, pause: Duration) -> Option<Duration> {
-        let now = Instant::now();
-        self.lock(|asked| match asked.get(uid) {
-            Some((before, at)) if before == question && now < *at + pause => Some(*at + pause - now),
-            _ => {
-                asked.insert(uid.to_owned(), (question.to_owned(), now));
-                None
-            }
-        })
+        Ok(Self { client, baselines, asker: Asker::new(through)?, asked: Asked::default() })
     }
 
     /// Forgets an environment that is gone.
     pub fn forget(&self, uid: &str) {
-        self.lock(|asked| asked.remove(uid));
+        self.asked.forget(uid);
     }
 }
 
@@ -92,7 +75,7 @@ async fn probe(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Result
     let rule = baseline.hosts.as_ref().map(|hosts| hosts.probe.clone()).unwrap_or_default();
     let Some(due) = due(&object, &rule) else { return Ok(Action::await_change()) };
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(rest) = context.rest(uid, &due.question(), pause(Utc::now() - due.since)) {
+    if let Some(rest) = context.asked.rest(uid, &due.question(), pause(Utc::now() - due.since), Instant::now()) {
         return Ok(Action::requeue(rest));
     }
     let answer = context.asker.ask(&due.address).await;

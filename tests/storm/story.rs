@@ -134,3 +134,37 @@ async fn a_storm_of_500_keeps_within_the_limits_and_tells_everybody() {
 async fn the_same_storm_as_an_app_with_check_runs() {
     weather(As::App, 500).await;
 }
+
+/// Most deliveries within an hour that tell what was told before.
+const TOLD_AGAIN: usize = 32;
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_request_that_flaps_is_told_of_now_and_then_and_its_pushes_at_once() {
+    let world = World::new(As::App);
+    let mut story = vec![(Duration::ZERO, 1, Happening::Opened), (SECOND / 20, 1, Happening::Became(State::Prepared))];
+    rollout(&mut story, 1, Duration::ZERO);
+    for turn in 0..180 {
+        let at = 60 * SECOND + turn * 40 * SECOND;
+        story.push((at, 1, Happening::Became(State::Degraded)));
+        story.push((at + 20 * SECOND, 1, Happening::Became(State::Ready)));
+    }
+    play(&world, &story[..180]).await;
+    let first = Writes::of(&world.double);
+    play(&world, &story[180..]).await;
+    let both = Writes::of(&world.double);
+    println!("it flapped 90 times an hour: {first:?} in the first hour, {both:?} in two");
+    for comments in [first.comments, both.comments - first.comments] {
+        assert!(comments <= TOLD_AGAIN, "{first:?} {both:?}");
+    }
+    assert!(both.all() <= 3 * 2 * TOLD_AGAIN, "what stands beside it waits as well: {both:?}");
+
+    world.push(1);
+    sleep(5 * SECOND).await;
+    let comment = || world.double.comments(REPOSITORY, 1)[0].body.clone();
+    assert!(comment().contains(&format!("Updating the preview to `{}`", &world.head(1)[..7])), "{}", comment());
+    world.cluster.becomes(1, State::Ready);
+    world.cluster.becomes(1, State::Degraded);
+    sleep(5 * 60 * SECOND).await;
+    assert!(comment().contains("is not ready"), "{}", comment());
+    assert_eq!(world.double.limit_violations(), []);
+}

@@ -92,7 +92,9 @@ impl Deliverer {
     pub async fn deliver(&self, group: &Group, (show, measure): (&Show, Measure), foreign: &[i64], memory: &mut Memory) -> Outcome {
         let feedbacks = memory.feedbacks(group);
         let home = self.home(group, show, &feedbacks).await;
-        let mut delivery = Delivery { forge: self.forge(), group, home: &home, show, foreign, measure, feedbacks };
+        let own = self.forge.about(group.key.repository_id, group.key.number);
+        let forge = own.as_deref().unwrap_or_else(|| self.forge());
+        let mut delivery = Delivery { forge, group, home: &home, show, foreign, measure, feedbacks };
         let errors = delivery.bring(memory).await;
         let feedbacks = delivery.feedbacks;
         let rest = measure == Measure::Thrifty && !show.is_shown(&feedbacks);

@@ -104,6 +104,7 @@ async fn a_commit_is_deployed_once_and_its_state_follows() {
     assert_eq!((made.new.environment.as_str(), made.new.revision.as_str()), ("preview/shop", HEAD));
     assert_eq!(made.new.description, "Preview of acme/web#42 at 3f9c2ab");
     assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::InProgress)], vec![None]));
+    assert_eq!(world.forge.abouts(), [(7, 42)], "all of it has the place of its pull request");
     world.becomes(ready()).await;
     assert_eq!(world.forge.calls(), ["edit", "recheck", "state"], "three writes, and nothing is asked");
     let url = world.forge.deployed()[0].said.last().unwrap().url.clone();
@@ -242,6 +243,16 @@ async fn nothing_is_deployed_for_forks_that_wait_and_for_drafts() {
         world.delivered().await;
         assert!(world.forge.deployed().is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_was_approved_stays_deployed_while_the_next_push_waits_for_an_approval() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    let next = pushed().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting");
+    world.becomes(next).await;
+    assert_eq!((world.states(), world.conclusions().pop()), (vec![Some(DeploymentState::Success)], Some(Some(Conclusion::ActionRequired))));
+    assert!(world.forge.body().contains(&format!("/preview approve {NEXT}")), "{}", world.forge.body());
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use crate::api::status::Feedback;
 use crate::domain::RepoName;
 use crate::feedback::status::{Report, StatusError, Statuses, patch};
 use crate::forge::{
-    Answer, Branch, ChangedFiles, Check, Checks, Comment, DeploymentState, DeploymentUpdate, Deployments, Forge, ForgeError, NewDeployment,
-    PullRequest, RepositoryFacts,
+    Answer, Branch, ChangedFiles, Check, Checks, Comment, Counted, DeploymentState, DeploymentUpdate, Deployments, Forge, ForgeError,
+    NewDeployment, PullRequest, RepositoryFacts,
 };
 
 /// How the next call to the forge goes wrong.
@@ -55,12 +55,16 @@ pub(crate) struct Double {
     pull: Mutex<Pull>,
     /// Whether it has comments and nothing else.
     plain: bool,
+    /// Which writes it counts together.
+    counted: Counted,
     /// What a name means, where it tells of repositories.
     homes: Mutex<Option<BTreeMap<String, i64>>>,
     /// How often it still tells of one.
     homes_left: Mutex<Option<usize>>,
     /// Where was written.
     places: Mutex<BTreeSet<String>>,
+    /// About which pull requests.
+    abouts: Mutex<Vec<(i64, i64)>>,
     changes: watch::Sender<usize>,
 }
 
@@ -76,6 +80,11 @@ impl Double {
     /// A forge that has comments and nothing else.
     pub(crate) fn plain() -> Self {
         Self { plain: true, ..Self::default() }
+    }
+
+    /// The same where each owner has limits of its own.
+    pub(crate) fn by_owner(self) -> Self {
+        Self { counted: Counted::ByOwner, ..self }
     }
 
     pub(crate) fn deployed(&self) -> Vec<Deployed> {
@@ -108,6 +117,11 @@ impl Double {
     /// Under which names anything was asked or written since the last look.
     pub(crate) fn places(&self) -> Vec<String> {
         std::mem::take(&mut *self.places.lock().unwrap()).into_iter().collect()
+    }
+
+    /// About which pull requests anything was to be written since the last look.
+    pub(crate) fn abouts(&self) -> Vec<(i64, i64)> {
+        std::mem::take(&mut *self.abouts.lock().unwrap())
     }
 
     fn at(&self, name: &RepoName) {
@@ -217,6 +231,15 @@ impl Forge for Double {
             Ok(())
         };
         Box::pin(async move { self.call("edit", edit) })
+    }
+
+    fn counted(&self) -> Counted {
+        self.counted
+    }
+
+    fn about(&self, repository_id: i64, pull: i64) -> Option<Box<dyn Forge>> {
+        self.abouts.lock().unwrap().push((repository_id, pull));
+        None
     }
 
     fn deployments(&self) -> Option<&dyn Deployments> {

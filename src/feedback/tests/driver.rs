@@ -11,6 +11,7 @@ use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::feedback::Driver;
 use crate::feedback::deliver::Deliverer;
+use crate::forge::ForgeError;
 
 fn put(writer: &mut Writer<PreviewEnvironment>, records: &Records) {
     records.members().into_iter().for_each(|member| writer.apply_watcher_event(&Event::Apply(Arc::unwrap_or_clone(member))));
@@ -41,6 +42,30 @@ async fn changes_are_followed_and_failures_outlived() {
 
     stop.send(()).unwrap();
     running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_who_has_to_wait_slows_no_other() {
+    let mut other = started();
+    other.metadata.uid = Some("uid-2".into());
+    (other.spec.sources[0].repository, other.spec.sources[0].repository_id) = ("other/api".into(), 8);
+    let (forge, records) = (Arc::new(Double::plain().by_owner()), Records::of([started(), other.clone()]));
+    let (store, mut writer) = reflector::store();
+    let (driver, notifier) = Driver::with(Deliverer::new(forge.clone(), records.clone()), store, plain());
+    forge.fail(Fault::Before(ForgeError::RateLimited { what: "find the comment".into(), seconds: 3_600 }));
+    tokio::spawn(driver.run(std::future::pending()));
+    let began = tokio::time::Instant::now();
+
+    writer.apply_watcher_event(&Event::Init);
+    writer.apply_watcher_event(&Event::InitApply(started()));
+    writer.apply_watcher_event(&Event::InitDone);
+    // Virtual: the first one is asked to wait meanwhile.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!((forge.calls(), forge.abouts()), (vec!["find"], vec![(7, 42)]));
+    writer.apply_watcher_event(&Event::Apply(other.clone()));
+    notifier.changed(&other);
+    forge.until(|comments| comments.len() == 1).await;
+    assert_eq!((forge.abouts(), began.elapsed().as_secs()), (vec![(8, 42)], 1));
 }
 
 fn updating() -> PreviewEnvironment {

@@ -4,10 +4,21 @@ use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::environment::{Verb, Wish, WishState};
-use crate::api::status::{CommandOutcome, ImageOrigin, Moved, Url};
+use crate::api::status::{CommandOutcome, HookState, HookStatus, ImageOrigin, Moved, Url};
+use crate::feedback::{Group, PullKey};
 
 fn comment(object: PreviewEnvironment) -> String {
     comment_of(all([object]))
+}
+
+fn failed_hook() -> HookStatus {
+    HookStatus {
+        name: "migrate".into(),
+        job: "migrate-3f9c2ab".into(),
+        state: HookState::Failed,
+        message: Some("BackoffLimitExceeded".into()),
+        log: Some("connecting with password=hunter2\nERROR: no such table: `orders`\n".into()),
+    }
 }
 
 macro_rules! reads {
@@ -96,6 +107,11 @@ reads!(stalled_on_an_update, {
     object
 });
 reads!(fork, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting"));
+reads!(fork_approved_and_pushed_again, {
+    let mut object = ready().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "");
+    object.spec.sources[0].revision = NEXT.into();
+    object.phase("Waiting")
+});
 reads!(forks_denied, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "ForksDenied", "").phase("Waiting"));
 reads!(queued, {
     let mut object = recorded().wanted().phase("Waiting");
@@ -149,11 +165,24 @@ reads!(commanded, {
         object.commanded(Verb::Unknown, &["updaet"], (CommandOutcome::Refused, "There is no command updaet; did you mean update?"), None);
     object.commanded(Verb::Extend, &["24h"], (CommandOutcome::Done, "It lives until 28 Nov, 14:05 UTC."), None)
 });
+reads!(hook_failed, {
+    let mut object = ready();
+    object.status().hooks = vec![failed_hook()];
+    object
+});
 reads!(draft, recorded().unwanted("Draft", "Waiting"));
 reads!(removing_after_merge, ready().unwanted("Merged", "Removing"));
 reads!(removed_after_merge, ready().unwanted("Merged", "Removed"));
 reads!(removed_after_close, ready().unwanted("Closed", "Removed"));
 reads!(expired, ready().unwanted("Expired", "Removed"));
+reads!(expired_since_it_was_there_long, {
+    let why = "it was there for as long as lifetime.max lets one be";
+    ready().unwanted("Expired", "Removed").condition(conditions::WANTED, ConditionStatus::False, "Expired", why)
+});
+reads!(evicted, {
+    let why = "it gave way to web-pr-57, since nothing had happened to it for the longest time";
+    ready().unwanted("Evicted", "Removed").condition(conditions::WANTED, ConditionStatus::False, "Evicted", why)
+});
 reads!(deleted_by_a_person, {
     let mut object = ready().unwanted("DeletedByWish", "Removed");
     object.spec.wish = Some(Wish { state: WishState::Absent, actor: "ann@example.com".into(), at: time("27T09:12"), target: None });
@@ -189,4 +218,31 @@ fn what_a_failing_service_logged_is_shown_where_the_baseline_lets_everybody_read
     object.status().services[0].log = Some(format!("{}\n{secret}\npanic: no such table\n", lines.join("\n")));
     insta::assert_snapshot!("failed_with_its_log", text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early()));
     assert!(!comment_of(all([object])).contains("panic"));
+}
+
+#[test]
+fn what_a_failed_hook_logged_is_shown_where_the_baseline_lets_everybody_read_it() {
+    let mut object = started().phase("Stalled").condition(
+        conditions::STALLED,
+        ConditionStatus::True,
+        "HookFailed",
+        "hook migrate failed: BackoffLimitExceeded",
+    );
+    object.status().hooks = vec![failed_hook()];
+    let shown = text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early());
+    insta::assert_snapshot!("hook_failed_with_its_log", shown);
+    assert!(!comment_of(all([object])).contains("no such table"));
+}
+
+#[test]
+fn what_holds_a_removal_up_is_said_when_it_takes_long_and_not_before() {
+    let why = "the pull request was merged: namespace shop-web-pr-42 is going; PersistentVolumeClaim/data is held by a finalizer";
+    let object = ready().unwanted("Merged", "Removing").condition(conditions::PROGRESSING, ConditionStatus::True, "Removing", why);
+    let at = |minutes| text_of(all([object.clone()]), &serde_json::json!({}), time("27T09:12") + chrono::TimeDelta::minutes(minutes));
+    assert!(!at(1).contains("finalizer"));
+    insta::assert_snapshot!("removing_takes_long", at(2));
+    let members = all([object.clone()]);
+    let group = Group::of(PullKey::of(&object).unwrap(), members).unwrap();
+    let show = plain().show(&group, time("27T09:13")).unwrap();
+    assert_eq!(show.changes_at, Some(time("27T09:14")), "and it is looked at then");
 }

@@ -1,6 +1,7 @@
 //! One request to GitHub and its answer, with every failure as a [`ForgeError`].
 
 use std::error::Error;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, Limited};
@@ -36,6 +37,9 @@ pub(super) struct Request {
     pub(super) verb: &'static str,
     /// For errors: `acme/web#42`.
     pub(super) thing: String,
+    /// The pull request that it is about, which has one place in the line for all that is written about it. A thing that
+    /// belongs to none has one of its own.
+    pub(super) about: Option<Arc<str>>,
     pub(super) method: Method,
     /// Below the API's address.
     pub(super) path: String,
@@ -73,6 +77,7 @@ impl Request {
             operation,
             verb: "read",
             thing: thing.to_owned(),
+            about: None,
             method: Method::GET,
             path: path.to_owned(),
             body: None,

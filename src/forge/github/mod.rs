@@ -15,6 +15,7 @@ mod text;
 mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -28,8 +29,8 @@ pub use session::{Content, GithubError};
 use self::exchange::{Reply, Request};
 use self::session::{Sessions, Transport};
 use super::{
-    Access, Answer, Branch, ChangedFiles, Checks, Comment, Deliveries, Deployments, Forge, ForgeError, Listing, Permission, PostedComment,
-    PullRequest, Reaction, RepositoryFacts, Validator,
+    Access, Answer, Branch, ChangedFiles, Checks, Comment, Counted, Deliveries, Deployments, Forge, ForgeError, Listing, Permission,
+    PostedComment, PullRequest, Reaction, RepositoryFacts, Validator,
 };
 use crate::config::GithubConfig;
 use crate::domain::RepoName;
@@ -45,12 +46,15 @@ pub enum CheckKind {
     Statuses,
 }
 
-/// A client of GitHub.
+/// A client of GitHub. Clones share their sessions, and with these GitHub's limits.
+#[derive(Clone)]
 pub struct GitHub {
     config: GithubConfig,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     metrics: Metrics,
     checks: CheckKind,
+    /// What it writes about, where that is one pull request.
+    about: Option<Arc<str>>,
 }
 
 impl GitHub {
@@ -77,7 +81,7 @@ impl GitHub {
     fn by(config: GithubConfig, transport: Transport) -> Result<Self, GithubError> {
         let sessions = Sessions::new(&config, transport)?;
         let checks = if sessions.is_app() { CheckKind::Runs } else { CheckKind::Statuses };
-        Ok(Self { sessions, config, metrics: Metrics::new(), checks })
+        Ok(Self { sessions: Arc::new(sessions), config, metrics: Metrics::new(), checks, about: None })
     }
 
     /// Counts the requests there.
@@ -91,7 +95,7 @@ impl GitHub {
     }
 
     /// Whether we are a GitHub App, which may do and is told more than an account.
-    pub const fn is_app(&self) -> bool {
+    pub fn is_app(&self) -> bool {
         self.sessions.is_app()
     }
 
@@ -106,7 +110,13 @@ impl GitHub {
 
     /// Nothing where the answer is the one that the request knows already.
     async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<Option<Reply<T>>, ForgeError> {
-        self.sessions.ask(request, &self.metrics).await
+        match &self.about {
+            Some(about) if request.about.is_none() => {
+                let request = Request { about: Some(Arc::clone(about)), ..request.clone() };
+                self.sessions.ask(&request, &self.metrics).await
+            }
+            _ => self.sessions.ask(request, &self.metrics).await,
+        }
     }
 }
 
@@ -170,6 +180,15 @@ impl Forge for GitHub {
 
     fn react<'a>(&'a self, repository: &'a RepoName, comment: i64, reaction: Reaction) -> Answer<'a, ()> {
         self.write_reaction(repository, comment, reaction).boxed()
+    }
+
+    /// GitHub limits an account as a whole, and of an App each installation, of which every owner has one.
+    fn counted(&self) -> Counted {
+        if self.is_app() { Counted::ByOwner } else { Counted::Together }
+    }
+
+    fn about(&self, repository_id: i64, pull: i64) -> Option<Box<dyn Forge>> {
+        Some(Box::new(Self { about: Some(format!("{repository_id}#{pull}").into()), ..self.clone() }))
     }
 
     fn deployments(&self) -> Option<&dyn Deployments> {

@@ -117,6 +117,39 @@ fn who_does_not_come_holds_nobody_up_and_keeps_his_place() {
     assert_eq!(pace.ask(late + SECOND, write("away")), Ok(()));
 }
 
+#[test]
+fn only_those_whose_turn_is_near_have_a_place() {
+    let (start, mut pace) = (Instant::now(), Pace::new(Limits::GITHUB));
+    pace.ask(start, write("first")).unwrap();
+    let told: Vec<_> = (1..=15).map(|who| pace.ask(start, write(&format!("acme/web#{who}"))).unwrap_err().as_secs()).collect();
+    assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 11, 11, 11], "who would wait longer keeps nobody from writing");
+    assert_eq!(pace.standing(start).waiting, LINE.as_secs());
+    // All stay away, and somebody who was never told anything comes when nobody is expected any more.
+    let later = start + LINE + GRACE + Duration::from_millis(1);
+    assert_eq!(pace.ask(later, write("acme/web#16")), Ok(()));
+}
+
+#[test]
+fn answers_keep_nobody_in_the_line_who_stays_away() {
+    let (start, mut pace) = (Instant::now(), Pace::new(Limits::GITHUB));
+    pace.ask(start, write("first")).unwrap();
+    assert_eq!(pace.ask(start, write("away")), Err(SECOND));
+    (1..=3).for_each(|second| pace.learn(start + second * SECOND, left(4_000, 60)));
+    let late = start + SECOND + GRACE + Duration::from_millis(1);
+    assert_eq!((pace.standing(late).waiting, pace.ask(late, write("next"))), (0, Ok(())));
+}
+
+#[test]
+fn whoever_waits_while_nothing_is_open_is_expected_when_it_opens() {
+    let (start, mut pace) = (Instant::now(), Pace::new(Limits::GITHUB));
+    pace.ask(start, write("first")).unwrap();
+    assert_eq!(pace.ask(start, write("patient")), Err(SECOND));
+    pace.learn(start, wait(30));
+    let open = start + 30 * SECOND;
+    assert_eq!(pace.ask(open, write("younger")), Err(SECOND), "the patient one is let in first");
+    assert_eq!(pace.ask(open, write("patient")), Ok(()));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Write(usize),

@@ -79,7 +79,7 @@ impl Turns {
 /// A token is nothing that GitHub creates for people, and many repositories may need one at the same time.
 fn kind(request: &Request) -> Kind<'_> {
     let changes_nothing = request.method == Method::GET || request.operation == "token";
-    if changes_nothing { Kind::Read } else { Kind::Write { of: &request.thing } }
+    if changes_nothing { Kind::Read } else { Kind::Write { of: request.about.as_deref().unwrap_or(&request.thing) } }
 }
 
 fn whole_seconds(wait: Duration) -> u64 {

@@ -135,3 +135,28 @@ async fn a_plain_token_writes_statuses_that_have_no_number() {
     checks.update(&web(), 5, &check(Some(Conclusion::Failure))).await.unwrap();
     assert_eq!((sent(&world)["state"].as_str(), world.lines().len()), (Some("failure"), 2));
 }
+
+/// GitHub in the same process, which takes everything.
+fn agreeable(folder: &std::path::Path) -> GitHub {
+    std::fs::write(folder.join("token"), "t0ken-1").unwrap();
+    let config = GithubConfig::new("https://api.github.com", folder.join("token")).unwrap();
+    let answer = |_: http::Request<Content>| async { Ok::<_, std::io::Error>(http::Response::new(json!({"id": 1}).to_string())) };
+    GitHub::over(config, tower::service_fn(answer)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_written_about_one_pull_request_has_one_place_in_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (github, start, web) = (agreeable(folder.path()), tokio::time::Instant::now(), web());
+    let update = DeploymentUpdate { state: DeploymentState::Success, description: String::new(), url: None };
+    let (chatty, other) = (github.about(7, 42).unwrap(), github.about(7, 43).unwrap());
+    github.edit_comment(&web, 1, "first").await.unwrap();
+    let waited = |done: Result<(), ForgeError>| done.map(|()| start.elapsed().as_secs());
+    let comment = async { waited(chatty.edit_comment(&web, 2, "text").await) };
+    let deployment = async { waited(chatty.deployments().unwrap().set_state(&web, 3, &update).await) };
+    let reaction = async { waited(chatty.react(&web, 4, Reaction::Done).await) };
+    let others = async { waited(other.edit_comment(&web, 5, "text").await) };
+    let (comment, deployment, reaction, others) = tokio::join!(comment, deployment, reaction, others);
+    let first = [comment, deployment, reaction].into_iter().filter(|done| *done == Ok(1)).count();
+    assert_eq!((first, others), (1, Ok(2)), "the other one waits behind one place and not behind three");
+}
