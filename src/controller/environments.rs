@@ -112,6 +112,8 @@ impl Environments {
         context.pods.forget(&uid);
         context.healing.forget(&uid);
         context.behind.forget(&uid);
+        let namespace = object.namespace().unwrap_or_default();
+        context.queue.forget(context, (&namespace, &object.spec.baseline, &uid), context.clock.now());
         self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
     }
 }

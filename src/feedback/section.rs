@@ -249,6 +249,7 @@ impl Facts<'_> {
             Why::Closed => "the pull request was closed".to_owned(),
             Why::PullGone => "the pull request is not there any more".to_owned(),
             Why::Expired => "it expired".to_owned(),
+            Why::Evicted => "it made room for another one".to_owned(),
             Why::Wish => actor().map_or_else(|| "somebody deleted it".to_owned(), |actor| format!("deleted by {actor}")),
             Why::Deleted => "its PreviewEnvironment was deleted".to_owned(),
             Why::Draft => "this pull request is a draft".to_owned(),
@@ -276,9 +277,16 @@ impl Facts<'_> {
 
     fn foot(&self) -> String {
         let commit = commit(&self.source.repository, &self.source.revision);
-        let pinned = self.environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
+        let wanted = conditions::find(&self.status.conditions, conditions::WANTED);
         let until = match self.status.expires_at {
-            _ if pinned => " The preview is pinned: it stays until the pull request is closed.".to_owned(),
+            _ if wanted.is_some_and(|c| c.reason == "Closing") => wanted.map(|c| format!(" {}.", c.message)).unwrap_or_default(),
+            None if self.status.pinned == Some(true) => " The preview is pinned: it stays until the pull request is closed.".to_owned(),
+            Some(at) if self.status.pinned == Some(true) => {
+                format!(" The preview is pinned: it stays until the pull request is closed, and until {} at the longest.", moment(at))
+            }
+            Some(at) if self.status.pinned == Some(false) => {
+                format!(" As many are pinned as `limits.pinned` allows, so until another one goes this one expires {}.", moment(at))
+            }
             Some(at) => {
                 format!(" The preview expires {}, unless somebody pushes before; `/preview extend 24h` keeps it longer.", moment(at))
             }
@@ -312,7 +320,7 @@ fn way_back(why: &Why) -> Option<String> {
     match why {
         Why::Merged | Why::PullGone => None,
         Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
-        Why::Expired => Some(format!("A push brings it back, and so does the comment {create}.")),
+        Why::Expired | Why::Evicted => Some(format!("A push brings it back, and so does the comment {create}.")),
         Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
         Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
         Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),

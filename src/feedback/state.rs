@@ -65,6 +65,8 @@ pub(super) enum Why {
     PullGone,
     /// Nothing happened for the time that it lives.
     Expired,
+    /// It gave way to another one that waited.
+    Evicted,
     /// A person asked for it.
     Wish,
     /// Its object is being deleted.
@@ -106,8 +108,8 @@ impl State {
         if conditions::is_true(&status.conditions, conditions::READY) {
             return Self::of_ready(environment, status, probed);
         }
-        if let Some(position) = status.queue_position {
-            return Self::Queued(position, waiting_for(status));
+        if let Some(queue) = &status.queue {
+            return Self::Queued(queue.position, waiting_for(status));
         }
         match status.phase.as_deref().unwrap_or_default() {
             "Waiting" => Self::Waiting(waiting_for(status)),
@@ -164,6 +166,7 @@ impl Why {
             "Closed" => Self::Closed,
             "Gone" => Self::PullGone,
             "Expired" => Self::Expired,
+            "Evicted" => Self::Evicted,
             "DeletedByWish" => Self::Wish,
             "Deleted" => Self::Deleted,
             "Draft" => Self::Draft,

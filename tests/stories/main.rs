@@ -16,6 +16,7 @@ mod isolation;
 mod kinds;
 mod lifecycle;
 mod lifetimes;
+mod limits;
 mod managers;
 mod namespaces;
 mod order;

@@ -99,7 +99,7 @@ reads!(fork, recorded().wanted().condition(conditions::APPROVED, ConditionStatus
 reads!(forks_denied, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "ForksDenied", "").phase("Waiting"));
 reads!(queued, {
     let mut object = recorded().wanted().phase("Waiting");
-    object.status().queue_position = Some(2);
+    object.status().queue = Some(second_of_three());
     object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", "shop runs 20 of 20 previews")
 });
 reads!(failed, {
@@ -141,6 +141,7 @@ reads!(ready_with_what_else_moved, {
 reads!(pinned, {
     let mut object = ready();
     object.spec.lifetime = Some(serde_json::from_value(serde_json::json!({"pinned": true})).unwrap());
+    (object.status().pinned, object.status().expires_at) = (Some(true), None);
     object
 });
 reads!(commanded, {
@@ -154,6 +155,11 @@ reads!(removing_after_merge, ready().unwanted("Merged", "Removing"));
 reads!(removed_after_merge, ready().unwanted("Merged", "Removed"));
 reads!(removed_after_close, ready().unwanted("Closed", "Removed"));
 reads!(expired, ready().unwanted("Expired", "Removed"));
+reads!(evicted, ready().unwanted("Evicted", "Removed"));
+reads!(closed_and_kept_for_a_while, {
+    let why = "acme/web#42 was closed; all of it stays until 27 Nov, 15:12 UTC";
+    ready().condition(conditions::WANTED, ConditionStatus::True, "Closing", why)
+});
 reads!(deleted_by_a_person, {
     let mut object = ready().unwanted("DeletedByWish", "Removed");
     object.spec.wish = Some(Wish { state: WishState::Absent, actor: "ann@example.com".into(), at: time("27T09:12"), target: None });

@@ -82,6 +82,7 @@ impl World {
         std::fs::write(folder.path().join("github-token"), format!("{TOKEN}\n"))?;
         let options = ServiceOptions {
             poll: None,
+            hours_ahead: 0,
             preview: preview.to_owned(),
             kubeconfig: cluster.service_account_kubeconfig("preview-env", "preview-env").await?,
             github_url: github.base_url().to_owned(),
