@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use self::beside::Beside;
 use crate::api::PreviewEnvironment;
+use crate::clock::Clock;
 use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments, Listener};
@@ -76,8 +77,9 @@ pub enum StartError {
     Identity(#[from] RequestError),
 }
 
-/// Runs the service until `shutdown` ends; deliveries that are under way then are answered first.
-pub async fn run(client: Client, options: Options, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+/// Runs the service until `shutdown` ends; deliveries that are under way then are answered first. `clock` hears the client's
+/// answers.
+pub async fn run((client, clock): (Client, Clock), options: Options, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let metrics = Metrics::new();
     let forge = github(options.github, &metrics)?;
     let identity = identity(&client).await?;
@@ -89,10 +91,11 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let baselines = Arc::<Baselines>::default();
     let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
     environments.listen(tell(notifier.clone()));
-    let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address)?.listening(&mut environments);
+    let beside = Beside::new(((&client, &clock), forge.as_ref()), &baselines, options.probe_address)?.listening(&mut environments);
     let store = environments.store();
     let controller = Controller::new(Parts {
         client: client.clone(),
+        clock,
         config: options.controller,
         seed: options.seed,
         identity,

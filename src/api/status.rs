@@ -1,6 +1,7 @@
 //! What the service derived and did. Never read as a fact about the forge; the inventory is what we applied.
 
 mod forge;
+mod lifetime;
 
 use chrono::{DateTime, Utc};
 use kube::KubeSchema;
@@ -14,6 +15,7 @@ pub use forge::{
     CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, RESULTS_KEPT,
     Refusal, Right, Shown, Surface, Trusted,
 };
+pub use lifetime::{Lapse, Lapsed, Queue};
 
 /// Status of a PreviewEnvironment.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
@@ -84,9 +86,19 @@ pub struct PreviewEnvironmentStatus {
     /// When the environment is taken down unless something happens before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
-    /// Its place among those that wait until there is room for them; the next one is at 1.
+    /// When what is there was begun: what `lifetime.max` counts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_position: Option<i32>,
+    pub started_at: Option<DateTime<Utc>>,
+    /// Its place among those that wait until there is room for them; absent where it does not wait for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
+    /// That it ended because nobody used it. Something newer, or a wish, takes this away and brings it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<Lapsed>,
+    /// Whether its pin holds; absent where nobody asked for one. It does not while as many others are pinned as
+    /// `limits.pinned` allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
     /// When the last apply that changed something was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<DateTime<Utc>>,

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::Event;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use super::Global;
 use super::errors::{Asked, Failure, Place};
 use crate::api::{Baseline, PreviewEnvironment};
+use crate::clock::Clock;
 
 /// Long enough for a slow exec plugin and a busy API server, short enough for a person.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -27,6 +29,7 @@ const ACTOR_MAX: usize = 253;
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    clock: Clock,
     place: Place,
     /// The namespace of the Baseline: `--namespace`, else the context's.
     pub namespace: String,
@@ -82,8 +85,9 @@ impl Cluster {
         let (config, context) = config(global).await?;
         let place = Place { url: config.cluster_url.to_string().trim_end_matches('/').to_owned(), context };
         let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
-        Ok(Self { client, place, namespace })
+        let clock = Clock::default();
+        let client = clock.client(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
+        Ok(Self { client, clock, place, namespace })
     }
 
     /// The Baselines of the namespace.
@@ -167,6 +171,11 @@ impl Cluster {
             let seen = change.map_or_else(|error| refusal(&error).map(|e| Err(place.failure(&asked, e))), |object| Some(Ok(object)));
             std::future::ready(seen)
         })
+    }
+
+    /// The API server's time, once it has answered anything: what people ask for is stamped with that.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// The client, for objects of other kinds.

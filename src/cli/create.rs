@@ -141,7 +141,8 @@ impl Request {
             field,
             value,
         };
-        let wish = self.wish(cluster.user().await?, before);
+        let actor = cluster.user().await?;
+        let wish = self.wish(actor, before, cluster.now());
         if let Some(ttl) = &self.ttl {
             cluster.apply(part(MANAGER_LIFETIME, "lifetime", json!({"ttl": ttl}))).await?;
         }
@@ -152,14 +153,14 @@ impl Request {
         if asked.metadata.deletion_timestamp.is_some() { Err(leaving(&asked)) } else { Ok(asked) }
     }
 
-    fn wish(&self, actor: String, before: Option<&PreviewEnvironment>) -> Wish {
+    fn wish(&self, actor: String, before: Option<&PreviewEnvironment>, now: DateTime<Utc>) -> Wish {
         let (pull, branch) = match &self.target.subject {
             Subject::Pull(number) => (Some(*number), None),
             Subject::Branch(name) => (None, Some(name.clone())),
         };
         let repository = self.target.repository.name.to_string();
         let target = WishTarget { forge: self.target.repository.forge, repository, pull, branch };
-        Wish { state: WishState::Present, actor, at: wish_time(before, Utc::now()), target: Some(target) }
+        Wish { state: WishState::Present, actor, at: wish_time(before, now), target: Some(target) }
     }
 }
 
@@ -305,7 +306,7 @@ mod tests {
         let target = Target { repository: baseline.repositories[0].clone(), baseline, subject: Subject::Pull(42) };
         let request = Request { target, images: Vec::new(), ttl: None };
         assert_eq!(request.name().as_str(), "web-pr-42");
-        let wish = json!(request.wish("ann".into(), None));
+        let wish = json!(request.wish("ann".into(), None, Utc::now()));
         assert_eq!(wish["target"], json!({"forge": "github", "repository": "acme/web", "pull": 42}));
         assert_eq!((&wish["state"], &wish["actor"]), (&json!("Present"), &json!("ann")));
     }

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use kube::ResourceExt;
 use serde_json::json;
@@ -83,7 +83,8 @@ fn question(environment: &PreviewEnvironment) -> String {
 /// The target stays, so that the environment is still known as what it was for. The UID makes sure that an object that
 /// was removed meanwhile is not made again by its deletion.
 async fn unwish(cluster: &Cluster, before: &PreviewEnvironment) -> Result<PreviewEnvironment, Failure> {
-    let wish = absent(before, cluster.user().await?);
+    let actor = cluster.user().await?;
+    let wish = absent(before, actor, cluster.now());
     let (name, uid) = (before.name_any(), before.uid());
     cluster
         .apply(Part {
@@ -97,9 +98,9 @@ async fn unwish(cluster: &Cluster, before: &PreviewEnvironment) -> Result<Previe
         .await
 }
 
-fn absent(before: &PreviewEnvironment, actor: String) -> Wish {
+fn absent(before: &PreviewEnvironment, actor: String, now: DateTime<Utc>) -> Wish {
     let target: Option<Target> = before.spec.wish.as_ref().and_then(|w| w.target.clone());
-    Wish { state: WishState::Absent, actor, at: wish_time(Some(before), Utc::now()), target }
+    Wish { state: WishState::Absent, actor, at: wish_time(Some(before), now), target }
 }
 
 fn report(global: &Global, asked: &PreviewEnvironment, gone: bool) -> Result<(), Failure> {
@@ -131,11 +132,11 @@ mod tests {
 
     #[test]
     fn the_wish_keeps_what_the_environment_is_for() {
-        let wish = absent(&environment(), "ann".into());
+        let wish = absent(&environment(), "ann".into(), Utc::now());
         assert_eq!((wish.state, wish.actor.as_str(), wish.target.unwrap().pull), (WishState::Absent, "ann", Some(42)));
         assert!(words::unwished(&{
             let mut gone = environment();
-            gone.spec.wish = Some(absent(&gone, "ann".into()));
+            gone.spec.wish = Some(absent(&gone, "ann".into(), Utc::now()));
             gone
         }));
     }

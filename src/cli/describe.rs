@@ -88,6 +88,8 @@ impl Description<'_> {
         for url in urls(self.environment) {
             fact("url", Some(url.to_owned()));
         }
+        fact("in the queue", words::queue(self.environment));
+        fact("pinned", words::pinned(self.environment).map(str::to_owned));
         fact("expires", self.expiry());
         fact("behind", words::behind(self.environment));
         let wish = if words::unwished(self.environment) { "taken down by" } else { "asked for by" };

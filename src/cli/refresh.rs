@@ -79,7 +79,8 @@ fn question(environment: &PreviewEnvironment) -> String {
 }
 
 async fn ask(cluster: &Cluster, before: &PreviewEnvironment, reset: bool) -> Result<PreviewEnvironment, Failure> {
-    let refresh = Refresh { at: time(before, Utc::now()), actor: cluster.user().await?, reset };
+    let actor = cluster.user().await?;
+    let refresh = Refresh { at: time(before, cluster.now()), actor, reset };
     let (name, uid) = (before.name_any(), before.uid());
     cluster
         .apply(Part {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
 use super::registry::RegistryArgs;
+use crate::clock::Clock;
 use crate::config::{AppId, ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, GithubCredential, ServerConfig};
 use crate::domain::Seed;
 use crate::forge::pace::Limits;
@@ -158,8 +158,9 @@ fn parse_pause(text: &str) -> Result<Duration, String> {
 pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
     let options = args.options()?;
     let (config, _) = config(global).await?;
-    let client = Client::try_from(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
-    Box::pin(service::run(client, options, stop_signal()?)).await.map_err(|error| Failure::failed(error.to_string()))
+    let clock = Clock::default();
+    let client = clock.client(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
+    Box::pin(service::run((client, clock), options, stop_signal()?)).await.map_err(|error| Failure::failed(error.to_string()))
 }
 
 fn seed(path: &Path) -> Result<Seed, Failure> {

@@ -111,6 +111,9 @@ pub fn progress(environment: &PreviewEnvironment, generation: i64) -> String {
         let waits = find(status, conditions::LOOKED_UP, ConditionStatus::False).map(sentence);
         return waits.unwrap_or_else(|| format!("looking up {}", source(environment)));
     }
+    if let Some(queue) = queue(environment) {
+        return format!("in the queue, {queue}");
+    }
     match conditions::find(&status.conditions, conditions::READY) {
         Some(ready) if ready.status != ConditionStatus::True && !ready.message.is_empty() => ready.message.clone(),
         _ if status.services.is_empty() => status.phase.clone().unwrap_or_else(|| "starting".to_owned()),
@@ -143,8 +146,36 @@ pub fn source(environment: &PreviewEnvironment) -> String {
 
 /// The phase that the service wrote, or that it wrote none yet.
 pub fn phase(environment: &PreviewEnvironment) -> String {
-    let written = environment.status.as_ref().and_then(|s| s.phase.clone());
-    written.unwrap_or_else(|| "Recorded".to_owned())
+    let Some(status) = &environment.status else { return "Recorded".to_owned() };
+    let phase = status.phase.clone().unwrap_or_else(|| "Recorded".to_owned());
+    match &status.queue {
+        Some(queue) => format!("{phase}, {}", ordinal(queue.position)),
+        None => phase,
+    }
+}
+
+/// Its place in the queue, and what it waits for.
+pub fn queue(environment: &PreviewEnvironment) -> Option<String> {
+    let queue = environment.status.as_ref()?.queue.as_ref()?;
+    Some(format!("{} of {}: {}", ordinal(queue.position), queue.of, queue.why))
+}
+
+/// Whether its pin holds, where somebody asked for one.
+pub fn pinned(environment: &PreviewEnvironment) -> Option<&'static str> {
+    let holds = environment.status.as_ref()?.pinned?;
+    Some(if holds { "yes" } else { "no: as many others are pinned as limits.pinned of the Baseline allows" })
+}
+
+/// `1st`, `2nd`, `3rd`, `4th`.
+fn ordinal(n: i32) -> String {
+    let ending = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
 }
 
 /// When an environment is taken down, from now: `2d`, `now`, or nothing.
@@ -193,6 +224,8 @@ fn sentence(condition: &Condition) -> String {
         "Gone" => "the pull request or branch is gone",
         "DeletedByWish" => "somebody took it down",
         "Expired" => "nothing happened for too long",
+        "Evicted" => "it gave way to another one",
+        "Closing" => "the pull request was closed, and its grace is not over",
         "Draft" => "the pull request is a draft",
         "NotTriggered" => "nothing asks for it",
         "Deleted" => "the object was deleted",
@@ -265,6 +298,9 @@ fn further_steps(environment: &PreviewEnvironment, status: &PreviewEnvironmentSt
     let name = environment.name_any();
     if conditions::is_true(&status.conditions, conditions::STALLED) {
         return vec!["mend what is named above; the service then goes on by itself".to_owned()];
+    }
+    if status.queue.is_some() {
+        return vec!["it starts by itself when it is its turn; preview list shows what runs".to_owned()];
     }
     let Some(namespace) = &status.namespace else { return Vec::new() };
     match status.services.iter().find(|s| !s.ready) {

@@ -270,8 +270,18 @@ fn extend(case: &Case<'_>) -> Verdict {
     }
     let recorded = lifetime.and_then(|l| l.extended_until);
     let Some(until) = until.max(recorded) else { return refuse("Nothing was done: write it as /preview extend 24h.") };
-    let message = format!("it lives until {} at least.", until.format("%-d %b, %H:%M UTC"));
+    let moment = |at: DateTime<Utc>| at.format("%-d %b, %H:%M UTC").to_string();
+    let message = match longest(case).filter(|end| *end < until) {
+        Some(end) => format!("it lives until {}, which is as long as lifetime.max lets one be.", moment(end)),
+        None => format!("it lives until {} at least.", moment(until)),
+    };
     Ok(part(MANAGER_EXTENSION, "lifetime", json!({"extendedUntil": until}), message))
+}
+
+/// When it ends whatever is asked for, if the Baseline says so.
+fn longest(case: &Case<'_>) -> Option<DateTime<Utc>> {
+    let started_at = case.object.status.as_ref()?.started_at?;
+    started_at.checked_add_signed(TimeDelta::from_std(case.baseline.max?).ok()?)
 }
 
 fn pin(case: &Case<'_>) -> Verdict {

@@ -29,12 +29,23 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 /// What a status says beside what was seen of the Baseline itself.
 #[derive(Debug, Default)]
 pub struct Around {
-    /// How many environments it has.
-    pub environments: usize,
+    /// How many environments are recorded of it, how many have a place and how many wait for one.
+    pub environments: Count,
     /// What is reached outside the namespace.
     pub externals: Vec<External>,
     /// Its repositories as the forge knows them, and what a person has to know of them.
     pub repositories: (Vec<RepositoryStatus>, Vec<String>),
+}
+
+/// How many environments there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    /// Those that are recorded.
+    pub all: usize,
+    /// Those that have a place.
+    pub running: usize,
+    /// Those that wait for one.
+    pub queued: usize,
 }
 
 /// The status that follows from what was seen.
@@ -45,13 +56,19 @@ pub fn status(seen: &Seen, around: Around, now: DateTime<Utc>) -> BaselineStatus
     let observations = [ready(seen), warning(seen, moved)];
     BaselineStatus {
         observed_generation: generation,
-        environments: i32::try_from(environments).unwrap_or(i32::MAX),
+        environments: int(environments.all),
+        running: int(environments.running),
+        queued: int(environments.queued),
         objects: seen.contents.as_ref().map(count).unwrap_or_default(),
         externals,
         repositories,
         conditions: observations.into_iter().map(|o| o.dated(before, generation, now)).collect(),
         ..BaselineStatus::default()
     }
+}
+
+fn int(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 fn ready(seen: &Seen) -> Observation {
@@ -140,14 +157,13 @@ fn is_read_again(seen: &Seen) -> bool {
 
 async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, Gaps)) {
     let namespace = seen.object.namespace().unwrap_or_default();
-    let there = context.environments.state_filter(|e| e.namespace().as_deref() == Some(&namespace));
     let recorded = seen.object.status.as_ref().map_or(&[][..], |s| &s.repositories);
     let around = Around {
-        environments: there.len(),
+        environments: environments(context, &namespace),
         externals: memo.externals(&namespace, seen),
         repositories: context.baselines.repositories.statuses(&namespace, &seen.object.spec.repositories, recorded),
     };
-    let status = status(seen, around, Utc::now());
+    let status = status(seen, around, context.clock.now());
     let status = gaps.added(&namespace, status, seen);
     if seen.object.status.as_ref() == Some(&status) {
         return;
@@ -160,6 +176,12 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
     if let Err(error) = write(context, &seen.object, &status).await {
         tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");
     }
+}
+
+fn environments(context: &Context, namespace: &str) -> Count {
+    let there = context.environments.state_filter(|e| e.metadata.namespace.as_deref() == Some(namespace));
+    let with = |is: fn(&api::PreviewEnvironmentStatus) -> bool| there.iter().filter(|e| e.status.as_ref().is_some_and(is)).count();
+    Count { all: there.len(), running: with(|s| s.namespace.is_some()), queued: with(|s| s.queue.is_some()) }
 }
 
 async fn write(context: &Context, object: &api::Baseline, status: &BaselineStatus) -> Result<(), super::requests::RequestError> {

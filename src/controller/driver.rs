@@ -19,6 +19,7 @@ use super::inquiry::Inquiry;
 use super::namespace::{self, NamespaceOutcome, Wanted};
 use super::observe::{Observed, observe};
 use super::outcome::{STALLED_PAUSE, STATUS_PAUSE, WATCH_LAG, age, progress_of};
+use super::queue::Asking;
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use super::resolve::Resolution;
@@ -78,8 +79,8 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
         },
     };
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
-    let (recorded, now) = (context.memory.recall(&object), Utc::now());
-    let settled = settle(&environment, baseline.as_deref(), &Before::of(&recorded.status), now);
+    let (recorded, now) = (context.memory.recall(&object), context.clock.now());
+    let settled = settled(&context, &environment, baseline.as_deref(), &recorded, now);
     let mut pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now, mending: false };
     let result = match (pass.settled.course, baseline, invalid) {
         (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
@@ -92,6 +93,21 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
         Err(error) if !error.is_transient() && !pass.has_patience(&error) => pass.stall("Refused", error.to_string()).await,
         other => other,
     }
+}
+
+/// What is wanted of an environment, and whether there is room for it.
+fn settled(context: &Context, environment: &Environment, baseline: Option<&Baseline>, recorded: &Recorded, now: DateTime<Utc>) -> Settled {
+    let asking = baseline.map(|baseline| Asking { environment, baseline, recorded });
+    let pin_holds = asking.is_some_and(|asking| context.queue.may_pin(context, asking));
+    let settled = settle(environment, baseline, &Before { pin_holds, ..Before::of(&recorded.status) }, now);
+    let settled = match asking.filter(|_| settled.course == Course::Run) {
+        Some(asking) => context.queue.place(context, asking, settled, now),
+        None => settled,
+    };
+    if settled.course != Course::Run && settled.queue.is_none() {
+        context.queue.leave(context, (environment, recorded), settled.course, now);
+    }
+    settled
 }
 
 impl Pass<'_> {
@@ -337,7 +353,7 @@ impl Pass<'_> {
             urls: plan.urls.clone(),
             revision: if is_whole { self.environment.main_source().map(|s| s.revision.to_string()) } else { status.revision },
             plan_digest: complete.then_some(digest),
-            applied_at: if written > 0 { Some(Utc::now()) } else { status.applied_at },
+            applied_at: if written > 0 { Some(self.context.clock.now()) } else { status.applied_at },
             ..status
         };
         let hook = if progress == Progress::Applied && !plan.awaits_images { self.run_hooks(plan, &mut status).await? } else { None };
@@ -347,6 +363,9 @@ impl Pass<'_> {
     async fn take_down(&self) -> Step<Action> {
         self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
+        if self.settled.lapsed != status.lapsed && status.namespace.is_some() {
+            self.record_lapse().await?;
+        }
         match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {
                 let why = format!("{}: namespace {} is going", self.settled.wanted.message, names.join(", "));

@@ -128,11 +128,11 @@ fn tell(context: &Context, told: &Told<'_>) {
     match (told.now, told.object) {
         (Some(_), Some(object)) => context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any()),
         (Some(_), None) => {}
-        (None, _) => forget(context, told.uid),
+        (None, object) => forget(context, told.uid, object),
     }
 }
 
-fn forget(context: &Context, uid: &str) {
+fn forget(context: &Context, uid: &str, object: Option<&PreviewEnvironment>) {
     context.memory.forget(uid);
     context.hosts.release(uid);
     context.retries.forget(uid);
@@ -140,6 +140,10 @@ fn forget(context: &Context, uid: &str) {
     context.pods.forget(uid);
     context.healing.forget(uid);
     context.behind.forget(uid);
+    if let Some(object) = object {
+        let namespace = object.namespace().unwrap_or_default();
+        context.queue.forget(context, (&namespace, &object.spec.baseline, uid), context.clock.now());
+    }
 }
 
 /// The phase as a word for metrics, of which there are few.

@@ -63,6 +63,13 @@ struct Inner {
     listed: HashSet<&'static str>,
 }
 
+impl Inner {
+    fn has_workloads(&self, namespace: &str) -> bool {
+        let is_workload = |(kind, _): &WorkloadKey| WORKLOADS.iter().any(|(_, workload)| workload == kind);
+        self.workloads.get(namespace).is_some_and(|objects| objects.keys().any(is_workload))
+    }
+}
+
 impl Index {
     fn read<T>(&self, read: impl FnOnce(&Inner) -> T) -> T {
         read(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
@@ -147,6 +154,19 @@ impl Index {
         self.read(|i| i.namespaces.get(name).cloned())
     }
 
+    /// What the environments have in the cluster, by UID: whether any namespace of theirs is left that stays or still has
+    /// workloads. One whose workloads are gone and that is on its way out takes no room.
+    pub fn standing(&self) -> HashMap<String, bool> {
+        self.read(|i| {
+            let mut standing = HashMap::with_capacity(i.namespaces.len());
+            for (name, state) in &i.namespaces {
+                let takes_room = !state.terminating || i.has_workloads(name);
+                *standing.entry(state.environment_uid.clone()).or_default() |= takes_room;
+            }
+            standing
+        })
+    }
+
     /// All namespaces that carry this environment's UID.
     pub fn namespaces_of(&self, environment_uid: &str) -> Vec<(String, NamespaceState)> {
         let ours =
@@ -186,5 +206,20 @@ mod tests {
         assert!(index.namespaces_of("u-2").is_empty());
         index.drop_namespace("shop-web-pr-42");
         assert!(index.namespaces_of("u-1").is_empty());
+    }
+
+    #[test]
+    fn a_namespace_takes_room_until_it_goes_and_its_workloads_are_gone() {
+        let index = Index::default();
+        let mut namespace = NamespaceState { uid: "n".into(), environment_uid: "u-1".into(), terminating: false };
+        index.put_namespace("a", namespace.clone());
+        assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), true)]), "it is new and empty");
+        index.put_workload("a", ("Deployment", "web".into()), state(true));
+        index.put_workload("a", ("Service", "web".into()), state(true));
+        namespace.terminating = true;
+        index.put_namespace("a", namespace);
+        assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), true)]), "it still runs something");
+        index.drop_workload("a", &("Deployment", "web".into()));
+        assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), false)]), "a Service runs nothing");
     }
 }

@@ -38,6 +38,7 @@ pub mod nodes;
 pub mod observe;
 mod outcome;
 pub mod pods;
+pub mod queue;
 pub mod recorded;
 pub mod repositories;
 pub mod requests;
@@ -73,11 +74,13 @@ use self::hosts::HostClaims;
 use self::images::{Around, Images};
 use self::index::{Index, WORKLOADS};
 use self::pods::Pods;
+use self::queue::Queue;
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
+use crate::clock::Clock;
 use crate::config::ControllerConfig;
 use crate::domain::Seed;
 use crate::forge::Forge;
@@ -95,6 +98,8 @@ pub trait FeedbackState: Send + Sync {
 pub struct Context {
     /// The client, with the rights of the service.
     pub client: Client,
+    /// The API server's time.
+    pub clock: Clock,
     /// How much is done at once.
     pub config: ControllerConfig,
     /// What generated values of Secrets follow from, where the service has it.
@@ -107,6 +112,8 @@ pub struct Context {
     pub baselines: Arc<Baselines>,
     /// Statuses that the watch did not bring back yet.
     pub memory: Memory,
+    /// Who waits for a place, and who has one.
+    pub queue: Queue,
     /// Host names that are given away.
     pub hosts: Arc<HostClaims>,
     /// How far each environment is behind its baseline.
@@ -154,6 +161,8 @@ pub struct Controller {
 pub struct Parts {
     /// The client, with the rights of the service.
     pub client: Client,
+    /// The API server's time, by the client's answers.
+    pub clock: Clock,
     /// How much is done at once.
     pub config: ControllerConfig,
     /// What generated values of Secrets follow from, where one is given.
@@ -181,12 +190,14 @@ impl Controller {
         let permits = Semaphore::new(parts.config.in_flight);
         let context = Context {
             client: parts.client.clone(),
+            clock: parts.clock,
             config: parts.config,
             seed: parts.seed,
             identity: parts.identity,
             index: Arc::default(),
             baselines: parts.baselines,
             memory: Memory::default(),
+            queue: Queue::default(),
             hosts: Arc::default(),
             behind: Behind::default(),
             hook_jobs: Arc::default(),

@@ -50,6 +50,15 @@ impl Pass<'_> {
         Ok(status)
     }
 
+    /// Writes down that it has ended by itself, before anything of it is deleted: from then on nothing but something newer
+    /// brings it back, even if it is not the same Baseline any more when the deletion goes on after a crash.
+    pub(super) async fn record_lapse(&self) -> Step<()> {
+        let progress = Progress::Removing(self.settled.wanted.message.clone());
+        let before = &self.recorded.status;
+        let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before };
+        self.write(&status::status(&findings, self.now)).await
+    }
+
     /// Writes the status that follows, if it is new, and says when to come back.
     pub(super) async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
@@ -68,7 +77,7 @@ impl Pass<'_> {
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
         // What this pass wrote on its way counts too.
         let known = status::derived(&self.context.memory.recall(self.object).status);
-        let next = [look, self.settled.expires_at, availability::next_end(&before.images, self.now)];
+        let next = [look, self.settled.expires_at, self.settled.again_at, availability::next_end(&before.images, self.now)];
         let mut pause = self.pause(&progress, next.into_iter().flatten().min());
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
             pause = pause.min(status_pause);
@@ -107,7 +116,7 @@ impl Pass<'_> {
 
     pub(super) async fn write(&self, status: &PreviewEnvironmentStatus) -> Step<()> {
         requests::apply_status(&self.context.client, self.object, &status::to_value(status)).await?;
-        self.context.memory.remember(&self.environment.uid, status, Utc::now());
+        self.context.memory.remember(&self.environment.uid, status, self.context.clock.now());
         Ok(())
     }
 

@@ -135,6 +135,12 @@ impl Memory {
         })
     }
 
+    /// Looks at what we derived, as last written, else as read.
+    pub fn look<T>(&self, object: &PreviewEnvironment, look: impl FnOnce(Option<&PreviewEnvironmentStatus>) -> T) -> T {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        self.lock(|all| look(all.get(uid).and_then(|written| written.status.as_deref()).or(object.status.as_ref())))
+    }
+
     /// Keeps what was just written.
     pub fn remember(&self, uid: &str, status: &PreviewEnvironmentStatus, at: DateTime<Utc>) {
         let written = Written { at, status: Some(Arc::new(derived(status))) };

@@ -21,7 +21,7 @@ use crate::plan::{Decision, LeftOutReason, Plan, Workload};
 const MOVED_MAX: usize = 20;
 
 /// Every phase there is.
-pub const PHASES: [&str; 8] = ["Pending", "Waiting", "Creating", "Updating", "Ready", "Stalled", "Removing", "Removed"];
+pub const PHASES: [&str; 9] = ["Pending", "Queued", "Waiting", "Creating", "Updating", "Ready", "Stalled", "Removing", "Removed"];
 
 /// How far a reconcile came.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +93,10 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
         summary: Some(summary(environment, before)),
         ready_revision: if ready { before.revision.clone() } else { before.ready_revision.clone() },
         expires_at: settled.expires_at,
+        started_at: settled.started_at,
+        lapsed: settled.lapsed.clone(),
+        queue: settled.queue.clone(),
+        pinned: settled.pinned,
         trusted: match settled.course {
             Course::Run => settled.trusted.clone(),
             Course::Wait => before.trusted.clone(),
@@ -183,6 +187,7 @@ fn phase(findings: &Findings<'_>, ready: bool) -> &'static str {
         Progress::Applied | Progress::Failing(_) if before.ready_revision.is_some() => "Updating",
         Progress::Applied | Progress::Failing(_) => "Creating",
         Progress::Stalled(..) => "Stalled",
+        Progress::Waiting(..) if settled.queue.is_some() => "Queued",
         Progress::Waiting(..) if settled.course == Course::Wait => "Pending",
         Progress::Waiting(..) => "Waiting",
         Progress::Removing(_) => "Removing",
@@ -278,6 +283,7 @@ pub fn is_worth_a_write(before: &PreviewEnvironmentStatus, after: &PreviewEnviro
 mod tests {
     use super::*;
     use crate::api::conditions::{WANTED, find, is_true};
+    use crate::api::status::Queue;
     use crate::controller::index::WorkloadState;
     use crate::domain::EnvironmentName;
 
@@ -304,7 +310,18 @@ mod tests {
     }
 
     fn settled(course: Course, reason: &'static str) -> Settled {
-        Settled { course, wanted: Observation::new(WANTED, true, reason, ""), approved: None, trusted: None, expires_at: None }
+        Settled {
+            course,
+            wanted: Observation::new(WANTED, true, reason, ""),
+            approved: None,
+            trusted: None,
+            expires_at: None,
+            started_at: None,
+            lapsed: None,
+            queue: None,
+            again_at: None,
+            pinned: None,
+        }
     }
 
     fn with_service(ready: bool) -> PreviewEnvironmentStatus {
@@ -386,6 +403,24 @@ mod tests {
         let again = moved(&recorded(&new, Some(first)), &new, "b");
         assert_eq!(again.services, ["api"], "another pass over the same push");
         assert!(moved(&recorded(&new, Some(again)), &new, "c").services.is_empty(), "another push");
+    }
+
+    #[test]
+    fn what_waits_for_a_place_says_which_and_every_move_is_worth_a_write() {
+        let place = |position| Queue { position, of: 3, since: DateTime::UNIX_EPOCH, why: "shop runs 20 of 20 previews".into() };
+        let after = |queue: Queue| {
+            let settled = settled(Course::Run, "Triggered").queued(queue);
+            let awaited = settled.awaits();
+            let progress = Progress::Waiting(awaited.reason, awaited.message);
+            let findings = Findings { environment: &environment(), settled: &settled, progress: &progress, before: &Default::default() };
+            status(&findings, DateTime::UNIX_EPOCH)
+        };
+        let (second, first) = (after(place(2)), after(place(1)));
+        assert_eq!((second.phase.as_deref(), second.queue.as_ref().map(|q| q.position)), (Some("Queued"), Some(2)));
+        let ready = find(&second.conditions, READY).unwrap();
+        assert_eq!((ready.reason.as_str(), ready.message.as_str()), ("Queued", "shop runs 20 of 20 previews"));
+        assert!(is_true(&second.conditions, WANTED), "it is wanted all the same");
+        assert!(is_worth_a_write(&second, &first) && !is_worth_a_write(&second, &second.clone()));
     }
 
     #[test]

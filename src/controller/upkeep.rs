@@ -3,8 +3,6 @@
 
 use std::collections::HashSet;
 
-use chrono::Utc;
-
 use super::apply::{self, Destination};
 use super::clean_up;
 use super::driver::{Pass, Step};
@@ -91,7 +89,8 @@ impl Pass<'_> {
         let applied = apply::apply(self.context, &to, plan, recorded).await;
         let progress = self.with_patience(progress_of(plan, &applied), &applied);
         tracing::info!(env = %self.environment.name, namespace, written = applied.written, failed = applied.failures.len(), "mended");
-        let status = PreviewEnvironmentStatus { inventory: applied.inventory, applied_at: Some(Utc::now()), ..recorded.status.clone() };
+        let applied_at = Some(self.context.clock.now());
+        let status = PreviewEnvironmentStatus { inventory: applied.inventory, applied_at, ..recorded.status.clone() };
         (progress, status)
     }
 

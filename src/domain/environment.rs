@@ -123,6 +123,13 @@ impl Environment {
         sources.chain(wishes).chain(self.activity.as_ref().map(|a| a.at)).max()
     }
 
+    /// Whose it is: of whoever opened the pull request, else of whoever asked for it. A branch that nobody asked for is
+    /// nobody's.
+    pub fn author(&self) -> Option<&str> {
+        let opened = self.main_source().and_then(|source| source.author.as_deref());
+        opened.or_else(|| self.wish.as_ref().map(|wish| wish.actor.as_str()))
+    }
+
     /// The source of that repository.
     pub fn source(&self, forge: ForgeKind, repository: &RepoName) -> Option<&Source> {
         self.sources.iter().find(|s| s.forge == forge && s.repository == *repository)

@@ -91,8 +91,7 @@ impl<'a> Facts<'a> {
 
     /// When the text says by itself that the end is near; it says so from then on.
     fn warns_at(&self) -> Option<DateTime<Utc>> {
-        let pinned = self.environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
-        let end = self.status.expires_at.filter(|_| self.state.is_there() && !pinned)?;
+        let end = self.status.expires_at.filter(|_| self.state.is_there())?;
         end.checked_sub_signed(self.rules.warn_before)
     }
 

@@ -293,9 +293,16 @@ impl Facts<'_> {
 
     fn foot(&self) -> String {
         let commit = commit(&self.source.repository, &self.source.revision);
-        let pinned = self.environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
+        let wanted = conditions::find(&self.status.conditions, conditions::WANTED);
         let until = match self.status.expires_at {
-            _ if pinned => " Pinned: it stays until the pull request is closed.".to_owned(),
+            _ if wanted.is_some_and(|c| c.reason == "Closing") => wanted.map(|c| format!(" {}.", c.message)).unwrap_or_default(),
+            None if self.status.pinned == Some(true) => " Pinned: it stays until the pull request is closed.".to_owned(),
+            Some(at) if self.status.pinned == Some(true) => {
+                format!(" Pinned: it stays until the pull request is closed, and until {} at the longest.", moment(at))
+            }
+            Some(at) if self.status.pinned == Some(false) => {
+                format!(" As many are pinned as `limits.pinned` allows, so until another one goes this one expires {}.", moment(at))
+            }
             Some(at) => {
                 format!(" Expires {}, unless somebody pushes before; `/preview extend 24h` keeps it longer.", moment(at))
             }

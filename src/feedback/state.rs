@@ -109,8 +109,8 @@ impl State {
         if conditions::is_true(&status.conditions, conditions::READY) {
             return Self::of_ready(environment, status, probed);
         }
-        if let Some(position) = status.queue_position {
-            return Self::Queued(position, waiting_for(status));
+        if let Some(queue) = &status.queue {
+            return Self::Queued(queue.position, waiting_for(status));
         }
         match status.phase.as_deref().unwrap_or_default() {
             "Waiting" => Self::Waiting(waiting_for(status)),

@@ -19,7 +19,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 use kube::Client;
@@ -33,6 +32,7 @@ use crate::api::conditions::{Condition, ConditionStatus, LOOKED_UP, Observation,
 use crate::api::names::MANAGER_LOOKUP;
 use crate::api::status::Lookup;
 use crate::api::{PreviewEnvironment, Source};
+use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
 use crate::controller::requests::{RequestError, apply_status_as};
 use crate::controller::retries::Retries;
@@ -51,6 +51,8 @@ const TERMINAL_PAUSE: Duration = Duration::from_secs(600);
 pub struct Context {
     /// Writes status.
     pub client: Client,
+    /// The API server's time.
+    pub clock: Clock,
     /// Writes facts.
     pub recorder: Arc<dyn Recorder>,
     /// Who is asked, if anybody.
@@ -112,7 +114,7 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
     let Ok(environment) = Environment::try_from(object.as_ref()) else { return Ok(Action::await_change()) };
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let answered = context.answered(&environment.uid);
-    for question in questions((&object, &environment), baseline.as_deref(), &answered, Utc::now()) {
+    for question in questions((&object, &environment), baseline.as_deref(), &answered, context.clock.now()) {
         if context.forge.is_none() && matches!(question, Question::Confirm(..)) {
             continue;
         }
@@ -157,9 +159,18 @@ fn has_failed(object: &PreviewEnvironment) -> bool {
 
 impl Context {
     /// Nothing was asked yet.
-    pub fn new(client: Client, forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>) -> Self {
+    pub fn new((client, clock): (Client, Clock), forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>) -> Self {
         let recorder = Arc::new(client.clone());
-        Self { client, recorder, forge, baselines, retries: Retries::default(), answered: Mutex::default(), hinted: Mutex::default() }
+        Self {
+            client,
+            clock,
+            recorder,
+            forge,
+            baselines,
+            retries: Retries::default(),
+            answered: Mutex::default(),
+            hinted: Mutex::default(),
+        }
     }
 
     /// Has these repositories looked at soon.
@@ -259,7 +270,7 @@ async fn write(
 ) -> Result<(), RequestError> {
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
     let before: &[Condition] = object.status.as_ref().map_or(&[], |s| &s.conditions);
-    let now = Utc::now();
+    let now = context.clock.now();
     let answered = observation.status == ConditionStatus::True;
     let known = learned.or_else(|| context.answered(uid).lookup(object));
     let lookup = if answered { Some(Lookup { at: Some(now), ..known.unwrap_or_default() }) } else { known };

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 use kube::Client;
@@ -28,6 +27,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::conditions::{Condition, Observation, REACHABLE};
 use crate::api::names::MANAGER_PROBE;
 use crate::api::status::ProbeStatus;
+use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
 use crate::controller::requests::{RequestError, apply_status_as};
 
@@ -41,6 +41,7 @@ const WRITE_PAUSE: Duration = Duration::from_secs(5);
 /// What probing works with.
 pub struct Context {
     client: Client,
+    clock: Clock,
     baselines: Arc<Baselines>,
     asker: Asker,
     asked: Asked,
@@ -48,8 +49,8 @@ pub struct Context {
 
 impl Context {
     /// `through` is where all requests go, such as the ingress controller's address, whatever the hosts' names resolve to.
-    pub fn new(client: Client, baselines: Arc<Baselines>, through: Option<SocketAddr>) -> Result<Self, ProbeError> {
-        Ok(Self { client, baselines, asker: Asker::new(through)?, asked: Asked::default() })
+    pub fn new((client, clock): (Client, Clock), baselines: Arc<Baselines>, through: Option<SocketAddr>) -> Result<Self, ProbeError> {
+        Ok(Self { client, clock, baselines, asker: Asker::new(through)?, asked: Asked::default() })
     }
 
     /// Forgets an environment that is gone.
@@ -75,11 +76,11 @@ async fn probe(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Result
     let rule = baseline.hosts.as_ref().map(|hosts| hosts.probe.clone()).unwrap_or_default();
     let Some(due) = due(&object, &rule) else { return Ok(Action::await_change()) };
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(rest) = context.asked.rest(uid, &due.question(), pause(Utc::now() - due.since), Instant::now()) {
+    if let Some(rest) = context.asked.rest(uid, &due.question(), pause(context.clock.now() - due.since), Instant::now()) {
         return Ok(Action::requeue(rest));
     }
     let answer = context.asker.ask(&due.address).await;
-    let now = Utc::now();
+    let now = context.clock.now();
     let status = due.status(&answer, now);
     if object.status.as_ref().and_then(|s| s.probe.as_ref()) != Some(&status) {
         let before: &[Condition] = object.status.as_ref().map_or(&[], |s| &s.conditions);

@@ -8,6 +8,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 
 use crate::api::PreviewEnvironment;
+use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments};
 use crate::forge::Forge;
@@ -35,15 +36,16 @@ pub(super) struct Listening {
 
 impl Beside {
     pub(super) fn new(
-        (client, forge): (&Client, Option<&Arc<dyn Forge>>),
+        ((client, clock), forge): ((&Client, &Clock), Option<&Arc<dyn Forge>>),
         baselines: &Arc<Baselines>,
         through: Option<SocketAddr>,
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
+        let timed = || (client(), clock.clone());
         Ok(Self {
-            lookups: Arc::new(lookup::Context::new(client(), forge(), baselines())),
+            lookups: Arc::new(lookup::Context::new(timed(), forge(), baselines())),
             commands: Arc::new(commands::Context::new(client(), forge(), baselines())),
-            probes: Arc::new(probe::Context::new(client(), baselines(), through)?),
+            probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })
     }
 

@@ -3,13 +3,15 @@
 use github_double::{On, Open};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{ConditionStatus, READY, WANTED};
-use test_world::{DEVELOPER, wait_for};
+use preview_env::api::status::Lapse;
+use serde_json::json;
+use test_world::{DEVELOPER, World, wait_for};
 
 use crate::developer::Developer;
-use crate::shop::{Pull, Shop, story};
+use crate::shop::{Pull, Shop, story, story_alone};
 
 /// Waits until nothing runs, while the object stays and says why.
 async fn wait_until_down(pull: &Pull<'_>, reason: &str) -> anyhow::Result<PreviewEnvironmentStatus> {
@@ -110,5 +112,92 @@ fn what_somebody_deletes_inside_an_environment_is_made_again() {
         wait_for(&deployments, "api", "made again", again).await?;
         pull.wait_for_condition(READY, ConditionStatus::True, "Ready").await?;
         Ok(())
+    });
+}
+
+#[test]
+fn a_longer_time_to_live_does_not_wake_what_expired() {
+    story(|world| async move {
+        let shop = Shop::with(world, "dead", |spec| spec["lifetime"] = json!({"ttl": "8s"})).await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait("in its namespace", |s| s.namespace.is_some()).await?;
+        let status = wait_until_down(&pull, "Expired").await?;
+        assert_eq!(status.lapsed.map(|l| l.why), Some(Lapse::Expired));
+        let longer = Patch::Merge(json!({"spec": {"lifetime": {"ttl": "5d"}}}));
+        let baselines: Api<preview_env::api::Baseline> = Api::namespaced(world.admin.clone(), "dead");
+        baselines.patch("dead", &PatchParams::default(), &longer).await?;
+        // A change of the object itself is looked at after the Baseline's: what follows from both is seen then.
+        let labelled = Patch::Merge(json!({"spec": {"lifetime": {"ttl": "6d"}}}));
+        let generation = shop.environments().patch(&pull.name(), &PatchParams::default(), &labelled).await?.metadata.generation;
+        let after = pull.wait("looked at", |s| s.observed_generation >= generation).await?;
+        assert_eq!((after.phase.as_deref(), after.namespace), (Some("Removed"), None));
+
+        let developer = Developer::of(&shop).await?;
+        developer.run(&["create", "--pull", "1", "--wait"]).await?.succeeds();
+        let status = pull.wait_until_ready().await?;
+        assert!(status.lapsed.is_none() && status.expires_at.is_some());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pull_request_that_is_reopened_within_the_grace_finds_all_as_it_was() {
+    story(|world| async move {
+        let shop = Shop::with(world, "graceful", |spec| spec["lifetime"] = json!({"grace": "1h"})).await?;
+        let pull = shop.pull_request("login").await?;
+        let before = pull.wait_until_ready().await?;
+        world.github.send(&pull.act_later(On::close)?).await;
+        let why = pull.wait_for_condition(WANTED, ConditionStatus::True, "Closing").await?;
+        assert!(why.starts_with("acme/graceful#1 was closed; all of it stays until "), "{why}");
+        let kept = pull.wait_for_condition(READY, ConditionStatus::True, "Ready").await?;
+        assert!(!kept.is_empty());
+        world.github.send(&pull.act_later(On::reopen)?).await;
+        pull.wait_for_condition(WANTED, ConditionStatus::True, "Triggered").await?;
+        let after = pull.environment().await?.status.unwrap_or_default();
+        assert_eq!((after.namespace, after.started_at, after.inventory), (before.namespace, before.started_at, before.inventory));
+
+        // Taking the grace away ends what is in it.
+        world.github.send(&pull.act_later(On::merge)?).await;
+        pull.wait_for_condition(WANTED, ConditionStatus::True, "Closing").await?;
+        let none = Patch::Merge(json!({"spec": {"lifetime": {"grace": null}}}));
+        let baselines: Api<preview_env::api::Baseline> = Api::namespaced(world.admin.clone(), "graceful");
+        baselines.patch("graceful", &PatchParams::default(), &none).await?;
+        pull.wait_until_gone().await
+    });
+}
+
+/// Starts the service anew on a machine whose clock is so many hours ahead.
+async fn restart_ahead(world: &World, hours: i64) -> anyhow::Result<()> {
+    let mut service = world.service.lock().await;
+    service.kill();
+    service.go_ahead(hours);
+    service.launch()?;
+    service.wait_until_ready().await
+}
+
+#[test]
+fn a_service_whose_clock_is_two_hours_ahead_ends_nothing_early() {
+    story_alone(|world| async move {
+        let shop = Shop::with(world, "ahead", |spec| spec["lifetime"] = json!({"ttl": "1h", "grace": "1h"})).await?;
+        let before = shop.pull_request("before").await?;
+        let expected = before.wait_until_ready().await?.expires_at;
+        restart_ahead(world, 2).await?;
+        let wrong = async {
+            let (open, closed) = (shop.pull_request("open").await?, shop.pull_request("closed").await?);
+            let status = open.wait_until_ready().await?;
+            assert!(status.expires_at <= expected.map(|at| at + chrono::TimeDelta::minutes(5)), "{:?}", status.expires_at);
+            closed.wait_until_ready().await?;
+            closed.perform(On::close).await?;
+            closed.wait_for_condition(WANTED, ConditionStatus::True, "Closing").await?;
+            let generation = closed.environment().await?.metadata.generation;
+            closed.wait("looked at", |s| s.observed_generation >= generation).await?;
+            assert!(open.has_namespace().await? && closed.has_namespace().await?);
+            let there = before.environment().await?.status.unwrap_or_default();
+            anyhow::ensure!((there.phase.as_deref(), there.expires_at) == (Some("Ready"), expected), "{there:?}");
+            Ok(())
+        };
+        let ended = wrong.await;
+        restart_ahead(world, 0).await?;
+        ended
     });
 }

@@ -17,6 +17,7 @@ mod isolation;
 mod kinds;
 mod lifecycle;
 mod lifetimes;
+mod limits;
 mod managers;
 mod namespaces;
 mod order;

@@ -6,6 +6,7 @@ mod externals;
 mod hooks;
 mod images;
 pub mod isolation;
+mod lifetime;
 mod overrides;
 mod selection;
 mod trigger;
@@ -24,6 +25,7 @@ pub use clone::{CloneRules, Rewrite, RewriteSecret, SecretRule};
 pub use externals::{External, ExternalKind, Reach};
 pub use hooks::{Hook, HookMoment, OnFailure};
 pub use images::{Images, MissingImage};
+pub use lifetime::{Evict, Follow, Lifetime, Limits};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
 pub use selection::{CustomResourceRule, ObjectRule};
 pub use trigger::{Approvers, CommentRule, FeedbackRules, Forks, LogRule, Probe, PullRequests, Trigger, Trust};
@@ -44,6 +46,8 @@ pub use trigger::{Approvers, CommentRule, FeedbackRules, Forks, LogRule, Probe, 
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Domain","type":"string","jsonPath":".spec.hosts.domain"}"#,
     printcolumn = r#"{"name":"Environments","type":"integer","jsonPath":".status.environments"}"#,
+    printcolumn = r#"{"name":"Running","type":"integer","jsonPath":".status.running"}"#,
+    printcolumn = r#"{"name":"Queued","type":"integer","jsonPath":".status.queued"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -85,6 +89,9 @@ pub struct BaselineSpec {
     /// How long an environment lives.
     #[serde(default)]
     pub lifetime: Lifetime,
+    /// How many environments there are at one time.
+    #[serde(default)]
+    pub limits: Limits,
     /// What the pods of an environment may reach, ask for and use.
     #[serde(default)]
     pub isolation: isolation::Isolation,
@@ -233,47 +240,6 @@ pub struct Gateway {
     pub section_name: Option<String>,
 }
 
-/// How long an environment lives.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Lifetime {
-    /// How long after the last push or wish an environment is taken down, such as `5d` or `36h`.
-    #[serde(default = "default_ttl")]
-    #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
-    pub ttl: String,
-    /// How long before its end the pull request says that an environment expires soon.
-    #[serde(default = "default_warn_before")]
-    #[schemars(regex(pattern = r"^([0-9]{1,6}(s|m|h|d|w))+$"), length(max = 40))]
-    pub warn_before: String,
-    /// When an environment moves on with its baseline.
-    #[serde(default)]
-    pub follow: Follow,
-}
-
-impl Default for Lifetime {
-    fn default() -> Self {
-        Self { ttl: default_ttl(), warn_before: default_warn_before(), follow: Follow::default() }
-    }
-}
-
-/// When an environment moves on with its baseline.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum Follow {
-    /// With the next push, or by `preview refresh`. Until then `status.behind` counts.
-    #[default]
-    OnPush,
-    /// By itself, seconds after the baseline has come to rest.
-    Always,
-}
-
-fn default_ttl() -> String {
-    "5d".to_owned()
-}
-
-fn default_warn_before() -> String {
-    "4h".to_owned()
-}
-
 /// What the service found.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -281,9 +247,15 @@ pub struct BaselineStatus {
     /// The generation of the spec that this speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// How many environments are made from it.
+    /// How many environments are recorded of it, with those of which nothing is there.
     #[serde(default)]
     pub environments: i32,
+    /// How many of them have a place: what they are made of is there, is being made or is being removed.
+    #[serde(default)]
+    pub running: i32,
+    /// How many of them wait for a place.
+    #[serde(default)]
+    pub queued: i32,
     /// The repositories as the forge knows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

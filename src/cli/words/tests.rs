@@ -37,6 +37,22 @@ fn failure(environment: &PreviewEnvironment) -> Failure {
 }
 
 #[test]
+fn a_place_in_the_queue_reads_as_people_say_it() {
+    let mut environment = environment(3, &[condition("Ready", "False", "Queued", "shop runs 20 of 20 previews")]);
+    let mut at = |position: i32| {
+        let status = environment.status.as_mut().unwrap();
+        let queue = json!({"position": position, "of": 120, "since": NOW, "why": "shop runs 20 of 20 previews"});
+        (status.phase, status.queue, status.namespace) = (Some("Queued".into()), Some(serde_json::from_value(queue).unwrap()), None);
+        (phase(&environment), progress(&environment, 3))
+    };
+    assert_eq!(at(2), ("Queued, 2nd".to_owned(), "in the queue, 2nd of 120: shop runs 20 of 20 previews".to_owned()));
+    let said: Vec<String> = [1, 3, 4, 11, 12, 13, 21, 111, 112].into_iter().map(|n| at(n).0).collect();
+    assert_eq!(said.join(" ").replace("Queued, ", ""), "1st 3rd 4th 11th 12th 13th 21st 111th 112th");
+    assert_eq!(judge(&environment, 3), Verdict::Waiting, "it gets there by itself");
+    assert_eq!(next_steps(&environment).len(), 1);
+}
+
+#[test]
 fn ready_counts_only_for_the_spec_that_was_asked_for() {
     let ready = condition("Ready", "True", "Ready", "12 of 12 services ready");
     assert_eq!(judge(&environment(3, std::slice::from_ref(&ready)), 3), Verdict::Ready);

@@ -21,8 +21,8 @@ use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
 use crate::api::baseline::{
-    Autoscalers, CloneRules, CronJobs, FeedbackRules, Follow, ForgeKind, Gateway, MissingImage, Probe, Rbac, Replicas, RepositoryStatus,
-    Trust, Volumes,
+    Autoscalers, CloneRules, CronJobs, FeedbackRules, Follow, ForgeKind, Gateway, Limits, MissingImage, Probe, Rbac, Replicas,
+    RepositoryStatus, Trust, Volumes,
 };
 
 pub use crate::api::baseline::Expose;
@@ -75,8 +75,14 @@ pub struct Baseline {
     pub choices: Choices,
     /// Time from the last activity to the end of an environment.
     pub ttl: Duration,
+    /// Time from the start of an environment to its end, whatever happens to it; absent where there is no such end.
+    pub max: Option<Duration>,
     /// How long before that end the pull request says so.
     pub warn_before: Duration,
+    /// How long an environment stays after its pull request has ended.
+    pub grace: Duration,
+    /// How many environments there are at one time.
+    pub limits: Limits,
     /// When environments move on with the baseline.
     pub follow: Follow,
     /// Jobs that run in each environment, in their order.
@@ -255,12 +261,19 @@ impl TryFrom<&api::Baseline> for Baseline {
             selection: Selection::read(&spec.clone)?,
             choices: choices(&spec.clone),
             ttl: parse_ttl(&spec.lifetime.ttl).map_err(|e| invalid("spec.lifetime.ttl", &e))?,
+            max: optional("spec.lifetime.max", spec.lifetime.max.as_deref())?,
             warn_before: parse_ttl(&spec.lifetime.warn_before).map_err(|e| invalid("spec.lifetime.warnBefore", &e))?,
+            grace: optional("spec.lifetime.grace", spec.lifetime.grace.as_deref())?.unwrap_or_default(),
+            limits: spec.limits,
             follow: spec.lifetime.follow,
             hooks: hooks::read(&spec.hooks)?,
             isolation: Isolation::read(spec)?,
         })
     }
+}
+
+fn optional(field: &str, span: Option<&str>) -> Result<Option<Duration>, InvalidBaseline> {
+    span.map(|text| parse_ttl(text).map_err(|e| invalid(field, &e))).transpose()
 }
 
 fn repositories(listed: &[api::baseline::Repository], known: &[RepositoryStatus]) -> Result<Vec<Repository>, InvalidBaseline> {
@@ -323,6 +336,7 @@ fn choices(listed: &CloneRules) -> Choices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::baseline::Evict;
 
     fn read(spec: serde_json::Value) -> Result<Baseline, InvalidBaseline> {
         let mut object = api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
@@ -336,6 +350,9 @@ mod tests {
         let baseline = read(spec).unwrap();
         assert_eq!(baseline.repositories[0].alias, "web-app");
         assert_eq!(baseline.ttl.as_secs(), 5 * 86_400);
+        assert_eq!((baseline.max, baseline.grace), (None, Duration::ZERO));
+        let Limits { environments, per_author, pinned, evict } = baseline.limits;
+        assert_eq!((environments, per_author, pinned, evict), (20, 5, 5, Evict::Never));
         assert!(baseline.warnings().is_empty());
     }
 
@@ -367,6 +384,8 @@ mod tests {
                 "spec.clone.secrets[0].generate",
             ),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"ttl": "0s"}}), "spec.lifetime.ttl"),
+            (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"max": "0s"}}), "spec.lifetime.max"),
+            (serde_json::json!({"repositories": [{"name": "acme/web"}], "lifetime": {"grace": "soon"}}), "spec.lifetime.grace"),
             (serde_json::json!({"repositories": [{"name": "acme/web"}], "images": {"wait": "0s"}}), "spec.images.wait"),
         ] {
             assert_eq!(read(spec).unwrap_err().field, field);

@@ -9,7 +9,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::environment::Verb;
 use crate::api::status::{
-    CommandOutcome, CommandResult, Feedback, ImageOrigin, ImageState, ImageStatus, LeftOut, PreviewEnvironmentStatus, ProbeStatus,
+    CommandOutcome, CommandResult, Feedback, ImageOrigin, ImageState, ImageStatus, LeftOut, PreviewEnvironmentStatus, ProbeStatus, Queue,
     ServiceStatus, Url,
 };
 use crate::domain::Baseline;
@@ -38,6 +38,11 @@ pub(crate) fn recorded() -> PreviewEnvironment {
     object.metadata.uid = Some("uid-1".into());
     object.metadata.generation = Some(1);
     object
+}
+
+/// A place in a queue.
+pub(crate) fn second_of_three() -> Queue {
+    Queue { position: 2, of: 3, since: time("22T14:05"), why: "shop runs 20 of 20 previews".into() }
 }
 
 /// Changes an environment a step at a time.

@@ -115,7 +115,7 @@ reads!(fork_approved_and_pushed_again, {
 reads!(forks_denied, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "ForksDenied", "").phase("Waiting"));
 reads!(queued, {
     let mut object = recorded().wanted().phase("Waiting");
-    object.status().queue_position = Some(2);
+    object.status().queue = Some(second_of_three());
     object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", "shop runs 20 of 20 previews")
 });
 reads!(failed, {
@@ -157,6 +157,7 @@ reads!(ready_with_what_else_moved, {
 reads!(pinned, {
     let mut object = ready();
     object.spec.lifetime = Some(serde_json::from_value(serde_json::json!({"pinned": true})).unwrap());
+    (object.status().pinned, object.status().expires_at) = (Some(true), None);
     object
 });
 reads!(commanded, {
@@ -182,6 +183,10 @@ reads!(expired_since_it_was_there_long, {
 reads!(evicted, {
     let why = "it gave way to web-pr-57, since nothing had happened to it for the longest time";
     ready().unwanted("Evicted", "Removed").condition(conditions::WANTED, ConditionStatus::False, "Evicted", why)
+});
+reads!(closed_and_kept_for_a_while, {
+    let why = "acme/web#42 was closed; all of it stays until 27 Nov, 15:12 UTC";
+    ready().condition(conditions::WANTED, ConditionStatus::True, "Closing", why)
 });
 reads!(deleted_by_a_person, {
     let mut object = ready().unwanted("DeletedByWish", "Removed");

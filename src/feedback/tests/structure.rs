@@ -95,7 +95,7 @@ fn failing(mut object: PreviewEnvironment, text: &str) -> PreviewEnvironment {
 }
 
 fn queued(mut object: PreviewEnvironment, text: &str) -> PreviewEnvironment {
-    object.status().queue_position = Some(2);
+    object.status().queue = Some(second_of_three());
     object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", text)
 }
 

@@ -1,7 +1,9 @@
 //! The service as a process of its own, ended like a crash ends it.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -30,7 +32,12 @@ pub struct ServiceOptions {
     pub poll: Option<&'static str>,
     /// The id of the GitHub App that it is, whose key the folder holds as `github-app-key`; else it has the token.
     pub app: Option<u64>,
+    /// By how many hours its machine's clock is ahead.
+    pub hours_ahead: i64,
 }
+
+/// Stands before the C library, and has its clock go ahead.
+const AHEAD: &str = include_str!("ahead.c");
 
 /// A running service. Dropped, it ends as by `kill -9`.
 #[derive(Debug)]
@@ -79,13 +86,8 @@ impl Service {
         let registries = if options.registries.is_empty() { "none".to_owned() } else { options.registries.join(",") };
         let of_registries = ["--registry", &registries, "--registry-plain-http", &registries, "--registry-allow-private", "127.0.0.0/8"];
         let arguments = arguments.into_iter().chain(is).chain(hears).chain(of_registries.map(Into::into));
-        let launch = Launch {
-            name: "preview",
-            program: options.preview.clone(),
-            arguments: arguments.collect(),
-            log: self.log(),
-            home: options.folder.clone(),
-        };
+        let (program, arguments) = in_time(options, arguments.collect())?;
+        let launch = Launch { name: "preview", program, arguments, log: self.log(), home: options.folder.clone() };
         self.component = Some(Component::start(launch)?);
         Ok(())
     }
@@ -98,6 +100,11 @@ impl Service {
     /// From the next start on it is that GitHub App.
     pub fn be_app(&mut self, id: u64) {
         self.options.app = Some(id);
+    }
+
+    /// From the next start on its machine's clock is so many hours ahead.
+    pub fn go_ahead(&mut self, hours: i64) {
+        self.options.hours_ahead = hours;
     }
 
     /// Ends it as `kill -9` does.
@@ -146,4 +153,20 @@ impl Service {
     pub fn folder(&self) -> &Path {
         &self.options.folder
     }
+}
+
+/// What is started, and with which arguments, so that its clock goes as it is to.
+fn in_time(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBuf, Vec<OsString>)> {
+    if options.hours_ahead == 0 {
+        return Ok((options.preview.clone(), arguments));
+    }
+    let (source, library) = (options.folder.join("ahead.c"), options.folder.join("ahead.so"));
+    std::fs::write(&source, AHEAD).context("cannot write the clock that is ahead")?;
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl").status();
+    anyhow::ensure!(built.context("no C compiler")?.success(), "the clock that is ahead cannot be built");
+    let mut preload = OsString::from("LD_PRELOAD=");
+    preload.push(&library);
+    let ahead = format!("SECONDS_AHEAD={}", options.hours_ahead * 3_600).into();
+    let first = [preload, ahead, options.preview.clone().into_os_string()];
+    Ok(("/usr/bin/env".into(), first.into_iter().chain(arguments).collect()))
 }

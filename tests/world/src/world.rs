@@ -83,6 +83,7 @@ impl World {
         let options = ServiceOptions {
             poll: None,
             app: None,
+            hours_ahead: 0,
             preview: preview.to_owned(),
             kubeconfig: cluster.service_account_kubeconfig("preview-env", "preview-env").await?,
             github_url: github.base_url().to_owned(),

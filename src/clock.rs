@@ -1,0 +1,121 @@
+//! The API server's time, as its answers tell it: what it and the forge stamp is compared with that and never with this
+//! machine's clock, which may be hours off. No logging.
+//!
+//! Between two answers this machine's monotonic clock counts on, so a wall clock that is set changes nothing. Go's HTTP
+//! server, and with it every API server, dates each answer to the second (RFC 9110, 6.6.1).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header::{DATE, HeaderMap};
+use kube::client::{ClientBuilder, DynBody};
+use kube::{Client, Config};
+use tower::util::MapResponseLayer;
+
+/// Differences up to this are the way of an answer and its whole seconds.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
+
+/// The API server's clock.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    heard: Arc<Mutex<Option<Heard>>>,
+}
+
+/// A time that an answer named, and when that was.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    date: DateTime<Utc>,
+    at: Instant,
+}
+
+impl Heard {
+    fn time_at(self, at: Instant) -> DateTime<Utc> {
+        let since = at.checked_duration_since(self.at).unwrap_or(Duration::ZERO);
+        TimeDelta::from_std(since).ok().and_then(|since| self.date.checked_add_signed(since)).unwrap_or(self.date)
+    }
+}
+
+impl Clock {
+    /// The API server's time; this machine's before the first answer.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.lock(|heard| heard.map_or_else(Utc::now, |heard| heard.time_at(Instant::now())))
+    }
+
+    /// A client whose answers tell the time.
+    pub fn client(&self, config: Config) -> kube::Result<Client> {
+        let clock = self.clone();
+        let hear = MapResponseLayer::new(move |response: http::Response<Box<DynBody>>| {
+            clock.hear(response.headers(), Instant::now());
+            response
+        });
+        Ok(ClientBuilder::try_from(config)?.with_layer(&hear).build())
+    }
+
+    fn hear(&self, headers: &HeaderMap, at: Instant) {
+        let Some(date) = date(headers) else { return };
+        self.lock(|heard| {
+            if heard.is_none_or(|heard| (date - heard.time_at(at)).abs() > TOLERANCE) {
+                *heard = Some(Heard { date, at });
+            }
+        });
+    }
+
+    fn lock<T>(&self, work: impl FnOnce(&mut Option<Heard>) -> T) -> T {
+        work(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// When an answer was given, by the clock of whoever gave it.
+pub fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok().map(|date| date.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dated(date: DateTime<Utc>) -> HeaderMap {
+        [(DATE, date.to_rfc2822().parse().unwrap())].into_iter().collect()
+    }
+
+    fn server(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    /// What the clock says so many seconds after `start`, of which it is not asked before.
+    fn said(clock: &Clock, at: Instant) -> DateTime<Utc> {
+        clock.lock(|heard| heard.unwrap().time_at(at))
+    }
+
+    #[test]
+    fn before_the_first_answer_it_is_this_machines_time() {
+        assert!((Clock::default().now() - Utc::now()).abs() < TimeDelta::seconds(1));
+        let clock = Clock::default();
+        clock.hear(&HeaderMap::new(), Instant::now());
+        assert!((clock.now() - Utc::now()).abs() < TimeDelta::seconds(1), "an answer without a date says nothing");
+    }
+
+    #[test]
+    fn however_wrong_this_machines_time_is_the_answers_say_what_it_is() {
+        for hours in [-2, 2, 24 * 365] {
+            let clock = Clock::default();
+            let true_time = Utc::now() + TimeDelta::hours(hours);
+            clock.hear(&dated(true_time), Instant::now());
+            assert!((clock.now() - true_time).abs() <= TOLERANCE, "{hours}");
+        }
+    }
+
+    #[test]
+    fn it_goes_on_between_answers_and_small_differences_do_not_move_it() {
+        let (clock, start) = (Clock::default(), Instant::now());
+        clock.hear(&dated(server(0)), start);
+        let later = start + Duration::from_secs(100);
+        assert_eq!(said(&clock, later), server(100));
+        clock.hear(&dated(server(101)), later);
+        assert_eq!(said(&clock, later), server(100), "a second is the way of an answer");
+        clock.hear(&dated(server(3_700)), later);
+        assert_eq!(said(&clock, later), server(3_700), "this machine slept for an hour");
+        assert_eq!(said(&clock, start), server(3_700), "time never goes back behind what was heard");
+    }
+}
