@@ -12,10 +12,9 @@ use super::logs::{Wanted, speaker};
 use crate::api::PreviewEnvironment;
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_COMMANDS, manager_command};
 use crate::api::status::CommandResult;
+use crate::controller::logs::LINE_BYTES;
 use crate::controller::requests::{RequestError, delete_environment, let_go, within_deadline};
 
-/// Most bytes of a log that are read.
-const LOG_BYTES: i64 = 65_536;
 /// Most pods of a namespace that are looked at for one that speaks.
 const PODS: u32 = 500;
 
@@ -88,7 +87,7 @@ impl Cluster for Client {
                 container: speaker.container,
                 previous: speaker.previous,
                 tail_lines: Some(wanted.lines),
-                limit_bytes: Some(LOG_BYTES),
+                limit_bytes: Some(wanted.lines * LINE_BYTES),
                 ..LogParams::default()
             };
             let what = format!("read the log of pod {}", speaker.pod);

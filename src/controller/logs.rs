@@ -7,17 +7,21 @@ use kube::{Api, Client, ResourceExt};
 use super::requests::within_deadline;
 use crate::commands::mask;
 
+/// Most bytes that are read of a log, for each of its last lines. A kubelet stops where the limit is reached, so the lines that
+/// matter most would be missing. Container runtimes part longer lines into pieces of this, each of which counts as a line
+/// (containerd: `max_container_log_line_size`).
+pub const LINE_BYTES: i64 = 16_384;
+
 /// How much of a log is kept: enough for the exception, little for etcd.
 pub(super) struct Extent {
     lines: i64,
-    bytes: i64,
     characters: usize,
 }
 
 /// Of a hook that failed.
-pub(super) const HOOK: Extent = Extent { lines: 10, bytes: 4_096, characters: 2_000 };
+pub(super) const HOOK: Extent = Extent { lines: 10, characters: 2_000 };
 /// Of a service that crashes.
-pub(super) const CRASH: Extent = Extent { lines: 20, bytes: 8_192, characters: 4_000 };
+pub(super) const CRASH: Extent = Extent { lines: 20, characters: 4_000 };
 
 /// The end of what a pod's failing container logged, and where it has been started again, of what it logged before. A help
 /// and no more, so a failure to read it is none.
@@ -27,7 +31,7 @@ pub(super) async fn last_lines((client, namespace): (&Client, &str), pod: &Pod, 
         container: failed.map(|c| c.name.clone()).or_else(|| first_container(pod)),
         previous: failed.is_some_and(|c| c.restart_count > 0 && c.state.as_ref().is_some_and(|s| s.terminated.is_none())),
         tail_lines: Some(extent.lines),
-        limit_bytes: Some(extent.bytes),
+        limit_bytes: Some(extent.lines * LINE_BYTES),
         ..LogParams::default()
     };
     let (api, name): (Api<Pod>, _) = (Api::namespaced(client.clone(), namespace), pod.name_any());

@@ -2,6 +2,8 @@
 //! as a process of its own under the rights that `deploy/` ships.
 
 mod baselines;
+mod beside;
+mod buttons;
 mod command_line;
 mod commands;
 mod crash;
@@ -16,6 +18,7 @@ mod isolation;
 mod kinds;
 mod lifecycle;
 mod lifetimes;
+mod logs;
 mod managers;
 mod namespaces;
 mod order;

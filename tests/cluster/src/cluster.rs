@@ -22,6 +22,7 @@ use crate::component::{Component, Launch};
 use crate::credentials::{ADMIN, Credentials};
 use crate::folder::Folder;
 use crate::kubeconfig::{self, Access};
+use crate::kubelets::{self, Logs};
 use crate::port::Port;
 use crate::ready;
 
@@ -39,11 +40,13 @@ pub struct Options {
     pub controller_requests_per_second: Option<u32>,
     /// The data folder. `None` is one in the system's folder for temporary files.
     pub folder: Option<PathBuf>,
+    /// What containers are said to have logged.
+    pub logs: Logs,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 1, controller_requests_per_second: None, folder: None }
+        Self { nodes: 1, controller_requests_per_second: None, folder: None, logs: Logs::default() }
     }
 }
 
@@ -95,6 +98,7 @@ impl Cluster {
         let credentials = Credentials::write(&folder)?;
         let port = Port::take()?;
         audit::write_policy(&folder)?;
+        kubelets::write(&folder, &options.logs)?;
         for (user, token) in credentials.users() {
             let access = Access { server: &server(&port), authority: &credentials.authority, user, token };
             access.write(&folder.kubeconfig(user), "default")?;
