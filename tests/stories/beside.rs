@@ -4,6 +4,7 @@ use anyhow::Context;
 use github_double::{CheckRun, CommitStatus, Deployment, On, Open, Records};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch, PatchParams};
+use preview_env::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED};
 use serde_json::{Value, json};
 use test_world::{DEVELOPER, World};
 
@@ -187,8 +188,17 @@ fn each_surface_can_be_turned_off_alone() {
             let name = format!("no-{}", field.to_lowercase());
             let shop = Shop::with(world, &name, |spec| spec["feedback"] = json!({field: off})).await?;
             let pull = shop.pull_request("login").await?;
-            pull.wait_until_ready().await?;
-            pull.wait_until_told().await?;
+            let sha = pull.revision()?;
+            if field != "comment" {
+                pull.wait_for_comment(|body| body.contains("is ready")).await?;
+            }
+            if field != "deployment" {
+                wait_for_deployment(&pull, &name, &sha, "success").await?;
+            }
+            if field != "checkRun" {
+                wait_for_check(&pull, &name, Some("success")).await?;
+            }
+            pull.wait_for_condition(FEEDBACK_DELIVERED, ConditionStatus::True, "Delivered").await?;
             let there = records(&pull)?;
             let shown = (pull.comments(), there.deployments.len(), there.checks.len());
             let wanted = (usize::from(field != "comment"), usize::from(field != "deployment"), usize::from(field != "checkRun"));

@@ -21,6 +21,7 @@ fn the_last_lines_of_a_service_are_shown_where_only_its_team_reads_them() {
         pull.wait_until_ready().await?;
         say(&pull, DEVELOPER, "/preview logs web 2").await?;
         let shown = result(&pull, 1).await?;
+        assert_eq!(shown.outcome, CommandOutcome::Done, "{}", shown.message);
         assert_eq!(shown.output.as_deref(), Some("connected to postgres://shop:***@db/shop\nserved request 80 in 3 ms"));
         let comment = pull.wait_for_comment(|body| body.contains("served request 80 in 3 ms")).await?;
         assert!(!comment.contains(SECRET) && !comment.contains("served request 79"), "{comment}");

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use preview_env::api::conditions::{ConditionStatus, READY, find, is_true};
-use preview_env::api::{PreviewEnvironment, PreviewEnvironmentStatus};
+use preview_env::api::{self, PreviewEnvironment, PreviewEnvironmentStatus};
 use serde_json::json;
 use test_registry::Registry;
 use test_world::{Baseline, Credential, DEVELOPER, OWNER, Setup, World, read, wait_for};
@@ -123,7 +123,8 @@ async fn told<F: Future<Output = anyhow::Result<()>>>(world: &'static World, tel
     let (told, about) = ABOUT.scope(RefCell::default(), telling).await;
     if let Err(error) = told {
         let log = world.service.lock().await.log_about(&about);
-        panic!("{error:?}\n\nthe last that the service's log says of {about:?}:\n{log}");
+        // Without a backtrace: it says where a story waited, which the error says in words, and hides the rest.
+        panic!("{error:#}\n\nthe last that the service's log says of {about:?}:\n{log}");
     }
     assert_eq!(world.github.contract_violations(), [], "GitHub would not have taken or said this");
 }
@@ -141,10 +142,13 @@ impl Shop {
         Self::with(world, name, |_| ()).await
     }
 
-    /// The same, in a private repository.
+    /// The same, in a private repository, once the service knows that it is one: until then nothing of it is shown.
     pub async fn private(world: &'static World, name: &str) -> anyhow::Result<Self> {
         world.github.add_private_repository(&format!("{OWNER}/{name}"))?;
-        Self::open(world, name).await
+        let shop = Self::open(world, name).await?;
+        let knows = |b: Option<&api::Baseline>| b.and_then(|b| b.status.as_ref()).is_some_and(|s| s.repositories.iter().any(|r| r.private));
+        wait_for(&Api::namespaced(world.admin.clone(), name), name, "known to be of a private repository", knows).await?;
+        Ok(shop)
     }
 
     /// The same, with changes to its Baseline's spec.

@@ -48,7 +48,7 @@ fn conditions(object: &Value) -> Vec<String> {
 
 fn condition(one: &Value) -> (bool, String) {
     let (kind, status) = (text(one, "/type"), text(one, "/status"));
-    let fine = (status == "True") != (kind == "Stalled");
+    let fine = (status == "True") != matches!(kind, "Stalled" | "Progressing");
     let of = one.get("observedGeneration").map(|generation| format!(" (generation {generation})")).unwrap_or_default();
     (fine, format!("{kind} {status}, {}{of}: {}", text(one, "/reason"), text(one, "/message")))
 }
