@@ -21,8 +21,10 @@ pub struct Extent {
 pub(super) const HOOK: Extent = Extent { lines: 10, bytes: 2_048 };
 /// Of a service that crashes.
 pub(super) const CRASH: Extent = Extent { lines: 20, bytes: 4_096 };
-/// Most bytes of a log that are read: the server ends a log there, so it has to be more than what is kept.
-const READ_MAX: i64 = 65_536;
+/// Most bytes that are read of a log, for each of its last lines. A kubelet stops where the limit is reached, so the lines that
+/// matter most would be missing. Container runtimes part longer lines into pieces of this, each of which counts as a line
+/// (containerd: `max_container_log_line_size`).
+const LINE_BYTES: i64 = 16_384;
 
 /// A container of a pod that has something to say.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,7 +55,7 @@ impl Speaker {
             container: self.container.clone(),
             previous: self.previous,
             tail_lines: Some(lines),
-            limit_bytes: Some(READ_MAX),
+            limit_bytes: Some(lines * LINE_BYTES),
             ..LogParams::default()
         };
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);

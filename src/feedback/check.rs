@@ -36,7 +36,7 @@ impl Checking {
         // What moves while workloads start is not worth a write beside the commit.
         let summary = if conclusion.is_some() { render_short(section, SUMMARY_MAX) } else { format!("{}\n", facts.title()) };
         let check = Check {
-            name: format!("preview / {}", facts.rules.label),
+            name: facts.rules.check_name(),
             revision: facts.source.revision.clone(),
             pull: facts.source.pull,
             conclusion,

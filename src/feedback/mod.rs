@@ -37,6 +37,7 @@ mod urgency;
 
 pub use driver::{Driver, Notifier};
 pub use group::{Group, PullKey};
+pub use rules::check_name;
 pub use sources::{FindBaseline, Sources};
 
 /// First line of the comment: by it, and by our own login, the comment is found again.

@@ -63,6 +63,11 @@ impl Rules {
 }
 
 impl Rules {
+    /// What the check is called.
+    pub(super) fn check_name(&self) -> String {
+        check_called(&self.label)
+    }
+
     /// Those of an environment whose Baseline cannot be used: nothing that not everybody may read.
     pub(super) fn unknown(environment: &PreviewEnvironment) -> Self {
         Self {
@@ -76,6 +81,15 @@ impl Rules {
             approvers: Approvers::default(),
         }
     }
+}
+
+/// What the check of a Baseline's environments is called.
+pub fn check_name(namespace: &str, baseline: &str) -> String {
+    check_called(&label(namespace, baseline))
+}
+
+fn check_called(label: &str) -> String {
+    format!("preview / {label}")
 }
 
 /// A Baseline is called by its name, and where its namespace has another one, by both: a namespace is one Baseline's.

@@ -80,6 +80,8 @@ pub struct Press {
     pub pull: i64,
     /// The commit that the check stands beside.
     pub revision: String,
+    /// What the check is called, which says whose environment it is of.
+    pub check: String,
     /// Login of the one who pressed it.
     pub sender: String,
     /// When, as the forge says it.

@@ -10,7 +10,7 @@ use crate::api::environment::{Command, Verb};
 use crate::commands::parse::{Asked, commands};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, RepoName};
-use crate::feedback::MARKER;
+use crate::feedback::{MARKER, check_name};
 use crate::forge::event::Press;
 use crate::forge::{CheckAction, PostedComment};
 
@@ -71,7 +71,11 @@ pub(super) fn of_press(forge: ForgeKind, press: &Press, baselines: &[Arc<Baselin
         comment: None,
         revision: Some(press.revision.clone()),
     };
-    spread(&[command], &press.repository, baselines, existing)
+    // The check stands for one Baseline's environment, whichever else the pull request has.
+    let is_its = |namespace: &str, baseline: &str| check_name(namespace, baseline) == press.check;
+    let baselines: Vec<_> = baselines.iter().filter(|b| is_its(&b.namespace, &b.name)).cloned().collect();
+    let existing: Vec<_> = existing.iter().filter(|e| is_its(&e.namespace, &e.baseline)).cloned().collect();
+    spread(&[command], &press.repository, &baselines, &existing)
 }
 
 /// Each command once for each environment, in their order.
@@ -224,10 +228,14 @@ mod tests {
                 repository: "acme/web".parse().unwrap(),
                 pull: 42,
                 revision: "b".repeat(40),
+                check: "preview / shop/main".into(),
                 sender: "ann".into(),
                 at: "2026-01-02T03:04:05Z".parse().unwrap(),
             };
-            let Intent::Command(facts) = of_press(ForgeKind::Github, &press, &[baseline("shop", None)], &[]) else { panic!("no command") };
+            let Intent::Command(facts) = of_press(ForgeKind::Github, &press, &[baseline("shop", None), baseline("eu", None)], &[]) else {
+                panic!("no command")
+            };
+            assert_eq!(facts[0].baseline_namespace, "shop", "the other Baseline has a check of its own");
             let command = &facts[0].command;
             assert_eq!((facts.len(), command.id.as_str(), command.verb), (1, "button.d-1", verb));
             assert_eq!((command.comment, command.revision.as_deref()), (None, Some("b".repeat(40).as_str())));

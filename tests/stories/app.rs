@@ -5,11 +5,9 @@ use github_double::{Action, Hook, Key, NewApp, on};
 use kube::Api;
 use preview_env::api::environment::SourceState;
 use serde_json::Value;
-use test_world::{DEVELOPER, SECRET, World, deadline, wait_for};
+use test_world::{APP, DEVELOPER, SECRET, World, deadline, wait_for};
 
 use crate::shop::{Pull, Shop, story_apart};
-
-const APP: u64 = 7;
 
 /// From now on the service is an App that is installed on these repositories alone, under a number that is given back.
 async fn become_app(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
@@ -25,7 +23,7 @@ async fn become_app(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
     {
         let mut service = world.service.lock().await;
         std::fs::write(service.folder().join("github-app-key"), Key::shared().private)?;
-        service.be_app(APP);
+        service.be_app();
     }
     while_away(world, || Ok(())).await?;
     Ok(installation)

@@ -12,7 +12,7 @@ use test_world::{DEVELOPER, wait_for};
 use crate::shop::{Pull, Shop, story, story_alone};
 
 /// Writes a comment, and gives what the delivery was answered.
-async fn say(pull: &Pull<'_>, by: &str, body: &str) -> anyhow::Result<String> {
+pub async fn say(pull: &Pull<'_>, by: &str, body: &str) -> anyhow::Result<String> {
     let github = &pull.shop.world.github;
     // Comments of one second are in the order of their numbers; people are not that quick.
     github.advance(TimeDelta::seconds(1));
@@ -22,7 +22,7 @@ async fn say(pull: &Pull<'_>, by: &str, body: &str) -> anyhow::Result<String> {
 }
 
 /// Waits until so many commands came to an end and none is left to do, and gives the last result.
-async fn result(pull: &Pull<'_>, count: usize) -> anyhow::Result<CommandResult> {
+pub async fn result(pull: &Pull<'_>, count: usize) -> anyhow::Result<CommandResult> {
     let ended = |e: Option<&PreviewEnvironment>| {
         e.is_some_and(|e| e.spec.commands.is_empty() && e.status.as_ref().is_some_and(|s| s.commands.len() == count))
     };

@@ -3,6 +3,8 @@
 
 mod app;
 mod baselines;
+mod beside;
+mod buttons;
 mod command_line;
 mod commands;
 mod crash;
@@ -18,6 +20,7 @@ mod kinds;
 mod lifecycle;
 mod lifetimes;
 mod limits;
+mod logs;
 mod managers;
 mod namespaces;
 mod order;

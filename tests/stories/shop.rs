@@ -1,22 +1,29 @@
 //! What every story stands on: one world for all of them, and a small shop of its own for each.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use anyhow::Context;
 use chrono::TimeDelta;
-use github_double::{Delivery, Open, on};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::Api;
+use github_double::{Delivery, Double, Open, Records, on};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use preview_env::api::conditions::{ConditionStatus, READY, find, is_true};
-use preview_env::api::{PreviewEnvironment, PreviewEnvironmentStatus};
+use preview_env::api::{self, PreviewEnvironment, PreviewEnvironmentStatus};
 use serde_json::json;
 use test_registry::Registry;
-use test_world::{Baseline, DEVELOPER, World, read, wait_for};
+use test_world::{Baseline, Credential, DEVELOPER, OWNER, Setup, World, read, wait_for};
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, RwLock};
 
 const SMALL: &str = include_str!("manifests/small.yaml");
+/// What every container is said to have logged since it started.
+pub const LOGGED: &str = include_str!("manifests/logged.txt");
+/// The same, before that.
+pub const LOGGED_BEFORE: &str = include_str!("manifests/logged-before.txt");
 
 static ALONE: RwLock<()> = RwLock::const_new(());
 
@@ -50,9 +57,26 @@ async fn world() -> &'static World {
     let start = async || {
         let hosts = registries().await.map(|r| vec![r.open.host().to_owned(), r.guarded.host().to_owned()]).unwrap_or_default();
         let preview = Path::new(env!("CARGO_BIN_EXE_preview"));
-        World::start_with(preview, test_cluster::Options::default(), hosts).await.expect("the world starts")
+        let setup = Setup { registries: hosts, cluster: cluster(), ..Setup::default() };
+        World::start_with(preview, setup).await.expect("the world starts")
     };
     WORLD.get_or_init(start).await
+}
+
+/// The world whose service is a GitHub App, and finds out whether environments answer. Only stories about what Apps alone can
+/// do, and about addresses that answer, need it.
+async fn world_of_an_app() -> &'static World {
+    static WORLD: OnceCell<World> = OnceCell::const_new();
+    let start = async || {
+        let setup = Setup { credential: Credential::App, cluster: cluster(), routes: true, ..Setup::default() };
+        World::start_with(Path::new(env!("CARGO_BIN_EXE_preview")), setup).await.expect("the world starts")
+    };
+    WORLD.get_or_init(start).await
+}
+
+fn cluster() -> test_cluster::Options {
+    let logs = test_cluster::Logs { now: LOGGED.to_owned(), before: LOGGED_BEFORE.to_owned() };
+    test_cluster::Options { logs, ..test_cluster::Options::default() }
 }
 
 /// Tells a story in the shared world, beside others.
@@ -71,6 +95,11 @@ pub fn story_alone<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'s
     });
 }
 
+/// Tells a story of a service that is a GitHub App, beside others of the kind.
+pub fn story_of_an_app<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
+    runtime().block_on(async { told(world_of_an_app().await, tell).await });
+}
+
 /// Tells a story that changes the cluster itself, in a world of its own.
 pub fn story_apart<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
     runtime().block_on(async {
@@ -80,11 +109,22 @@ pub fn story_apart<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'s
     });
 }
 
+tokio::task_local! {
+    /// The namespaces of the story that is told, for what its failure shows.
+    static ABOUT: RefCell<Vec<String>>;
+}
+
 #[expect(clippy::panic, reason = "a story that goes wrong ends its test, with what the service said")]
 async fn told<F: Future<Output = anyhow::Result<()>>>(world: &'static World, tell: impl FnOnce(&'static World) -> F) {
-    if let Err(error) = tell(world).await {
-        let log = world.service.lock().await.log_end();
-        panic!("{error:?}\n\nthe service's log ends:\n{log}");
+    let telling = async {
+        let told = tell(world).await;
+        (told, ABOUT.with(RefCell::take))
+    };
+    let (told, about) = ABOUT.scope(RefCell::default(), telling).await;
+    if let Err(error) = told {
+        let log = world.service.lock().await.log_about(&about);
+        // Without a backtrace: it says where a story waited, which the error says in words, and hides the rest.
+        panic!("{error:#}\n\nthe last that the service's log says of {about:?}:\n{log}");
     }
     assert_eq!(world.github.contract_violations(), [], "GitHub would not have taken or said this");
 }
@@ -100,6 +140,15 @@ impl Shop {
     /// Opens a shop of that name: namespace, repository, domain and hosts are called after it.
     pub async fn open(world: &'static World, name: &str) -> anyhow::Result<Self> {
         Self::with(world, name, |_| ()).await
+    }
+
+    /// The same, in a private repository, once the service knows that it is one: until then nothing of it is shown.
+    pub async fn private(world: &'static World, name: &str) -> anyhow::Result<Self> {
+        world.github.add_private_repository(&format!("{OWNER}/{name}"))?;
+        let shop = Self::open(world, name).await?;
+        let knows = |b: Option<&api::Baseline>| b.and_then(|b| b.status.as_ref()).is_some_and(|s| s.repositories.iter().any(|r| r.private));
+        wait_for(&Api::namespaced(world.admin.clone(), name), name, "known to be of a private repository", knows).await?;
+        Ok(shop)
     }
 
     /// The same, with changes to its Baseline's spec.
@@ -126,7 +175,8 @@ impl Shop {
         more: &str,
         change: impl FnOnce(&mut serde_json::Value),
     ) -> anyhow::Result<Self> {
-        let repository = format!("acme/{name}");
+        ABOUT.with(|about| about.borrow_mut().push(name.to_owned()));
+        let repository = format!("{OWNER}/{name}");
         let mut spec = json!({
             "repositories": [{"name": repository, "alias": "web", "images": [
                 {"name": "registry.example.com:5000/acme/web", "tag": "pr-{{ pull }}-{{ revision_short }}"}]}],
@@ -226,6 +276,27 @@ impl Pull<'_> {
     pub async fn wait_for_comment(&self, fits: impl Fn(&str) -> bool) -> anyhow::Result<String> {
         let Shop { world, repository, .. } = self.shop;
         Ok(world.github.wait_for_comment(repository, self.number, fits, test_world::deadline()).await?.body)
+    }
+
+    /// Waits until what the forge keeps of its repository is so, and gives what was looked for.
+    pub async fn wait_for_record<T>(&self, what: &str, look: impl Fn(&Records) -> Option<T>) -> anyhow::Result<T> {
+        let Shop { world, repository, .. } = self.shop;
+        let found = |github: &Double| look(&github.repository(repository).ok()?.records);
+        world.github.wait_until(&format!("{what} for {repository}#{}", self.number), test_world::deadline(), found).await
+    }
+
+    /// The pod of a workload ends again and again, as a kubelet would tell it; kwok's pods only run.
+    pub async fn crash(&self, app: &str) -> anyhow::Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.shop.world.admin.clone(), &self.namespace());
+        let listed = pods.list(&ListParams::default().labels(&format!("app={app}"))).await?;
+        let alive = listed.items.iter().find(|pod| pod.metadata.deletion_timestamp.is_none());
+        let name = alive.with_context(|| format!("{app} has no pod"))?.name_any();
+        let container = json!({"name": app, "image": "i", "imageID": "", "ready": false, "restartCount": 3,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}});
+        let unready = [json!({"type": "Ready", "status": "False"}), json!({"type": "ContainersReady", "status": "False"})];
+        let status = json!({"status": {"containerStatuses": [container], "conditions": unready}});
+        pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(&status)).await?;
+        Ok(())
     }
 
     /// Waits until a condition is so for a reason, and gives its message.

@@ -7,6 +7,7 @@ use crate::binaries::Binaries;
 use crate::cluster::Options;
 use crate::component::{Launch, NAMES};
 use crate::folder::Folder;
+use crate::kubelets;
 
 /// kwok renews the nodes' leases four times in this many seconds; the kubelet's 40 would cost more at rest.
 const LEASE_SECONDS: u32 = 240;
@@ -93,11 +94,19 @@ impl Plant<'_> {
             .value("--secure-port", "0")
     }
 
-    /// kwok, in place of kubelets.
+    /// kwok, in place of kubelets. The API server takes any certificate of theirs, as it does where none is named to it.
     pub fn kwok(&self) -> Launch {
+        let address = kubelets::address(self.port).to_string();
         self.launch(NAMES[4], &self.binaries.kwok)
             .value("--kubeconfig", self.folder.kubeconfig("kwok"))
             .value("--config", &self.binaries.stages)
+            .value("--config", kubelets::configuration(self.folder))
+            .value("--server-address", format!("{address}:{}", self.port))
+            .value("--tls-cert-file", self.folder.file("api-server.crt"))
+            .value("--tls-private-key-file", self.folder.file("api-server.key"))
+            // Each node says them as its own: the name as its address, since pods take an IP for their node's.
+            .value("--node-name", address)
+            .value("--node-port", self.port.to_string())
             .value("--manage-all-nodes", "true")
             .value("--node-lease-duration-seconds", LEASE_SECONDS.to_string())
             .value("--cidr", "10.244.0.0/16")

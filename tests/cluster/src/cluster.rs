@@ -22,6 +22,7 @@ use crate::component::{Component, Launch};
 use crate::credentials::{ADMIN, Credentials};
 use crate::folder::Folder;
 use crate::kubeconfig::{self, Access};
+use crate::kubelets::{self, Logs};
 use crate::port::Port;
 use crate::ready;
 
@@ -39,11 +40,13 @@ pub struct Options {
     pub controller_requests_per_second: Option<u32>,
     /// The data folder. `None` is one in the system's folder for temporary files.
     pub folder: Option<PathBuf>,
+    /// What containers are said to have logged.
+    pub logs: Logs,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 1, controller_requests_per_second: None, folder: None }
+        Self { nodes: 1, controller_requests_per_second: None, folder: None, logs: Logs::default() }
     }
 }
 
@@ -95,6 +98,7 @@ impl Cluster {
         let credentials = Credentials::write(&folder)?;
         let port = Port::take()?;
         audit::write_policy(&folder)?;
+        kubelets::write(&folder, &options.logs)?;
         for (user, token) in credentials.users() {
             let access = Access { server: &server(&port), authority: &credentials.authority, user, token };
             access.write(&folder.kubeconfig(user), "default")?;
@@ -118,8 +122,29 @@ impl Cluster {
 
     async fn bring_up(&self, nodes: usize) -> Result<()> {
         let client = self.admin_client().await?;
-        self.unless_one_ends(ready::api_server(&client)).await?;
+        let served = tokio::select! {
+            ready = ready::api_server(&client) => ready,
+            failed = self.keep_callers(LOOK) => Err(failed),
+        };
+        served.with_context(|| self.unstarted())?;
         self.unless_one_ends(Box::pin(ready::nodes(&client, nodes))).await
+    }
+
+    /// Starts callers again that gave up on the API server: the controllers do after 10 s, and on a busy machine it takes
+    /// longer. Returns when one cannot be started, or when the server or its store ends.
+    async fn keep_callers(&self, look: Duration) -> Error {
+        let mut ticks = interval(look);
+        loop {
+            ticks.tick().await;
+            let again = || lock(&self.callers).iter_mut().filter_map(|c| c.ended().and_then(|_| c.start_again().err())).next();
+            if let Some(error) = self.server_ended().or_else(again) {
+                return error;
+            }
+        }
+    }
+
+    fn unstarted(&self) -> String {
+        format!("cannot start the cluster in {}", self.folder.path().display())
     }
 
     /// Waits for a step of the start, but no longer than all components run.
@@ -128,7 +153,7 @@ impl Cluster {
             done = step => done.err(),
             ended = self.one_ends(LOOK) => Some(ended),
         };
-        failure.map_or(Ok(()), |error| Err(error.context(format!("cannot start the cluster in {}", self.folder.path().display()))))
+        failure.map_or(Ok(()), |error| Err(error.context(self.unstarted())))
     }
 
     /// Returns when a component ends that nobody asked to, with which and why. Looks that often.
@@ -144,11 +169,14 @@ impl Cluster {
 
     /// Which component has ended, if one has.
     fn ended(&self) -> Option<Error> {
+        self.server_ended().or_else(|| lock(&self.callers).iter_mut().find_map(end_of))
+    }
+
+    /// The same of the API server and its store.
+    fn server_ended(&self) -> Option<Error> {
         let mut etcd = lock(&self.etcd);
         let mut api_server = lock(&self.api_server);
-        let mut callers = lock(&self.callers);
-        let mut all = iter::once(&mut *etcd).chain(&mut *api_server).chain(&mut *callers);
-        all.find_map(|component| component.ended().map(|status| component.error(&format!("ended ({status})"))))
+        iter::once(&mut *etcd).chain(&mut *api_server).find_map(end_of)
     }
 
     /// A kubeconfig of the administrator.
@@ -228,6 +256,10 @@ impl Cluster {
         let status = answer.with_context(|| format!("cannot get a token of {namespace}/{name}"))?.status;
         status.and_then(|status| status.token).with_context(|| format!("cannot get a token of {namespace}/{name}: no status"))
     }
+}
+
+fn end_of(component: &mut Component) -> Option<Error> {
+    component.ended().map(|status| component.error(&format!("ended ({status})")))
 }
 
 fn server(port: &Port) -> String {

@@ -55,6 +55,12 @@ impl Component {
         self.child.try_wait().ok().flatten()
     }
 
+    /// Starts it again, where it ended.
+    pub fn start_again(&mut self) -> Result<()> {
+        *self = Self::start(self.launch.clone())?;
+        Ok(())
+    }
+
     /// Stops it where it stands: connections stay open and nothing answers.
     pub fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)

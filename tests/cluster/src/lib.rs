@@ -16,6 +16,7 @@
 //! | `folder`, `orphans` | one cluster's data folder, and how what dead owners left is swept away |
 //! | `port`, `credentials`, `kubeconfig` | how clients reach the API server and it alone |
 //! | `arguments`, `component`, `tied` | the components' arguments, and how they end with their owner |
+//! | `kubelets` | where kwok answers in the kubelets' place, and what it says that containers logged |
 //! | `ready` | nodes, a StorageClass, and the wait for them |
 //! | `cluster`, `audit` | what tests use |
 //! | [`kept`] | the cluster of `make cluster` |
@@ -30,6 +31,7 @@ mod folder;
 mod go;
 pub mod kept;
 mod kubeconfig;
+mod kubelets;
 mod orphans;
 mod port;
 mod ready;
@@ -42,6 +44,7 @@ pub use audit::{Audit, Event, Mark};
 pub use binaries::{Binaries, gateway_api};
 pub use cluster::{Cluster, Options};
 pub use component::{Component, Launch};
+pub use kubelets::{FAILS, Logs};
 
 /// The cluster that all tests of one test binary share, started by the first that asks.
 ///

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use kube::api::DynamicObject;
 use serde_json::Value;
-use test_world::{Baseline, World, read_folder, root};
+use test_world::{Baseline, Credential, Setup, World, read_folder, root};
 use tokio::process::Command;
 
 use crate::paper::Paper;
@@ -30,7 +30,7 @@ pub async fn set() -> Result<Stage> {
     let preview = preview().await?;
     let begun = Instant::now();
     Paper::line("Starting a Kubernetes control plane, a double of GitHub and preview serve ...");
-    let world = World::start(&preview).await?;
+    let world = World::start_with(&preview, Setup { credential: Credential::App, ..Setup::default() }).await?;
     let version = world.admin.apiserver_version().await.context("the API server does not say its version")?.git_version;
     shop(&world).await?;
     let seconds = begun.elapsed().as_secs_f64();

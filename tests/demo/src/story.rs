@@ -5,9 +5,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use github_double::{Action, On, Open, on};
+use github_double::{Action, Deployment, Double, On, Open, Records, on};
 use kube::ResourceExt;
-use test_world::{BOT, DEVELOPER};
+use test_world::{BOT, DEVELOPER, deadline};
 use tokio::process::Command;
 
 use crate::count;
@@ -134,7 +134,16 @@ impl<'a> Story<'a> {
         let events = self.stage.world.audit().since(mark).await?;
         self.say_what_it_took(&pull, &events).await?;
         self.print_comment(&pull);
+        self.print_beside(&pull, &revision).await?;
         Ok(pull)
+    }
+
+    /// What GitHub shows beside the comment, once the service has written that too.
+    async fn print_beside(&self, pull: &Pull, revision: &str) -> Result<()> {
+        let beside = |github: &Double| lines_beside(&github.repository(&pull.name.repository).ok()?.records, revision);
+        let lines = self.stage.world.github.wait_until("check and deployment", deadline(), beside).await?;
+        lines.iter().for_each(|line| Paper::aside(line));
+        Ok(())
     }
 
     /// What the environment has and what it cost, counted at the API server.
@@ -231,6 +240,19 @@ impl<'a> Story<'a> {
         Paper::aside("nothing is left: no object in the cluster carries the UID of either");
         Ok(())
     }
+}
+
+/// The check of a commit and where its deployment leads, once both say that it is up.
+fn lines_beside(records: &Records, revision: &str) -> Option<Vec<String>> {
+    let check = records.checks.values().find(|check| check.head_sha == revision && check.conclusion.is_some())?;
+    let up = |one: &&Deployment| one.sha == revision && one.state() == Some("success");
+    let deployment = records.deployments.values().find(up)?;
+    let buttons: Vec<_> = check.actions.iter().map(|action| action.label.as_str()).collect();
+    let leads_to = &deployment.statuses.last()?.environment_url;
+    Some(vec![
+        format!("the check {}: {} ({})", check.name, check.conclusion.as_deref()?, buttons.join(", ")),
+        format!("\"View deployment\" leads to {leads_to}"),
+    ])
 }
 
 /// What was written, one line a verb and kind: `3 PATCHes: deployments bff, web, worker`.

@@ -14,6 +14,8 @@ fn the_demo_tells_the_whole_story_and_leaves_nothing() -> Result<()> {
         "namespace shop-web-pr-1 is there",
         "12 of 12 services are ready",
         "Preview of ",
+        "the check preview / shop: success (Rebuild, Extend by 24 h, Delete)",
+        "\"View deployment\" leads to https://web-pr-1.preview.example.com",
         "written there, and nothing else:",
         "3 PATCHes: deployments bff, web, worker",
         "no pod is left",

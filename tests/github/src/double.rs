@@ -107,6 +107,11 @@ impl Double {
         self.shared.change(|state| state.model.add_user(login, UserKind::User))
     }
 
+    /// Makes an organization. The owner of a repository is made one anyway.
+    pub fn add_organization(&self, login: &str) -> u64 {
+        self.shared.change(|state| state.model.add_user(login, UserKind::Organization))
+    }
+
     /// Makes a bot's account; by convention its login ends in `[bot]`.
     pub fn add_bot(&self, login: &str) -> u64 {
         self.shared.change(|state| state.model.add_user(login, UserKind::Bot))

@@ -4,13 +4,16 @@
 mod http;
 mod install;
 mod manifests;
+mod routes;
 mod service;
+mod shown;
 mod wait;
 mod world;
 
 pub use http::{Answer, get, post};
 pub use install::{baseline_access, definitions, gateway_api, holds_rights, once as install, root};
 pub use manifests::{apply, read, read_folder};
-pub use service::{Service, ServiceOptions};
+pub use routes::Routes;
+pub use service::{Credential, Service, ServiceOptions};
 pub use wait::{deadline, wait_for};
-pub use world::{BOT, Baseline, DEVELOPER, SECRET, TOKEN, World};
+pub use world::{APP, BOT, Baseline, DEVELOPER, OWNER, SECRET, Setup, TOKEN, World};

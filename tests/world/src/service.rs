@@ -1,7 +1,7 @@
 //! The service as a process of its own, ended like a crash ends it.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +15,31 @@ use crate::wait::deadline;
 /// How often `/readyz` is asked while the service starts.
 const ASK: Duration = Duration::from_millis(20);
 
+/// How much of its log is shown where something went wrong.
+const LOG_LINES: usize = 60;
+
+/// As whom the service talks to GitHub.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Credential {
+    /// As an account, with a token of its.
+    #[default]
+    Token,
+    /// As a GitHub App.
+    App,
+}
+
+impl Credential {
+    fn arguments(self, folder: &Path) -> Vec<OsString> {
+        let file = |name: &str| folder.join(name).into_os_string();
+        match self {
+            Self::Token => vec!["--github-token-file".into(), file("github-token")],
+            Self::App => {
+                vec!["--github-app-id".into(), crate::world::APP.to_string().into(), "--github-app-key-file".into(), file("github-app-key")]
+            }
+        }
+    }
+}
+
 /// How to start the service.
 #[derive(Clone, Debug)]
 pub struct ServiceOptions {
@@ -24,14 +49,16 @@ pub struct ServiceOptions {
     pub kubeconfig: PathBuf,
     /// Address of the double's API.
     pub github_url: String,
-    /// Folder with `webhook-secret`, `github-token` and `seed`, and for the log.
+    /// As whom it talks to GitHub.
+    pub credential: Credential,
+    /// Where environments are asked for an answer, whatever their hosts' names resolve to.
+    pub probe: Option<SocketAddr>,
+    /// Folder with `webhook-secret`, `github-token`, `github-app-key` and `seed`, and for the log.
     pub folder: PathBuf,
     /// The registries that may be asked, by address and port and without TLS. Without any, none is.
     pub registries: Vec<String>,
     /// How often GitHub is asked, by a service that takes no deliveries.
     pub poll: Option<&'static str>,
-    /// The id of the GitHub App that it is, whose key the folder holds as `github-app-key`; else it has the token.
-    pub app: Option<u64>,
     /// By how many hours its machine's clock is ahead.
     pub hours_ahead: i64,
 }
@@ -48,13 +75,17 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it on a free port and waits until it is ready.
-    pub async fn start(options: ServiceOptions) -> Result<Self> {
+    /// Finds a port for it, so that its address is known before it starts.
+    pub fn reserve(options: ServiceOptions) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("no free port")?.port();
-        let mut service = Self { options, port, component: None };
-        service.launch()?;
-        service.wait_until_ready().await?;
-        Ok(service)
+        Ok(Self { options, port, component: None })
+    }
+
+    /// Starts it for the first time and waits until it is ready.
+    pub async fn start(mut self) -> Result<Self> {
+        self.launch()?;
+        self.wait_until_ready().await?;
+        Ok(self)
     }
 
     /// Starts it again on the same port, without waiting for it.
@@ -75,17 +106,19 @@ impl Service {
             "--github-limits".into(),
             "none".into(),
         ];
-        let is = match options.app {
-            Some(id) => vec!["--github-app-id".into(), id.to_string().into(), "--github-app-key-file".into(), file("github-app-key")],
-            None => vec!["--github-token-file".into(), file("github-token")],
-        };
         let hears = match options.poll {
             Some(every) => ["--poll".into(), every.into()],
             None => ["--webhook-secret-file".into(), file("webhook-secret")],
         };
+        let probe = options.probe.map(|address| format!("--probe-address={address}"));
         let registries = if options.registries.is_empty() { "none".to_owned() } else { options.registries.join(",") };
         let of_registries = ["--registry", &registries, "--registry-plain-http", &registries, "--registry-allow-private", "127.0.0.0/8"];
-        let arguments = arguments.into_iter().chain(is).chain(hears).chain(of_registries.map(Into::into));
+        let arguments = arguments
+            .into_iter()
+            .chain(hears)
+            .chain(options.credential.arguments(&options.folder))
+            .chain(probe.map(Into::into))
+            .chain(of_registries.map(Into::into));
         let (program, arguments) = in_time(options, arguments.collect())?;
         let launch = Launch { name: "preview", program, arguments, log: self.log(), home: options.folder.clone() };
         self.component = Some(Component::start(launch)?);
@@ -97,9 +130,9 @@ impl Service {
         self.options.poll = every;
     }
 
-    /// From the next start on it is that GitHub App.
-    pub fn be_app(&mut self, id: u64) {
-        self.options.app = Some(id);
+    /// From the next start on it is a GitHub App, whose key its folder holds.
+    pub fn be_app(&mut self) {
+        self.options.credential = Credential::App;
     }
 
     /// From the next start on its machine's clock is so many hours ahead.
@@ -144,9 +177,15 @@ impl Service {
 
     /// The last lines of its log.
     pub fn log_end(&self) -> String {
+        self.log_about(&[])
+    }
+
+    /// The last lines of its log that hold one of these words; all lines hold one of none.
+    pub fn log_about(&self, words: &[String]) -> String {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+        let about = |line: &&str| words.is_empty() || words.iter().any(|word| line.contains(word.as_str()));
+        let lines: Vec<&str> = text.lines().filter(about).collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
     /// Its folder.

@@ -1,15 +1,17 @@
 //! One world: a control plane, a GitHub, the service, and baselines in it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use github_double::{Double, Hook, Permission};
+use github_double::{Double, Hook, Key, NewApp, Permission};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, Client};
 use preview_env::api;
 use preview_env::api::conditions::{READY, is_true};
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use test_cluster::{Audit, Cluster};
@@ -17,7 +19,8 @@ use tokio::sync::Mutex;
 
 use crate::install;
 use crate::manifests::apply;
-use crate::service::{Service, ServiceOptions};
+use crate::routes::Routes;
+use crate::service::{Credential, Service, ServiceOptions};
 use crate::wait::wait_for;
 
 /// The secret that deliveries are signed with.
@@ -28,6 +31,25 @@ pub const BOT: &str = "preview[bot]";
 pub const DEVELOPER: &str = "dev";
 /// The token of the account that comments.
 pub const TOKEN: &str = "a-token-of-the-double";
+/// The owner of the repositories, whom the App is installed on.
+pub const OWNER: &str = "acme";
+/// The App's id; it comments as [`BOT`] does.
+pub const APP: u64 = 7;
+/// What a webhook is to send to a service with a token, as README.md says.
+const EVENTS: [&str; 4] = ["pull_request", "push", "issue_comment", "repository"];
+
+/// How a world is, where it is not like most.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Its cluster.
+    pub cluster: test_cluster::Options,
+    /// The registries that the service may ask, each by address and port.
+    pub registries: Vec<String>,
+    /// As whom the service talks to GitHub.
+    pub credential: Credential,
+    /// Whether something answers for the hosts of environments. Without it their names lead nowhere, and the service says so.
+    pub routes: bool,
+}
 
 /// A world. The service is behind a lock, since stories may kill it.
 pub struct World {
@@ -37,6 +59,8 @@ pub struct World {
     pub admin: Client,
     /// The double.
     pub github: Double,
+    /// What answers for the hosts of environments.
+    pub routes: Option<Routes>,
     /// The service.
     pub service: Mutex<Service>,
     _folder: TempDir,
@@ -64,12 +88,12 @@ impl World {
 
     /// The same in such a cluster.
     pub async fn start_in(preview: &Path, cluster: test_cluster::Options) -> Result<Self> {
-        Self::start_with(preview, cluster, Vec::new()).await
+        Self::start_with(preview, Setup { cluster, ..Setup::default() }).await
     }
 
-    /// The same with registries that the service may ask, each by address and port.
-    pub async fn start_with(preview: &Path, cluster: test_cluster::Options, registries: Vec<String>) -> Result<Self> {
-        let cluster = Arc::new(Cluster::start(cluster).await?);
+    /// The same, set up otherwise.
+    pub async fn start_with(preview: &Path, setup: Setup) -> Result<Self> {
+        let cluster = Arc::new(Cluster::start(setup.cluster).await?);
         let admin = cluster.admin_client().await?;
         install::once(&admin).await?;
         let github = Double::start()?;
@@ -80,20 +104,28 @@ impl World {
         std::fs::write(folder.path().join("webhook-secret"), format!("{SECRET}\n"))?;
         std::fs::write(folder.path().join("seed"), "5".repeat(32))?;
         std::fs::write(folder.path().join("github-token"), format!("{TOKEN}\n"))?;
+        std::fs::write(folder.path().join("github-app-key"), Key::shared().private)?;
+        let routes = if setup.routes { Some(Routes::start().await?) } else { None };
         let options = ServiceOptions {
             poll: None,
-            app: None,
             hours_ahead: 0,
+            credential: setup.credential,
+            probe: routes.as_ref().map(Routes::address),
             preview: preview.to_owned(),
             kubeconfig: cluster.service_account_kubeconfig("preview-env", "preview-env").await?,
             github_url: github.base_url().to_owned(),
             folder: folder.path().to_owned(),
-            registries,
+            registries: setup.registries,
         };
-        let service = Service::start(options).await?;
-        let events = ["pull_request", "push", "delete", "issue_comment", "check_run"];
-        github.add_webhook(Hook::to(&service.url("/webhooks/github")).secret(SECRET).events(&events))?;
-        Ok(Self { cluster, admin, github, service: Mutex::new(service), _folder: folder })
+        // Before the service starts, since it looks for the App at once. Its webhook is known once the service is there.
+        let service = Service::reserve(options)?;
+        let hook = Hook::to(&service.url("/webhooks/github")).secret(SECRET);
+        match setup.credential {
+            Credential::Token => drop(github.add_webhook(hook.events(&EVENTS))?),
+            Credential::App => install_app(&github, hook)?,
+        }
+        let service = service.start().await?;
+        Ok(Self { cluster, admin, github, routes, service: Mutex::new(service), _folder: folder })
     }
 
     /// The log of all requests at the API server.
@@ -130,10 +162,12 @@ impl World {
         self.wait_until_baseline_is_ready(namespace, &name).await
     }
 
-    /// Makes a baseline with its repositories.
+    /// Makes a baseline with its repositories, public ones where they are not there yet.
     pub async fn new_baseline(&self, wanted: Baseline<'_>) -> Result<()> {
         for repository in wanted.repositories {
-            self.github.add_repository(repository)?;
+            if self.github.repository(repository).is_err() {
+                self.github.add_repository(repository)?;
+            }
             self.github.permit(repository, DEVELOPER, Permission::Write)?;
             self.github.permit(repository, BOT, Permission::Write)?;
         }
@@ -153,4 +187,25 @@ impl World {
         wait_for(&api, name, "a Ready Baseline", ready).await?;
         Ok(())
     }
+}
+
+/// The App that `deploy/github-app.json` describes, installed on all repositories of [`OWNER`].
+fn install_app(github: &Double, hook: Hook) -> Result<()> {
+    let path = install::root().join("deploy/github-app.json");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: Manifest = serde_json::from_str(&text).context("cannot read the App's manifest")?;
+    let slug = BOT.trim_end_matches("[bot]");
+    let mut app = NewApp::new(APP, slug, &Key::shared().public).webhook(hook);
+    (app.permissions, app.events) = (manifest.default_permissions, manifest.default_events);
+    github.add_app(app)?;
+    github.add_organization(OWNER);
+    github.install(APP, OWNER, None)?;
+    Ok(())
+}
+
+/// What is read of the App's manifest.
+#[derive(Deserialize)]
+struct Manifest {
+    default_permissions: BTreeMap<String, String>,
+    default_events: Vec<String>,
 }

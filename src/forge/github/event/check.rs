@@ -33,6 +33,7 @@ struct CheckEvent {
 
 #[derive(Deserialize)]
 struct CheckRun {
+    name: String,
     #[serde(deserialize_with = "parsed")]
     head_sha: Revision,
     /// What we gave it when we made it.
@@ -73,6 +74,7 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
         repository: event.repository.full_name,
         pull,
         revision: event.check_run.head_sha.as_str().to_owned(),
+        check: event.check_run.name,
         sender: event.sender.login,
         // The body holds times of the check and none of the press.
         at: arrival.at,

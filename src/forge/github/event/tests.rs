@@ -66,7 +66,7 @@ fn pulls(of: &[(i64, i64)]) -> Value {
 fn check(identifier: &str) -> Value {
     json!({
         "action": "requested_action",
-        "check_run": {"id": 3, "head_sha": "a".repeat(40), "external_id": "", "pull_requests": pulls(&[(42, 7)])},
+        "check_run": {"id": 3, "name": "preview / shop", "head_sha": "a".repeat(40), "external_id": "", "pull_requests": pulls(&[(42, 7)])},
         "requested_action": {"identifier": identifier},
         "repository": repository(),
         "sender": {"login": "ann"},
@@ -249,6 +249,7 @@ fn a_pressed_button_is_of_the_pull_request_that_its_check_names() {
         let press = pressed(&check(action.as_str())).unwrap();
         assert_eq!((press.action, press.pull, press.sender.as_str()), (action, 42, "ann"));
         assert_eq!((press.repository_id, press.revision, press.at), (7, "a".repeat(40), arrival("").at));
+        assert_eq!(press.check, "preview / shop");
     }
     for (external_id, named, expected) in [
         (json!("pull-43"), pulls(&[]), Some(43)),
