@@ -89,7 +89,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let baselines = Arc::<Baselines>::default();
     let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
     environments.listen(tell(notifier.clone()));
-    let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address)?.listening(&mut environments);
+    let beside = Beside::new((&client, forge.as_ref()), &baselines, options.probe_address, &metrics)?.listening(&mut environments);
     let store = environments.store();
     let controller = Controller::new(Parts {
         client: client.clone(),
@@ -110,6 +110,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
         baselines: all(baselines.clone()),
         environments: existing(store.clone()),
         look_soon: beside.hint(),
+        clock: clock(forge.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics,
@@ -135,6 +136,11 @@ fn all(baselines: Arc<Baselines>) -> Arc<dyn server::Baselines> {
 /// The environments for the webhook server: as fresh as the watch.
 fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
     Arc::new(move |about: &About| -> Vec<Existing> { store.state().iter().flat_map(|object| Existing::of(object, about)).collect() })
+}
+
+/// The forge's time, or ours where there is none.
+fn clock(forge: Option<Arc<dyn Forge>>) -> server::Clock {
+    Arc::new(move || forge.as_ref().map_or_else(Utc::now, |forge| forge.time()))
 }
 
 fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {

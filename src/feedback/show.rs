@@ -123,7 +123,9 @@ impl<'a> View<'a> {
     }
 
     fn gist(&self) -> String {
-        let commands = self.facts.status.commands.last().map(|result| result.id.as_str()).unwrap_or_default();
+        // What anybody can write is told when there is room for it.
+        let mut commands = self.facts.status.commands.iter().rev().filter(|result| !result.is_anybodys());
+        let commands = commands.next().map(|result| result.id.as_str()).unwrap_or_default();
         format!("{}\n{:?}\n{}\n{commands}\n", self.source_revision(), self.facts.state, self.facts.expires_soon().is_some())
     }
 

@@ -3,6 +3,8 @@
 mod answers;
 mod changes;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod github;
 mod home;
 pub mod pace;
@@ -273,6 +275,12 @@ pub trait Forge: Send + Sync {
     /// Answers somebody's comment with a sign. Doing it twice is doing it once.
     fn react<'a>(&'a self, _repository: &'a RepoName, _comment: i64, _reaction: Reaction) -> Answer<'a, ()> {
         unsupported("react")
+    }
+
+    /// The time by the forge's own clock, as far as its answers told it; by ours of a forge that tells none. What the forge says
+    /// of times is compared with this and not with our own.
+    fn time(&self) -> DateTime<Utc> {
+        Utc::now()
     }
 
     /// Deployments, where the forge has such a thing.

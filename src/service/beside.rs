@@ -11,6 +11,7 @@ use crate::api::PreviewEnvironment;
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments};
 use crate::forge::Forge;
+use crate::metrics::Metrics;
 use crate::probe::ProbeError;
 use crate::server::LookSoon;
 use crate::{commands, lookup, probe};
@@ -38,11 +39,12 @@ impl Beside {
         (client, forge): (&Client, Option<&Arc<dyn Forge>>),
         baselines: &Arc<Baselines>,
         through: Option<SocketAddr>,
+        metrics: &Metrics,
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
         Ok(Self {
             lookups: Arc::new(lookup::Context::new(client(), forge(), baselines())),
-            commands: Arc::new(commands::Context::new(client(), forge(), baselines())),
+            commands: Arc::new(commands::Context::new(client(), forge(), baselines(), metrics.clone())),
             probes: Arc::new(probe::Context::new(client(), baselines(), through)?),
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -60,6 +61,8 @@ pub(crate) struct Double {
     /// Where was written.
     places: Mutex<BTreeSet<String>>,
     changes: watch::Sender<usize>,
+    /// The time that it tells, where it tells one.
+    clock: Mutex<Option<DateTime<Utc>>>,
 }
 
 pub(crate) fn away() -> ForgeError {
@@ -93,6 +96,11 @@ impl Double {
     /// Under which names anything was asked or written since the last look.
     pub(crate) fn places(&self) -> Vec<String> {
         std::mem::take(&mut *self.places.lock().unwrap()).into_iter().collect()
+    }
+
+    /// From now on it tells that time.
+    pub(crate) fn says_that_it_is(&self, at: DateTime<Utc>) {
+        *self.clock.lock().unwrap() = Some(at);
     }
 
     fn at(&self, name: &RepoName) {
@@ -160,6 +168,10 @@ impl Double {
 }
 
 impl Forge for Double {
+    fn time(&self) -> DateTime<Utc> {
+        self.clock.lock().unwrap().unwrap_or_else(Utc::now)
+    }
+
     fn repository<'a>(&'a self, name: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         let homes = self.homes.lock().unwrap().clone();
         let found = homes.ok_or(ForgeError::Unsupported("repository"));

@@ -172,6 +172,10 @@ impl Forge for GitHub {
         self.write_reaction(repository, comment, reaction).boxed()
     }
 
+    fn time(&self) -> DateTime<Utc> {
+        self.sessions.time()
+    }
+
     fn deployments(&self) -> Option<&dyn Deployments> {
         Some(self)
     }
