@@ -1,5 +1,5 @@
 //! What the service counts, for Prometheus. Every label is one of a few words that stand in the code, but for the number
-//! of an App's installation, of which there are few.
+//! of an App's installation and the name of a Baseline, of which there are few.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +40,13 @@ struct ByRequest {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByCommand {
+    baseline: String,
+    verb: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ByAccount {
     account: String,
 }
@@ -61,6 +68,7 @@ struct Inner {
     forge_writers_waiting: Family<ByAccount, Gauge>,
     image_look_ups: Family<ByResult, Counter>,
     resyncs: Family<ByResult, Counter>,
+    commands: Family<ByCommand, Counter>,
 }
 
 impl Metrics {
@@ -79,6 +87,7 @@ impl Metrics {
             forge_writers_waiting: Family::default(),
             image_look_ups: Family::default(),
             resyncs: Family::default(),
+            commands: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -134,6 +143,11 @@ impl Metrics {
         self.0.resyncs.get_or_create(&ByResult { result }).inc();
     }
 
+    /// A command came to its end, in an environment of that Baseline: `namespace/name`.
+    pub fn command(&self, baseline: String, verb: &'static str, result: &'static str) {
+        self.0.commands.get_or_create(&ByCommand { baseline, verb, result }).inc();
+    }
+
     /// Everything as text for Prometheus, of the type [`CONTENT_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -165,6 +179,7 @@ impl Inner {
         registry.register_with_unit("reconcile", "Time that a reconciliation took", Unit::Seconds, self.reconcile_seconds.clone());
         registry.register("image_look_ups", "Images that registries were asked for, by what they answered", self.image_look_ups.clone());
         registry.register("resyncs", "Looks at a repository for what no delivery told, by how they ended", self.resyncs.clone());
+        registry.register("commands", "What people asked for, by Baseline, by what it was and how it ended", self.commands.clone());
         registry.register("forge_requests", "Requests to a forge, by what they were for and how they ended", self.forge_requests.clone());
         let help = "Requests that a forge still takes until it counts anew, by account, as it said itself";
         registry.register("forge_requests_left", help, self.forge_requests_left.clone());
@@ -194,6 +209,7 @@ mod tests {
         metrics.forge_request("create_comment", "ok");
         metrics.image_look_up("found");
         metrics.resync("ok");
+        metrics.command("shop/main".into(), "extend", "done");
         metrics.forge_pace("token", Standing { requests: Some(4_321), writes: 496, waiting: 2 });
         metrics.forge_pace("token", Standing { requests: None, writes: 495, waiting: 2 });
         let text = metrics.text().unwrap();
@@ -206,6 +222,7 @@ mod tests {
             "preview_reconcile_seconds_count 1",
             r#"preview_image_look_ups_total{result="found"} 1"#,
             r#"preview_resyncs_total{result="ok"} 1"#,
+            r#"preview_commands_total{baseline="shop/main",verb="extend",result="done"} 1"#,
             r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,
             r#"preview_forge_requests_left{account="token"} 4321"#,
             r#"preview_forge_writes_left{account="token"} 495"#,

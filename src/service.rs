@@ -91,7 +91,8 @@ pub async fn run((client, clock): (Client, Clock), options: Options, shutdown: i
     let baselines = Arc::<Baselines>::default();
     let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
     environments.listen(tell(notifier.clone()));
-    let beside = Beside::new(((&client, &clock), forge.as_ref()), &baselines, options.probe_address)?.listening(&mut environments);
+    let around = (baselines.clone(), metrics.clone());
+    let beside = Beside::new(((&client, &clock), forge.as_ref()), &around, options.probe_address)?.listening(&mut environments);
     let store = environments.store();
     let controller = Controller::new(Parts {
         client: client.clone(),
@@ -113,6 +114,7 @@ pub async fn run((client, clock): (Client, Clock), options: Options, shutdown: i
         baselines: all(baselines.clone()),
         environments: existing(store.clone()),
         look_soon: beside.hint(),
+        clock: clock(forge.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics,
@@ -138,6 +140,11 @@ fn all(baselines: Arc<Baselines>) -> Arc<dyn server::Baselines> {
 /// The environments for the webhook server: as fresh as the watch.
 fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
     Arc::new(move |about: &About| -> Vec<Existing> { store.state().iter().flat_map(|object| Existing::of(object, about)).collect() })
+}
+
+/// The forge's time, or ours where there is none.
+fn clock(forge: Option<Arc<dyn Forge>>) -> server::Clock {
+    Arc::new(move || forge.as_ref().map_or_else(Utc::now, |forge| forge.time()))
 }
 
 fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {

@@ -12,8 +12,8 @@ use super::conditions::Condition;
 use super::gaps::{Missing, PlanSummary};
 
 pub use forge::{
-    CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus, RESULTS_KEPT,
-    Refusal, Right, Shown, Surface, Trusted,
+    ANYBODYS_KEPT, CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus,
+    RESULTS_KEPT, Refusal, Right, Shown, Surface, Trusted,
 };
 pub use lifetime::{Lapse, Lapsed, Queue};
 
@@ -108,7 +108,7 @@ pub struct PreviewEnvironmentStatus {
     /// What is known of the forge's answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
-    /// What came of the last commands, at most 20, the newest last.
+    /// What came of the last commands, the newest last: at most 20 of those who may command, and 5 of anybody else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub commands: Vec<CommandResult>,

@@ -25,6 +25,9 @@ const EXTENSION: &str = "24h";
 const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
 /// The shortest beginning of a commit's name that names it, where our comment showed the commit when the command was written.
 const SHA_MIN: usize = 7;
+/// How long the comment has to have shown a commit before: nobody reads it faster, and by so much may what is known of the
+/// forge's clock be wrong. In doubt it was not shown.
+const READING: TimeDelta = TimeDelta::seconds(5);
 /// The shortest one that names it by itself. A fork's author can make commits until seven digits are those of another one, and
 /// push that between reading and approving; twelve digits take a million times as many.
 const SHA_ALONE: usize = 12;
@@ -155,6 +158,11 @@ pub fn effect(case: &Case<'_>) -> Verdict {
     }
 }
 
+/// Whether a command makes sense only where an environment is recorded.
+pub fn needs_environment(verb: Verb) -> bool {
+    !verb.is_anybodys() && !matches!(verb, Verb::Create | Verb::Delete)
+}
+
 /// The fact of the command's own pull request.
 pub fn source_of<'a>(command: &Command, object: &'a PreviewEnvironment) -> Option<&'a api::Source> {
     let is_it = |s: &&api::Source| s.forge == command.forge && s.repository_id == command.repository_id && s.pull == Some(command.pull);
@@ -244,11 +252,18 @@ fn refresh(case: &Case<'_>) -> Verdict {
     }
 }
 
+/// A reset that was asked for before and is not carried out yet is carried out with this one.
 fn refreshed(case: &Case<'_>, reset: bool, message: String) -> Effect {
-    if case.object.spec.refresh.as_ref().is_some_and(|r| r.at > case.command.at) {
+    let (at, held) = (case.command.at, case.object.spec.refresh.as_ref());
+    if held.is_some_and(|held| held.at > at) {
         return said("A later refresh stands.");
     }
-    part(MANAGER_REFRESH, "refresh", json!({"at": case.command.at, "actor": case.actor(), "reset": reset}), message)
+    let done = case.object.status.as_ref().and_then(|status| status.refreshed_at);
+    let waits = held.is_some_and(|held| held.reset && done.is_none_or(|done| done < held.at));
+    // Of one second, and so taken for the same: what empties the volumes has to be another one.
+    let is_more = reset && held.is_some_and(|held| held.at == at && !held.reset);
+    let at = if is_more { at + TimeDelta::milliseconds(1) } else { at };
+    part(MANAGER_REFRESH, "refresh", json!({"at": at, "actor": case.actor(), "reset": reset || waits}), message)
 }
 
 /// Each extension counts from the end that its own command, which is activity too, gives the environment. What comes out is
@@ -337,7 +352,7 @@ fn approve(case: &Case<'_>) -> Verdict {
 fn is_meant(case: &Case<'_>, head: &Revision) -> Result<(), Refusal> {
     let sha = head.as_str();
     let shows = case.object.status.as_ref().and_then(|s| s.feedback.as_ref()?.shows.as_ref());
-    let seen = shows.is_some_and(|shown| shown.revision == sha && shown.since <= case.command.at);
+    let seen = shows.is_some_and(|shown| shown.revision == sha && shown.since + READING <= case.command.at);
     let named = case.command.args.first().map(|arg| arg.to_ascii_lowercase());
     match named {
         Some(named) if named.len() < SHA_MIN || !named.bytes().all(|b| b.is_ascii_hexdigit()) => {
@@ -377,4 +392,4 @@ pub(super) fn capital(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "effect_tests.rs"]
-mod tests;
+pub(super) mod tests;

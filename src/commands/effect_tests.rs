@@ -1,12 +1,12 @@
 use super::super::order::tests::{command, result};
 use super::*;
 use crate::api::status::CommandOutcome;
-use crate::forge::PullRequest;
+use crate::forge::{PullRequest, fixtures};
 
 /// The second 1,800,000,000 is 15 January 2027, 08:00 UTC.
 const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
 
-fn baseline(change: impl FnOnce(&mut Value)) -> Baseline {
+pub(in crate::commands) fn baseline(change: impl FnOnce(&mut Value)) -> Baseline {
     let mut spec = json!({"repositories": [{"name": "acme/web", "images": [{"name": "r.example.com/acme/web"}, {"name": "acme/api"}]}],
         "lifetime": {"ttl": "5d"}});
     change(&mut spec);
@@ -33,22 +33,7 @@ fn fork() -> PreviewEnvironment {
 }
 
 fn pull(head: i64, state: SourceState) -> PullRequest {
-    PullRequest {
-        repository_id: 7,
-        repository: "acme/web".parse().unwrap(),
-        number: 42,
-        state,
-        revision: HEAD.parse().unwrap(),
-        head_branch: "faster".into(),
-        head_repository_id: Some(head),
-        base_branch: "main".into(),
-        author: "eve".into(),
-        draft: false,
-        bot: false,
-        labels: vec![],
-        created_at: "2027-01-15T06:00:00Z".parse().unwrap(),
-        updated_at: "2027-01-15T07:00:00Z".parse().unwrap(),
-    }
+    PullRequest { state, revision: HEAD.parse().unwrap(), head_repository_id: Some(head), ..fixtures::pull() }
 }
 
 /// What is written, and what is said.
@@ -142,7 +127,7 @@ fn a_wish_for_absent_is_recorded_before_there_is_anything() {
 
 #[test]
 fn exactly_the_commit_that_was_meant_is_approved() {
-    let (before, after) = ("2027-01-15T08:00:00Z", "2027-01-15T08:00:01Z");
+    let (at, before, after) = ("2027-01-15T08:00:00Z", "2027-01-15T07:59:55Z", "2027-01-15T07:59:56Z");
     let (another, twin) = ("a".repeat(40), format!("3f9c2ab{}", "f".repeat(33)));
     for (case, args, shown, done) in [
         ("twelve digits of it", vec!["3F9C2AB01234"], None, true),
@@ -150,7 +135,7 @@ fn exactly_the_commit_that_was_meant_is_approved() {
         ("seven, and nothing was shown", vec!["3f9c2ab"], None, false),
         ("eleven, and nothing was shown", vec!["3f9c2ab0123"], None, false),
         ("seven of one that was shown, and this one begins so too", vec!["3f9c2ab"], Some((twin.as_str(), before)), false),
-        ("seven, and it was shown only afterwards", vec!["3f9c2ab"], Some((HEAD, after)), false),
+        ("seven, and nobody can tell whether it was shown before", vec!["3f9c2ab"], Some((HEAD, after)), false),
         ("twelve of another one", vec!["3f9c2ab01235"], Some((HEAD, before)), false),
         ("the whole of it", vec![HEAD], None, true),
         ("what the comment showed", vec![], Some((HEAD, before)), true),
@@ -160,14 +145,14 @@ fn exactly_the_commit_that_was_meant_is_approved() {
         ("longer than a commit", vec![&format!("{HEAD}0")], None, false),
         ("nothing was shown", vec![], None, false),
         ("another one was shown", vec![], Some((another.as_str(), before)), false),
-        ("it was shown only afterwards", vec![], Some((HEAD, after)), false),
+        ("nobody can tell whether it was shown before", vec![], Some((HEAD, after)), false),
     ] {
         let mut object = fork();
         let shows = shown.map(|(revision, since)| json!({"feedback": {"shows": {"revision": revision, "since": since}}}));
         object.status = shows.map(|status| serde_json::from_value(status).unwrap());
         let answer = of(Verb::Approve, &args, &object);
         assert_eq!(
-            answer.contains(&format!(r#"[preview-env/approval] approval={{"actor":"github:ann","at":"{before}","revision":"{HEAD}"}}"#)),
+            answer.contains(&format!(r#"[preview-env/approval] approval={{"actor":"github:ann","at":"{at}","revision":"{HEAD}"}}"#)),
             done,
             "{case}: {answer}"
         );
@@ -201,6 +186,29 @@ fn what_is_older_than_what_is_recorded_changes_nothing() {
     for verb in [Verb::Create, Verb::Delete, Verb::Update, Verb::Refresh] {
         let answer = of(verb, &[], &object);
         assert!(answer.contains("stands") && !answer.contains('['), "{verb:?}: {answer}");
+    }
+}
+
+#[test]
+fn a_reset_is_not_lost_between_refreshes() {
+    let (at, second) = ("2027-01-15T08:00:00Z", "2027-01-15T07:59:59Z");
+    for (case, held, done, verb, args, expected) in [
+        ("a plain one after a reset that waits", (second, true), None, Verb::Update, vec![], r#""at":"2027-01-15T08:00:00Z","reset":true"#),
+        ("after one that is done", (second, true), Some(second), Verb::Refresh, vec![], r#""at":"2027-01-15T08:00:00Z","reset":false"#),
+        (
+            "a reset in the same second",
+            (at, false),
+            Some(at),
+            Verb::Refresh,
+            vec!["reset"],
+            r#""at":"2027-01-15T08:00:00.001Z","reset":true"#,
+        ),
+        ("the same once more", (at, true), None, Verb::Refresh, vec!["reset"], r#""at":"2027-01-15T08:00:00Z","reset":true"#),
+    ] {
+        let mut object = environment(|o| o["spec"]["refresh"] = json!({"at": held.0, "actor": "bob", "reset": held.1}));
+        object.status = Some(serde_json::from_value(json!({"refreshedAt": done})).unwrap());
+        let answer = of(verb, &args, &object);
+        assert!(answer.contains(&format!(r#"refresh={{"actor":"github:ann",{expected}}}"#)), "{case}: {answer}");
     }
 }
 
@@ -242,7 +250,7 @@ fn the_same_commands_in_any_order_end_the_same() {
 }
 
 /// As a server-side apply under the part's own manager would.
-fn write(object: &mut PreviewEnvironment, part: &Part) {
+pub(in crate::commands) fn write(object: &mut PreviewEnvironment, part: &Part) {
     let mut spec = serde_json::to_value(&object.spec).unwrap();
     match (part.field, part.value.as_object()) {
         ("lifetime", Some(fields)) => fields.iter().for_each(|(key, value)| spec["lifetime"][key] = value.clone()),

@@ -1,6 +1,6 @@
 //! What was done and what the watch has not brought back yet. No client, no clock, no logging.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -9,6 +9,9 @@ use kube::ResourceExt;
 use super::order;
 use crate::api::PreviewEnvironment;
 use crate::api::status::CommandResult;
+
+/// Commands of an environment that are known to have ended, whatever became of their results.
+const ENDED: usize = 200;
 
 /// Of each environment, by its UID.
 #[derive(Debug, Default)]
@@ -20,8 +23,19 @@ pub struct Memory {
 struct Known {
     /// Results that this run of the program wrote.
     results: Vec<CommandResult>,
-    /// Commands that are being carried out, and when each was first looked at.
-    begun: HashMap<String, DateTime<Utc>>,
+    /// Commands that are being carried out.
+    begun: HashMap<String, Begun>,
+    /// Commands that this run of the program brought to an end, the newest last: results of what anybody can write do not
+    /// last.
+    ended: VecDeque<String>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    /// When it was first looked at.
+    at: DateTime<Utc>,
+    /// Whether whoever gave it was shown that it is seen.
+    is_seen: bool,
 }
 
 impl Memory {
@@ -38,13 +52,23 @@ impl Memory {
         })
     }
 
-    /// When a command was first looked at, and whether that is now.
-    pub fn begin(&self, uid: &str, id: &str, now: DateTime<Utc>) -> (DateTime<Utc>, bool) {
+    /// When a command was first looked at.
+    pub fn begin(&self, uid: &str, id: &str, now: DateTime<Utc>) -> DateTime<Utc> {
         self.lock(|of| {
             let begun = &mut of.entry(uid.to_owned()).or_default().begun;
-            let first = !begun.contains_key(id);
-            (*begun.entry(id.to_owned()).or_insert(now), first)
+            begun.entry(id.to_owned()).or_insert(Begun { at: now, is_seen: false }).at
         })
+    }
+
+    /// Whether nobody said yet of a command that was begun that it is seen; from now on somebody did.
+    pub fn is_seen_first(&self, uid: &str, id: &str) -> bool {
+        let begun = |known: &mut Known| known.begun.get_mut(id).is_some_and(|begun| !std::mem::replace(&mut begun.is_seen, true));
+        self.lock(|of| of.get_mut(uid).is_some_and(begun))
+    }
+
+    /// Whether a command came to its end.
+    pub fn has_ended(&self, uid: &str, id: &str) -> bool {
+        self.lock(|of| of.get(uid).is_some_and(|known| known.ended.iter().any(|ended| ended == id)))
     }
 
     /// Keeps what came of a command.
@@ -52,6 +76,10 @@ impl Memory {
         self.lock(|of| {
             let known = of.entry(uid.to_owned()).or_default();
             known.begun.remove(&result.id);
+            if known.ended.len() == ENDED {
+                known.ended.pop_front();
+            }
+            known.ended.push_back(result.id.clone());
             known.results = order::with(&known.results, result);
         });
     }

@@ -4,20 +4,26 @@
 //! queue of its own, so that a slow forge holds up no environment:
 //!
 //! ```text
-//! next in order > may they? (forge) > what it comes to (pure) > write it > say what came of it > take it out of spec
+//! next in order > may they? (forge) > was another one before it? (forge) > what it comes to (pure) > write it > say what came
+//! of it > take it out of spec
 //! ```
 //!
 //! Every step can be done twice, so a crash between any two of them changes nothing in the end.
 
+#[cfg(test)]
+mod any_order_tests;
+mod carry;
 pub mod cluster;
 pub mod effect;
 pub mod images;
 pub mod logs;
 pub mod mask;
 pub mod memory;
+mod missed;
 pub mod order;
 pub mod parse;
 pub mod pass;
+pub mod signs;
 pub mod who;
 
 use std::convert::Infallible;
@@ -33,12 +39,14 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use self::cluster::Cluster;
 use self::memory::Memory;
+use self::signs::Signs;
 use crate::api::PreviewEnvironment;
 use crate::controller::baselines::Baselines;
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
 use crate::domain::Baseline;
 use crate::forge::Forge;
+use crate::metrics::Metrics;
 use crate::record::{RecordError, Recorder};
 
 /// How many environments' commands are carried out at once.
@@ -61,6 +69,10 @@ pub struct Context {
     pub retries: Retries,
     /// What the watch has not brought back yet.
     pub memory: Memory,
+    /// Signs for whoever may not command.
+    pub signs: Signs,
+    /// Where commands are counted.
+    pub metrics: Metrics,
 }
 
 /// Why a pass over the commands of an environment did not come to its end. It is tried again.
@@ -76,7 +88,7 @@ pub enum CommandError {
 
 impl Context {
     /// Nothing was carried out yet.
-    pub fn new(client: Client, forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>) -> Self {
+    pub fn new(client: Client, forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>, metrics: Metrics) -> Self {
         Self {
             cluster: Arc::new(client.clone()),
             recorder: Arc::new(client),
@@ -84,6 +96,8 @@ impl Context {
             baselines: Arc::new(move |namespace, name| baselines.get(namespace, name)),
             retries: Retries::default(),
             memory: Memory::default(),
+            signs: Signs::default(),
+            metrics,
         }
     }
 

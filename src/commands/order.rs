@@ -4,12 +4,12 @@
 //! was carried out is not carried out again, and where two contradict each other the later one stands.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use kube::ResourceExt;
 
+use crate::api::PreviewEnvironment;
 use crate::api::environment::{Command, Verb};
-use crate::api::status::{CommandOutcome, CommandResult};
+use crate::api::status::{ANYBODYS_KEPT, CommandOutcome, CommandResult, RESULTS_KEPT};
 
-/// Results that are kept.
-pub const RESULTS_MAX: usize = 20;
 /// How long before its environment was made a command may have been given. What is older is a delivery sent again long
 /// afterwards; what is younger may have been found late, after an outage.
 const BEFORE_CREATION: TimeDelta = TimeDelta::days(1);
@@ -28,13 +28,66 @@ pub fn next(commands: &[Command]) -> Option<&Command> {
     commands.iter().min_by(|a, b| place(&a.id, a.at).cmp(&place(&b.id, b.at)))
 }
 
-/// The results with one more, in their order, without those that are too many.
+/// Whether a command was given before another one.
+pub fn is_before(a: &Command, b: &Command) -> bool {
+    place(&a.id, a.at) < place(&b.id, b.at)
+}
+
+/// The results with one more, in their order, without those that are too many: of those who may command, and of anybody else.
 pub fn with(results: &[CommandResult], new: CommandResult) -> Vec<CommandResult> {
     let mut results: Vec<CommandResult> = results.iter().filter(|r| r.id != new.id).cloned().collect();
     results.push(new);
     results.sort_by(|a, b| place(&a.id, a.at).cmp(&place(&b.id, b.at)));
-    results.drain(..results.len().saturating_sub(RESULTS_MAX));
+    let anybodys = results.iter().filter(|r| r.is_anybodys()).count();
+    let mut surplus = [(results.len() - anybodys).saturating_sub(RESULTS_KEPT), anybodys.saturating_sub(ANYBODYS_KEPT)];
+    results.retain(|result| {
+        let surplus = &mut surplus[usize::from(result.is_anybodys())];
+        let stays = *surplus == 0;
+        *surplus = surplus.saturating_sub(1);
+        stays
+    });
     results
+}
+
+/// A point in the order of commands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mark {
+    at: DateTime<Utc>,
+    id: String,
+}
+
+impl Mark {
+    /// Whether a command was given before it.
+    pub fn is_after(&self, command: &Command) -> bool {
+        place(&command.id, command.at) < self.place()
+    }
+
+    fn place(&self) -> Place<'_> {
+        place(&self.id, self.at)
+    }
+}
+
+/// The oldest result that is remembered, where older ones may be forgotten. What anybody can write counts for nothing here:
+/// else it would make what others gave, and what was lost on its way, pass for carried out.
+pub fn horizon(results: &[CommandResult]) -> Option<Mark> {
+    let lasting: Vec<Mark> = results.iter().filter(|r| !r.is_anybodys()).map(|r| Mark { at: r.at, id: r.id.clone() }).collect();
+    let is_full = lasting.len() >= RESULTS_KEPT;
+    lasting.into_iter().min_by(|a, b| a.place().cmp(&b.place())).filter(|_| is_full)
+}
+
+/// What was given before that was not for this environment but for another one of its name, which is gone. An environment
+/// begins with the first command that it knows, where that was given before it was made.
+pub fn began(object: &PreviewEnvironment) -> Option<Mark> {
+    // After all of the second in which it was made.
+    let made = Mark { at: made(object)?, id: String::new() };
+    let results = object.status.iter().flat_map(|status| &status.commands).map(|r| Mark { at: r.at, id: r.id.clone() });
+    let held = object.spec.commands.iter().map(|c| Mark { at: c.at, id: c.id.clone() });
+    held.chain(results).chain([made]).min_by(|a, b| a.place().cmp(&b.place()))
+}
+
+/// When an environment was made, by the API server's clock.
+pub fn made(object: &PreviewEnvironment) -> Option<DateTime<Utc>> {
+    object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0))
 }
 
 /// What is known of a command from before.
@@ -50,10 +103,9 @@ pub enum Known {
 
 /// Whether a command is to be carried out at all.
 pub fn known(command: &Command, results: &[CommandResult], created_at: Option<DateTime<Utc>>) -> Known {
-    let oldest = results.iter().map(|r| place(&r.id, r.at)).min().filter(|_| results.len() >= RESULTS_MAX);
     if results.iter().any(|r| r.id == command.id) {
         Known::Done
-    } else if oldest.is_some_and(|oldest| place(&command.id, command.at) < oldest)
+    } else if horizon(results).is_some_and(|oldest| oldest.is_after(command))
         || created_at.is_some_and(|made| made - command.at > BEFORE_CREATION)
     {
         Known::TooOld
@@ -148,10 +200,49 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn whoever_may_not_neither_takes_a_place_nor_moves_what_is_forgotten() {
+        let full = (0..20).fold(Vec::new(), |results, n| with(&results, done(&format!("{}.1", 100 + n), n, Verb::Pin)));
+        let loud = (0..50).map(|n| {
+            let verb = [Verb::Delete, Verb::Status, Verb::Help, Verb::Unknown][usize::try_from(n % 4).unwrap()];
+            let outcome = if verb == Verb::Delete { CommandOutcome::Denied } else { CommandOutcome::Done };
+            result(&command(&format!("{}.1", 200 + n), 50 + n, verb, &[]), outcome)
+        });
+        let results = loud.clone().fold(full.clone(), |results, new| with(&results, new));
+        assert_eq!((&results[..20], results.len()), (&full[..], 25), "theirs are the last five, beside those of who may");
+        assert_eq!(results[24].id, "249.1");
+        let lost = command("99.1", 40, Verb::Pin, &[]);
+        assert_eq!(known(&lost, &results, None), Known::New, "one that was lost is not among the forgotten");
+        let alone = loud.fold(Vec::new(), |results, new| with(&results, new));
+        assert_eq!((alone.len(), horizon(&alone)), (5, None));
+    }
+
+    #[test]
     fn what_was_said_long_before_the_environment_was_made_is_not_for_it() {
         let command = command("1.1", 0, Verb::Delete, &[]);
         for (made, expected) in [(TimeDelta::hours(23), Known::New), (TimeDelta::hours(25), Known::TooOld)] {
             assert_eq!(known(&command, &[], Some(command.at + made)), expected, "{made}");
+        }
+    }
+
+    #[test]
+    fn an_environment_begins_with_the_first_command_that_it_knows() {
+        let environment = |held: &[Command], results: &[CommandResult]| -> PreviewEnvironment {
+            serde_json::from_value(json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "PreviewEnvironment",
+                "metadata": {"name": "web-pr-42", "creationTimestamp": "2027-01-15T08:00:10Z"},
+                "spec": {"baseline": "main", "commands": held}, "status": {"commands": results}}))
+            .unwrap()
+        };
+        let (five, late) = (command("105.1", 5, Verb::Create, &[]), command("111.1", 11, Verb::Pin, &[]));
+        for (case, held, results, begins_after) in [
+            ("it knows none", vec![], vec![], vec!["104.1", "105.1", "106.1", "110.1"]),
+            ("one that is held", vec![five.clone()], vec![], vec!["104.1"]),
+            ("one that was carried out", vec![late.clone()], vec![result(&five, CommandOutcome::Done)], vec!["104.1"]),
+            ("one that was given later", vec![late], vec![], vec!["104.1", "105.1", "106.1", "110.1"]),
+        ] {
+            let began = began(&environment(&held, &results)).unwrap();
+            let all = [("104.1", 5), ("105.1", 5), ("106.1", 5), ("110.1", 10), ("111.1", 11)];
+            let before = all.into_iter().filter(|(id, second)| began.is_after(&command(id, *second, Verb::Pin, &[])));
+            assert_eq!(before.map(|(id, _)| id).collect::<Vec<_>>(), begins_after, "{case}");
         }
     }
 

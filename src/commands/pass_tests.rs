@@ -3,17 +3,26 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::super::carry::FACT_PATIENCE;
 use super::super::cluster::{Answer, Cluster};
+use super::super::effect::Part;
+use super::super::logs;
 use super::super::memory::Memory;
 use super::super::order::tests::command;
+use super::super::signs::Signs;
 use super::*;
-use crate::api::environment::Verb;
+use crate::api;
+use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
 use crate::domain::{Baseline, RepoName};
 use crate::forge::{ChangedFiles, Comment, ForgeError, Permission, PullRequest, RepositoryFacts};
+use crate::forge::{Forge, Listing, PostedComment, Validator, fixtures};
 use crate::intent::CommandFact;
+use crate::intent::Fact;
+use crate::metrics::Metrics;
+use crate::record::RecordError;
 use crate::record::{Recorded, Recorder};
 
 const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
@@ -23,14 +32,16 @@ const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
 struct World {
     done: Mutex<Vec<String>>,
     people: Mutex<VecDeque<Result<Permission, ForgeError>>>,
+    /// What was written on pull requests lately, where it can be listed.
+    comments: Mutex<Option<Result<Vec<PostedComment>, ForgeError>>>,
     /// The API server does not answer to the write that begins so.
-    silent: Mutex<Option<&'static str>>,
+    silent: Mutex<Option<String>>,
     repository: i64,
 }
 
 impl World {
     fn note(&self, what: String) -> Result<(), RequestError> {
-        let fails = self.silent.lock().unwrap().take_if(|silent| what.starts_with(*silent)).is_some();
+        let fails = self.silent.lock().unwrap().take_if(|silent| what.starts_with(silent.as_str())).is_some();
         self.done.lock().unwrap().push(what.clone());
         if fails { Err(RequestError::Unanswered { what, why: "it is away".into() }) } else { Ok(()) }
     }
@@ -77,7 +88,9 @@ impl Recorder for World {
         .boxed()
     }
 
-    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+    fn command<'a>(&'a self, fact: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        let what = format!("hold {} {} {:?}", fact.display(), fact.command.id, fact.command.verb);
+        let _ = self.note(what);
         async { Ok(Recorded::Held) }.boxed()
     }
 }
@@ -94,23 +107,13 @@ impl Forge for World {
     }
 
     fn pull_request<'a>(&'a self, name: &'a RepoName, number: i64) -> Said<'a, PullRequest> {
-        let pull = PullRequest {
-            repository_id: 7,
-            repository: name.clone(),
-            number,
-            state: SourceState::Open,
-            revision: HEAD.parse().unwrap(),
-            head_branch: "faster".into(),
-            head_repository_id: Some(7),
-            base_branch: "main".into(),
-            author: "eve".into(),
-            draft: false,
-            bot: false,
-            labels: vec![],
-            created_at: "2027-01-15T06:00:00Z".parse().unwrap(),
-            updated_at: "2027-01-15T07:00:00Z".parse().unwrap(),
-        };
+        let pull = PullRequest { repository: name.clone(), number, revision: HEAD.parse().unwrap(), ..fixtures::pull() };
         async move { Ok(pull) }.boxed()
+    }
+
+    fn comments_since<'a>(&'a self, _: &'a RepoName, _: DateTime<Utc>, _: Option<&'a Validator>) -> Said<'a, Listing<PostedComment>> {
+        let listed = self.comments.lock().unwrap().clone().unwrap_or(Err(ForgeError::Unsupported("comments since")));
+        async move { listed.map(|items| Listing::Now { items, validator: None }) }.boxed()
     }
 
     fn react<'a>(&'a self, _: &'a RepoName, comment: i64, reaction: Reaction) -> Said<'a, ()> {
@@ -155,6 +158,8 @@ fn context(world: &Arc<World>) -> Context {
         baselines: Arc::new(|_, _| Some(baseline())),
         retries: Retries::default(),
         memory: Memory::default(),
+        signs: Signs::default(),
+        metrics: Metrics::new(),
     }
 }
 
@@ -234,7 +239,7 @@ async fn what_is_refused_or_only_read_leaves_nothing_where_nothing_was() {
         (Verb::Unknown, vec!["delte"], vec![]),
         (Verb::Help, vec![], vec![Ok(Permission::Read)]),
         (Verb::Status, vec![], vec![Ok(Permission::Read)]),
-        (Verb::Extend, vec![], vec![]),
+        (Verb::Extend, vec!["1h", "2h"], vec![]),
     ] {
         let done = one(verb, &args, false, people).await;
         assert!(done.ends_with("remove") && !done.contains("apply") && !done.contains("fact"), "{verb:?}: {done}");
@@ -245,14 +250,109 @@ async fn what_is_refused_or_only_read_leaves_nothing_where_nothing_was() {
 async fn whoever_may_not_is_refused_with_the_reason() {
     let missing = || ForgeError::Refused { what: "ask".into(), status: 403, message: "Resource not accessible".into() };
     for (verb, answer, expected) in [
-        (Verb::Delete, Ok(Permission::Triage), "Refused: ann has triage on acme/web, and this needs write (trust.approvers)."),
-        (Verb::Status, Ok(Permission::None), "Refused: ann has no access on acme/web, and this needs read."),
-        (Verb::Delete, Err(missing()), "Refused: Nobody can tell whether ann may"),
-        (Verb::Delete, Err(ForgeError::Unsupported("permission")), "Refused: Nobody can tell whether ann may"),
-        (Verb::Delete, Err(ForgeError::NotFound("acme/web".into())), "Refused: Nobody can tell whether ann may"),
+        (Verb::Delete, Ok(Permission::Triage), "Denied: ann has triage on acme/web, and this needs write (trust.approvers)."),
+        (Verb::Status, Ok(Permission::None), "Denied: ann has no access on acme/web, and this needs read."),
+        (Verb::Delete, Err(missing()), "Denied: Nobody can tell whether ann may"),
+        (Verb::Delete, Err(ForgeError::Unsupported("permission")), "Denied: Nobody can tell whether ann may"),
+        (Verb::Delete, Err(ForgeError::NotFound("acme/web".into())), "Denied: Nobody can tell whether ann may"),
     ] {
         let done = one(verb, &[], true, vec![answer]).await;
         assert!(done.contains(expected) && !done.contains("apply") && done.contains("react 1001 Refused"), "{verb:?}: {done}");
+        assert!(!done.contains("Seen"), "a sign for whoever may not comes last: {done}");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
+    let crowd = (0..30).map(|n| Command { id: format!("{}.1", 2000 + n), comment: Some(2000 + n), ..given(Verb::Delete, &[]) });
+    let (world, context) = world((0..30).map(|_| Ok(Permission::Read)).collect());
+    for stranger in crowd {
+        pass(&environment(&stranger, true), &context, now()).await.unwrap();
+    }
+    let done = world.done();
+    let counted = |what: &str| done.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!((counted("results"), counted("react"), counted("prune")), (30, 5, 30), "{done:?}");
+    pass(&environment(&given(Verb::Pin, &[]), true), &context, now()).await.unwrap();
+    let signs: Vec<String> = world.done().into_iter().filter(|line| line.starts_with("react")).collect();
+    assert_eq!(signs, ["react 1001 Seen", "react 1001 Done"], "whoever may is answered as ever");
+    let text = context.metrics.text().unwrap();
+    for line in [
+        r#"preview_commands_total{baseline="shop/main",verb="delete",result="denied"} 30"#,
+        r#"preview_commands_total{baseline="shop/main",verb="pin",result="done"} 1"#,
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_environment_whose_pull_request_was_not_heard_of_yet_is_waited_for() {
+    let (world, context) = world(vec![]);
+    let mut object = environment(&given(Verb::Pin, &[]), false);
+    let waits = pass(&object, &context, now()).await.unwrap();
+    assert_eq!(waits, Action::requeue(FACT_PATIENCE.to_std().unwrap()));
+    assert_eq!(world.done(), ["react 1001 Seen"]);
+    let late = pass(&object, &context, now() + FACT_PATIENCE).await;
+    let done = world.done().join("\n");
+    assert!(late.is_ok() && done.ends_with("remove") && !done.contains("Seen"), "{done}");
+
+    // The fact came in time.
+    let (world, context) = super::tests::world(vec![]);
+    pass(&object, &context, now()).await.unwrap();
+    pass(&environment(&given(Verb::Pin, &[]), true), &context, now()).await.unwrap();
+    assert!(world.done().join("\n").contains("results 1, Done"));
+
+    // Somebody asks for one behind it, so in that order there was none.
+    let (world, context) = super::tests::world(vec![]);
+    object.spec.commands.push(command("1002.1", 1, Verb::Create, &[]));
+    pass(&object, &context, now()).await.unwrap();
+    assert_eq!(world.done().last().map(String::as_str), Some("prune 1001.1"));
+}
+
+fn comment(id: i64, second: i64, body: &str) -> PostedComment {
+    let at = DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+    let repository = "acme/web".parse().unwrap();
+    let (author, body) = ("ann".to_owned(), body.to_owned());
+    PostedComment { repository_id: 7, repository, pull: 42, id, author, by_bot: false, body, created_at: at, updated_at: at }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_is_held_first() {
+    let before = comment(1000, -60, "/preview create\n/preview pin");
+    let (bot, mine) = (PostedComment { by_bot: true, ..before.clone() }, comment(1001, 0, "/preview extend"));
+    let edited = PostedComment { updated_at: before.created_at + TimeDelta::seconds(1), ..before.clone() };
+    for (case, there, verb, comments, held) in [
+        ("lost or late", true, Verb::Extend, vec![mine.clone(), before.clone()], vec!["1000.1 Create", "1000.2 Pin"]),
+        ("before anything is there", false, Verb::Extend, vec![before.clone()], vec!["1000.1 Create", "1000.2 Pin"]),
+        ("by a bot", true, Verb::Extend, vec![bot], vec![]),
+        ("edited", true, Verb::Extend, vec![edited], vec![]),
+        ("on another pull request", true, Verb::Extend, vec![PostedComment { pull: 43, ..before.clone() }], vec![]),
+        ("in another repository", true, Verb::Extend, vec![PostedComment { repository_id: 8, ..before.clone() }], vec![]),
+        ("later", true, Verb::Extend, vec![comment(1002, 0, "/preview create"), comment(999, 1, "/preview pin")], vec![]),
+        ("for what only reads", true, Verb::Status, vec![before.clone()], vec![]),
+        ("before an environment was made of a fact", true, Verb::Extend, vec![comment(900, -301, "/preview delete")], vec![]),
+    ] {
+        let (world, context) = world(vec![]);
+        *world.comments.lock().unwrap() = Some(Ok(comments));
+        let mut object = environment(&given(verb, &[]), there);
+        object.metadata.creation_timestamp = serde_json::from_value(json!("2027-01-15T07:55:00Z")).unwrap();
+        pass(&object, &context, now()).await.unwrap();
+        let done = world.done();
+        let found: Vec<&str> = done.iter().filter_map(|line| line.strip_prefix("hold shop/web-pr-42 ")).collect();
+        assert_eq!(found, held, "{case}");
+        let ended = done.iter().any(|line| line.starts_with("results"));
+        assert_eq!(ended, held.is_empty(), "{case}: it waits for those: {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_forge_that_lists_no_comments_keeps_nobody_from_a_command() {
+    let away = || ForgeError::Unavailable { what: "list".into(), why: "502".into() };
+    let missing = || ForgeError::Refused { what: "list".into(), status: 403, message: "Resource not accessible".into() };
+    for (error, goes_on) in [(away(), false), (missing(), true), (ForgeError::Unsupported("comments since"), true)] {
+        let (world, context) = world(vec![]);
+        *world.comments.lock().unwrap() = Some(Err(error.clone()));
+        pass(&environment(&given(Verb::Pin, &[]), true), &context, now()).await.unwrap();
+        assert_eq!(world.done().join("\n").contains("results 1, Done"), goes_on, "{error}");
     }
 }
 
@@ -279,11 +379,8 @@ async fn a_forge_that_is_away_is_asked_again_for_ten_minutes() {
         assert!(done.iter().all(|what| what == "react 1001 Seen") && done.len() <= 1, "{done:?}");
     }
     pass(&object, &context, now() + TimeDelta::minutes(10)).await.unwrap();
-    let done = world.done().join(
-        "
-",
-    );
-    assert!(done.contains("Refused: Nobody can tell whether ann may: cannot ask: 502."), "{done}");
+    let done = world.done().join("\n");
+    assert!(done.contains("Denied: Nobody can tell whether ann may: cannot ask: 502."), "{done}");
 
     let (world, context) = super::tests::world(vec![away()]);
     pass(&object, &context, now()).await.unwrap();
@@ -293,19 +390,28 @@ async fn a_forge_that_is_away_is_asked_again_for_ten_minutes() {
 
 #[tokio::test]
 async fn a_pass_that_breaks_off_anywhere_is_made_up_for() {
-    let expected = one(Verb::Create, &[], false, vec![]).await;
-    let writes: Vec<String> = expected.lines().filter(|line| !line.starts_with("react")).map(str::to_owned).collect();
-    for silent in ["fact", "apply preview-env/wish", "apply preview-env/activity", "results", "prune"] {
-        let (world, context) = world(vec![]);
-        *world.silent.lock().unwrap() = Some(silent);
-        let object = environment(&given(Verb::Create, &[]), false);
-        assert!(pass(&object, &context, now()).await.is_err(), "{silent}");
-        // As after a restart: nothing is remembered but what was written.
-        let again = super::tests::context(&world);
-        pass(&object, &again, now()).await.unwrap();
-        let done: Vec<String> = world.done().into_iter().filter(|line| !line.starts_with("react")).collect();
-        let end = &done[done.len() - writes.len()..];
-        assert_eq!(end, writes, "{silent}: the second time everything is done");
+    for (verb, args, there) in [
+        (Verb::Create, vec![], false),
+        (Verb::Delete, vec![], true),
+        (Verb::Update, vec![], true),
+        (Verb::Refresh, vec!["reset"], true),
+        (Verb::Extend, vec!["2h"], true),
+        (Verb::Unpin, vec![], true),
+    ] {
+        let expected = one(verb, &args, there, vec![]).await;
+        let writes: Vec<String> = expected.lines().filter(|line| !line.starts_with("react")).map(str::to_owned).collect();
+        for silent in &writes {
+            let (world, context) = world(vec![]);
+            *world.silent.lock().unwrap() = Some(silent.clone());
+            let object = environment(&given(verb, &args), there);
+            assert!(pass(&object, &context, now()).await.is_err(), "{silent}");
+            // As after a restart: nothing is remembered but what was written.
+            let again = super::tests::context(&world);
+            pass(&object, &again, now()).await.unwrap();
+            let done: Vec<String> = world.done().into_iter().filter(|line| !line.starts_with("react")).collect();
+            let end = &done[done.len() - writes.len()..];
+            assert_eq!(end, writes, "{silent}: the second time everything is done");
+        }
     }
 }
 
@@ -339,10 +445,15 @@ async fn whatever_is_typed_a_command_is_one_line_in_the_log() {
     let writer = lines.clone();
     let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).without_time();
     let (world, context) = world(vec![]);
-    let hostile = Command { actor: "ann\nINFO command".into(), ..given(Verb::Extend, &["24h\nINFO command actor=\"ann\"", "\u{1b}[2J"]) };
+    let delivery = Some("72d3162e-cc78".into());
+    let hostile =
+        Command { delivery, actor: "ann\nINFO command".into(), ..given(Verb::Extend, &["24h\nINFO command actor=\"ann\"", "\u{1b}[2J"]) };
     let _guard = tracing::subscriber::set_default(format.finish());
     pass(&environment(&hostile, true), &context, now()).await.unwrap();
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert!(text.lines().count() == 1 && !text.contains('\u{1b}') && text.contains("Refused"), "{text}");
+    for known in ["env=\"web-pr-42\"", "namespace=\"shop\"", "verb=\"Extend\"", "id=\"1001.1\"", "delivery=\"72d3162e-cc78\"", "pull=42"] {
+        assert!(text.contains(known), "{known}: {text}");
+    }
     assert!(!world.done().join("\n").contains("apply"));
 }

@@ -31,10 +31,7 @@ impl From<ForgeError> for Trouble {
 
 /// What somebody needs on the repository for a command.
 pub fn needed(verb: Verb, baseline: &Baseline) -> Permission {
-    match verb {
-        Verb::Status | Verb::Help | Verb::Unknown => Permission::Read,
-        _ => baseline.trust.approvers.into(),
-    }
+    if verb.is_anybodys() { Permission::Read } else { baseline.trust.approvers.into() }
 }
 
 /// What the repository that a command was written in is called at this moment. A name can be given to another repository:
@@ -50,12 +47,13 @@ pub async fn home(forge: &dyn Forge, command: &Command, baseline: Option<&Baseli
     })
 }
 
-/// Ends well where whoever gave the command may give it.
-pub async fn may(forge: &dyn Forge, (name, command): (&RepoName, &Command), baseline: &Baseline) -> Result<(), Trouble> {
+/// Ends well where whoever gave the command may give it, and says whether they may give every other too.
+pub async fn may(forge: &dyn Forge, (name, command): (&RepoName, &Command), baseline: &Baseline) -> Result<bool, Trouble> {
     let needed = needed(command.verb, baseline);
     let has = forge.permission(name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
     if has >= needed {
-        return Ok(());
+        let approves: Permission = baseline.trust.approvers.into();
+        return Ok(has >= approves);
     }
     let held = if has == Permission::None { "no access" } else { has.as_str() };
     let rule = if needed == Permission::Read { "" } else { " (trust.approvers)" };

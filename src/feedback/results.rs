@@ -49,8 +49,8 @@ fn line(result: &CommandResult) -> String {
     match (result.outcome, message.as_str()) {
         (CommandOutcome::Done, "") => format!("{asked} by {actor}: done."),
         (CommandOutcome::Done, message) => format!("{asked} by {actor}: {message}"),
-        (CommandOutcome::Refused, "") => format!("{asked} by {actor}: refused."),
-        (CommandOutcome::Refused, message) => format!("{asked} by {actor}: refused. {message}"),
+        (CommandOutcome::Refused | CommandOutcome::Denied, "") => format!("{asked} by {actor}: refused."),
+        (CommandOutcome::Refused | CommandOutcome::Denied, message) => format!("{asked} by {actor}: refused. {message}"),
     }
 }
 

@@ -129,7 +129,9 @@ impl<'a> View<'a> {
 
     /// What people did last.
     fn asked(&self) -> String {
-        let command = self.facts.status.commands.last().map(|result| result.id.as_str()).unwrap_or_default();
+        // What anybody can write is told when there is room for it.
+        let mut commands = self.facts.status.commands.iter().rev().filter(|result| !result.is_anybodys());
+        let command = commands.next().map(|result| result.id.as_str()).unwrap_or_default();
         let wish = self.environment.spec.wish.as_ref().map(|wish| wish.at);
         format!("{} {command} {wish:?}", self.facts.source.revision)
     }

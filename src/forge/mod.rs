@@ -4,6 +4,8 @@ mod answers;
 mod branches;
 mod changes;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod github;
 mod home;
 pub mod pace;
@@ -299,6 +301,12 @@ pub trait Forge: Send + Sync {
     /// that is written about one of them has one place in the line. None where nothing is limited.
     fn about(&self, _repository_id: i64, _pull: i64) -> Option<Box<dyn Forge>> {
         None
+    }
+
+    /// The time by the forge's own clock, as far as its answers told it; by ours of a forge that tells none. What the forge says
+    /// of times is compared with this and not with our own.
+    fn time(&self) -> DateTime<Utc> {
+        Utc::now()
     }
 
     /// Deployments, where the forge has such a thing.

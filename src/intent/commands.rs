@@ -19,20 +19,27 @@ type Place = (String, String, EnvironmentName);
 
 /// The commands of a comment, for each environment of the pull request that is there or could be.
 pub(super) fn of_comment(forge: ForgeKind, comment: &PostedComment, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
-    let ignored = |why: &str| Intent::Ignore(why.to_owned());
+    match given(forge, comment) {
+        Ok(commands) => spread(&commands, &comment.repository, baselines, existing),
+        Err(why) => Intent::Ignore(why.to_owned()),
+    }
+}
+
+/// The commands of a comment, in their order, or why it counts for none.
+pub fn given(forge: ForgeKind, comment: &PostedComment) -> Result<Vec<Command>, &'static str> {
     if comment.by_bot {
-        return ignored("a bot wrote the comment");
+        return Err("a bot wrote the comment");
     }
     if comment.body.starts_with(MARKER) {
-        return ignored("the comment is this service's own");
+        return Err("the comment is this service's own");
     }
     // Who read it before the edit may have agreed to something else.
     if comment.updated_at != comment.created_at {
-        return ignored("the comment was edited; a command counts in a new comment");
+        return Err("the comment was edited; a command counts in a new comment");
     }
     let asked = commands(&comment.body);
     if asked.is_empty() {
-        return ignored("the comment holds no command");
+        return Err("the comment holds no command");
     }
     let command = |(place, asked): (usize, Asked)| Command {
         id: format!("{}.{}", comment.id, place + 1),
@@ -46,9 +53,9 @@ pub(super) fn of_comment(forge: ForgeKind, comment: &PostedComment, baselines: &
         pull: comment.pull,
         comment: Some(comment.id),
         revision: None,
+        delivery: None,
     };
-    let commands: Vec<Command> = asked.into_iter().enumerate().map(command).collect();
-    spread(&commands, &comment.repository, baselines, existing)
+    Ok(asked.into_iter().enumerate().map(command).collect())
 }
 
 /// The same of a pressed button.
@@ -70,6 +77,7 @@ pub(super) fn of_press(forge: ForgeKind, press: &Press, baselines: &[Arc<Baselin
         pull: press.pull,
         comment: None,
         revision: Some(press.revision.clone()),
+        delivery: None,
     };
     // The check stands for one Baseline's environment, whichever else the pull request has.
     let is_its = |namespace: &str, baseline: &str| check_name(namespace, baseline) == press.check;
@@ -158,7 +166,7 @@ mod tests {
             baseline: "old".into(),
             source: serde_json::from_value(source).unwrap(),
             heard: vec![],
-            created_at: None,
+            began: None,
             forgot_before: None,
         }
     }

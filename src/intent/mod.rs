@@ -9,16 +9,17 @@ mod tests;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use crate::api;
 use crate::api::baseline::ForgeKind;
-use crate::api::status::RESULTS_KEPT;
+use crate::commands::order::{self, Mark};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, baseline};
 use crate::forge::PullRequest;
 use crate::forge::event::Event;
+
+pub use commands::given;
 
 /// What an event makes us want.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,10 +97,10 @@ pub struct Existing {
     pub source: api::Source,
     /// The ids of the commands that it holds or has carried out.
     pub heard: Vec<String>,
-    /// When it was made, by the API server's clock.
-    pub created_at: Option<DateTime<Utc>>,
-    /// When the oldest of the commands that it remembers was given, where it may have forgotten older ones.
-    pub forgot_before: Option<DateTime<Utc>>,
+    /// What was given before that was for another one of its name.
+    pub began: Option<Mark>,
+    /// The oldest of the commands that it remembers, where it may have forgotten older ones.
+    pub forgot_before: Option<Mark>,
 }
 
 impl About {
@@ -136,24 +137,24 @@ impl Existing {
         let sources = object.spec.sources.iter().filter(|s| about.names(s) && object.metadata.deletion_timestamp.is_none());
         let results = object.status.as_ref().map_or(&[][..], |s| &s.commands);
         let heard: Vec<String> = object.spec.commands.iter().map(|c| &c.id).chain(results.iter().map(|r| &r.id)).cloned().collect();
-        let forgot_before = results.iter().map(|r| r.at).min().filter(|_| results.len() >= RESULTS_KEPT);
+        let forgot_before = order::horizon(results);
         let existing = |source: &api::Source| Self {
             namespace: object.namespace().unwrap_or_default(),
             name: EnvironmentName::recorded(&object.name_any()),
             baseline: object.spec.baseline.clone(),
             source: source.clone(),
             heard: heard.clone(),
-            created_at: api::time::created_at(object),
-            forgot_before,
+            began: order::began(object),
+            forgot_before: forgot_before.clone(),
         };
         sources.map(existing).collect()
     }
 
     /// Whether it holds a command, or has carried it out: of those that it may have forgotten that is taken for granted, and
-    /// so of those from before it was made, which were for another of its name.
+    /// so of those from before it began.
     pub fn has_heard(&self, command: &api::environment::Command) -> bool {
-        let is_before = |at: Option<DateTime<Utc>>| at.is_some_and(|at| command.at <= at);
-        self.heard.contains(&command.id) || is_before(self.forgot_before) || is_before(self.created_at)
+        let is_before = |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| mark.is_after(command));
+        self.heard.contains(&command.id) || is_before(&self.forgot_before) || is_before(&self.began)
     }
 
     fn is_for(&self, fact: &Fact) -> bool {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::environment::SourceState;
-use crate::forge::Branch;
 use crate::forge::event::PullAction;
+use crate::forge::{Branch, fixtures};
 use serde_json::json;
 
 fn baseline(namespace: &str, repositories: &[(&str, &str)]) -> Arc<Baseline> {
@@ -12,22 +12,7 @@ fn baseline(namespace: &str, repositories: &[(&str, &str)]) -> Arc<Baseline> {
 }
 
 fn pull(repository: &str) -> PullRequest {
-    PullRequest {
-        repository_id: 7,
-        repository: repository.parse().unwrap(),
-        number: 42,
-        state: SourceState::Open,
-        revision: "a".repeat(40).parse().unwrap(),
-        head_branch: "faster".into(),
-        head_repository_id: Some(7),
-        base_branch: "main".into(),
-        author: "ann".into(),
-        draft: false,
-        bot: false,
-        labels: vec![],
-        created_at: "2026-01-02T03:00:00Z".parse().unwrap(),
-        updated_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-    }
+    PullRequest { repository: repository.parse().unwrap(), ..fixtures::pull() }
 }
 
 fn opened(repository: &str) -> Event {

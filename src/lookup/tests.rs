@@ -4,10 +4,10 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 
 use crate::api::baseline::ForgeKind;
-use crate::api::environment::SourceState;
 use crate::api::{self, PreviewEnvironment};
 use crate::domain::environment::Source;
 use crate::domain::{Baseline, Environment, RepoName};
+pub(super) use crate::forge::fixtures::pull;
 use crate::forge::{Access, Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, Permission, PullRequest, RepositoryFacts};
 
 /// A forge that answers what it is told to, and else that there is no such thing.
@@ -83,25 +83,6 @@ impl Forge for Fake {
 
     fn edit_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Answer<'a, ()> {
         now(Err(not_found()))
-    }
-}
-
-pub(super) fn pull() -> PullRequest {
-    PullRequest {
-        repository_id: 7,
-        repository: "acme/web".parse().unwrap(),
-        number: 42,
-        state: SourceState::Open,
-        revision: "a".repeat(40).parse().unwrap(),
-        head_branch: "faster".into(),
-        head_repository_id: Some(7),
-        base_branch: "main".into(),
-        author: "ann".into(),
-        draft: false,
-        bot: false,
-        labels: vec![],
-        created_at: "2026-01-02T03:00:00Z".parse().unwrap(),
-        updated_at: "2026-01-02T03:04:05Z".parse().unwrap(),
     }
 }
 

@@ -25,6 +25,11 @@ impl Account {
         Self { id: id.filter(|id| !id.is_empty()), pull: None }
     }
 
+    /// The delivery's id, if it has one that can be shown.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Adds what the event says.
     pub(super) fn learn(&mut self, event: &Event) {
         if let Event::PullRequest { action, pull, .. } = event {

@@ -19,6 +19,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use chrono::{DateTime, Utc};
 
 pub use baselines::Baselines;
 pub use environments::Environments;
@@ -62,6 +63,9 @@ impl Default for Limits {
 /// Has repositories looked at soon, by their numbers.
 pub type LookSoon = Arc<dyn Fn(&[i64]) + Send + Sync>;
 
+/// The time by the forge's clock, for what a delivery says no time of.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
 /// Everything that the server needs.
 pub struct Server {
     /// The webhook's secrets; without them no delivery is taken.
@@ -72,6 +76,8 @@ pub struct Server {
     pub environments: Arc<dyn Environments>,
     /// Has repositories looked at, by their numbers, that the forge says are out of our sight.
     pub look_soon: LookSoon,
+    /// The time by the forge's clock.
+    pub clock: Clock,
     /// Where facts are recorded: a [`kube::Client`] that does not retry by itself.
     pub recorder: Arc<dyn Recorder>,
     /// What `/readyz` waits for.

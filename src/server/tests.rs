@@ -19,6 +19,8 @@ use crate::intent::{About, CommandFact, Fact};
 use crate::record::{RecordError, Recorded};
 
 const SECRET: &str = "s3cret";
+/// What the forge's clock says, whatever ours does.
+const FORGE_TIME: &str = "2026-01-02T04:00:00Z";
 /// Stands for the limits of several seconds.
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -27,6 +29,7 @@ const SHORT: Duration = Duration::from_millis(200);
 struct Notebook {
     ends: Mutex<VecDeque<End>>,
     asked: Mutex<Vec<Fact>>,
+    commands: Mutex<Vec<CommandFact>>,
 }
 
 enum End {
@@ -44,7 +47,8 @@ impl Recorder for Notebook {
         }
     }
 
-    fn command<'a>(&'a self, _: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+    fn command<'a>(&'a self, fact: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        self.commands.lock().unwrap().push(fact.clone());
         async { Ok(Recorded::Held) }.boxed()
     }
 }
@@ -67,12 +71,13 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
     let folder = tempfile::tempdir().unwrap();
     let file: PathBuf = folder.path().join("secret");
     std::fs::write(&file, SECRET).unwrap();
-    let notebook = Arc::new(Notebook { ends: Mutex::new(ends.into()), asked: Mutex::default() });
+    let notebook = Arc::new(Notebook { ends: Mutex::new(ends.into()), ..Notebook::default() });
     let (metrics, readiness) = (Metrics::new(), Readiness::new(&Gate::ALL));
     let server = Server {
         secrets: Some(WebhookSecrets::from_files(&[file]).unwrap()),
         baselines: Arc::new(move || baselines.clone()),
         look_soon: Arc::new(|_: &[i64]| {}),
+        clock: Arc::new(|| FORGE_TIME.parse().unwrap()),
         environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: readiness.clone(),
@@ -167,6 +172,24 @@ async fn every_baseline_must_hold_it() {
 async fn an_older_fact_counts_as_held() {
     let world = world(vec![End::Now(Ok(Recorded::Older))]);
     expect(&world, pull_delivery(), 202, "older than what is recorded").await;
+}
+
+#[tokio::test]
+async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
+    let repository = json!({"id": 7, "full_name": "acme/web"});
+    let written = json!({"id": 9, "body": "/preview pin", "user": {"login": "ann", "type": "User"},
+        "created_at": "2026-01-02T03:04:05Z", "updated_at": "2026-01-02T03:04:05Z"});
+    let comment = json!({"action": "created", "issue": {"number": 42, "pull_request": {}}, "comment": written,
+        "repository": repository, "sender": {"login": "ann"}});
+    let press = json!({"action": "requested_action", "requested_action": {"identifier": "extend"}, "sender": {"login": "ann"},
+        "check_run": {"id": 3, "head_sha": "a".repeat(40), "external_id": "pull-42", "pull_requests": []}, "repository": repository});
+    let world = world(vec![]);
+    expect(&world, delivery("issue_comment", &comment.to_string()), 202, "").await;
+    expect(&world, delivery("check_run", &press.to_string()), 202, "").await;
+    let held = world.notebook.commands.lock().unwrap();
+    let told: Vec<_> = held.iter().map(|fact| (fact.command.delivery.as_deref(), fact.command.at.to_rfc3339())).collect();
+    let delivery = Some("72d3162e-cc78-11e3-81ab-4c9367dc0958");
+    assert_eq!(told, [(delivery, "2026-01-02T03:04:05+00:00".to_owned()), (delivery, "2026-01-02T04:00:00+00:00".to_owned())]);
 }
 
 #[tokio::test]

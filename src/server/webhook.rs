@@ -6,7 +6,6 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
@@ -38,7 +37,7 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     let _place = shared.intake.place()?;
     require_json(&parts.headers)?;
     let named = |name| header(&parts.headers, name).unwrap_or_default();
-    let arrival = github::Arrival { event: named("x-github-event"), delivery: named("x-github-delivery"), at: Utc::now() };
+    let arrival = github::Arrival { event: named("x-github-event"), at: (server.clock)() };
     let event = github::parse(&arrival, &taken.body).map_err(Answer::malformed)?;
     account.learn(&event);
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
@@ -52,7 +51,10 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
         Intent::Pong => Ok(Answer::pong()),
         Intent::Ignore(why) => Ok(Answer::ignored(&why)),
         Intent::Record(facts) => hold(server, &facts, arrived + server.limits.answer).await,
-        Intent::Command(commands) => hold_commands(server, &commands, arrived + server.limits.answer).await,
+        Intent::Command(mut commands) => {
+            commands.iter_mut().for_each(|fact| fact.command.delivery = account.id().map(str::to_owned));
+            hold_commands(server, &commands, arrived + server.limits.answer).await
+        }
     }
 }
 

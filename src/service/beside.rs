@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Environments};
 use crate::forge::Forge;
+use crate::metrics::Metrics;
 use crate::probe::ProbeError;
 use crate::server::LookSoon;
 use crate::{commands, lookup, probe};
@@ -37,14 +38,14 @@ pub(super) struct Listening {
 impl Beside {
     pub(super) fn new(
         ((client, clock), forge): ((&Client, &Clock), Option<&Arc<dyn Forge>>),
-        baselines: &Arc<Baselines>,
+        (baselines, metrics): &(Arc<Baselines>, Metrics),
         through: Option<SocketAddr>,
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
         let timed = || (client(), clock.clone());
         Ok(Self {
             lookups: Arc::new(lookup::Context::new(timed(), forge(), baselines())),
-            commands: Arc::new(commands::Context::new(client(), forge(), baselines())),
+            commands: Arc::new(commands::Context::new(client(), forge(), baselines(), metrics.clone())),
             probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })
     }

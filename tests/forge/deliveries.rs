@@ -52,6 +52,7 @@ pub(super) fn routes(folder: &tempfile::TempDir, notebook: &Arc<Notebook>, repos
         secrets: Some(WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap()),
         baselines: Arc::new(move || Some(baselines.clone())),
         look_soon: Arc::new(|_: &[i64]| {}),
+        clock: Arc::new(chrono::Utc::now),
         environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(notebook) as Arc<dyn Recorder>,
         readiness: Readiness::new(&[]),
@@ -151,7 +152,7 @@ fn said(double: &Double, action: impl Into<Action>) -> Vec<Event> {
 
 pub(super) fn understood(delivery: &Delivery) -> Event {
     let header = |name| delivery.header(name).unwrap_or_default();
-    let arrival = Arrival { event: header("X-GitHub-Event"), delivery: header("X-GitHub-Delivery"), at: chrono::Utc::now() };
+    let arrival = Arrival { event: header("X-GitHub-Event"), at: chrono::Utc::now() };
     parse(&arrival, &delivery.body).unwrap()
 }
 

@@ -201,7 +201,7 @@ async fn live(day: &Day, deliveries: &[&Delivery]) -> Outcome {
 }
 
 async fn take(cluster: &Cluster, delivery: &Delivery) {
-    let event = parse(&Arrival { event: &delivery.event, delivery: &delivery.guid, at: Utc::now() }, &delivery.body).unwrap();
+    let event = parse(&Arrival { event: &delivery.event, at: Utc::now() }, &delivery.body).unwrap();
     let existing = About::of(&event).map(|about| cluster.about(&about)).unwrap_or_default();
     let baselines = cluster.baselines.lock().unwrap().clone();
     match decide(&event, &baselines, &existing) {

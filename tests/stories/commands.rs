@@ -96,6 +96,27 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
 }
 
 #[test]
+fn comments_that_are_delivered_in_the_wrong_order_are_carried_out_in_theirs() {
+    story(|world| async move {
+        let on_command = |spec: &mut serde_json::Value| spec["trigger"] = serde_json::json!({"pullRequests": "OnCommand"});
+        let shop = Shop::with(world, "wrong-order", on_command).await?;
+        let pull = shop.pull_request("login").await?;
+        world.github.advance(TimeDelta::seconds(1));
+        let create = world.github.act(on(&shop.repository, pull.number, DEVELOPER).comment("/preview create"))?;
+        say(&pull, DEVELOPER, "/preview pin").await?;
+        let pinned = result(&pull, 2).await?;
+        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, "it lives until the pull request is closed."));
+        pull.wait_until_ready().await?;
+
+        let before = pull.environment().await?.spec;
+        assert_eq!(world.github.send(create.delivery()).await.status(), Some(202));
+        result(&pull, 2).await?;
+        assert_eq!(pull.environment().await?.spec, before, "what was found is not carried out again");
+        no_managers_are_left(&shop.environments(), &pull.name()).await
+    });
+}
+
+#[test]
 fn who_may_not_is_told_so_and_nothing_happens() {
     story(|world| async move {
         let shop = Shop::open(world, "may-not").await?;
@@ -104,7 +125,7 @@ fn who_may_not_is_told_so_and_nothing_happens() {
         pull.wait_until_ready().await?;
         say(&pull, "passer-by", "/preview delete").await?;
         let refused = result(&pull, 1).await?;
-        assert_eq!(refused.outcome, CommandOutcome::Refused);
+        assert_eq!(refused.outcome, CommandOutcome::Denied);
         assert!(refused.message.contains("passer-by has") && refused.message.contains("needs write"), "{}", refused.message);
 
         say(&pull, DEVELOPER, "/preview delte").await?;
@@ -165,7 +186,7 @@ fn a_forks_commit_is_approved_by_its_name_and_the_next_push_asks_again() {
         let pull = shop.opened(Open::new(&shop.repository, "gift", "giver").from_fork(&fork)).await?;
         let sha = pull.revision()?;
         say(&pull, "giver", &format!("/preview approve {sha}")).await?;
-        assert_eq!(result(&pull, 1).await?.outcome, CommandOutcome::Refused, "not by the one who wrote it");
+        assert_eq!(result(&pull, 1).await?.outcome, CommandOutcome::Denied, "not by the one who wrote it");
         say(&pull, DEVELOPER, "/preview approve 0000000").await?;
         assert!(result(&pull, 2).await?.message.contains(&sha[..7]));
         assert!(pull.environment().await?.spec.approval.is_none());

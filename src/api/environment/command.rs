@@ -49,6 +49,10 @@ pub struct Command {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub revision: Option<String>,
+    /// The delivery that brought it first, for the log; absent where it was found by looking. The forge does not sign it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub delivery: Option<String>,
 }
 
 /// What a command can ask for.
@@ -80,6 +84,37 @@ pub enum Verb {
     Help,
     /// Something that is none of these; the word is the first of `args`.
     Unknown,
+}
+
+impl Verb {
+    /// Whether anybody who reads the pull request may ask for it, since it changes nothing.
+    pub const fn is_anybodys(self) -> bool {
+        matches!(self, Self::Status | Self::Help | Self::Unknown)
+    }
+
+    /// Whether it changes something.
+    pub const fn changes(self) -> bool {
+        !self.is_anybodys() && !matches!(self, Self::Logs)
+    }
+
+    /// One word for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Extend => "extend",
+            Self::Pin => "pin",
+            Self::Unpin => "unpin",
+            Self::Logs => "logs",
+            Self::Approve => "approve",
+            Self::Refresh => "refresh",
+            Self::Image => "image",
+            Self::Help => "help",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The last time that a person did something.

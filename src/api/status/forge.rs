@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::environment::{Command, Verb};
 
-/// Results of commands that an environment keeps.
+/// Results that an environment keeps of the commands of those who may command.
 pub const RESULTS_KEPT: usize = 20;
+/// Results that it keeps of what anybody can write under a pull request. They have a place of their own, so that nobody takes
+/// one from those who may.
+pub const ANYBODYS_KEPT: usize = 5;
 
 /// What is known of the forge's answers.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -118,6 +121,11 @@ impl CommandResult {
             output: None,
         }
     }
+
+    /// Whether anybody who can comment can bring it about: it changed nothing, and nobody's rights stand behind it.
+    pub fn is_anybodys(&self) -> bool {
+        self.outcome == CommandOutcome::Denied || self.verb.is_anybodys()
+    }
 }
 
 /// What came of a command.
@@ -125,8 +133,21 @@ impl CommandResult {
 pub enum CommandOutcome {
     /// It is done.
     Done,
-    /// Whoever asked may not, or it makes no sense here.
+    /// Whoever asked may, and it makes no sense here.
     Refused,
+    /// Whoever asked may not, or nobody can tell whether they may.
+    Denied,
+}
+
+impl CommandOutcome {
+    /// One word for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Denied => "denied",
+        }
+    }
 }
 
 /// Whether the environment answers where people open it.
@@ -205,7 +226,7 @@ pub struct Refusal {
 pub struct Shown {
     /// The commit at the head of the pull request.
     pub revision: String,
-    /// Since when the comment names it.
+    /// Since when the comment names it, by the forge's clock.
     pub since: DateTime<Utc>,
     /// When it was pushed: the time of the first fact that named it. Later facts carry later times.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,8 @@
 //! One comment, found again by its number or its marker.
 
-use super::{Delivery, Step, now, refuse, within};
+use chrono::{DateTime, Utc};
+
+use super::{Delivery, Step, refuse, within};
 use crate::api::status::{Feedback, Shown, Surface};
 use crate::feedback::MARKER;
 use crate::feedback::group::pull_source;
@@ -50,12 +52,14 @@ impl Delivery<'_> {
     }
 
     fn shown(&mut self, letter: &Letter, id: Option<i64>) {
+        // By the clock that the times of comments are by, since an approval is compared with it.
+        let now = self.forge.time();
         for ((member, part), feedback) in self.group.members().iter().zip(&self.show.parts).zip(&mut self.feedbacks) {
             feedback.comment_id = id;
             feedback.digest = Some(letter.digest.clone());
             feedback.refused.retain(|refusal| refusal.surface != Surface::Comment);
             if let Some(source) = pull_source(member).filter(|_| part.names_the_commit && id.is_some()) {
-                show_commit(feedback, &source.revision, source.observed_at);
+                show_commit(feedback, (&source.revision, source.observed_at), now);
             }
         }
     }
@@ -76,9 +80,9 @@ impl Delivery<'_> {
 }
 
 /// Since when the comment speaks of a commit stays while it does.
-fn show_commit(feedback: &mut Feedback, revision: &str, observed_at: chrono::DateTime<chrono::Utc>) {
+fn show_commit(feedback: &mut Feedback, (revision, observed_at): (&str, DateTime<Utc>), now: DateTime<Utc>) {
     if feedback.shows.as_ref().is_none_or(|shown| shown.revision != revision) {
-        feedback.shows = Some(Shown { revision: revision.to_owned(), since: now(), pushed_at: Some(observed_at) });
+        feedback.shows = Some(Shown { revision: revision.to_owned(), since: now, pushed_at: Some(observed_at) });
     }
 }
 

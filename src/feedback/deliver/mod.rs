@@ -9,7 +9,6 @@ mod proof;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures::FutureExt;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -288,9 +287,4 @@ fn tell(group: &Group, (errors, rest): Ended<'_>, feedbacks: &[Feedback]) {
 /// What is recorded of a member, or nothing.
 fn recorded_by(member: &crate::api::PreviewEnvironment) -> Feedback {
     recorded(member).cloned().unwrap_or_default()
-}
-
-/// The moment that records carry.
-fn now() -> chrono::DateTime<Utc> {
-    Utc::now()
 }

@@ -236,10 +236,13 @@ async fn the_last_word_is_waited_for() {
 #[tokio::test]
 async fn since_when_a_commit_is_shown_stays_while_it_is_shown() {
     let mut world = World::of([started()]);
+    // By the forge's clock, whatever ours says.
+    world.forge.says_that_it_is(time("22T14:07"));
     let shows = |world: &World| world.records.members()[0].status.as_ref().unwrap().feedback.as_ref().unwrap().shows.clone().unwrap();
     world.delivered().await;
     let first = shows(&world);
-    assert_eq!((first.revision.as_str(), first.pushed_at), (HEAD, Some(time("22T14:05"))));
+    assert_eq!((first.revision.as_str(), first.since, first.pushed_at), (HEAD, time("22T14:07"), Some(time("22T14:05"))));
+    world.forge.says_that_it_is(time("22T15:01"));
     let mut labelled = ready();
     labelled.spec.sources[0].observed_at = time("22T15:00");
     world.records.replace(labelled.clone());
@@ -248,7 +251,8 @@ async fn since_when_a_commit_is_shown_stays_while_it_is_shown() {
     labelled.spec.sources[0].revision = NEXT.into();
     world.records.replace(labelled);
     world.delivered().await;
-    assert_eq!((shows(&world).revision.as_str(), shows(&world).pushed_at), (NEXT, Some(time("22T15:00"))));
+    let next = shows(&world);
+    assert_eq!((next.revision.as_str(), next.since, next.pushed_at), (NEXT, time("22T15:01"), Some(time("22T15:00"))));
 }
 
 #[test]

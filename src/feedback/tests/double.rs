@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -66,6 +67,8 @@ pub(crate) struct Double {
     /// About which pull requests.
     abouts: Mutex<Vec<(i64, i64)>>,
     changes: watch::Sender<usize>,
+    /// The time that it tells, where it tells one.
+    clock: Mutex<Option<DateTime<Utc>>>,
 }
 
 pub(crate) fn away() -> ForgeError {
@@ -122,6 +125,11 @@ impl Double {
     /// About which pull requests anything was to be written since the last look.
     pub(crate) fn abouts(&self) -> Vec<(i64, i64)> {
         std::mem::take(&mut *self.abouts.lock().unwrap())
+    }
+
+    /// From now on it tells that time.
+    pub(crate) fn says_that_it_is(&self, at: DateTime<Utc>) {
+        *self.clock.lock().unwrap() = Some(at);
     }
 
     fn at(&self, name: &RepoName) {
@@ -189,6 +197,10 @@ impl Double {
 }
 
 impl Forge for Double {
+    fn time(&self) -> DateTime<Utc> {
+        self.clock.lock().unwrap().unwrap_or_else(Utc::now)
+    }
+
     fn repository<'a>(&'a self, name: &'a RepoName) -> Answer<'a, RepositoryFacts> {
         let homes = if self.remembers_homes() { self.homes.lock().unwrap().clone() } else { Some(BTreeMap::new()) };
         let found = homes.ok_or(ForgeError::Unsupported("repository"));

@@ -3,6 +3,7 @@ mod deliver;
 mod double;
 mod driver;
 pub(crate) mod fixtures;
+mod partly;
 mod renamed;
 mod render;
 mod structure;

@@ -191,6 +191,10 @@ impl Forge for GitHub {
         Some(Box::new(Self { about: Some(format!("{repository_id}#{pull}").into()), ..self.clone() }))
     }
 
+    fn time(&self) -> DateTime<Utc> {
+        self.sessions.time()
+    }
+
     fn deployments(&self) -> Option<&dyn Deployments> {
         Some(self)
     }

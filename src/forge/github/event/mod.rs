@@ -25,9 +25,7 @@ pub const UNASKED_EVENTS: [&str; 3] = ["installation", "installation_repositorie
 pub struct Arrival<'a> {
     /// The header `X-GitHub-Event`; empty where there is none.
     pub event: &'a str,
-    /// The header `X-GitHub-Delivery`, which a redelivery repeats; empty where there is none.
-    pub delivery: &'a str,
-    /// When it arrived, by our clock. Only for what GitHub says no time of.
+    /// When it arrived, by GitHub's clock. Only for what GitHub says no time of.
     pub at: DateTime<Utc>,
 }
 

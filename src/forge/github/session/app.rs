@@ -129,6 +129,11 @@ impl App {
         })
     }
 
+    /// GitHub's time.
+    pub(super) fn time(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
     /// Asks with the session of its own kind. One that is refused is made anew once, by the clock of the refusal.
     pub(super) async fn ask<T: DeserializeOwned>(
         self: &Arc<Self>,

@@ -105,6 +105,14 @@ impl Sessions {
         matches!(self.0, Kind::App(_))
     }
 
+    /// GitHub's time, to the seconds that an answer takes.
+    pub(super) fn time(&self) -> DateTime<Utc> {
+        match &self.0 {
+            Kind::Token(account) => account.clock.now(),
+            Kind::App(app) => app.time(),
+        }
+    }
+
     /// Asks with what the request needs.
     pub(super) async fn ask<T: DeserializeOwned>(&self, request: &Request, metrics: &Metrics) -> Result<Option<Reply<T>>, ForgeError> {
         match &self.0 {

@@ -1,0 +1,232 @@
+//! One command, from the question who may to the last write. The client and the forge are used here.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::effect::{self, Case, Part, Refusal, effect};
+use super::who::{self, Trouble};
+use super::{CommandError, Context, logs, missed};
+use crate::api::environment::{Command, SourceState, Verb};
+use crate::api::names::MANAGER_ACTIVITY;
+use crate::api::status::{CommandOutcome, CommandResult};
+use crate::api::{self, PreviewEnvironment};
+use crate::controller::requests::RequestError;
+use crate::domain::{Baseline, EnvironmentName, RepoName};
+use crate::forge::Forge;
+use crate::intent::Fact;
+use crate::record::RecordError;
+
+/// How long an environment is waited for that is not recorded: somebody who comments right after opening a pull request can be
+/// heard before the pull request is.
+pub(super) const FACT_PATIENCE: TimeDelta = TimeDelta::minutes(1);
+/// What a person reads where the API server refuses something. The log says more.
+const CLUSTER_REFUSES: &str = "The cluster refuses it; the log of the service says why.";
+
+/// A command on its way, and what is known around it.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'a> {
+    /// With what it is carried out.
+    pub(super) context: &'a Context,
+    /// The environment as it is recorded.
+    pub(super) object: &'a PreviewEnvironment,
+    /// The command.
+    pub(super) command: &'a Command,
+    /// What came of the commands before.
+    pub(super) results: &'a [CommandResult],
+    /// The present, and since when the command is looked at.
+    pub(super) now: DateTime<Utc>,
+    pub(super) since: DateTime<Utc>,
+}
+
+/// A command that may be carried out.
+pub(super) struct Allowed<'a> {
+    /// Where it was given.
+    pub(super) forge: &'a dyn Forge,
+    /// What the repository is called at this moment.
+    pub(super) home: &'a RepoName,
+    /// The Baseline of the environment.
+    pub(super) baseline: Arc<Baseline>,
+    /// Whether whoever gave it may give every command.
+    pub(super) may_command: bool,
+}
+
+/// How a command ended.
+pub(super) struct End {
+    /// What came of it.
+    pub(super) outcome: CommandOutcome,
+    /// What it led to, or why it did not, as a sentence.
+    pub(super) message: String,
+    /// Lines that were asked for.
+    pub(super) output: Option<String>,
+    /// Whether something was written for it.
+    pub(super) written: bool,
+}
+
+/// What stands between a command and its end.
+pub(super) enum Stop {
+    /// The forge, for now or for good.
+    Trouble(Trouble),
+    /// The cluster, for now.
+    Failed(CommandError),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(Refusal(why): Refusal) -> Self {
+        Self::Trouble(Trouble::Refused(why))
+    }
+}
+
+impl From<RequestError> for Stop {
+    fn from(error: RequestError) -> Self {
+        if error.is_transient() || error.code() == Some(404) {
+            return Self::Failed(error.into());
+        }
+        tracing::warn!(%error, "the cluster refuses what a command asks for");
+        Self::Trouble(Trouble::Refused(CLUSTER_REFUSES.to_owned()))
+    }
+}
+
+impl From<RecordError> for Stop {
+    fn from(error: RecordError) -> Self {
+        if !matches!(error, RecordError::Refused { .. }) {
+            return Self::Failed(error.into());
+        }
+        tracing::warn!(%error, "the cluster refuses what a command asks for");
+        Self::Trouble(Trouble::Refused(CLUSTER_REFUSES.to_owned()))
+    }
+}
+
+impl Errand<'_> {
+    /// The environment's UID.
+    pub(super) fn uid(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    /// Whether this run of the program brought that command to its end, whatever became of the result since.
+    pub(super) fn has_ended(&self, id: &str) -> bool {
+        self.context.memory.has_ended(&self.uid(), id)
+    }
+
+    fn forge(&self) -> Result<&dyn Forge, Trouble> {
+        let nobody = || Trouble::Refused("Nobody can tell who may: the service has no access to the forge.".to_owned());
+        self.context.forge.as_deref().ok_or_else(nobody)
+    }
+
+    fn baseline(&self) -> Option<Arc<Baseline>> {
+        (self.context.baselines)(&self.object.namespace().unwrap_or_default(), &self.object.spec.baseline)
+    }
+
+    /// What the command's repository is called at this moment, or why nobody knows.
+    pub(super) async fn home(&self) -> Result<RepoName, Trouble> {
+        who::home(self.forge()?, self.command, self.baseline().as_deref()).await
+    }
+
+    /// Ends well where whoever gave the command may give it.
+    pub(super) async fn allowed<'b>(&'b self, home: &'b Result<RepoName, Trouble>) -> Result<Allowed<'b>, Stop> {
+        if self.command.verb == Verb::Unknown {
+            effect::well_formed(self.command)?;
+        }
+        let forge = self.forge()?;
+        let Some(baseline) = self.baseline() else {
+            return Err(Trouble::Refused("The Baseline of this environment cannot be used now.".to_owned()).into());
+        };
+        let home = home.as_ref().map_err(Clone::clone)?;
+        let may_command = who::may(forge, (home, self.command), &baseline).await?;
+        Ok(Allowed { forge, home, baseline, may_command })
+    }
+
+    /// Carries it out.
+    pub(super) async fn carry_out(&self, allowed: &Allowed<'_>) -> Result<End, Stop> {
+        let Self { context, object, command, results, .. } = *self;
+        effect::well_formed(command)?;
+        if command.verb.changes() {
+            missed::hold(self, allowed).await?;
+        }
+        self.wait_for_environment()?;
+        let asks = effect::needs_pull(command, object);
+        let pull = if asks { Some(who::pull_request(allowed.forge, (allowed.home, command)).await?) } else { None };
+        let case = Case { command, object, baseline: &allowed.baseline, results, pull: pull.as_ref() };
+        let effect = effect(&case)?;
+        if command.verb == Verb::Logs {
+            return read_logs(context, &case).await;
+        }
+        let recorded = record(context, &case).await?;
+        for part in &effect.parts {
+            context.cluster.apply(object, part).await?;
+        }
+        let written = recorded || !effect.parts.is_empty();
+        if let Some(activity) = activity(&case, written) {
+            context.cluster.apply(object, &activity).await?;
+        }
+        Ok(End { outcome: CommandOutcome::Done, message: effect.message, output: None, written })
+    }
+
+    /// Waits a while for what makes the environment, unless somebody asks for one: in that order nothing was there.
+    fn wait_for_environment(&self) -> Result<(), Trouble> {
+        let Self { object, command, .. } = self;
+        let is_missing = effect::needs_environment(command.verb) && effect::source_of(command, object).is_none();
+        let left = FACT_PATIENCE - (self.now - self.since);
+        match left.to_std() {
+            Ok(left) if is_missing && !left.is_zero() && object.spec.commands.iter().all(|c| c.verb != Verb::Create) => {
+                Err(Trouble::Later(Some(left), "its pull request may still have to be heard of".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the forge said of the pull request is a fact like any other. One that is over and of which nothing is known needs
+/// none.
+async fn record(context: &Context, case: &Case<'_>) -> Result<bool, Stop> {
+    let Some(pull) = case.pull else { return Ok(false) };
+    let known = effect::source_of(case.command, case.object);
+    if known.is_none() && pull.state != SourceState::Open {
+        return Ok(false);
+    }
+    let Case { command, object, baseline, .. } = case;
+    let listed = baseline.repository_by(command.forge, command.repository_id, &pull.repository).map(|r| r.name.as_str());
+    // Spelled as it was, so that the same entry changes.
+    let spelled = known.map(|source| source.repository.as_str()).or(listed);
+    let Some(spelled) = spelled else {
+        return Err(Trouble::Refused("The Baseline does not list this repository.".to_owned()).into());
+    };
+    let source = api::Source { repository: spelled.to_owned(), ..pull.to_source(command.forge, Some(&command.actor)) };
+    let fact = Fact {
+        baseline_namespace: object.namespace().unwrap_or_default(),
+        baseline: object.spec.baseline.clone(),
+        environment: EnvironmentName::recorded(&object.name_any()),
+        source,
+    };
+    context.recorder.record(&fact).await?;
+    Ok(true)
+}
+
+/// Only what changes something keeps an environment alive: who may but read it could keep it for ever otherwise.
+fn activity(case: &Case<'_>, changes: bool) -> Option<Part> {
+    let newer = case.object.spec.activity.as_ref().is_some_and(|a| a.at >= case.command.at);
+    let value = json!({"at": case.command.at, "by": effect::actor(case.command)});
+    (changes && !newer).then(|| Part { manager: MANAGER_ACTIVITY.to_owned(), field: "activity", value })
+}
+
+async fn read_logs(context: &Context, case: &Case<'_>) -> Result<End, Stop> {
+    let wanted = logs::wanted(case.command, case.object, case.baseline)?;
+    let text = match context.cluster.logs(case.object, &wanted).await {
+        Ok(text) => text,
+        // A pod that has not started yet has no log, and the API server says so with a 400.
+        Err(error) if matches!(error.code(), Some(400 | 404)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let output = text.as_deref().and_then(logs::output);
+    let said =
+        if output.is_some() { format!("the last lines of {}.", wanted.name) } else { format!("{} logged nothing yet.", wanted.name) };
+    Ok(End { outcome: CommandOutcome::Done, message: said, output, written: false })
+}
