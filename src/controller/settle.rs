@@ -4,6 +4,7 @@
 //! a wish for Absent holds until the pull request is closed or a later wish; expiry is undone only by newer activity or a
 //! wish. `trigger.rs` says whether the Baseline asks for it, `trust.rs` whether it may run.
 
+mod ceiling;
 pub mod trigger;
 mod trust;
 
@@ -83,7 +84,11 @@ impl<'a> Before<'a> {
 /// Settles one environment. `baseline` is absent where there is none that could be used.
 pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>, now: DateTime<Utc>) -> Settled {
     let expires_at = if environment.pinned { None } else { expiry(environment, baseline).or(before.expires_at) };
-    let (course, wanted) = want(environment, baseline, (before, expires_at), now);
+    let (expires_at, ceiling) = ceiling::held(expires_at, environment, baseline);
+    let (course, mut wanted) = want(environment, baseline, (before, expires_at), now);
+    if let ("Expired", Some(at)) = (wanted.reason, ceiling) {
+        wanted.message = format!("nothing happened for the longest time that {at} allows");
+    }
     let trust = trust::judge(environment, baseline, before);
     let (approved, stance) = trust.map_or((None, Stance::Stop), |(approved, stance)| (Some(approved), stance));
     let (course, trusted) = match (course, stance) {

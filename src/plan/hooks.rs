@@ -74,7 +74,7 @@ impl World<'_> {
             lend(&mut job, lender)?;
         }
         let (mut job, notes) = rules::apply_all(&job, self.context);
-        if let Some(refusal) = refusal(&job, self.context.level) {
+        if let Some(refusal) = refusal(&job, self.context) {
             return Err(format!("it {}", refusal.why));
         }
         if let Some(why) = job_over_quota(&job, self.context) {

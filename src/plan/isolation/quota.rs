@@ -29,7 +29,7 @@ const MORE_STORAGE: Quantity = Quantity::mebi(10 * 1024);
 pub fn quota(planned: &[&Manifest], context: &Context<'_>) -> Option<Extra> {
     let given = given(context)?;
     let loads = all(planned, context);
-    let hard = hard(&loads, &given, context.target.isolated);
+    let hard = capped(hard(&loads, &given, context.target.isolated), context);
     let mut manifest = object("v1", "ResourceQuota", OWN_OBJECT);
     manifest.set(&[], "spec", json!({"hard": written(&hard)}));
     let usual = if context.target.isolated {
@@ -58,6 +58,16 @@ fn halved(mut amounts: Amounts) -> Amounts {
 fn all(planned: &[&Manifest], context: &Context<'_>) -> Vec<Load> {
     let limits = limit_range::effective(planned, context);
     planned.iter().flat_map(|object| loads(object, limits.as_ref())).collect()
+}
+
+/// No more than PreviewPolicies allow.
+fn capped(mut amounts: Amounts, context: &Context<'_>) -> Amounts {
+    for (name, most) in context.target.baseline.policy.quota() {
+        // Two names of one thing.
+        let own = name.strip_prefix("requests.").filter(|short| amounts.contains_key(*short)).unwrap_or(&name).to_owned();
+        amounts.entry(own).and_modify(|amount| *amount = (*amount).min(most)).or_insert(most);
+    }
+    amounts
 }
 
 /// What is computed, with what the Baseline gives in its place.
@@ -95,13 +105,19 @@ pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> BTreeMap<Ob
     planned.sort_by_key(|object| !is_built(object, context.images));
     let mut refused = BTreeMap::new();
     let given = given(context);
-    let mut left = given.clone().unwrap_or_default();
+    let mut left = capped(given.clone().unwrap_or_default(), context);
     for object in planned {
         let range = limits.as_ref().and_then(|limits| limit_range::refusal(&Template::of(object)?, limits));
         // What is computed has room by itself, so most often nothing has to be counted here.
         let loads = if left.is_empty() { Vec::new() } else { loads(object, limits.as_ref()) };
         let range = range.map(|why| Refusal { why, mend: "raise isolation.limitRange, or lower clone.resources".to_owned() });
-        let quota = || Some(Refusal { why: too_much(&loads, &left)?, mend: "raise isolation.quota, or lower clone.resources".to_owned() });
+        let quota = || {
+            let (why, mend) = (too_much(&loads, &left)?, "raise isolation.quota, or lower clone.resources".to_owned());
+            Some(match context.target.baseline.policy.bounds_quota() {
+                Some(at) => Refusal { why: format!("{why}, which {at} bounds"), mend },
+                None => Refusal { why, mend },
+            })
+        };
         let public = || given.as_ref().and_then(|given| public(object, given));
         match range.or_else(public).or_else(quota) {
             Some(refusal) => drop(refused.insert(object.name(), refusal)),
@@ -129,8 +145,8 @@ fn public(object: &Manifest, given: &Amounts) -> Option<Refusal> {
 
 /// Why a Job would be refused by the quota that the Baseline gives, if nothing else ran.
 pub fn job_over_quota(job: &Manifest, context: &Context<'_>) -> Option<String> {
-    let given = context.target.baseline.isolation.quota.as_ref().filter(|given| !given.is_empty())?;
-    too_much(&loads(job, limit_range::effective(&[job], context).as_ref()), given)
+    let given = capped(context.target.baseline.isolation.quota.clone()?, context);
+    (!given.is_empty()).then(|| too_much(&loads(job, limit_range::effective(&[job], context).as_ref()), &given))?
 }
 
 /// What a load takes at rest under that name of a quota: `cpu` is another name of `requests.cpu`.
@@ -221,6 +237,26 @@ mod tests {
         let hard = hard(vec![], &json!({"pods": "7", "cpu": "3", "limits.memory": "1Gi"}));
         assert_eq!((&hard["pods"], &hard["cpu"], &hard["limits.memory"]), (&json!("7"), &json!("3"), &json!("1Gi")));
         assert!(hard.get("requests.cpu").is_none());
+    }
+
+    #[test]
+    fn no_policy_is_exceeded_by_what_is_computed_or_given() {
+        let policy =
+            crate::api::PreviewPolicy::new("default", serde_json::from_value(json!({"quota": {"cpu": "1", "pods": "8"}})).unwrap());
+        let policies = [std::sync::Arc::new(crate::domain::Policy::read(&policy))];
+        let made = |objects: Vec<Manifest>, hard: Value| {
+            let world = World::of(objects).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": hard}})));
+            world.baseline(|b| *b = b.clone().under(Some(&policies), None)).plan()
+        };
+        let hard = |made: &Made| made.find("ResourceQuota/preview-env-isolation").value()["spec"]["hard"].clone();
+        let computed = hard(&made(vec![requesting("web", "500m")], json!({})));
+        assert_eq!((&computed["requests.cpu"], &computed["pods"]), (&json!("1"), &json!("8")));
+        let given = hard(&made(vec![], json!({"cpu": "500m"})));
+        assert_eq!((&given["cpu"], given.get("requests.cpu")), (&json!("500m"), None));
+        let said = made(vec![requesting("web", "2")], json!({})).said();
+        let line = "Deployment/web left out: asks for 2 of requests.cpu (resources of its containers), and isolation.quota has 1 left, \
+            which PreviewPolicy default (spec.quota) bounds";
+        assert!(said.contains(&line.to_owned()), "{said:?}");
     }
 
     #[test]
