@@ -1,15 +1,17 @@
-//! The two kinds, their conditions, labels and field managers. Nothing else names the API group.
+//! The kinds, their conditions, labels and field managers. Nothing else names the API group.
 
 pub mod baseline;
 pub mod conditions;
 pub mod environment;
 pub mod gaps;
 pub mod names;
+pub mod policy;
 pub mod status;
 pub mod time;
 
 pub use baseline::{Baseline, BaselineSpec, BaselineStatus};
 pub use environment::{PreviewEnvironment, PreviewEnvironmentSpec, Source, SourceState, Wish, WishState};
+pub use policy::PreviewPolicy;
 pub use status::PreviewEnvironmentStatus;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -18,9 +20,9 @@ use kube::CustomResourceExt;
 /// The API group of the kinds, and the prefix of every label and annotation that we write.
 pub const GROUP: &str = "preview-env.dev";
 
-/// The definitions of both kinds, as `preview crd` prints them.
-pub fn crds() -> [CustomResourceDefinition; 2] {
-    [Baseline::crd(), PreviewEnvironment::crd()]
+/// The definitions of the kinds, as `preview crd` prints them.
+pub fn crds() -> [CustomResourceDefinition; 3] {
+    [Baseline::crd(), PreviewEnvironment::crd(), PreviewPolicy::crd()]
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub fn run() -> Result<(), Failure> {
     print(&text()?)
 }
 
-/// Both definitions as one YAML stream; `deploy/crds.yaml` is this.
+/// The definitions as one YAML stream; `deploy/crds.yaml` is this.
 pub fn text() -> Result<String, Failure> {
     let mut text = String::from("# The kinds of preview-env, as `preview crd` prints them.\n");
     for crd in crds() {

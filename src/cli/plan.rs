@@ -11,6 +11,7 @@ mod objects;
 mod outside;
 mod page;
 mod read;
+mod rights;
 mod running;
 mod text;
 
@@ -39,7 +40,8 @@ Examples:
   preview plan --from-namespace shop --write-baseline shop.yaml
   preview plan --pull 42 --image web=pr-42-debug
   preview plan web-pr-42 --diff
-  preview plan web-pr-42 -o yaml")]
+  preview plan web-pr-42 -o yaml
+  preview plan --rights | kubectl apply -f -        # as whoever administers the namespace")]
 pub struct PlanArgs {
     /// Name of an environment
     #[arg(value_name = "NAME", conflicts_with_all = ["pull", "branch", "repo"])]
@@ -50,6 +52,9 @@ pub struct PlanArgs {
     /// Write the drafted Baseline to a new file
     #[arg(long, value_name = "FILE", requires = "from_namespace")]
     pub write_baseline: Option<PathBuf>,
+    /// Print the rights that the service needs in the Baseline's namespace, with the Secrets that it may read, by name
+    #[arg(long, conflicts_with_all = ["name", "from_namespace", "pull", "branch", "repo", "image", "revision", "diff", "all"])]
+    pub rights: bool,
     /// Number of the pull request
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..), conflicts_with = "branch")]
     pub pull: Option<i64>,
@@ -78,6 +83,9 @@ pub struct PlanArgs {
 
 /// Runs the command. The exit code says what came out.
 pub async fn run(global: &Global, args: PlanArgs) -> Result<Exit, Failure> {
+    if args.rights {
+        return rights::run(global, &args).await;
+    }
     match &args.from_namespace {
         Some(name) => namespace::run(global, &args, name).await,
         None => environment::run(global, &args).await,

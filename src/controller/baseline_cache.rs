@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::scope::{Scope, Watch};
-use crate::api::names::LABEL_AGGREGATE_READER;
+use crate::api::names::{LABEL_AGGREGATE_READER, LABEL_POD_SECURITY};
 use crate::domain::baseline::GroupKind;
 use crate::kinds::{Kind, Known};
 use crate::plan::{Controlled, Manifest, ObjectName};
@@ -33,7 +33,7 @@ struct Inner {
     listed: HashSet<Kind>,
     errors: BTreeMap<Kind, (String, Instant)>,
     namespace_listed: bool,
-    pod_security: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
     /// Counts the changes of what is cloned.
     version: u64,
 }
@@ -72,9 +72,14 @@ impl BaselineCache {
         self.lock(|i| i.is_listed().then_some(i.version))
     }
 
+    /// The labels of the namespace, once it was read.
+    pub fn labels(&self) -> Option<BTreeMap<String, String>> {
+        self.lock(|i| i.labels.clone())
+    }
+
     /// The Pod Security level that the namespace enforces, if it enforces one.
     pub fn pod_security(&self) -> Option<String> {
-        self.lock(|i| i.pod_security.clone())
+        self.labels()?.get(LABEL_POD_SECURITY).cloned()
     }
 
     /// The kinds that cannot be watched, with the API server's reason.
@@ -138,8 +143,9 @@ impl BaselineCache {
     }
 
     /// The namespace itself was read.
-    pub(super) fn put_namespace(&self, pod_security: Option<String>) {
-        self.lock(|i| i.pod_security = pod_security);
+    pub(super) fn put_namespace(&self, labels: BTreeMap<String, String>) {
+        self.lock(|i| i.labels = Some(labels));
+        self.changed.notify_one();
     }
 
     /// A first look at the namespace itself is complete.

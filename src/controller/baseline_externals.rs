@@ -79,6 +79,7 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "resourceVersion": version}, "data": {"X": value}});
         Seen {
             parsed: Baseline::try_from(&object).map(Arc::new),
+            policies_error: None,
             object: Arc::new(object),
             other: None,
             contents: Some(Contents { objects: vec![Manifest::new(config)], ..Contents::default() }),

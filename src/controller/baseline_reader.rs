@@ -21,7 +21,6 @@ use super::catalogue::Catalogue;
 use super::discovery::Discovery;
 use super::requests::{RequestError, within_deadline};
 use super::scope::{Scope, Watch, allow_reading};
-use crate::api::names::LABEL_POD_SECURITY;
 use crate::domain::baseline::GroupKind;
 use crate::kinds::{Kind, Reading};
 use crate::plan::{Manifest, ObjectName};
@@ -128,14 +127,14 @@ async fn rights(client: &Client, namespace: &str) -> Vec<ResourceRule> {
     }
 }
 
-/// The namespace itself, for the one label of it that its copies share.
+/// The namespace itself, for its labels: the one that its copies share, and those that policies select by.
 async fn follow_label(api: Api<PartialObjectMeta<Namespace>>, namespace: &str, cache: &BaselineCache) {
     let one = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
     let mut events = std::pin::pin!(watcher(api, one).default_backoff());
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
-                cache.put_namespace(object.labels().get(LABEL_POD_SECURITY).cloned());
+                cache.put_namespace(object.labels().clone());
             }
             Ok(watcher::Event::InitDone) => cache.namespace_listed(),
             Ok(watcher::Event::Init | watcher::Event::Delete(_)) => {}

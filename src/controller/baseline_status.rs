@@ -1,6 +1,6 @@
 //! The status of a Baseline: can environments be made from it, and what does it hold? The first half is pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WAR
 use crate::api::names::MANAGER_STATUS;
 use crate::api::{self, BaselineStatus, GROUP};
 use crate::domain::Baseline;
+use crate::domain::policy::Ruling;
 use crate::plan::unused_rules;
 
 /// How long a status may stand without being looked at. The number of environments follows with this lag, so that not
@@ -79,6 +80,9 @@ fn ready(seen: &Seen) -> Observation {
         let message = format!("this namespace has an older Baseline, {other}; delete one of the two");
         return Observation::new(READY, false, "AnotherBaseline", message);
     }
+    if let Some(observation) = seen.parsed.as_ref().ok().and_then(|baseline| under_policies(baseline, seen.policies_error.as_deref())) {
+        return observation;
+    }
     if let Some(first) = seen.errors.first() {
         let message =
             format!("cannot read this namespace ({} kinds), grant it as in deploy/baseline-access.yaml; {first}", seen.errors.len());
@@ -91,6 +95,22 @@ fn ready(seen: &Seen) -> Observation {
         None => Observation::new(READY, ConditionStatus::Unknown, "Reading", "reading this namespace for the first time"),
         Some(contents) => Observation::new(READY, true, "Ready", can_be_cloned(contents.objects.len(), seen.unlisted)),
     }
+}
+
+/// What the policies of the cluster have against it.
+fn under_policies(baseline: &Baseline, error: Option<&str>) -> Option<Observation> {
+    if let Some(why) = baseline.policy.refusal() {
+        return Some(Observation::new(READY, false, "Policy", why));
+    }
+    let unread = |error: &str| {
+        let message = format!(
+            "cannot read the PreviewPolicies of the cluster, and nothing is begun without; apply deploy/crds.yaml and \
+            deploy/rbac.yaml anew; {error}"
+        );
+        Observation::new(READY, false, "PoliciesNotRead", message)
+    };
+    let reading = || Observation::new(READY, ConditionStatus::Unknown, "Reading", "reading which PreviewPolicies hold here");
+    baseline.policy.is_pending().then(|| error.map_or_else(reading, unread))
 }
 
 fn can_be_cloned(objects: usize, unlisted: usize) -> String {
@@ -133,6 +153,7 @@ fn count(contents: &Contents) -> Vec<KindCount> {
 pub async fn run(context: Arc<Context>) {
     let mut memo = (Memo::default(), Gaps::default());
     let mut read: HashSet<String> = HashSet::new();
+    let mut rulings: HashMap<String, Ruling> = HashMap::new();
     loop {
         // Errors of watches fade with time, so it is looked at without a change too.
         let _ = tokio::time::timeout(LOOK_ANYWAY, context.baselines.changed.notified()).await;
@@ -141,6 +162,13 @@ pub async fn run(context: Arc<Context>) {
             if seen.contents.is_some() && read.insert(seen.object.uid().unwrap_or_default()) {
                 // What waits to be planned can be planned now.
                 context.wake_namespace(&namespace);
+            }
+            if let Ok(baseline) = &seen.parsed {
+                let before = rulings.insert(baseline.uid.clone(), baseline.policy.clone());
+                if before.as_ref() != Some(&baseline.policy) {
+                    // What may be made is another matter now.
+                    context.wake_namespace(&namespace);
+                }
             }
             if !is_read_again(&seen) {
                 write_if_new(&context, &seen, &mut memo).await;

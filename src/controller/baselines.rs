@@ -13,7 +13,7 @@ use super::discovery::Discovery;
 use super::repositories::Repositories;
 use crate::api;
 use crate::domain::baseline::GroupKind;
-use crate::domain::{Baseline, InvalidBaseline};
+use crate::domain::{Baseline, InvalidBaseline, Policy};
 
 /// Every Baseline of the cluster.
 #[derive(Debug, Default)]
@@ -32,6 +32,16 @@ pub struct Baselines {
 struct Inner {
     namespaces: HashMap<String, Namespace>,
     listed: bool,
+    policies: Policies,
+}
+
+/// The PreviewPolicies of the cluster.
+#[derive(Debug, Default)]
+struct Policies {
+    /// Absent before they were listed.
+    known: Option<Vec<Arc<Policy>>>,
+    /// Why they were not.
+    error: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -52,8 +62,10 @@ struct Reading {
 pub struct Seen {
     /// The object.
     pub object: Arc<api::Baseline>,
-    /// What it says, or what is wrong with it.
+    /// What it says, under the policies of the cluster, or what is wrong with it.
     pub parsed: Result<Arc<Baseline>, InvalidBaseline>,
+    /// Why the policies of the cluster are not known, where that was tried.
+    pub policies_error: Option<String>,
     /// The Baseline that speaks for the namespace, where it is not this one.
     pub other: Option<String>,
     /// What the namespace holds, once it was read.
@@ -73,26 +85,36 @@ impl Namespace {
         self.objects.values().min_by_key(age)
     }
 
-    fn parsed(&self) -> Option<Arc<Baseline>> {
-        Baseline::try_from(self.speaker()?.as_ref()).ok().map(Arc::new)
+    fn parsed(&self, policies: &Policies) -> Option<Arc<Baseline>> {
+        self.read(self.speaker()?, policies).ok()
+    }
+
+    /// What a Baseline says, under the policies of the cluster.
+    fn read(&self, object: &api::Baseline, policies: &Policies) -> Result<Arc<Baseline>, InvalidBaseline> {
+        let baseline = Baseline::try_from(object)?;
+        let labels = self.reader.as_ref().and_then(|reader| reader.cache.labels());
+        Ok(Arc::new(baseline.under(policies.known.as_deref(), labels.as_ref())))
     }
 
     /// What was read, where that is what the Baseline asks for.
     fn contents(&self) -> Option<Contents> {
         let cache = &self.reader.as_ref()?.cache;
-        cache.contents(&self.parsed()?.selection.custom_resources)
+        cache.contents(&self.custom_resources()?)
     }
 
     /// Tells the reader what is asked for. A Baseline that cannot be used asks for nothing new.
     fn ask(&self) {
-        if let (Some(reader), Some(baseline)) = (&self.reader, self.parsed()) {
-            let custom = &baseline.selection.custom_resources;
+        if let (Some(reader), Some(custom)) = (&self.reader, self.custom_resources()) {
             reader.custom.send_if_modified(|asked| {
-                let is_new = asked != custom;
-                asked.clone_from(custom);
+                let is_new = *asked != custom;
+                *asked = custom;
                 is_new
             });
         }
+    }
+
+    fn custom_resources(&self) -> Option<Vec<GroupKind>> {
+        Baseline::try_from(self.speaker()?.as_ref()).ok().map(|baseline| baseline.selection.custom_resources)
     }
 }
 
@@ -103,12 +125,12 @@ impl Baselines {
 
     /// The Baseline of that name, if it can be used.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Baseline>> {
-        self.lock(|i| i.namespaces.get(namespace)?.parsed().filter(|b| b.name == name))
+        self.lock(|i| i.namespaces.get(namespace)?.parsed(&i.policies).filter(|b| b.name == name))
     }
 
     /// Every Baseline that can be used, or nothing before the first list.
     pub fn all(&self) -> Option<Vec<Arc<Baseline>>> {
-        self.lock(|i| i.listed.then(|| i.namespaces.values().filter_map(Namespace::parsed).collect()))
+        self.lock(|i| i.listed.then(|| i.namespaces.values().filter_map(|namespace| namespace.parsed(&i.policies)).collect()))
     }
 
     /// What a Baseline's namespace holds, once it was read completely.
@@ -130,7 +152,21 @@ impl Baselines {
 
     /// Every Baseline, usable or not.
     pub fn seen(&self) -> Vec<Seen> {
-        self.lock(|i| i.namespaces.values().flat_map(seen_in).collect())
+        self.lock(|i| i.namespaces.values().flat_map(|namespace| seen_in(namespace, &i.policies)).collect())
+    }
+
+    /// The policies of the cluster, all of them.
+    pub fn set_policies(&self, policies: Vec<Arc<Policy>>) {
+        self.lock(|i| i.policies = Policies { known: Some(policies), error: None });
+        self.listed.notify_waiters();
+        self.changed.notify_one();
+    }
+
+    /// That the policies of the cluster cannot be read. Those that are known hold.
+    pub fn policies_failed(&self, why: &str) {
+        self.lock(|i| i.policies.error = i.policies.known.is_none().then(|| why.to_owned()));
+        self.listed.notify_waiters();
+        self.changed.notify_one();
     }
 
     /// Records a Baseline, and starts to read its namespace.
@@ -185,9 +221,19 @@ impl Baselines {
 
     /// Waits until the first list is complete.
     pub async fn wait_until_listed(&self) {
+        self.wait_until(|i| i.listed).await;
+    }
+
+    /// Waits until the policies of the cluster are known, or cannot be read: then nothing is begun, and what has to end
+    /// still ends.
+    pub async fn wait_for_policies(&self) {
+        self.wait_until(|i| i.policies.known.is_some() || i.policies.error.is_some()).await;
+    }
+
+    async fn wait_until(&self, is_so: impl Fn(&Inner) -> bool) {
         loop {
             let listed = self.listed.notified();
-            if self.lock(|i| i.listed) {
+            if self.lock(|i| is_so(i)) {
                 return;
             }
             listed.await;
@@ -195,12 +241,13 @@ impl Baselines {
     }
 }
 
-fn seen_in(namespace: &Namespace) -> Vec<Seen> {
+fn seen_in(namespace: &Namespace, policies: &Policies) -> Vec<Seen> {
     let speaker = namespace.speaker().map(|s| s.name_any());
     let cache = namespace.reader.as_ref().map(|r| &r.cache);
     let seen = |object: &Arc<api::Baseline>| Seen {
         object: object.clone(),
-        parsed: Baseline::try_from(object.as_ref()).map(Arc::new),
+        parsed: namespace.read(object, policies),
+        policies_error: policies.error.clone(),
         other: speaker.clone().filter(|name| *name != object.name_any()),
         contents: namespace.contents(),
         errors: cache.map(|c| c.errors()).unwrap_or_default(),

@@ -112,6 +112,14 @@ fn settled(context: &Context, environment: &Environment, baseline: Option<&Basel
 
 impl Pass<'_> {
     async fn run(&mut self, baseline: &Baseline) -> Step<Action> {
+        if baseline.policy.is_pending() {
+            // What is known soon wakes the environment.
+            return Ok(Action::requeue(WATCH_LAG));
+        }
+        if let Some(why) = baseline.policy.refusal() {
+            // What runs goes on as it is, and nothing new is made.
+            return self.stall("Policy", why).await;
+        }
         if let Some(waiting) = self.refresh().await? {
             return self.finish(waiting, self.recorded.emptied()).await;
         }
@@ -198,7 +206,7 @@ impl Pass<'_> {
     /// What a pass that changes nothing has to say: something that stalled stays so.
     fn recorded_progress(&self) -> Progress {
         match find(&self.recorded.status.conditions, STALLED) {
-            Some(stalled) if self.was_stalled() && !matches!(stalled.reason.as_str(), "HookFailed" | "ImageMissing") => {
+            Some(stalled) if self.was_stalled() && !matches!(stalled.reason.as_str(), "HookFailed" | "ImageMissing" | "Policy") => {
                 Progress::Stalled(digest::stalled_reason(&stalled.reason), stalled.message.clone())
             }
             _ => Progress::Applied,

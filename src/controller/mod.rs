@@ -38,6 +38,7 @@ pub mod nodes;
 pub mod observe;
 mod outcome;
 pub mod pods;
+pub mod policy;
 pub mod queue;
 pub mod recorded;
 pub mod repositories;
@@ -228,6 +229,7 @@ impl Controller {
         futures::join!(
             environments.follow(context.clone()),
             environments::baselines(context.clone()),
+            policy::follow(context.clone()),
             discovery::run(context.client.clone(), context.baselines.discovery.clone()),
             watches(&context),
             baseline_status::run(context.clone()),
@@ -253,6 +255,7 @@ async fn wait_for_lists(context: &Context, environments: &Store<PreviewEnvironme
     context.index.wait_until_listed().await;
     context.hook_jobs.wait_until_listed().await;
     context.baselines.wait_until_listed().await;
+    context.baselines.wait_for_policies().await;
 }
 
 /// A restart must not give a host to another environment than the one that has it.

@@ -5,6 +5,7 @@
 //! undone only by newer activity or a wish. `life.rs` says until when it lives, `ending.rs` what becomes of it once its pull
 //! request has ended, `trigger.rs` whether the Baseline asks for it, `trust.rs` whether it may run.
 
+mod ceiling;
 mod ending;
 mod life;
 pub mod trigger;
@@ -140,7 +141,7 @@ pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &B
     let (course, wanted) = want(environment, baseline, (before, &ending));
     let lapse = life.lapse(environment, now).filter(|_| matches!(course, Course::Run | Course::Wait));
     let (course, wanted) = match &lapse {
-        Some(lapsed) => ended_by_itself(environment, baseline, lapsed),
+        Some(lapsed) => ended_by_itself((environment, baseline), lapsed, life.ceiling.as_deref()),
         None => (course, wanted),
     };
     let trust = trust::judge(environment, baseline, before);
@@ -170,8 +171,12 @@ pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &B
     }
 }
 
-fn ended_by_itself(environment: &Environment, baseline: Option<&Baseline>, lapsed: &Lapsed) -> Verdict {
+fn ended_by_itself((environment, baseline): (&Environment, Option<&Baseline>), lapsed: &Lapsed, ceiling: Option<&str>) -> Verdict {
     let (reason, why) = lapse_of(lapsed);
+    let why = match ceiling.filter(|_| lapsed.why == Lapse::Expired) {
+        Some(at) => format!("nothing happened for the longest time that {at} allows"),
+        None => why,
+    };
     no(without(environment, baseline), reason, why)
 }
 

@@ -89,7 +89,7 @@ impl World<'_> {
             lend(&mut job, lender)?;
         }
         let (mut job, notes) = rules::apply_all(&job, self.context);
-        if let Some(refusal) = refusal(&job, self.context.level) {
+        if let Some(refusal) = refusal(&job, self.context) {
             return Err(format!("it {}", refusal.why));
         }
         if !notes.failures.is_empty() {

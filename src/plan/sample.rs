@@ -199,6 +199,7 @@ impl World {
             follow: Follow::OnPush,
             hooks: vec![],
             isolation: Isolation::default(),
+            policy: crate::domain::policy::Ruling::default(),
         };
         Self {
             snapshot: Snapshot { objects: objects.into_iter().collect(), ..Snapshot::default() },

@@ -54,13 +54,13 @@ pub async fn registries() -> Option<&'static Registries> {
 
 async fn world() -> &'static World {
     static WORLD: OnceCell<World> = OnceCell::const_new();
-    let start = async || {
-        let hosts = registries().await.map(|r| vec![r.open.host().to_owned(), r.guarded.host().to_owned()]).unwrap_or_default();
-        let preview = Path::new(env!("CARGO_BIN_EXE_preview"));
-        let setup = Setup { registries: hosts, cluster: cluster(), ..Setup::default() };
-        World::start_with(preview, setup).await.expect("the world starts")
-    };
-    WORLD.get_or_init(start).await
+    WORLD.get_or_init(new_world).await
+}
+
+async fn new_world() -> World {
+    let hosts = registries().await.map(|r| vec![r.open.host().to_owned(), r.guarded.host().to_owned()]).unwrap_or_default();
+    let setup = Setup { registries: hosts, cluster: cluster(), ..Setup::default() };
+    World::start_with(Path::new(env!("CARGO_BIN_EXE_preview")), setup).await.expect("the world starts")
 }
 
 /// The world whose service is a GitHub App, and finds out whether environments answer. Only stories about what Apps alone can
@@ -103,9 +103,8 @@ pub fn story_of_an_app<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce
 /// Tells a story that changes the cluster itself, in a world of its own.
 pub fn story_apart<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
     runtime().block_on(async {
-        let world = World::start(Path::new(env!("CARGO_BIN_EXE_preview"))).await.expect("the world starts");
         // It ends with the test's program, as the shared one does.
-        told(Box::leak(Box::new(world)), tell).await;
+        told(Box::leak(Box::new(new_world().await)), tell).await;
     });
 }
 

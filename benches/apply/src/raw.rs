@@ -13,8 +13,8 @@ use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
 use preview_env::api;
 use preview_env::api::names::{
-    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, MANAGED_BY,
-    ROLE_BINDING,
+    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, LABEL_POD_SECURITY,
+    MANAGED_BY, ROLE_BINDING,
 };
 use preview_env::controller::requests::{self, Place};
 use preview_env::controller::resolve;
@@ -150,7 +150,10 @@ fn labels(environment: &Environment) -> Value {
 }
 
 fn namespace(environment: &Environment, name: &str) -> Result<Namespace> {
-    serde_json::from_value(json!({"metadata": {"name": name, "labels": labels(environment)}})).context("a namespace")
+    let mut labels = labels(environment);
+    // deploy/rbac.yaml lets the service make no namespace without it.
+    labels[LABEL_POD_SECURITY] = json!("baseline");
+    serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).context("a namespace")
 }
 
 fn binding(environment: &Environment) -> Result<RoleBinding> {

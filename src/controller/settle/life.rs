@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Before;
+use super::{Before, ceiling};
 use crate::api::status::{Lapse, Lapsed};
 use crate::domain::{Baseline, Environment};
 
@@ -16,6 +16,8 @@ pub(super) struct Life {
     pub(super) ends_at: Option<DateTime<Utc>>,
     /// When it ends whatever happens before.
     longest: Option<DateTime<Utc>>,
+    /// The PreviewPolicy that ends it, where one does so before all else.
+    pub(super) ceiling: Option<String>,
     /// When what is there was begun, where it was and goes on.
     pub(super) started_at: Option<DateTime<Utc>>,
     /// That it ended by itself before, and that nothing has happened since.
@@ -27,17 +29,18 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     let lapsed = before.lapsed.filter(|lapsed| !is_undone(lapsed, environment)).cloned();
     let is_revived = before.lapsed.is_some() && lapsed.is_none();
     let started_at = if is_revived { Some(now) } else { before.started_at };
-    let (idle, longest) = match baseline {
+    let ((idle, ceiling), longest) = match baseline {
         // What waits for a place has no time that could run out.
-        Some(_) if before.queued && !before.is_there => (None, None),
+        Some(_) if before.queued && !before.is_there => ((None, None), None),
         Some(baseline) => {
             let idle = if before.pin_holds { None } else { unused(environment, baseline.ttl, started_at) };
-            (idle, baseline.max.and_then(|max| after(started_at.unwrap_or(now), max)))
+            let held = ceiling::held(idle, last_used(environment, started_at), baseline);
+            (held, baseline.max.and_then(|max| after(started_at.unwrap_or(now), max)))
         }
-        None if environment.pinned => (None, None),
-        None => (environment.ttl.and_then(|ttl| unused(environment, ttl, started_at)).or(before.expires_at), None),
+        None if environment.pinned => ((None, None), None),
+        None => ((environment.ttl.and_then(|ttl| unused(environment, ttl, started_at)).or(before.expires_at), None), None),
     };
-    Life { ends_at: earlier(idle, longest), longest, started_at, lapsed }
+    Life { ends_at: earlier(idle, longest), longest, ceiling, started_at, lapsed }
 }
 
 impl Life {
@@ -62,9 +65,12 @@ fn is_undone(lapsed: &Lapsed, environment: &Environment) -> bool {
 /// The time to live after the last activity, and not before what somebody extended it to. What had to wait before it was
 /// begun has its whole time from then on.
 fn unused(environment: &Environment, ttl: std::time::Duration, started_at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-    let since = [environment.last_activity(), environment.created_at, started_at].into_iter().flatten().max()?;
-    let end = after(since, environment.ttl.unwrap_or(ttl))?;
+    let end = after(last_used(environment, started_at)?, environment.ttl.unwrap_or(ttl))?;
     Some(environment.extended_until.map_or(end, |until| until.max(end)))
+}
+
+fn last_used(environment: &Environment, started_at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    [environment.last_activity(), environment.created_at, started_at].into_iter().flatten().max()
 }
 
 fn after(at: DateTime<Utc>, span: std::time::Duration) -> Option<DateTime<Utc>> {

@@ -17,6 +17,7 @@ use kube::ResourceExt;
 use self::isolation::Isolation;
 use super::lifetime::parse_ttl;
 use super::path_glob::PathGlob;
+use super::policy::Ruling;
 use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
@@ -89,6 +90,8 @@ pub struct Baseline {
     pub hooks: Vec<Hook>,
     /// What is made around the copies.
     pub isolation: Isolation,
+    /// What the cluster's PreviewPolicies say of it.
+    pub policy: Ruling,
 }
 
 /// The choices of `clone` that are one word each.
@@ -268,6 +271,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             follow: spec.lifetime.follow,
             hooks: hooks::read(&spec.hooks)?,
             isolation: Isolation::read(spec)?,
+            policy: Ruling::default(),
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod names;
 mod pod_security;
+mod policy;
 mod template;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ pub fn level(enforced: Option<&str>, isolation: &Isolation) -> PodSecurity {
 
 /// Takes out of the plan what the API server would refuse, and decides so. Says of what the quota has too little.
 pub(super) fn admit(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, context: &Context<'_>) -> Vec<Shortage> {
-    let alone = |manifest: &Manifest| refusal(manifest, context.level);
+    let alone = |manifest: &Manifest| refusal(manifest, context);
     let refused = each(stages, alone);
     take_out(stages, decisions, &refused);
     let together = isolation::over_quota(stages, context);
@@ -69,8 +70,12 @@ fn take_out(stages: &mut [Vec<Planned>], decisions: &mut Vec<Decision>, refusals
     decisions.extend(refusals.iter().map(left_out));
 }
 
-/// Why the API server would refuse the object by itself.
-pub(super) fn refusal(object: &Manifest, level: PodSecurity) -> Option<Refusal> {
+/// Why the API server, or a PreviewPolicy, would refuse the object by itself.
+pub(super) fn refusal(object: &Manifest, context: &Context<'_>) -> Option<Refusal> {
+    by_level(object, context.level).or_else(|| policy::refusal(object, &context.target.baseline.policy))
+}
+
+fn by_level(object: &Manifest, level: PodSecurity) -> Option<Refusal> {
     let found = violations(object, level);
     if found.is_empty() {
         return names::refusal(object).map(|why| Refusal { why, mend: "change it in the baseline".to_owned() });

@@ -29,7 +29,7 @@ const MORE_STORAGE: Quantity = Quantity::mebi(10 * 1024);
 pub fn quota(everything: &Everything<'_>, context: &Context<'_>) -> Option<Extra> {
     let given = given(context)?;
     let loads = Loads::of(everything, context);
-    let hard = hard(&loads, &given, context.target.isolated);
+    let hard = capped(hard(&loads, &given, context.target.isolated), context);
     let mut manifest = object("v1", "ResourceQuota", OWN_OBJECT);
     manifest.set(&[], "spec", json!({"hard": written(&hard)}));
     let usual = if context.target.isolated {
@@ -86,6 +86,16 @@ fn halved(mut amounts: Amounts) -> Amounts {
     amounts
 }
 
+/// No more than PreviewPolicies allow.
+fn capped(mut amounts: Amounts, context: &Context<'_>) -> Amounts {
+    for (name, most) in context.target.baseline.policy.quota() {
+        // Two names of one thing.
+        let own = name.strip_prefix("requests.").filter(|short| amounts.contains_key(*short)).unwrap_or(&name).to_owned();
+        amounts.entry(own).and_modify(|amount| *amount = (*amount).min(most)).or_insert(most);
+    }
+    amounts
+}
+
 /// What is computed, with what the Baseline gives in its place.
 fn hard(loads: &Loads, given: &Amounts, isolated: bool) -> Amounts {
     let most = |name: &str, more: Quantity| {
@@ -130,7 +140,7 @@ pub fn over_quota(stages: &[Vec<Planned>], context: &Context<'_>) -> OverQuota {
     let limits = limit_range::effective(&planned, context);
     planned.sort_by_key(|object| !is_built(object, context.images));
     let given = given(context);
-    let (mut over, mut counted) = (OverQuota::default(), Counted::of(given.clone().unwrap_or_default()));
+    let (mut over, mut counted) = (OverQuota::default(), Counted::of(capped(given.clone().unwrap_or_default(), context), context));
     for object in planned {
         let range = limits.as_ref().and_then(|limits| limit_range::refusal(&Template::of(object)?, limits));
         let range = range.map(|why| Refusal { why, mend: "raise isolation.limitRange, or lower clone.resources".to_owned() });
@@ -153,11 +163,14 @@ struct Counted {
     asked: Amounts,
     /// Those that get nothing, by what there is too little of.
     without_room: BTreeMap<String, Vec<ObjectName>>,
+    /// The PreviewPolicies that hold it down.
+    bounded_by: Option<String>,
 }
 
 impl Counted {
-    fn of(given: Amounts) -> Self {
-        Self { left: given.clone(), given, asked: Amounts::new(), without_room: BTreeMap::new() }
+    fn of(given: Amounts, context: &Context<'_>) -> Self {
+        let bounded_by = context.target.baseline.policy.bounds_quota();
+        Self { left: given.clone(), given, asked: Amounts::new(), without_room: BTreeMap::new(), bounded_by }
     }
 
     fn is_idle(&self) -> bool {
@@ -177,6 +190,10 @@ impl Counted {
         if let Some(resource) = resource {
             self.without_room.entry(resource).or_default().push(object.name());
         }
+        let why = match &self.bounded_by {
+            Some(at) => format!("{why}, which {at} bounds"),
+            None => why,
+        };
         Some(Refusal { why, mend: "raise isolation.quota, or lower clone.resources".to_owned() })
     }
 
@@ -210,7 +227,8 @@ fn public(object: &Manifest, given: &Amounts) -> Option<Refusal> {
 
 /// Why each of the Jobs would be refused beside the copies, by the quota that the Baseline gives. One runs at a time.
 pub fn jobs_over_quota(stages: &[Vec<Planned>], hooks: &[PlannedHook], context: &Context<'_>) -> Vec<Option<String>> {
-    let Some(mut left) = given(context).filter(|given| !given.is_empty()) else { return vec![None; hooks.len()] };
+    let given = given(context).map(|given| capped(given, context));
+    let Some(mut left) = given.filter(|given| !given.is_empty()) else { return vec![None; hooks.len()] };
     let everything = Everything::of(stages, hooks);
     let limits = limit_range::effective(&everything.all(), context);
     let loads = |object: &Manifest| loads(object, limits.as_ref());
@@ -324,6 +342,26 @@ mod tests {
         let hard = hard(vec![], &json!({"pods": "7", "cpu": "3", "limits.memory": "1Gi"}));
         assert_eq!((&hard["pods"], &hard["cpu"], &hard["limits.memory"]), (&json!("7"), &json!("3"), &json!("1Gi")));
         assert!(hard.get("requests.cpu").is_none());
+    }
+
+    #[test]
+    fn no_policy_is_exceeded_by_what_is_computed_or_given() {
+        let policy =
+            crate::api::PreviewPolicy::new("default", serde_json::from_value(json!({"quota": {"cpu": "1", "pods": "8"}})).unwrap());
+        let policies = [std::sync::Arc::new(crate::domain::Policy::read(&policy))];
+        let made = |objects: Vec<Manifest>, hard: Value| {
+            let world = World::of(objects).baseline(|b| b.isolation = isolated(json!({"quota": {"hard": hard}})));
+            world.baseline(|b| *b = b.clone().under(Some(&policies), None)).plan()
+        };
+        let hard = |made: &Made| made.find("ResourceQuota/preview-env-isolation").value()["spec"]["hard"].clone();
+        let computed = hard(&made(vec![requesting("web", "500m")], json!({})));
+        assert_eq!((&computed["requests.cpu"], &computed["pods"]), (&json!("1"), &json!("8")));
+        let given = hard(&made(vec![], json!({"cpu": "500m"})));
+        assert_eq!((&given["cpu"], given.get("requests.cpu")), (&json!("500m"), None));
+        let said = made(vec![requesting("web", "2")], json!({})).said();
+        let line = "Deployment/web left out: asks for 2 of requests.cpu (resources of its containers), and isolation.quota has 1 left, \
+            which PreviewPolicy default (spec.quota) bounds";
+        assert!(said.contains(&line.to_owned()), "{said:?}");
     }
 
     #[test]

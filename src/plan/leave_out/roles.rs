@@ -10,7 +10,7 @@ use crate::plan::manifest::Manifest;
 use crate::plan::pods::list;
 
 /// What keeps an environment apart, and the rights themselves.
-const GUARDS: [&str; 7] = ["*", "networkpolicies", "resourcequotas", "limitranges", "roles", "rolebindings", "serviceaccounts/token"];
+const GUARDS: [&str; 6] = ["networkpolicies", "resourcequotas", "limitranges", "roles", "rolebindings", "serviceaccounts/token"];
 /// Verbs that only look.
 const READING: [&str; 3] = ["get", "list", "watch"];
 
@@ -24,7 +24,13 @@ pub(super) fn reason(object: &Manifest, _: &Facts<'_>) -> Option<LeftOutReason> 
 
 fn lifts_isolation(rule: &Value) -> bool {
     let any = |key: &str, test: &dyn Fn(&str) -> bool| list(rule, key).filter_map(Value::as_str).any(test);
-    any("verbs", &|verb| !READING.contains(&verb)) && any("resources", &|resource| GUARDS.contains(&resource))
+    any("verbs", &|verb| !READING.contains(&verb)) && any("resources", &is_guard)
+}
+
+/// The namespace is one of them, whose labels say what its pods may ask for. A RoleBinding reaches the namespace that it
+/// is in.
+fn is_guard(resource: &str) -> bool {
+    resource.contains('*') || resource.split('/').next() == Some("namespaces") || GUARDS.contains(&resource)
 }
 
 #[cfg(test)]
@@ -44,7 +50,14 @@ mod tests {
         let rule = |resource: &str, verb: &str| json!([{"apiGroups": [""], "resources": [resource], "verbs": [verb]}]);
         assert_eq!(said(rule("pods", "delete")), "Role/api kept");
         assert_eq!(said(rule("networkpolicies", "get")), "Role/api kept");
-        for (resource, verb) in [("networkpolicies", "delete"), ("*", "*"), ("roles", "escalate")] {
+        for (resource, verb) in [
+            ("networkpolicies", "delete"),
+            ("*", "*"),
+            ("roles", "escalate"),
+            ("namespaces", "patch"),
+            ("namespaces/status", "update"),
+            ("*/finalize", "update"),
+        ] {
             let refused = "Role/api left out: asks for rights over what keeps the environment apart (rules[0])";
             assert_eq!(said(rule(resource, verb)), refused);
         }

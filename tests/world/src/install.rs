@@ -32,7 +32,7 @@ pub async fn once(admin: &Client) -> Result<()> {
         apply(admin, object, None).await?;
     }
     let crds: Api<CustomResourceDefinition> = Api::all(admin.clone());
-    for name in ["baselines.preview-env.dev", "previewenvironments.preview-env.dev"] {
+    for name in ["baselines.preview-env.dev", "previewenvironments.preview-env.dev", "previewpolicies.preview-env.dev"] {
         wait_for(&crds, name, "established", is_crd_established()).await?;
     }
     for role in ["preview-env:environment", "preview-env:baseline-reader"] {
