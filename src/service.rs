@@ -114,7 +114,7 @@ pub async fn run((client, clock): (Client, Clock), options: Options, shutdown: i
         baselines: all(baselines.clone()),
         environments: existing(store.clone()),
         look_soon: beside.hint(),
-        clock: clock(forge.clone()),
+        clock: forge_time(forge.clone()),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics,
@@ -143,7 +143,7 @@ fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
 }
 
 /// The forge's time, or ours where there is none.
-fn clock(forge: Option<Arc<dyn Forge>>) -> server::Clock {
+fn forge_time(forge: Option<Arc<dyn Forge>>) -> server::Clock {
     Arc::new(move || forge.as_ref().map_or_else(Utc::now, |forge| forge.time()))
 }
 
