@@ -252,7 +252,9 @@ mod tests {
             assert!(one.now.is_some() || one.before.is_some(), "what goes was counted: {one:?}");
             told.lock().unwrap().push(format!("{} is {}", one.uid, if one.now.is_some() { "there" } else { "gone" }));
         };
-        events.into_iter().for_each(|event| environments.take(event, &tell));
+        for event in events {
+            environments.take(event, &tell);
+        }
         let mut told = told.into_inner().unwrap();
         told.sort();
         told

@@ -8,12 +8,10 @@ use crate::domain::RepoName;
 
 /// The branch of the repository of that number, or nothing where it is gone. Whatever leaves a doubt is an error.
 pub async fn branch_if_there(forge: &dyn Forge, (id, repository): (i64, &RepoName), name: &str) -> Result<Option<Branch>, ForgeError> {
-    let another = || ForgeError::Another(repository.to_string());
-    match forge.branch(repository, name).await {
-        Ok(branch) if branch.repository_id == id => Ok(Some(branch)),
-        Ok(_) => Err(another()),
-        Err(ForgeError::NotFound(_)) if forge.repository(repository).await?.id == id => Ok(None),
-        Err(ForgeError::NotFound(_)) => Err(another()),
-        Err(error) => Err(error),
-    }
+    let (home, branch) = match forge.branch(repository, name).await {
+        Ok(branch) => (branch.repository_id, Some(branch)),
+        Err(ForgeError::NotFound(_)) => (forge.repository(repository).await?.id, None),
+        Err(error) => return Err(error),
+    };
+    if home == id { Ok(branch) } else { Err(ForgeError::Another(repository.to_string())) }
 }

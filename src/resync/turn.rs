@@ -44,10 +44,10 @@ mod tests {
             for _ in 0..count.div_ceil(SINGLE_QUESTIONS) {
                 let round = turn.next(&missing);
                 assert!(round.len() <= SINGLE_QUESTIONS && round.iter().collect::<BTreeSet<_>>().len() == round.len());
-                round.into_iter().for_each(|one| {
+                for one in round {
                     turn.asked(one);
                     asked.insert(one);
-                });
+                }
             }
             assert_eq!(asked, missing);
         }

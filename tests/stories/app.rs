@@ -3,6 +3,8 @@
 
 use github_double::{Action, Hook, Key, NewApp, on};
 use kube::Api;
+use preview_env::api::Baseline;
+use preview_env::api::baseline::RepositoryStatus;
 use preview_env::api::environment::SourceState;
 use serde_json::Value;
 use test_world::{APP, DEVELOPER, SECRET, World, deadline, wait_for};
@@ -27,6 +29,16 @@ async fn become_app(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
     }
     while_away(world, || Ok(())).await?;
     Ok(installation)
+}
+
+/// Waits until the Baseline of a shop says something of its repository.
+async fn wait_until_found(shop: &Shop, what: &str, fits: impl Fn(&RepositoryStatus) -> bool + Send + Sync) -> anyhow::Result<()> {
+    let baselines: Api<Baseline> = Api::namespaced(shop.world.admin.clone(), &shop.namespace);
+    let found = |baseline: Option<&Baseline>| {
+        let status = baseline.and_then(|baseline| baseline.status.as_ref());
+        status.is_some_and(|status| status.repositories.iter().any(&fits))
+    };
+    wait_for(&baselines, &shop.namespace, what, found).await.map(drop)
 }
 
 fn install(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
@@ -68,6 +80,9 @@ async fn is_still_there(pull: &Pull<'_>, made: &(Option<String>, Option<String>)
 fn what_an_app_may_not_see_any_more_ends_and_what_it_cannot_see_for_now_stays() {
     story_apart(|world| async move {
         let (taken, kept, heard) = (Shop::open(world, "taken").await?, Shop::open(world, "kept").await?, Shop::open(world, "heard").await?);
+        for shop in [&taken, &kept, &heard] {
+            wait_until_found(shop, "known by its number", |repository| repository.id > 0).await?;
+        }
         let installation = become_app(world, &[&taken, &kept]).await?;
         let (first, second) = (taken.pull_request("login").await?, kept.pull_request("login").await?);
         first.wait_until_ready().await?;
@@ -104,6 +119,7 @@ fn what_an_app_may_not_see_any_more_ends_and_what_it_cannot_see_for_now_stays() 
 fn whoever_takes_the_old_name_of_a_repository_ends_nothing_of_it() {
     story_apart(|world| async move {
         let shop = Shop::open(world, "renamed").await?;
+        wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
         become_app(world, &[&shop]).await?;
         let pull = shop.pull_request("login").await?;
         pull.wait_until_ready().await?;
@@ -115,12 +131,8 @@ fn whoever_takes_the_old_name_of_a_repository_ends_nothing_of_it() {
             Ok(())
         })
         .await?;
-        let baselines: Api<preview_env::api::Baseline> = Api::namespaced(world.admin.clone(), &shop.namespace);
-        let knows = |baseline: Option<&preview_env::api::Baseline>| {
-            let status = baseline.and_then(|baseline| baseline.status.as_ref());
-            status.is_some_and(|s| s.repositories.iter().any(|r| r.renamed.as_deref() == Some("acme/elsewhere")))
-        };
-        wait_for(&baselines, &shop.namespace, "knowing the new name", knows).await?;
+        let is_elsewhere = |repository: &RepositoryStatus| repository.renamed.as_deref() == Some("acme/elsewhere");
+        wait_until_found(&shop, "known by its new name", is_elsewhere).await?;
         is_still_there(&pull, &made).await?;
 
         let moved = Shop { world, namespace: shop.namespace.clone(), repository: "acme/elsewhere".to_owned() };

@@ -118,7 +118,9 @@ async fn nothing_is_let_go_of_because_a_forge_finds_nothing() {
         world.forge.means(&[("acme/web", 7)]);
         assert_eq!(world.deliver(&sources(None)).await, Outcome::Delivered);
         world.records.replace(member);
-        not_found.iter().for_each(|call| world.forge.fail_call(call, Fault::Before(ForgeError::NotFound("it".into()))));
+        for call in not_found {
+            world.forge.fail_call(call, Fault::Before(ForgeError::NotFound("it".into())));
+        }
         world.forge.forgets_homes_after(homes);
         assert_eq!(world.deliver(&sources(None)).await, outcome, "{case}");
         let last = world.records.members();
