@@ -152,7 +152,9 @@ fn where_writes_are_short_what_matters_most_goes_first() {
         (5, None),
         (6, Some(Urgency::News)),
     ];
-    urgencies.iter().for_each(|(number, _)| schedule.changes(pull(*number), now));
+    for (number, _) in urgencies {
+        schedule.changes(pull(number), now);
+    }
     let weigh = |key: &PullKey, _: &Memory| {
         let of = urgencies.iter().find(|(number, _)| *number == key.number);
         of.map_or(Some(Urgency::News), |(_, urgency)| *urgency)
@@ -235,7 +237,9 @@ fn what_could_not_be_told_is_tried_again_and_not_held_back() {
 #[test]
 fn what_is_gone_is_forgotten_but_not_in_flight() {
     let (mut schedule, now) = (Schedule::default(), Instant::now());
-    [1, 2].into_iter().for_each(|number| schedule.changes(pull(number), now));
+    for number in [1, 2] {
+        schedule.changes(pull(number), now);
+    }
     assert!(schedule.start(&pull(1), &gist("a", "a"), now).is_some());
     schedule.retain(|_| false);
     assert_eq!(schedule.len(), 1);
