@@ -84,7 +84,11 @@ impl Stage {
     }
 
     fn changed(&self, change: impl FnOnce(&mut PreviewEnvironment)) -> Answer<'static, ()> {
-        let written = self.write(|object| object.iter_mut().for_each(change_of(change)));
+        let written = self.write(|object| {
+            if let Some(object) = object {
+                change(object);
+            }
+        });
         let ended = |()| RequestError::Unanswered { what: "write".into(), why: "the service ended".into() };
         async move { written.map_err(ended) }.boxed()
     }
@@ -94,16 +98,6 @@ impl Stage {
         let written = self.write(|object| change(object.get_or_insert_with(|| empty(now))));
         let ended = |()| RecordError::Unavailable { environment: "web-pr-42".into(), why: "the service ended".into() };
         async move { written.map(|()| Recorded::Held).map_err(ended) }.boxed()
-    }
-}
-
-/// The same for each of at most one.
-fn change_of<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
-    let mut change = Some(change);
-    move |object| {
-        if let Some(change) = change.take() {
-            change(object);
-        }
     }
 }
 
@@ -314,7 +308,9 @@ async fn as_written(lines: &[Line], is_opened: bool) -> Value {
 /// The same comments as deliveries bring them, after all of them are written.
 async fn as_it_comes(lines: &[Line], is_opened: bool, ends: (usize, bool)) -> Value {
     let mut play = Play::new(comments(lines), is_opened, Some(ends));
-    play.stage.comments.last().iter().for_each(|last| play.stage.passes_to(last.created_at));
+    if let Some(last) = play.stage.comments.last() {
+        play.stage.passes_to(last.created_at);
+    }
     let mut order: Vec<(u8, usize)> = lines.iter().enumerate().filter_map(|(i, line)| Some((line.delivered?, i))).collect();
     order.sort_unstable();
     for (_, index) in order {

@@ -75,6 +75,6 @@ fn missed(errand: &Errand<'_>, comments: &[PostedComment]) -> Vec<Command> {
     let here = comments.iter().filter(|c| c.repository_id == command.repository_id && c.pull == command.pull);
     let given = here.filter_map(|comment| given(command.forge, comment).ok()).flatten();
     let mut missed: Vec<Command> = given.filter(|c| order::is_before(c, command) && is_its_own(c) && !is_held(c) && is_new(c)).collect();
-    missed.sort_by(|a, b| if order::is_before(a, b) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater });
+    order::sort(&mut missed);
     missed
 }

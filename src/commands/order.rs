@@ -28,6 +28,11 @@ pub fn next(commands: &[Command]) -> Option<&Command> {
     commands.iter().min_by(|a, b| place(&a.id, a.at).cmp(&place(&b.id, b.at)))
 }
 
+/// Puts commands in their order.
+pub fn sort(commands: &mut [Command]) {
+    commands.sort_by(|a, b| place(&a.id, a.at).cmp(&place(&b.id, b.at)));
+}
+
 /// Whether a command was given before another one.
 pub fn is_before(a: &Command, b: &Command) -> bool {
     place(&a.id, a.at) < place(&b.id, b.at)

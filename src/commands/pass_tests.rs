@@ -258,7 +258,7 @@ async fn whoever_may_not_is_refused_with_the_reason() {
     ] {
         let done = one(verb, &[], true, vec![answer]).await;
         assert!(done.contains(expected) && !done.contains("apply") && done.contains("react 1001 Refused"), "{verb:?}: {done}");
-        assert!(!done.contains("Seen"), "a sign for whoever may not comes last: {done}");
+        assert!(!done.contains("react 1001 Seen"), "a sign for whoever may not comes last: {done}");
     }
 }
 
@@ -293,7 +293,7 @@ async fn an_environment_whose_pull_request_was_not_heard_of_yet_is_waited_for() 
     assert_eq!(world.done(), ["react 1001 Seen"]);
     let late = pass(&object, &context, now() + FACT_PATIENCE).await;
     let done = world.done().join("\n");
-    assert!(late.is_ok() && done.ends_with("remove") && !done.contains("Seen"), "{done}");
+    assert!(late.is_ok() && done.ends_with("remove") && !done.contains("react 1001 Seen"), "{done}");
 
     // The fact came in time.
     let (world, context) = super::tests::world(vec![]);

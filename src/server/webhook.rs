@@ -52,7 +52,9 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
         Intent::Ignore(why) => Ok(Answer::ignored(&why)),
         Intent::Record(facts) => hold(server, &facts, arrived + server.limits.answer).await,
         Intent::Command(mut commands) => {
-            commands.iter_mut().for_each(|fact| fact.command.delivery = account.id().map(str::to_owned));
+            for fact in &mut commands {
+                fact.command.delivery = account.id().map(str::to_owned);
+            }
             hold_commands(server, &commands, arrived + server.limits.answer).await
         }
     }
