@@ -125,15 +125,17 @@ fn an_address_is_shown_as_ready_only_after_it_answered() {
 fn a_check_says_whose_fault_it_is() {
     story_of_an_app(|world| async move {
         let shop = Shop::open(world, "fault").await?;
-        let pull = shop.pull_request("login").await?;
-        pull.wait_until_ready().await?;
-        wait_for_check(&pull, "fault", Some("success")).await?;
-        pull.crash("api").await?;
-        wait_for_check(&pull, "fault", Some("neutral")).await?;
-        pull.crash("web").await?;
-        let failed = wait_for_check(&pull, "fault", Some("failure")).await?;
+        let (blameless, at_fault) = (shop.pull_request("login").await?, shop.pull_request("logout").await?);
+        for pull in [&blameless, &at_fault] {
+            pull.wait_until_ready().await?;
+            wait_for_check(pull, "fault", Some("success")).await?;
+        }
+        blameless.crash("api").await?;
+        at_fault.crash("web").await?;
+        wait_for_check(&blameless, "fault", Some("neutral")).await?;
+        let failed = wait_for_check(&at_fault, "fault", Some("failure")).await?;
         assert!(failed.title.is_some_and(|title| title.contains("failed: web does not run")));
-        wait_for_deployment(&pull, "fault", &pull.revision()?, "failure").await?;
+        wait_for_deployment(&at_fault, "fault", &at_fault.revision()?, "failure").await?;
         Ok(())
     });
 }

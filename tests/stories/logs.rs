@@ -39,7 +39,7 @@ fn the_last_lines_of_a_service_are_shown_where_only_its_team_reads_them() {
 }
 
 /// A pull request whose code crashes, and its comment once it says so.
-async fn crashed<'a>(shop: &'a Shop) -> anyhow::Result<(Pull<'a>, String)> {
+async fn crashed(shop: &Shop) -> anyhow::Result<(Pull<'_>, String)> {
     let pull = shop.pull_request("crash").await?;
     pull.wait_until_ready().await?;
     pull.crash("web").await?;

@@ -136,7 +136,7 @@ impl Cluster {
         let mut ticks = interval(look);
         loop {
             ticks.tick().await;
-            let again = || lock(&self.callers).iter_mut().filter_map(|c| c.ended().and_then(|_| c.start_again().err())).next();
+            let again = || lock(&self.callers).iter_mut().find_map(|c| c.ended().and_then(|_| c.start_again().err()));
             if let Some(error) = self.server_ended().or_else(again) {
                 return error;
             }

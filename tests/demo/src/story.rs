@@ -142,7 +142,9 @@ impl<'a> Story<'a> {
     async fn print_beside(&self, pull: &Pull, revision: &str) -> Result<()> {
         let beside = |github: &Double| lines_beside(&github.repository(&pull.name.repository).ok()?.records, revision);
         let lines = self.stage.world.github.wait_until("check and deployment", deadline(), beside).await?;
-        lines.iter().for_each(|line| Paper::aside(line));
+        for line in &lines {
+            Paper::aside(line);
+        }
         Ok(())
     }
 

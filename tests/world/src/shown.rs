@@ -15,7 +15,7 @@ const NOISE: [(&str, &str); 5] = [
 /// The object in lines that are two spaces in.
 pub fn shown(object: &Value) -> String {
     let parts = [head(object), conditions(object), services(object), rest(object)];
-    parts.into_iter().flatten().map(|line| format!("  {line}\n")).collect()
+    parts.into_iter().flatten().flat_map(|line| ["  ".to_owned(), line, "\n".to_owned()]).collect()
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -24,18 +24,16 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 
 /// Phase, generation and, where it goes away, what holds it up.
 fn head(object: &Value) -> Vec<String> {
-    let mut line = match text(object, "/status/phase") {
+    let phase = match text(object, "/status/phase") {
         "" => "it is there".to_owned(),
         phase => format!("phase {phase}"),
     };
-    if let Some(generation) = object.pointer("/metadata/generation") {
-        line.push_str(&format!(", generation {generation}"));
-    }
-    if let Some(deleted) = object.pointer("/metadata/deletionTimestamp") {
+    let generation = object.pointer("/metadata/generation").map(|generation| format!("generation {generation}"));
+    let deleted = object.pointer("/metadata/deletionTimestamp").map(|deleted| {
         let held = object.pointer("/metadata/finalizers").cloned().unwrap_or_default();
-        line.push_str(&format!(", being deleted since {deleted}, held by {held}"));
-    }
-    vec![line]
+        format!("being deleted since {deleted}, held by {held}")
+    });
+    vec![[Some(phase), generation, deleted].into_iter().flatten().collect::<Vec<_>>().join(", ")]
 }
 
 fn conditions(object: &Value) -> Vec<String> {

@@ -121,7 +121,9 @@ impl World {
         let service = Service::reserve(options)?;
         let hook = Hook::to(&service.url("/webhooks/github")).secret(SECRET);
         match setup.credential {
-            Credential::Token => drop(github.add_webhook(hook.events(&EVENTS))?),
+            Credential::Token => {
+                github.add_webhook(hook.events(&EVENTS))?;
+            }
             Credential::App => install_app(&github, hook)?,
         }
         let service = service.start().await?;
