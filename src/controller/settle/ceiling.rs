@@ -39,7 +39,7 @@ mod tests {
         PUSHED.parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
     }
 
-    fn environment(lifetime: Value) -> Environment {
+    fn environment(lifetime: &Value) -> Environment {
         let spec = json!({"baseline": "shop", "lifetime": lifetime, "sources": [{
             "forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
             "revision": "a".repeat(40), "observedAt": PUSHED, "headRepositoryId": 7}]});
@@ -66,7 +66,7 @@ mod tests {
             (json!({"extendedUntil": at(9000).to_rfc3339()}), 120),
             (json!({"pinned": true}), 120),
         ] {
-            let settled = |now| settle(&environment(lifetime.clone()), Some(&baseline()), &Before::default(), at(now));
+            let settled = |now| settle(&environment(&lifetime), Some(&baseline()), &Before::default(), at(now));
             assert_eq!(settled(1).expires_at, Some(at(minutes)), "{lifetime}");
             let ended = settled(minutes);
             assert_eq!((ended.course, ended.wanted.reason), (Course::TakeDown, "Expired"), "{lifetime}");
