@@ -47,13 +47,13 @@ pub struct PreviewPolicySpec {
     #[schemars(length(max = 100))]
     pub custom_resources: Option<Vec<CustomResourceRule>>,
     /// Whose changes may run.
-    #[serde(default, skip_serializing_if = "TrustCeiling::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub trust: TrustCeiling,
     /// What pods may reach and ask for.
-    #[serde(default, skip_serializing_if = "IsolationCeiling::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub isolation: IsolationCeiling,
     /// How long environments live.
-    #[serde(default, skip_serializing_if = "LifetimeCeiling::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub lifetime: LifetimeCeiling,
     /// The most that one environment uses, by the names that a ResourceQuota uses, such as `requests.cpu: "4"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -78,12 +78,6 @@ pub struct TrustCeiling {
     pub approvers: Option<Approvers>,
 }
 
-impl TrustCeiling {
-    fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What pods may reach and ask for at most.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -94,12 +88,6 @@ pub struct IsolationCeiling {
     /// The Pod Security Standard that pods meet at least. Baselines that say less are held to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurity>,
-}
-
-impl IsolationCeiling {
-    fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// How long environments live at most.
@@ -113,8 +101,6 @@ pub struct LifetimeCeiling {
     pub ttl: Option<String>,
 }
 
-impl LifetimeCeiling {
-    fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

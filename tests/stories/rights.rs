@@ -6,14 +6,14 @@ use std::fmt;
 
 use anyhow::Context;
 use github_double::{On, Open, on};
-use k8s_openapi::api::rbac::v1::PolicyRule;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use preview_env::api::{Baseline, PreviewEnvironment};
 use preview_env::kinds::KINDS;
 use serde_json::{Value, json};
 use test_cluster::{Event, Mark};
 use test_registry::Image;
-use test_world::{DEVELOPER, World, definitions, gateway_api, read, wait_for};
+use test_world::{DEVELOPER, World, apply, definitions, gateway_api, read, wait_for};
 
 use crate::developer::Developer;
 use crate::shop::{Pull, Registries, Shop, registries, story_apart};
@@ -70,11 +70,11 @@ fn granted() -> anyhow::Result<Granted> {
     Ok(granted)
 }
 
-fn of_rule(role: &str, rule: &PolicyRule) -> Vec<Right> {
-    let (groups, resources) = (rule.api_groups.iter().flatten(), rule.resources.as_deref().unwrap_or_default());
+fn of_rule(role: &str, granted: &PolicyRule) -> Vec<Right> {
+    let (groups, resources) = (granted.api_groups.iter().flatten(), granted.resources.as_deref().unwrap_or_default());
     let on = |group: &str, resource: &str, verb: &str| right(role, (group, resource), verb);
     let of_group = |group: &'_ String| {
-        let of_resource = |resource: &String| rule.verbs.iter().map(|verb| on(group, resource, verb)).collect::<Vec<_>>();
+        let of_resource = |resource: &String| granted.verbs.iter().map(|verb| on(group, resource, verb)).collect::<Vec<_>>();
         resources.iter().flat_map(of_resource).collect::<Vec<_>>()
     };
     groups.flat_map(of_group).collect()
@@ -197,7 +197,8 @@ async fn say(pull: &Pull<'_>, words: &str) -> anyhow::Result<()> {
 async fn live(world: &'static World) -> anyhow::Result<()> {
     let open = registries().await.map(|Registries { open, .. }| open);
     let more = open.map(|open| front(open.host())).unwrap_or_default();
-    let shop = Shop::holding(world, SHOP, &format!("{EVERY_KIND}\n---\n{more}"), |s| spec(s, open.map(|o| o.host()))).await?;
+    let shop =
+        Shop::holding(world, SHOP, &format!("{EVERY_KIND}\n---\n{more}"), |s| spec(s, open.map(test_registry::Registry::host))).await?;
     let developer = Developer::of(&shop).await?;
     let (pull, delivery) = shop.unheard_of("login")?;
     if let Some(open) = open {
@@ -208,6 +209,8 @@ async fn live(world: &'static World) -> anyhow::Result<()> {
     // These pods log nothing that could be had, so it is asked again and again.
     say(&pull, "/preview logs web").await?;
     developer.run(&["refresh", "web-pr-1", "--reset", "--yes", "--wait"]).await?.succeeds();
+
+    apply_printed_rights(&shop, &developer).await?;
 
     world.github.add_user("giver");
     let fork = world.github.fork(&shop.repository, "giver")?;
@@ -227,6 +230,19 @@ async fn live(world: &'static World) -> anyhow::Result<()> {
         pull.perform(On::close).await?;
         wait_for(&shop.environments(), &pull.name(), "gone", |e: Option<&PreviewEnvironment>| e.is_none()).await?;
     }
+    Ok(())
+}
+
+/// Gives what the namespace grants anew, by what the command line prints.
+async fn apply_printed_rights(shop: &Shop, developer: &Developer) -> anyhow::Result<()> {
+    let roles: Api<Role> = Api::namespaced(shop.world.admin.clone(), SHOP);
+    roles.delete(SECRETS, &DeleteParams::default()).await?;
+    let printed = developer.run(&["plan", "--rights"]).await?.succeeds();
+    for object in read(&printed)? {
+        apply(&shop.world.admin, &object, Some(SHOP)).await?;
+    }
+    let names = roles.get(SECRETS).await?.rules.unwrap_or_default().into_iter().filter_map(|rule| rule.resource_names);
+    assert_eq!(names.collect::<Vec<_>>(), [["listed"]]);
     Ok(())
 }
 

@@ -126,7 +126,7 @@ fn with_every_right(home: &str) -> Vec<Attempt> {
     let labels = |labels: Value| json!({"metadata": {"labels": labels}});
     let role =
         |rules: Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "x"}, "rules": rules});
-    let rule = |resource: &str| {
+    let opening = |resource: &str| {
         role(
             json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}, {"apiGroups": ["", "networking.k8s.io"], "resources": [resource], "verbs": ["update"]}]),
         )
@@ -146,7 +146,7 @@ fn with_every_right(home: &str) -> Vec<Attempt> {
         delete(format!("{}/x", bindings("prey")), ELSEWHERE),
     ];
     for resource in ["*", "*/finalize", "namespaces", "namespaces/status", "networkpolicies", "rolebindings", "serviceaccounts/token"] {
-        attempts.push(post(format!("{RBAC}/namespaces/{home}/roles"), rule(resource), GUARDS));
+        attempts.push(post(format!("{RBAC}/namespaces/{home}/roles"), opening(resource), GUARDS));
     }
     attempts
 }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::api;
 
-    fn rights(secrets: Value) -> Vec<Value> {
+    fn rights(secrets: &Value) -> Vec<Value> {
         let spec = json!({"repositories": [{"name": "acme/web"}], "clone": {"secrets": secrets}});
         let mut object = api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".into());
@@ -71,17 +71,18 @@ mod tests {
 
     #[test]
     fn exactly_the_secrets_that_are_read_are_granted_and_each_by_its_name() {
-        let all = rights(json!([{"name": "db", "from": "preview-db"}, {"name": "mail"}, {"name": "own", "set": {"KEY": "x"}, "keys": []}]));
+        let all =
+            rights(&json!([{"name": "db", "from": "preview-db"}, {"name": "mail"}, {"name": "own", "set": {"KEY": "x"}, "keys": []}]));
         let role = all.iter().find(|object| object["kind"] == "Role").unwrap();
-        let rule = json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mail", "preview-db"], "verbs": ["get"]});
-        assert_eq!(role["rules"], json!([rule]));
+        let by_name = json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mail", "preview-db"], "verbs": ["get"]});
+        assert_eq!(role["rules"], json!([by_name]));
         assert!(all.iter().all(|object| object["metadata"]["namespace"] == "shop"));
         assert_eq!(all.len(), 3);
     }
 
     #[test]
     fn without_secrets_nothing_is_granted_on_any() {
-        let all = rights(json!([]));
+        let all = rights(&json!([]));
         assert_eq!(all.iter().map(|o| o["metadata"]["name"].as_str().unwrap()).collect::<Vec<_>>(), ["preview-env:baseline-reader"]);
         assert!(!all.iter().any(|object| object.to_string().contains("secrets")));
     }

@@ -34,7 +34,7 @@ mod tests {
         PUSHED.parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
     }
 
-    fn environment(lifetime: Value) -> Environment {
+    fn environment(lifetime: &Value) -> Environment {
         let spec = json!({"baseline": "shop", "lifetime": lifetime, "sources": [{
             "forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
             "revision": "a".repeat(40), "observedAt": PUSHED, "headRepositoryId": 7}]});
@@ -63,7 +63,7 @@ mod tests {
         ] {
             let settled = |now| {
                 let before = Before { pin_holds: lifetime.get("pinned").is_some(), ..Before::default() };
-                settle(&environment(lifetime.clone()), Some(&baseline()), &before, at(now))
+                settle(&environment(&lifetime), Some(&baseline()), &before, at(now))
             };
             assert_eq!(settled(1).expires_at, Some(at(minutes)), "{lifetime}");
             let ended = settled(minutes);

@@ -107,9 +107,11 @@ fn isolation(baseline: &Baseline, ceilings: &Ceilings, policy: &Policy) -> Vec<S
         None => {}
         Some(given) => {
             let more = given.iter().filter_map(|(name, amount)| Some((name, amount, ceilings.quota.get(&written_out(name))?)));
-            refused.extend(more.filter(|(_, amount, most)| amount > most).map(|(name, amount, most)| {
-                over(&format!("spec.isolation.quota.hard[{name}]"), (amount, most), &policy.at(&format!("spec.quota[{name}]")))
-            }));
+            refused.extend(
+                more.filter(|(_, amount, most)| amount > most).map(|(name, amount, most)| {
+                    over(&format!("spec.isolation.quota.hard[{name}]"), (amount, most), &policy.at("spec.quota"))
+                }),
+            );
         }
     }
     refused

@@ -71,7 +71,7 @@ fn each_field_is_refused_by_its_path_with_the_ceiling_and_whose_it_is() {
         (
             json!({"isolation": {"quota": {"hard": {"cpu": "8"}}}}),
             json!({"quota": {"requests.cpu": "4"}}),
-            "spec.isolation.quota.hard[cpu]: 8 is more than 4, the most that PreviewPolicy default (spec.quota[cpu]) allows",
+            "spec.isolation.quota.hard[cpu]: 8 is more than 4, the most that PreviewPolicy default (spec.quota) allows",
         ),
         (
             json!({"isolation": {"quota": {"mode": "None"}}}),

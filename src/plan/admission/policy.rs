@@ -89,7 +89,7 @@ mod tests {
         world.baseline(|b: &mut Baseline| *b = b.clone().under(Some(&[policy]), None))
     }
 
-    fn patched(kind: &str, change: Value) -> PatchRule {
+    fn patched(kind: &str, change: &Value) -> PatchRule {
         let change = PatchChange::Merge(json!({ "spec": change }).as_object().cloned().unwrap());
         PatchRule { kind: kind.into(), name: None, group: None, change }
     }
@@ -115,11 +115,11 @@ mod tests {
     fn a_patch_brings_nothing_past_a_ceiling() {
         let web = || deployment("web").image("ghcr.io/acme/web:1");
         let containers = json!({"template": {"spec": {"initContainers": [{"name": "i", "image": "evil.example.com/i:1"}]}}});
-        let world = || World::of([web()]).baseline(|b| b.patches = vec![patched("Deployment", containers.clone())]);
+        let world = || World::of([web()]).baseline(|b| b.patches = vec![patched("Deployment", &containers)]);
         assert_eq!(left_out(world(), json!({"registries": ["ghcr.io/acme"]})).len(), 1);
 
         let elsewhere = json!({"template": {"spec": {"nodeSelector": {"pool": "prod"}}}});
-        let world = World::of([web()]).baseline(|b| b.patches = vec![patched("Deployment", elsewhere)]);
+        let world = World::of([web()]).baseline(|b| b.patches = vec![patched("Deployment", &elsewhere)]);
         let said = left_out(world, json!({"scheduling": {"nodeSelector": {"pool": "previews"}}}));
         assert_eq!(
             said,
@@ -129,7 +129,7 @@ mod tests {
         );
 
         let named = json!({"template": {"spec": {"nodeName": "prod-1"}}});
-        let world = World::of([web()]).baseline(|b| b.patches = vec![patched("Deployment", named)]);
+        let world = World::of([web()]).baseline(|b| b.patches = vec![patched("Deployment", &named)]);
         assert!(left_out(world, json!({"scheduling": {"nodeSelector": {"pool": "previews"}}}))[0].contains("spec.template.spec.nodeName"));
     }
 
