@@ -72,7 +72,8 @@ impl<'a> Facts<'a> {
         let hooks = hooks::failed(&self.status.hooks).map(|hook| format!("hook {} failed", hook.name));
         let expires = self.expires_soon().map(|at| format!("expires {at}"));
         let stuck = self.stuck().map(|_| "stuck".to_owned());
-        [state].into_iter().chain(failing).chain(hooks).chain(expires).chain(stuck).collect()
+        let closing = Some("closing".to_owned()).filter(|closing| reason(conditions::WANTED).eq_ignore_ascii_case(closing));
+        [state].into_iter().chain(failing).chain(hooks).chain(expires).chain(stuck).chain(closing).collect()
     }
 
     /// From when on it is said what keeps an environment from going away: mostly it is gone long before.

@@ -86,7 +86,10 @@ impl Facts<'_> {
             State::Fork => format!("No preview yet: {revision} comes from a fork"),
             State::Unapproved => format!("Preview of {revision} waits for an approval"),
             State::Denied => "No preview: this pull request comes from a fork".to_owned(),
-            State::Queued(position, _) => format!("Preview of {revision} is {} in the queue", place(*position)),
+            State::Queued(position, of, _) if of > position => {
+                format!("Preview of {revision} is {} of {of} in the queue", place(*position))
+            }
+            State::Queued(position, ..) => format!("Preview of {revision} is {} in the queue", place(*position)),
             State::Waiting(_) => format!("Preview of {revision} is waiting"),
             State::Stalled(..) => format!("Preview of {revision} is stalled"),
             State::Creating => format!("Creating the preview of {revision}"),
@@ -110,7 +113,7 @@ impl Facts<'_> {
             State::Fork => self.fork(),
             State::Unapproved => format!("{}\n{}", self.meanwhile(), self.approval("It comes from a fork, and nothing of it is used yet.")),
             State::Denied => self.denied(),
-            State::Queued(_, message) => self.queued(message),
+            State::Queued(_, _, message) => self.queued(message),
             State::Waiting(message) => format!("{}{}{}", quote(message), self.meanwhile(), self.so_far()),
             State::Instead(message) => {
                 format!("{}{}\nA build that is pushed later takes its place by itself.\n", quote(message), self.address(""))
@@ -295,7 +298,9 @@ impl Facts<'_> {
         let commit = commit(&self.source.repository, &self.source.revision);
         let wanted = conditions::find(&self.status.conditions, conditions::WANTED);
         let until = match self.status.expires_at {
-            _ if wanted.is_some_and(|c| c.reason == "Closing") => wanted.map(|c| format!(" {}.", c.message)).unwrap_or_default(),
+            _ if wanted.is_some_and(|c| c.reason == "Closing") => {
+                wanted.map(|c| format!(" {}", spaced(&c.message).trim_end())).unwrap_or_default()
+            }
             None if self.status.pinned == Some(true) => " Pinned: it stays until the pull request is closed.".to_owned(),
             Some(at) if self.status.pinned == Some(true) => {
                 format!(" Pinned: it stays until the pull request is closed, and until {} at the longest.", moment(at))

@@ -19,8 +19,8 @@ pub(super) enum State {
     Unapproved,
     /// The pull request comes from a fork, and the Baseline runs none.
     Denied,
-    /// There is no room for it yet, in words.
-    Queued(i32, String),
+    /// There is no room for it yet: its place, of how many, and in words.
+    Queued(i32, i32, String),
     /// Something must happen first, in words.
     Waiting(String),
     /// A person must change something first, in words.
@@ -110,7 +110,7 @@ impl State {
             return Self::of_ready(environment, status, probed);
         }
         if let Some(queue) = &status.queue {
-            return Self::Queued(queue.position, waiting_for(status));
+            return Self::Queued(queue.position, queue.of, waiting_for(status));
         }
         match status.phase.as_deref().unwrap_or_default() {
             "Waiting" => Self::Waiting(waiting_for(status)),
