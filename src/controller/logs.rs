@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(shown(" \n\n", 1_000), None);
     }
 
-    fn status(name: &str, ready: bool, restarts: i32, states: (Value, Value)) -> Value {
+    fn status(name: &str, ready: bool, restarts: i32, states: &(Value, Value)) -> Value {
         json!({"name": name, "image": "", "imageID": "", "ready": ready, "restartCount": restarts, "state": states.0, "lastState": states.1})
     }
 
@@ -132,10 +132,10 @@ mod tests {
         let (runs, waits) = (json!({"running": {}}), json!({"waiting": {"reason": "CrashLoopBackOff"}}));
         for (statuses, says) in [
             (json!([]), ("a", false)),
-            (json!([status("a", false, 0, (ended(0), json!({}))), status("b", false, 0, (ended(1), json!({})))]), ("b", false)),
-            (json!([status("a", true, 0, (runs.clone(), json!({}))), status("b", false, 3, (waits, ended(1)))]), ("b", true)),
-            (json!([status("b", false, 1, (runs.clone(), ended(1)))]), ("b", true)),
-            (json!([status("b", true, 4, (runs, ended(1)))]), ("a", false)),
+            (json!([status("a", false, 0, &(ended(0), json!({}))), status("b", false, 0, &(ended(1), json!({})))]), ("b", false)),
+            (json!([status("a", true, 0, &(runs.clone(), json!({}))), status("b", false, 3, &(waits, ended(1)))]), ("b", true)),
+            (json!([status("b", false, 1, &(runs.clone(), ended(1)))]), ("b", true)),
+            (json!([status("b", true, 4, &(runs, ended(1)))]), ("a", false)),
         ] {
             let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]},
                 "status": {"containerStatuses": statuses}});

@@ -151,9 +151,9 @@ data:
   date: "2026-11-28"
   time: "12:30:45"
   nothing: ""
-  null: "null"
+  "null": "null"
   padded: " x "
-  script: "#!/bin/sh\n---\n\techo a: b #c\n\n"
+  script: "#!/bin/sh\n...\n\techo a: b #c\n\n"
   windows: "a\r\nb\n"
 ---
 apiVersion: v1

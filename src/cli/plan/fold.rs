@@ -150,8 +150,11 @@ fn short_path(change: &Change<'_>) -> String {
 }
 
 fn phrase(path: &str, before: &str, after: &str) -> String {
-    let name = path.strip_prefix("annotations[").and_then(|rest| rest.strip_suffix(']'));
-    let path = name.map_or_else(|| path.to_owned(), |name| format!("annotation {name}"));
+    let named = [("annotations[", "annotation"), ("labels[", "label")].into_iter().find_map(|(list, word)| {
+        let name = path.strip_prefix(list)?.strip_suffix(']')?;
+        Some(format!("{word} {name}"))
+    });
+    let path = named.unwrap_or_else(|| path.to_owned());
     let images = is_field(&path, "image").then(|| Some((before.parse::<ImageRef>().ok()?, after.parse::<ImageRef>().ok()?))).flatten();
     match images.filter(|(old, new)| old.same_repository(new)) {
         Some((old, new)) => format!("{path} {} -> {}", version(&old), version(&new)),
@@ -262,6 +265,7 @@ mod tests {
         let digest = format!("registry.example.com/acme/web@sha256:{}", "8b".repeat(32));
         assert_eq!(phrase("image", "registry.example.com/acme/web:1", &digest), "image web:1 -> web@sha256:8b8b8b8b…");
         assert_eq!(phrase("annotations[a/b]", "x", ABSENT), "annotation a/b dropped");
+        assert_eq!(phrase("labels[a/b]", "x", "y"), "label a/b x -> y");
         assert_eq!(phrase("image", "acme/a:1", "other/a:1"), "image acme/a:1 -> other/a:1");
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn findings(view: &View<'_>, images: &[ImageStatus]) -> (Vec<Finding>
 }
 
 /// The finding about an image, if anything runs it.
-fn found(view: &View<'_>, image: &ImageStatus, about: fn(&ImageStatus, String) -> Finding) -> Option<Finding> {
+fn found(view: &View<'_>, image: &ImageStatus, about: fn(&ImageStatus, &str) -> Finding) -> Option<Finding> {
     let repository: ImageRef = image.name.parse().ok()?;
     let runs = |object: &Manifest| {
         let mut images = containers(object).filter_map(|(_, container)| text(container, "image")?.parse::<ImageRef>().ok());
@@ -33,20 +33,20 @@ fn found(view: &View<'_>, image: &ImageStatus, about: fn(&ImageStatus, String) -
     let users: Vec<String> = workloads.iter().map(|workload| workload.name.clone()).chain(hooks).collect();
     let used = format!("used by {}", listed(users.iter().map(String::as_str)));
     let is_instead = image.reason == "BaselineInstead";
-    (!users.is_empty()).then(|| about(image, used).stops(if is_instead { Vec::new() } else { workloads }))
+    (!users.is_empty()).then(|| about(image, &used).stops(if is_instead { Vec::new() } else { workloads }))
 }
 
-fn missing(image: &ImageStatus, used: String) -> Finding {
+fn missing(image: &ImageStatus, used: &str) -> Finding {
     let mend = "push it, or run a tag that is there: --image NAME=TAG, /preview image";
     Finding::new(name(image), format!("{used}; {}", said(image))).mend(mend)
 }
 
-fn instead_of_it(image: &ImageStatus, used: String) -> Finding {
+fn instead_of_it(image: &ImageStatus, used: &str) -> Finding {
     let what = "the baseline's image runs instead, which is not the code of this change (images.missing: UseBaseline)";
     Finding::new(name(image), format!("{used}; {}: {what}", said(image)))
 }
 
-fn other_platform(image: &ImageStatus, used: String) -> Finding {
+fn other_platform(image: &ImageStatus, used: &str) -> Finding {
     Finding::new(name(image), format!("{used}; {}", said(image))).mend("build it for a platform of the nodes too")
 }
 

@@ -34,15 +34,14 @@ fn by(peer: &Peer, host: &Host<'_>) -> Reach {
             let is_in = |cidr: &Cidr| address.is_some_and(|address| cidr.contains(&address));
             if is_in(cidr) && !except.iter().any(is_in) { Reach::Open } else { Reach::Closed }
         }
-        (Ends::Addresses { .. }, _) => Reach::Depends,
         (Ends::Pods { namespaces, pods }, ExternalKind::Namespace) => match namespaces.get(LABEL_NAMESPACE_NAME) {
             Some(name) if name != host.namespace => Reach::Closed,
             Some(_) if namespaces.len() == 1 && pods.is_empty() => Reach::Open,
             _ => Reach::Depends,
         },
-        // What nobody knows outside may be a way to a Service of this cluster.
-        (Ends::Pods { .. }, ExternalKind::Private | ExternalKind::Address) => Reach::Depends,
         (Ends::Pods { .. }, ExternalKind::Public | ExternalKind::Database) => Reach::Closed,
+        // A name leads to some address, and what nobody knows outside may lead to a Service of this cluster.
+        (Ends::Addresses { .. }, _) | (Ends::Pods { .. }, ExternalKind::Private | ExternalKind::Address) => Reach::Depends,
     };
     reach.min(through(&peer.ports, host))
 }
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
     use crate::plan::sample::isolated;
 
-    fn reach(host: (&str, Option<u16>, ExternalKind), egress: Value) -> Reach {
+    fn reach(host: (&str, Option<u16>, ExternalKind), egress: &Value) -> Reach {
         let network = isolated(json!({ "egress": egress })).network.unwrap();
         let (name, port, kind) = host;
         of(&Host { name, port, kind, namespace: "payments" }, Some(&network.egress))
@@ -94,7 +93,7 @@ mod tests {
             (ledger, json!([{"namespaceLabels": {"team": "money"}}]), Reach::Depends),
             (ledger, json!([{"namespace": "orders"}, {"namespace": "payments"}]), Reach::Open),
         ] {
-            assert_eq!(reach(host, egress.clone()), expected, "{host:?} {egress}");
+            assert_eq!(reach(host, &egress), expected, "{host:?} {egress}");
         }
         let host = Host { name: "api.stripe.com", port: None, kind: Public, namespace: "" };
         assert_eq!(of(&host, None), Reach::Open, "there is no policy");
