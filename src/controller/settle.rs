@@ -90,6 +90,7 @@ impl Settled {
 
 /// What status said before.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is recorded by itself, and none excludes another")]
 pub struct Before<'a> {
     /// When it was to expire, which holds while the Baseline cannot be read.
     pub expires_at: Option<DateTime<Utc>>,

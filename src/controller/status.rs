@@ -412,7 +412,12 @@ mod tests {
             let settled = settled(Course::Run, "Triggered").queued(queue);
             let awaited = settled.awaits();
             let progress = Progress::Waiting(awaited.reason, awaited.message);
-            let findings = Findings { environment: &environment(), settled: &settled, progress: &progress, before: &Default::default() };
+            let findings = Findings {
+                environment: &environment(),
+                settled: &settled,
+                progress: &progress,
+                before: &PreviewEnvironmentStatus::default(),
+            };
             status(&findings, DateTime::UNIX_EPOCH)
         };
         let (second, first) = (after(place(2)), after(place(1)));

@@ -140,20 +140,22 @@ pub fn decide(contenders: &[Contender<'_>], limits: &Limits, now: DateTime<Utc>)
 /// Those that wait, the next one first. Each one's rank is how many places its author has before it gets one.
 fn order<'a, 'b>(contenders: &'b [Contender<'a>], taken: &Taken<'_>) -> Vec<&'b Contender<'a>> {
     let since = |c: &Contender<'_>| if let Stand::Waits(since) = c.stand { Some(since) } else { None };
-    let mut waiting: Vec<_> = contenders.iter().filter_map(|c| Some((since(c)?, c.uid, c))).collect();
-    waiting.sort_by_key(|(since, uid, _)| (*since, *uid));
+    // Forges know whole seconds: of one second, the lower number is the older one.
+    let age = |c: &'b Contender<'a>| Some((since(c)?, c.name.len(), c.name, c.uid));
+    let mut waiting: Vec<_> = contenders.iter().filter_map(|c| Some((age(c)?, c))).collect();
+    waiting.sort_by_key(|(age, _)| *age);
     let mut before: HashMap<Option<&str>, usize> = HashMap::new();
     let nobodys = contenders.iter().filter(|c| c.author.is_none() && since(c).is_none()).count();
     let mut ranked: Vec<_> = waiting
         .into_iter()
-        .map(|(since, uid, contender)| {
+        .map(|(age, contender)| {
             let count = before.entry(contender.author).or_insert_with(|| contender.author.map_or(nobodys, |a| taken.of(Some(a))));
             let rank = *count;
             *count += 1;
-            (rank, since, uid, contender)
+            (rank, age, contender)
         })
         .collect();
-    ranked.sort_by_key(|(rank, since, uid, _)| (*rank, *since, *uid));
+    ranked.sort_by_key(|(rank, age, _)| (*rank, *age));
     ranked.into_iter().map(|(.., contender)| contender).collect()
 }
 

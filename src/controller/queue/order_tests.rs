@@ -49,6 +49,7 @@ fn what_follows_from_who_runs_and_who_waits() {
     for (case, contenders, limits, expected) in [
         ("there is room", &["a ann waits 1", "b bob waits 2"][..], never(2, 2), "a runs, b runs"),
         ("the older one is first", &["a ann waits 2", "b bob waits 1"], never(1, 2), "b runs, a 1"),
+        ("of one second the lower number is first", &["pr-10 ann waits 1", "pr-9 bob waits 1"], never(1, 2), "pr-9 runs, pr-10 1"),
         ("nothing runs at zero", &["a ann waits 1"], never(0, 2), "a 1"),
         ("one that is going has its place still", &["a ann goes", "b bob waits 1"], never(1, 2), "b 1"),
         (
