@@ -1,166 +1,218 @@
-//! Follows the environments and the Baselines, and tells whoever has to act on a change. An object that cannot be read
-//! stops no watch: it is logged and passed over.
+//! Follows the environments and the Baselines, and tells whoever has to act on a change. Every replica does, whether it leads
+//! or not. An object that cannot be read stops no watch: it is logged and passed over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::Context;
+use super::baselines::Baselines;
 use super::watch::log_errors;
 use crate::api::{Baseline, PreviewEnvironment};
 
-/// What became of an environment.
+/// What became of something.
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
-    /// It is new or different.
+    /// An environment is new or different.
     Applied(&'a PreviewEnvironment),
-    /// It is gone.
+    /// An environment is gone.
     Deleted(&'a PreviewEnvironment),
+    /// The Baselines of that namespace say something else than before.
+    Baselines(&'a str),
 }
 
-/// Told of every change of an environment.
+/// Told of every change.
 pub type Listener = Box<dyn Fn(Change<'_>) + Send + Sync>;
 
-/// The environments as the watch brings them.
-pub struct Environments {
+/// The environments and the Baselines, as the watches bring them. Clones share them.
+#[derive(Clone)]
+pub struct View {
+    /// Every environment.
+    pub environments: Store<PreviewEnvironment>,
+    /// Every Baseline.
+    pub baselines: Arc<Baselines>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
+    /// Lists that began before that moment do not count.
+    wanted: watch::Sender<Option<Instant>>,
+    /// When the last complete lists began: of environments, and of Baselines.
+    listed: watch::Sender<(Option<Instant>, Option<Instant>)>,
+}
+
+/// Somebody is told of changes until this is dropped.
+pub struct Listening(Arc<Mutex<Vec<Listener>>>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Follows the watches.
+pub struct Follower {
+    view: View,
     writer: Writer<PreviewEnvironment>,
-    listeners: Vec<Listener>,
-    phases: HashMap<String, &'static str>,
 }
 
-impl Default for Environments {
-    fn default() -> Self {
-        Self { writer: Writer::new(()), listeners: Vec::new(), phases: HashMap::new() }
+impl Follower {
+    /// Nothing was listed yet.
+    pub fn new() -> Self {
+        let writer = Writer::new(());
+        let view = View {
+            environments: writer.as_reader(),
+            baselines: Arc::default(),
+            listeners: Arc::default(),
+            wanted: watch::Sender::new(None),
+            listed: watch::Sender::new((None, None)),
+        };
+        Self { view, writer }
     }
-}
 
-impl Environments {
-    /// All of them, as far as they were listed.
-    pub fn store(&self) -> Store<PreviewEnvironment> {
-        self.writer.as_reader()
-    }
-
-    /// Adds somebody to be told of every change.
-    pub fn listen(&mut self, listener: Listener) {
-        self.listeners.push(listener);
+    /// What it sees.
+    pub fn view(&self) -> View {
+        self.view.clone()
     }
 
     /// Follows them until it is dropped.
-    pub async fn follow(mut self, context: Arc<Context>) {
-        let api: Api<DeserializeGuard<PreviewEnvironment>> = Api::all(context.client.clone());
-        let mut events = readable(api, "PreviewEnvironment");
-        while let Some(event) = events.next().await {
-            self.writer.apply_watcher_event(&event);
-            let store = self.writer.as_reader();
-            match event {
-                watcher::Event::Init | watcher::Event::InitApply(_) => {}
-                watcher::Event::InitDone => {
-                    let there = store.state();
-                    self.count_only(&context, &there);
-                    for object in &there {
-                        self.applied(&context, object);
-                    }
-                }
-                watcher::Event::Apply(object) => self.applied(&context, &object),
-                watcher::Event::Delete(object) => self.deleted(&context, &object),
+    pub async fn follow(self, client: Client) {
+        let Self { view, writer } = self;
+        futures::join!(environments(&view, writer, &client), baselines(&view, &client));
+    }
+}
+
+impl Default for Follower {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl View {
+    /// Waits until both are known as they were at that moment or later: what was heard before may be old.
+    pub async fn as_of(&self, moment: Instant) {
+        self.wanted.send_replace(Some(moment));
+        let mut listed = self.listed.subscribe();
+        // The sender is here, so it is not gone.
+        let _ = listed.wait_for(|(environments, baselines)| environments.min(baselines).is_some_and(|began| began >= moment)).await;
+    }
+
+    /// Tells these listeners of everything that is there, and then of every change. Who was told before is not any more.
+    #[must_use = "dropped, it tells nobody"]
+    pub fn tell(&self, listeners: Vec<Listener>) -> Listening {
+        let mut told = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = listeners;
+        for object in self.environments.state() {
+            told.iter().for_each(|listener| listener(Change::Applied(&object)));
+        }
+        Listening(Arc::clone(&self.listeners))
+    }
+
+    fn changed(&self, change: Change<'_>) {
+        let told = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        told.iter().for_each(|listener| listener(change));
+    }
+
+    /// Events of a watch, which begins with a list again where one is wanted that is newer. Each comes with when its list began.
+    fn events<K>(&self, client: &Client, what: &'static str) -> BoxStream<'static, (Instant, watcher::Event<K>)>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let (client, wanted) = (client.clone(), self.wanted.subscribe());
+        let begin = move |mut wanted: watch::Receiver<Option<Instant>>| {
+            let (api, began) = (Api::all(client.clone()), Instant::now());
+            // Not seen as changed where it is satisfied by the list that begins now.
+            wanted.borrow_and_update();
+            let next = wanted.clone();
+            let newer = async move { wanted.wait_for(|moment| moment.is_some_and(|moment| moment > began)).await.map(drop) };
+            let events = readable::<K>(api, what).map(move |event| (began, event));
+            Some((events.take_until(newer), next))
+        };
+        let watches = futures::stream::unfold(wanted, move |wanted| futures::future::ready(begin(wanted)));
+        watches.flatten().boxed()
+    }
+}
+
+/// The namespace and the name of an object.
+fn key<K: Resource>(object: &K) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+async fn environments(view: &View, mut writer: Writer<PreviewEnvironment>, client: &Client) {
+    let mut events = view.events(client, "PreviewEnvironment");
+    while let Some((began, event)) = events.next().await {
+        let before = if matches!(event, watcher::Event::InitDone) { view.environments.state() } else { Vec::new() };
+        writer.apply_watcher_event(&event);
+        match event {
+            watcher::Event::Init | watcher::Event::InitApply(_) => {}
+            watcher::Event::InitDone => {
+                let there = view.environments.state();
+                missing(&before, &there).for_each(|object| view.changed(Change::Deleted(object)));
+                there.iter().for_each(|object| view.changed(Change::Applied(object)));
+                view.listed.send_modify(|(environments, _)| *environments = Some(began));
             }
+            watcher::Event::Apply(object) => view.changed(Change::Applied(&object)),
+            watcher::Event::Delete(object) => view.changed(Change::Deleted(&object)),
         }
     }
-
-    /// A list may have left out what was counted before.
-    fn count_only(&mut self, context: &Context, there: &[Arc<PreviewEnvironment>]) {
-        let listed: HashSet<String> = there.iter().filter_map(|object| object.uid()).collect();
-        self.phases.retain(|uid, phase| {
-            let is_there = listed.contains(uid);
-            if !is_there {
-                context.metrics.environment_moved(Some(phase), None);
-            }
-            is_there
-        });
-    }
-
-    fn count(&mut self, context: &Context, object: &PreviewEnvironment, now: Option<&'static str>) {
-        let uid = object.uid().unwrap_or_default();
-        let before = match now {
-            Some(phase) => self.phases.insert(uid, phase),
-            None => self.phases.remove(&uid),
-        };
-        context.metrics.environment_moved(before, now);
-    }
-
-    fn applied(&mut self, context: &Context, object: &PreviewEnvironment) {
-        self.count(context, object, Some(phase_of(object)));
-        context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any());
-        self.listeners.iter().for_each(|listener| listener(Change::Applied(object)));
-    }
-
-    fn deleted(&mut self, context: &Context, object: &PreviewEnvironment) {
-        self.count(context, object, None);
-        let uid = object.uid().unwrap_or_default();
-        context.memory.forget(&uid);
-        context.hosts.release(&uid);
-        context.retries.forget(&uid);
-        context.images.keep_only(&uid, &[]);
-        context.pods.forget(&uid);
-        context.healing.forget(&uid);
-        context.behind.forget(&uid);
-        self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
-    }
 }
 
-/// The phase as a word for metrics, of which there are few.
-fn phase_of(object: &PreviewEnvironment) -> &'static str {
-    let phase = object.status.as_ref().and_then(|s| s.phase.as_deref());
-    super::status::PHASES.into_iter().find(|known| Some(*known) == phase).unwrap_or("New")
+/// What a list does not name any more: it went while nothing was watched.
+fn missing<'a>(
+    before: &'a [Arc<PreviewEnvironment>],
+    there: &[Arc<PreviewEnvironment>],
+) -> impl Iterator<Item = &'a PreviewEnvironment> + use<'a> {
+    let listed: HashSet<Option<String>> = there.iter().map(|object| object.uid()).collect();
+    before.iter().map(AsRef::as_ref).filter(move |object| !listed.contains(&object.uid()))
 }
 
-/// Follows the Baselines until it is dropped.
-pub async fn baselines(context: Arc<Context>) {
-    let mut events = readable::<Baseline>(Api::all(context.client.clone()), "Baseline");
+async fn baselines(view: &View, client: &Client) {
+    let mut events = view.events::<Baseline>(client, "Baseline");
     let mut listed = Vec::new();
-    let key = |object: &Baseline| (object.namespace().unwrap_or_default(), object.name_any());
-    while let Some(event) = events.next().await {
+    while let Some((began, event)) = events.next().await {
         match event {
             watcher::Event::Init => listed.clear(),
             watcher::Event::InitApply(object) => {
                 listed.push(key(&object));
-                put(&context, &context.client, object);
+                put(view, object);
             }
-            watcher::Event::InitDone => context.baselines.keep(&std::mem::take(&mut listed)),
-            watcher::Event::Apply(object) => put(&context, &context.client, object),
+            watcher::Event::InitDone => {
+                view.baselines.keep(&std::mem::take(&mut listed));
+                view.listed.send_modify(|(_, baselines)| *baselines = Some(began));
+            }
+            watcher::Event::Apply(object) => put(view, object),
             watcher::Event::Delete(object) => {
                 let (namespace, name) = key(&object);
-                context.baselines.remove(&namespace, &name);
-                context.wake_namespace(&namespace);
+                view.baselines.remove(&namespace, &name);
+                view.changed(Change::Baselines(&namespace));
             }
         }
     }
 }
 
 /// A Baseline whose spec is new changes what its environments should be; a new status changes nothing.
-fn put(context: &Context, client: &Client, object: Baseline) {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let before = context.baselines.get(&namespace, &name);
-    context.baselines.put(client, object);
-    if context.baselines.get(&namespace, &name) != before {
-        context.wake_namespace(&namespace);
+fn put(view: &View, object: Baseline) {
+    let (namespace, name) = key(&object);
+    let before = view.baselines.get(&namespace, &name);
+    view.baselines.put(object);
+    if view.baselines.get(&namespace, &name) != before {
+        view.changed(Change::Baselines(&namespace));
     }
 }
 
-fn readable<K>(api: Api<DeserializeGuard<K>>, what: &'static str) -> impl futures::Stream<Item = watcher::Event<K>> + Unpin
+fn readable<K>(api: Api<DeserializeGuard<K>>, what: &'static str) -> BoxStream<'static, watcher::Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), what);
-    Box::pin(events.filter_map(move |event| async move { unguarded(event, what) }))
+    events.filter_map(move |event| async move { unguarded(event, what) }).boxed()
 }
 
 fn unguarded<K: Resource<DynamicType = ()> + Debug>(
@@ -182,5 +234,40 @@ fn unguarded<K: Resource<DynamicType = ()> + Debug>(
         watcher::Event::InitApply(guarded) => read(guarded).map(watcher::Event::InitApply),
         watcher::Event::Apply(guarded) => read(guarded).map(watcher::Event::Apply),
         watcher::Event::Delete(guarded) => read(guarded).map(watcher::Event::Delete),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn environment(uid: &str) -> Arc<PreviewEnvironment> {
+        let mut object = PreviewEnvironment::new(uid, serde_json::from_value(json!({"baseline": "main"})).unwrap());
+        object.metadata.uid = Some(uid.to_owned());
+        Arc::new(object)
+    }
+
+    #[test]
+    fn what_a_list_does_not_name_any_more_is_told_as_gone() {
+        let (before, there) = ([environment("a"), environment("b")], [environment("b"), environment("c")]);
+        let gone: Vec<_> = missing(&before, &there).filter_map(ResourceExt::uid).collect();
+        assert_eq!(gone, ["a"]);
+    }
+
+    #[test]
+    fn listeners_hear_of_what_is_there_and_of_changes_until_they_leave() {
+        let mut follower = Follower::new();
+        let view = follower.view();
+        follower.writer.apply_watcher_event(&watcher::Event::Apply(environment("a").as_ref().clone()));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let note = Arc::clone(&heard);
+        let listener: Listener =
+            Box::new(move |change| note.lock().unwrap().push(format!("{change:?}").split('(').next().unwrap().to_owned()));
+        let listening = view.tell(vec![listener]);
+        view.changed(Change::Baselines("shop"));
+        drop(listening);
+        view.changed(Change::Baselines("shop"));
+        assert_eq!(*heard.lock().unwrap(), ["Applied", "Baselines"]);
     }
 }

@@ -23,6 +23,7 @@ mod plan;
 mod pod_security;
 mod poll;
 mod refused;
+mod replicas;
 mod requests;
 mod shop;
 mod table;

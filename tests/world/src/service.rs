@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,8 @@ use test_cluster::{Component, Launch};
 use crate::http;
 use crate::wait::deadline;
 
+/// What the first replica is called.
+const FIRST: &str = "preview";
 /// How often `/readyz` is asked while the service starts.
 const ASK: Duration = Duration::from_millis(20);
 
@@ -34,6 +37,8 @@ pub struct ServiceOptions {
 #[derive(Debug)]
 pub struct Service {
     options: ServiceOptions,
+    /// What this replica is called. It is the same when it starts again, as that of a container in its pod.
+    identity: &'static str,
     port: u16,
     component: Option<Component>,
 }
@@ -41,8 +46,17 @@ pub struct Service {
 impl Service {
     /// Starts it on a free port and waits until it is ready.
     pub async fn start(options: ServiceOptions) -> Result<Self> {
+        Self::start_as(FIRST, options).await
+    }
+
+    /// Starts another replica of it.
+    pub async fn beside(&self, identity: &'static str) -> Result<Self> {
+        Self::start_as(identity, self.options.clone()).await
+    }
+
+    async fn start_as(identity: &'static str, options: ServiceOptions) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("no free port")?.port();
-        let mut service = Self { options, port, component: None };
+        let mut service = Self { options, identity, port, component: None };
         service.launch()?;
         service.wait_until_ready().await?;
         Ok(service)
@@ -58,6 +72,8 @@ impl Service {
             options.kubeconfig.clone().into_os_string(),
             "--listen".into(),
             format!("127.0.0.1:{port}").into(),
+            "--identity".into(),
+            self.identity.into(),
             "--github-url".into(),
             options.github_url.clone().into(),
             "--github-token-file".into(),
@@ -96,6 +112,39 @@ impl Service {
         self.component = None;
     }
 
+    /// Asks it to end, as Kubernetes does.
+    pub fn terminate(&self) -> Result<()> {
+        self.running()?.terminate()
+    }
+
+    /// Stops it where it stands.
+    pub fn pause(&self) -> Result<()> {
+        self.running()?.pause()
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.running()?.resume()
+    }
+
+    fn running(&self) -> Result<&Component> {
+        self.component.as_ref().context("the service does not run")
+    }
+
+    /// Waits until it has ended, and says how.
+    pub async fn wait_until_ended(&mut self) -> Result<ExitStatus> {
+        let ended = async {
+            let mut ticks = tokio::time::interval(ASK);
+            loop {
+                ticks.tick().await;
+                if let Some(status) = self.component.as_mut().context("the service does not run")?.ended() {
+                    return Ok(status);
+                }
+            }
+        };
+        tokio::time::timeout(deadline(), ended).await.context("the service does not end")?
+    }
+
     /// Waits until `/readyz` says so.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
         let ready = async {
@@ -121,9 +170,14 @@ impl Service {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// What this replica is called.
+    pub const fn identity(&self) -> &'static str {
+        self.identity
+    }
+
     /// Where it logs to.
     pub fn log(&self) -> PathBuf {
-        self.options.folder.join("preview.log")
+        self.options.folder.join(format!("{}.log", self.identity))
     }
 
     /// The last lines of its log.
