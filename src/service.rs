@@ -82,24 +82,17 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
     let metrics = Metrics::new();
     let identity = identity(&client).await?;
     let (listener, health) = listen(&options.server).await?;
-    let election = Election::start(client.clone(), options.lease, Timing::DEFAULT);
     let (follower, readiness) = (Follower::new(), Readiness::new(&Gate::ALL));
-    let (view, roles) = (follower.view(), election.roles());
+    let view = follower.view();
     let replica =
         Replica { config, identity, work: options.work, view: view.clone(), metrics: metrics.clone(), readiness: readiness.clone() };
     replica.check()?;
+    // Only now: what could not lead must not take the Lease.
+    let election = Election::start(client.clone(), options.lease, Timing::DEFAULT);
+    let roles = election.roles();
     tracing::info!(address = %options.server.listen, identity = replica.identity.name, "listening");
 
-    let server = Server {
-        secrets: options.secrets,
-        baselines: all(view.baselines.clone()),
-        environments: existing(view.environments.clone()),
-        look_soon: look_soon(&client),
-        recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
-        readiness: readiness.clone(),
-        metrics: metrics.clone(),
-        limits: Limits { body: options.server.body_limit, ..Limits::default() },
-    };
+    let server = server(&client, &view, (options.secrets, options.server.body_limit), (&readiness, &metrics));
     let checks = server::health(readiness.clone(), metrics);
     let (webhooks, checks) = match health {
         Some(health) => (server::webhooks(server), Some((health, checks))),
@@ -123,7 +116,26 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
     };
     tokio::select! {
         _ = futures::future::join(Box::pin(work), checks) => Ok(()),
-        _ = follow => Ok(()),
+        () = follow => Ok(()),
+    }
+}
+
+/// What takes deliveries, in every replica.
+fn server(
+    client: &Client,
+    view: &View,
+    (secrets, body_limit): (Option<WebhookSecrets>, usize),
+    (readiness, metrics): (&Readiness, &Metrics),
+) -> Server {
+    Server {
+        secrets,
+        baselines: all(view.baselines.clone()),
+        environments: existing(view.environments.clone()),
+        look_soon: look_soon(client),
+        recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
+        readiness: readiness.clone(),
+        metrics: metrics.clone(),
+        limits: Limits { body: body_limit, ..Limits::default() },
     }
 }
 

@@ -155,7 +155,9 @@ async fn environments(view: &View, mut writer: Writer<PreviewEnvironment>, clien
             watcher::Event::InitDone => {
                 let there = view.environments.state();
                 missing(&before, &there).for_each(|object| view.changed(Change::Deleted(object)));
-                there.iter().for_each(|object| view.changed(Change::Applied(object)));
+                for object in &there {
+                    view.changed(Change::Applied(object));
+                }
                 view.listed.send_modify(|(environments, _)| *environments = Some(began));
             }
             watcher::Event::Apply(object) => view.changed(Change::Applied(&object)),

@@ -57,7 +57,9 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         let phases = self.phases.get_mut().unwrap_or_else(PoisonError::into_inner);
-        phases.values().for_each(|phase| self.metrics.environment_moved(Some(phase), None));
+        for phase in phases.values() {
+            self.metrics.environment_moved(Some(phase), None);
+        }
     }
 }
 

@@ -100,27 +100,25 @@ impl Candidate {
     pub(super) fn looked(&mut self, found: Option<Lease>, now: Instant) {
         self.doubts = false;
         self.heard = now;
-        match found {
-            Some(lease) => {
-                if holder(&lease) != Some(&self.place.identity) {
-                    self.led_from = None;
-                }
-                let is_known = matches!(&self.view, View::There { lease: known, .. } if version(known) == version(&lease));
-                if !is_known {
-                    self.view = View::There { lease: Box::new(lease), since: now };
-                }
-            }
-            None => {
-                self.led_from = None;
-                // Somebody deleted it under whoever leads, which that one may not know yet.
-                let free_at = match &self.view {
-                    View::There { lease, since } if self.other().is_some() => *since + self.lasts(lease),
-                    View::There { .. } => now,
-                    View::Absent { free_at } => *free_at,
-                };
-                self.view = View::Absent { free_at };
-            }
+        let Some(lease) = found else { return self.missed(now) };
+        if holder(&lease) != Some(&self.place.identity) {
+            self.led_from = None;
         }
+        let is_known = matches!(&self.view, View::There { lease: known, .. } if version(known) == version(&lease));
+        if !is_known {
+            self.view = View::There { lease: Box::new(lease), since: now };
+        }
+    }
+
+    /// There is none. Perhaps somebody deleted it under whoever leads, which that one may not know yet.
+    fn missed(&mut self, now: Instant) {
+        self.led_from = None;
+        let free_at = match &self.view {
+            View::There { lease, since } if self.other().is_some() => *since + self.lasts(lease),
+            View::There { .. } => now,
+            View::Absent { free_at } => *free_at,
+        };
+        self.view = View::Absent { free_at };
     }
 
     /// The Lease was written, with a request that was sent at that moment.

@@ -188,7 +188,8 @@ impl Standing {
 
     /// Goes on with the term, or begins one.
     fn lead_from(&mut self, sent: Moment) {
-        if !self.candidate.leads(Instant::now()) || self.fence.as_ref().is_some_and(|fence| fence.extend(sent)) {
+        let goes_on = |fence: &Fence| fence.extend(sent) || fence.is_finished();
+        if !self.candidate.leads(Instant::now()) || self.fence.as_ref().is_some_and(goes_on) {
             return;
         }
         let fence = Fence::new(sent, self.timing.writes);

@@ -43,6 +43,8 @@ struct State {
     lasts: Duration,
     /// Writes that wait for their answer.
     under_way: usize,
+    /// Whether this replica itself brought the term to its end.
+    finished: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,7 +76,7 @@ impl Drop for Pass {
 impl Fence {
     /// Open for so long since a moment.
     pub fn new(since: Moment, lasts: Duration) -> Self {
-        Self(Arc::new(watch::Sender::new(State { phase: Phase::Open, since, lasts, under_way: 0 })))
+        Self(Arc::new(watch::Sender::new(State { phase: Phase::Open, since, lasts, under_way: 0, finished: false })))
     }
 
     /// When the term began or was extended last.
@@ -131,6 +133,7 @@ impl Fence {
     /// Lets no write begin any more, waits for those under way, and ends the term; at the latest after so long.
     pub async fn finish(&self, limit: Duration) {
         self.0.send_if_modified(|state| {
+            state.finished = true;
             let was_open = state.phase == Phase::Open;
             if was_open {
                 state.phase = Phase::Ending;
@@ -144,6 +147,11 @@ impl Fence {
             tracing::warn!("a write was still under way at the end, and was cut off");
         }
         self.shut();
+    }
+
+    /// Whether this replica brought the term to its end, and wants no other.
+    pub fn is_finished(&self) -> bool {
+        self.0.borrow().finished
     }
 
     /// Waits until the term has ended.
@@ -205,7 +213,7 @@ mod tests {
         assert!(fence.is_open(), "what is under way may go on");
         drop((first, second));
         finish.await;
-        assert!(!fence.is_open());
+        assert!(!fence.is_open() && fence.is_finished());
         assert_eq!(late.await.map(drop), Err(Ended));
     }
 

@@ -74,13 +74,13 @@ impl Drop for Reading<'_> {
 impl Replica {
     /// Whether it could lead, as far as that can be told without asking anybody.
     pub(super) fn check(&self) -> Result<(), StartError> {
-        match &self.work.github {
-            Some(config) => drop(GitHub::new(config.clone())?),
-            None => tracing::warn!(
-                "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
-                 --github-app-key-file, or --github-token-file"
-            ),
+        if let Some(config) = &self.work.github {
+            return Ok(drop(GitHub::new(config.clone())?));
         }
+        tracing::warn!(
+            "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
+             --github-app-key-file, or --github-token-file"
+        );
         Ok(())
     }
 
