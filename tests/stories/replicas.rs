@@ -38,6 +38,15 @@ async fn wait_until_leads(world: &World, identity: &str) -> anyhow::Result<()> {
     wait_for(&lease(world), "preview-env", &format!("held by {identity}"), holds).await.map(drop)
 }
 
+/// Whether it is about our Lease: Kubernetes has others.
+fn is_of_lease(event: &Event) -> bool {
+    event.resource == "leases" && event.namespace == "preview-env"
+}
+
+fn is_renewal(event: &Event) -> bool {
+    is_of_lease(event) && event.verb == "update" && event.code == 200
+}
+
 /// What that replica wrote, but for its asking for the Lease.
 fn written_by(events: &[Event], identity: &str) -> Vec<Event> {
     let agent = format!("({identity})");
@@ -213,7 +222,7 @@ fn one_that_led_and_stood_still_writes_nothing_afterwards() {
         pull.wait_until_ready().await?;
         pull.wait_for_comment(|body| body.contains("is ready")).await?;
         // For 20 s in all, by the renewals of the one that leads now.
-        let long = |events: &[Event]| events.iter().any(|e| e.resource == "leases" && seconds(stopped, e.received) >= 20.0);
+        let long = |events: &[Event]| events.iter().any(|e| is_of_lease(e) && seconds(stopped, e.received) >= 20.0);
         wait_for_log(world, mark, "that 20 s have passed", long).await?;
         let mark = world.audit().mark().await?;
         world.service.lock().await.resume()?;
@@ -227,11 +236,11 @@ fn one_that_led_and_stood_still_writes_nothing_afterwards() {
             anyhow::Ok(())
         };
         tokio::time::timeout(test_world::deadline(), follows).await??;
-        let renewals = |events: &[Event]| events.iter().filter(|e| e.resource == "leases" && e.verb == "update" && e.code == 200).count();
+        let renewals = |events: &[Event]| events.iter().filter(|e| is_renewal(e)).count();
         let events = wait_for_log(world, mark, "three renewals", |events| renewals(events) >= 3).await?;
         let written = written_by(&events, FIRST);
         assert!(written.is_empty(), "{written:#?}");
-        assert!(!events.iter().any(|e| e.resource == "leases" && e.verb == "update" && e.user_agent.contains("(preview)")), "{events:#?}");
+        assert!(!events.iter().any(|e| is_of_lease(e) && e.verb == "update" && e.user_agent.contains("(preview)")), "{events:#?}");
         nothing_is_doubled(&pull).await?;
         drop(second);
         Ok(())
@@ -248,9 +257,7 @@ fn two_replicas_at_rest_ask_for_little() {
         pull.wait_until_ready().await?;
         pull.wait_until_told().await?;
         let mark = world.audit().mark().await?;
-        let renewed = |events: &[Event]| -> Vec<DateTime<Utc>> {
-            events.iter().filter(|e| e.resource == "leases" && e.verb == "update").map(|e| e.received).collect()
-        };
+        let renewed = |events: &[Event]| -> Vec<DateTime<Utc>> { events.iter().filter(|e| is_renewal(e)).map(|e| e.received).collect() };
         let events = wait_for_log(world, mark, "ten renewals", |events| renewed(events).len() >= 10).await?;
         let renewals = renewed(&events);
         assert!(renewals.windows(2).all(|two| seconds(two[0], two[1]) >= 2.0), "{renewals:?}");
