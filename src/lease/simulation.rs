@@ -272,14 +272,15 @@ impl World {
             Ask::Look => Answer::Read(self.history.len().checked_sub(1)),
             Ask::Write(proposal) => {
                 let mut lease = self.proposals[proposal].clone();
-                if lease.metadata.resource_version != self.history.last().and_then(|l| l.metadata.resource_version.clone()) {
-                    Answer::Conflict
-                } else {
+                let known = self.history.last().and_then(|last| last.metadata.resource_version.as_ref());
+                if lease.metadata.resource_version.as_ref() == known {
                     lease.metadata.resource_version = Some(self.history.len().to_string());
                     self.is_taken(i, &lease)?;
                     self.history.push(lease);
                     self.tell_all();
                     Answer::Written(self.history.len() - 1)
+                } else {
+                    Answer::Conflict
                 }
             }
         };
@@ -291,7 +292,7 @@ impl World {
 
     /// Whoever held it before has stopped, and for long enough that what it had sent has ended.
     fn is_taken(&self, i: usize, lease: &Lease) -> Result<(), TestCaseError> {
-        let margin = u64::try_from((T.lasts - T.writes).as_millis()).unwrap();
+        let margin = u64::try_from(T.lasts.saturating_sub(T.writes).as_millis()).unwrap();
         let holder = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone());
         if self.history.last().is_some_and(|before| holder(before) != holder(lease)) {
             for (other, replica) in self.replicas.iter().enumerate().filter(|(other, r)| *other != i && r.lives) {

@@ -75,12 +75,13 @@ impl Replica {
     /// Whether it could lead, as far as that can be told without asking anybody.
     pub(super) fn check(&self) -> Result<(), StartError> {
         if let Some(config) = &self.work.github {
-            return Ok(drop(GitHub::new(config.clone())?));
+            GitHub::new(config.clone())?;
+        } else {
+            tracing::warn!(
+                "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
+                 --github-app-key-file, or --github-token-file"
+            );
         }
-        tracing::warn!(
-            "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
-             --github-app-key-file, or --github-token-file"
-        );
         Ok(())
     }
 
