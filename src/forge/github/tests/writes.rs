@@ -140,7 +140,11 @@ async fn a_plain_token_writes_statuses_that_have_no_number() {
 fn agreeable(folder: &std::path::Path) -> GitHub {
     std::fs::write(folder.join("token"), "t0ken-1").unwrap();
     let config = GithubConfig::new("https://api.github.com", folder.join("token")).unwrap();
-    let answer = |_: http::Request<Content>| async { Ok::<_, std::io::Error>(http::Response::new(json!({"id": 1}).to_string())) };
+    // Whatever is written to is what answers.
+    let answer = |request: http::Request<Content>| {
+        let id: u64 = request.uri().path().rsplit('/').find_map(|part| part.parse().ok()).unwrap_or(1);
+        async move { Ok::<_, std::io::Error>(http::Response::new(json!({"id": id}).to_string())) }
+    };
     GitHub::over(config, tower::service_fn(answer)).unwrap()
 }
 
