@@ -191,7 +191,7 @@ async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
     let comment = json!({"action": "created", "issue": {"number": 42, "pull_request": {}}, "comment": written,
         "repository": repository, "sender": {"login": "ann"}});
     let press = json!({"action": "requested_action", "requested_action": {"identifier": "extend"}, "sender": {"login": "ann"},
-        "check_run": {"id": 3, "name": "preview / main", "head_sha": "a".repeat(40), "external_id": "pull-42", "pull_requests": []}, "repository": repository});
+        "check_run": {"id": 3, "name": "preview / shop/main", "head_sha": "a".repeat(40), "external_id": "pull-42", "pull_requests": []}, "repository": repository});
     let world = world(vec![]);
     expect(&world, delivery("issue_comment", &comment.to_string()), 202, "").await;
     expect(&world, delivery("check_run", &press.to_string()), 202, "").await;
