@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures::FutureExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -141,7 +140,7 @@ fn server(
         secrets,
         baselines: all(view.baselines.clone()),
         environments: existing(view.environments.clone()),
-        look_soon: look_soon(client),
+        look_soon: look_soon(client, clock),
         clock: time(clock),
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
@@ -206,11 +205,11 @@ fn time(clock: &Clock) -> server::Clock {
     Arc::new(move || clock.now())
 }
 
-fn look_soon(client: &Client) -> LookSoon {
-    let client = client.clone();
+fn look_soon(client: &Client, clock: &Clock) -> LookSoon {
+    let (client, clock) = (client.clone(), clock.clone());
     Arc::new(move |baseline| {
-        let client = client.clone();
-        async move { doubt(&client, &baseline, Utc::now()).await }.boxed()
+        let (client, now) = (client.clone(), clock.now());
+        async move { doubt(&client, &baseline, now).await }.boxed()
     })
 }
 

@@ -308,13 +308,13 @@ mod tests {
 
     type Guarded = watcher::Event<DeserializeGuard<PreviewEnvironment>>;
 
-    fn object(name: &str, uid: &str, spec: serde_json::Value) -> Guarded {
+    fn object(name: &str, uid: &str, spec: &serde_json::Value) -> Guarded {
         let metadata = json!({"name": name, "namespace": "shop", "uid": uid});
         Guarded::InitApply(serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
     }
 
     fn readable(name: &str, uid: &str) -> Guarded {
-        object(name, uid, json!({"baseline": "main"}))
+        object(name, uid, &json!({"baseline": "main"}))
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
         let first = vec![readable("web-pr-1", "u-1"), readable("web-pr-2", "u-2"), readable("web-pr-3", "u-3")];
         assert_eq!(told(first), ["u-1 is there", "u-2 is there", "u-3 is there"]);
         // Made again under the same name, or changed into something that this version cannot read.
-        let second = vec![readable("web-pr-2", "u-4"), object("web-pr-3", "u-3", json!({"baseline": 1}))];
+        let second = vec![readable("web-pr-2", "u-4"), object("web-pr-3", "u-3", &json!({"baseline": 1}))];
         assert_eq!(told(second), ["u-1 is gone", "u-2 is gone", "u-4 is there"]);
         assert_eq!(told(vec![readable("web-pr-2", "u-4")]), ["u-3 is gone", "u-4 is there"]);
     }

@@ -244,7 +244,8 @@ impl Controller {
 async fn watches(context: &Context) {
     let workloads = WORKLOADS.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let workloads = workloads.map(|kind| watch::workloads(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
-    let objects = ["Service", "PersistentVolumeClaim"].into_iter().filter_map(|kind| Kind::find("v1", kind));
+    let others = [("v1", "Service"), ("v1", "PersistentVolumeClaim"), ("networking.k8s.io/v1", "NetworkPolicy")];
+    let objects = others.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let objects = objects.map(|kind| watch::objects(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
     let namespaces = watch::namespaces(context.client.clone(), context.index.clone(), context.wake.clone());
     let jobs = hook_jobs::follow(context.client.clone(), context.hook_jobs.clone(), context.wake.clone());

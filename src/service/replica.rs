@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures::future::OptionFuture;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::runtime::reflector::Store;
@@ -138,7 +137,7 @@ impl Replica {
         // What the one before wrote last may not have come here yet.
         self.view.as_of(fence.since().steady()).await;
         let View { environments: store, baselines, .. } = &self.view;
-        let (driver, notifier) = feedback(&client, forge.clone(), &self.view);
+        let (driver, notifier) = feedback((&client, &self.clock), forge.clone(), &self.view);
         let around = (baselines.clone(), self.metrics.clone());
         let beside = Beside::new(((&client, &self.clock), forge.as_ref()), &around, self.work.probe_address)?.listening();
         let controller = self.controller(&client, forge.clone(), notifier.clone());
@@ -191,18 +190,23 @@ impl Replica {
             recorder: Arc::new(client.clone()),
             metrics: self.metrics.clone(),
         };
-        Resync::new(context, Utc::now()).run(self.work.look_every).await;
+        let now = || self.clock.now();
+        Resync::new(context, now()).run(self.work.look_every, now).await;
     }
 }
 
-fn feedback(client: &Client, forge: Option<Arc<dyn Forge>>, view: &View) -> (Option<feedback::Driver>, feedback::Notifier) {
+fn feedback(
+    (client, clock): (&Client, &Clock),
+    forge: Option<Arc<dyn Forge>>,
+    view: &View,
+) -> (Option<feedback::Driver>, feedback::Notifier) {
     match forge {
         None => (None, feedback::Notifier::off()),
         Some(forge) => {
             let (baselines, store): (_, Store<PreviewEnvironment>) = (view.baselines.clone(), view.environments.clone());
             let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
             let (driver, notifier) = feedback::Driver::new(client.clone(), forge, store, sources);
-            (Some(driver), notifier)
+            (Some(driver.by(clock.clone())), notifier)
         }
     }
 }
