@@ -81,7 +81,7 @@ pub enum StartError {
 /// answers.
 pub async fn run((client, clock): (Client, Clock), options: Options, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let metrics = Metrics::new();
-    let forge = github(options.github, &metrics)?;
+    let forge = github(options.github, options.secrets.is_some(), &metrics)?;
     let identity = identity(&client).await?;
     let address = options.server.listen;
     let listener = TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?;
@@ -147,7 +147,7 @@ fn forge_time(forge: Option<Arc<dyn Forge>>) -> server::Clock {
     Arc::new(move || forge.as_ref().map_or_else(Utc::now, |forge| forge.time()))
 }
 
-fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {
+fn github(config: Option<GithubConfig>, hears: bool, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {
     let Some(config) = config else {
         tracing::warn!(
             "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
@@ -155,7 +155,8 @@ fn github(config: Option<GithubConfig>, metrics: &Metrics) -> Result<Option<Arc<
         );
         return Ok(None);
     };
-    Ok(Some(Arc::new(GitHub::new(config)?.with_metrics(metrics.clone()))))
+    let github = GitHub::new(config)?.with_metrics(metrics.clone());
+    Ok(Some(Arc::new(if hears { github } else { github.without_deliveries() })))
 }
 
 fn feedback(
