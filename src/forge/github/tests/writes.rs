@@ -152,10 +152,10 @@ async fn a_plain_token_writes_statuses_that_have_no_number() {
 fn agreeable(folder: &std::path::Path) -> GitHub {
     std::fs::write(folder.join("token"), "t0ken-1").unwrap();
     let config = GithubConfig::new("https://api.github.com", folder.join("token")).unwrap();
-    // What is changed keeps its number, which is the last part of its path.
-    let answer = |request: http::Request<Content>| async move {
-        let id = request.uri().path().rsplit('/').next().and_then(|last| last.parse::<i64>().ok()).unwrap_or(1);
-        Ok::<_, std::io::Error>(http::Response::new(json!({"id": id}).to_string()))
+    // Whatever is written to is what answers.
+    let answer = |request: http::Request<Content>| {
+        let id: u64 = request.uri().path().rsplit('/').find_map(|part| part.parse().ok()).unwrap_or(1);
+        async move { Ok::<_, std::io::Error>(http::Response::new(json!({"id": id}).to_string())) }
     };
     GitHub::over(config, tower::service_fn(answer)).unwrap()
 }
