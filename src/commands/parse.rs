@@ -75,7 +75,9 @@ struct Hidden {
 impl Hidden {
     fn follow(&mut self, event: &Event<'_>) {
         match event {
-            Event::Start(Tag::BlockQuote(_) | Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::Image { .. } | Tag::Strikethrough) => self.blocks += 1,
+            Event::Start(Tag::BlockQuote(_) | Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::Image { .. } | Tag::Strikethrough) => {
+                self.blocks += 1
+            }
             Event::End(TagEnd::BlockQuote(_) | TagEnd::CodeBlock | TagEnd::HtmlBlock | TagEnd::Image | TagEnd::Strikethrough) => {
                 self.blocks = self.blocks.saturating_sub(1);
             }
@@ -232,8 +234,24 @@ mod tests {
 
     #[test]
     fn the_worst_comments_are_read_in_linear_time() {
-        let pieces =
-            ["> ", "[", "![", "`", "*_", "<!--", "- ", "<code>", "~~a\n", "~a", "/preview pin\n> ", "a\n/preview x\n\n", "</", "~~~\n", "&#1;", "]("];
+        let pieces = [
+            "> ",
+            "[",
+            "![",
+            "`",
+            "*_",
+            "<!--",
+            "- ",
+            "<code>",
+            "~~a\n",
+            "~a",
+            "/preview pin\n> ",
+            "a\n/preview x\n\n",
+            "</",
+            "~~~\n",
+            "&#1;",
+            "](",
+        ];
         let limit = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
         for piece in pieces {
             for size in [BODY_MAX, 5 * 1024 * 1024] {
