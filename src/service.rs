@@ -91,6 +91,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
         clock: clock.clone(),
         identity,
         work: options.work,
+        hears: options.secrets.is_some(),
         view: view.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),

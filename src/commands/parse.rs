@@ -18,8 +18,8 @@ const ARG_MAX: usize = 255;
 const INDENT_MAX: usize = 3;
 /// The longest comment that GitHub takes, in bytes: 65,536 characters of four bytes each. What is longer is not read.
 pub const BODY_MAX: usize = 4 * 65_536;
-/// Raw HTML that shows what it holds as a quote or as code.
-const QUOTING: [&str; 6] = ["blockquote", "pre", "code", "samp", "kbd", "del"];
+/// Raw HTML that shows what it holds as a quote, as code or struck out.
+const QUOTING: [&str; 8] = ["blockquote", "pre", "code", "samp", "kbd", "del", "s", "strike"];
 
 /// The verbs as people write them.
 pub const VERBS: [(&str, Verb); 12] = [
@@ -53,7 +53,7 @@ pub fn commands(body: &str) -> Vec<Asked> {
     }
     let mut hidden = Hidden::default();
     let mut found = Vec::new();
-    for (event, range) in Parser::new_ext(body, Options::empty()).into_offset_iter() {
+    for (event, range) in Parser::new_ext(body, Options::ENABLE_STRIKETHROUGH).into_offset_iter() {
         hidden.follow(&event);
         if found.len() == COMMANDS_MAX {
             break;
@@ -65,7 +65,7 @@ pub fn commands(body: &str) -> Vec<Asked> {
     found
 }
 
-/// Whether what comes next is shown as a quote or as code, or not at all.
+/// Whether what comes next is shown as a quote, as code or struck out, or not at all.
 #[derive(Default)]
 struct Hidden {
     blocks: usize,
@@ -75,8 +75,10 @@ struct Hidden {
 impl Hidden {
     fn follow(&mut self, event: &Event<'_>) {
         match event {
-            Event::Start(Tag::BlockQuote(_) | Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::Image { .. }) => self.blocks += 1,
-            Event::End(TagEnd::BlockQuote(_) | TagEnd::CodeBlock | TagEnd::HtmlBlock | TagEnd::Image) => {
+            Event::Start(Tag::BlockQuote(_) | Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::Image { .. } | Tag::Strikethrough) => {
+                self.blocks += 1
+            }
+            Event::End(TagEnd::BlockQuote(_) | TagEnd::CodeBlock | TagEnd::HtmlBlock | TagEnd::Image | TagEnd::Strikethrough) => {
                 self.blocks = self.blocks.saturating_sub(1);
             }
             Event::Html(html) | Event::InlineHtml(html) => self.html = (self.html + count(html, "<")).saturating_sub(count(html, "</")),
@@ -167,6 +169,8 @@ mod tests {
             ("/preview delte everything", &["Unknown delte"]),
             ("- first\n  /preview delete", &["Delete"]),
             ("/preview delete\n--\nAnn", &["Delete"]),
+            ("<span>\n\n/preview pin\n\n</span> about ~5 minutes\n/preview unpin", &["Pin", "Unpin"]),
+            ("/preview image web=pr~42~x", &["Image web=pr~42~x"]),
             ("> a quote\n\n/preview create", &["Create"]),
             ("```\ncode\n```\n/preview create", &["Create"]),
             ("<details>\n\n/preview create\n\n</details>", &["Create"]),
@@ -203,6 +207,8 @@ mod tests {
             "<blockquote>\n\n/preview delete\n\n</blockquote>",
             "x <CODE class=a>\n/preview delete\n</CODE>",
             "![\n/preview delete\n](https://example.com/a.png)",
+            "~~not this\n/preview delete\nafter all~~",
+            "<s>\n\n/preview delete\n\n</s>",
             "- /preview delete",
             "# /preview delete",
             "\u{200b}/preview delete",
@@ -228,8 +234,24 @@ mod tests {
 
     #[test]
     fn the_worst_comments_are_read_in_linear_time() {
-        let pieces =
-            ["> ", "[", "![", "`", "*_", "<!--", "- ", "<code>", "/preview pin\n> ", "a\n/preview x\n\n", "</", "~~~\n", "&#1;", "]("];
+        let pieces = [
+            "> ",
+            "[",
+            "![",
+            "`",
+            "*_",
+            "<!--",
+            "- ",
+            "<code>",
+            "~~a\n",
+            "~a",
+            "/preview pin\n> ",
+            "a\n/preview x\n\n",
+            "</",
+            "~~~\n",
+            "&#1;",
+            "](",
+        ];
         let limit = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
         for piece in pieces {
             for size in [BODY_MAX, 5 * 1024 * 1024] {

@@ -40,7 +40,8 @@ pub(super) fn adopt_fork(environment: &PreviewEnvironment, source: &Source) -> S
 pub(super) fn all(environment: &PreviewEnvironment, source: &Source) -> String {
     let delete = format!("preview delete {} -n {}", shell_word(&environment.name_any()), namespace(environment));
     let mut shell = vec![(describe(environment), "what runs, and why something does not".to_owned())];
-    shell.extend(logs(environment));
+    let likeliest = likeliest(environment);
+    shell.extend(likeliest.and_then(|service| Some((logs(environment, service)?, format!("what {} says", shell_word(&service.name))))));
     shell.push((create(environment, source), "keep it: its time to live starts again".to_owned()));
     shell.push((delete, "take it down now".to_owned()));
     format!("As a line of a comment on this pull request:\n\n{}\nOr from a shell:\n\n{}", comments(environment), fenced(&shell))
@@ -71,12 +72,10 @@ fn likeliest(environment: &PreviewEnvironment) -> Option<&ServiceStatus> {
     environment.status.as_ref()?.services.iter().min_by_key(|s| (s.from != ImageOrigin::Branch, s.ready, s.name.as_str()))
 }
 
-/// How to read its logs.
-fn logs(environment: &PreviewEnvironment) -> Option<(String, String)> {
+/// How to read a service's logs in a shell, once it has a namespace.
+pub(super) fn logs(environment: &PreviewEnvironment, service: &ServiceStatus) -> Option<String> {
     let namespace = shell_word(environment.status.as_ref()?.namespace.as_deref()?);
-    let service = likeliest(environment)?;
-    let workload = shell_word(&workload(service));
-    Some((format!("kubectl -n {namespace} logs {workload} --all-containers"), format!("what {} says", shell_word(&service.name))))
+    Some(format!("kubectl -n {namespace} logs {} --all-containers", shell_word(&workload(service))))
 }
 
 fn workload(service: &ServiceStatus) -> String {

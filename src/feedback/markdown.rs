@@ -63,6 +63,8 @@ pub fn commit(repository: &str, revision: &str) -> String {
     let text = format!("{repository}@{}", short(revision));
     // An underscore could start emphasis, and then there is no link. Nor is there one without an owner.
     let named = repository.split('/').filter(|part| !part.is_empty()).count() == 2;
+    // Behind any other sign than a letter or digit the `@` mentions whoever is called like the commit.
+    let named = named && repository.ends_with(|c: char| c.is_ascii_alphanumeric());
     if named && repository.chars().all(plain) && is_hex(revision) { text } else { code(&text) }
 }
 
@@ -217,6 +219,7 @@ mod tests {
     fn commits_link_themselves_unless_markdown_is_in_the_way() {
         assert_eq!(commit("acme/web", "3f9c2ab1"), "acme/web@3f9c2ab");
         assert_eq!(commit("acme/__x__", "3f9c2ab1"), "`acme/__x__@3f9c2ab`");
+        assert_eq!(commit("acme/web-", "3f9c2ab1"), "`acme/web-@3f9c2ab`", "or it would mention the account 3f9c2ab");
     }
 
     #[test]

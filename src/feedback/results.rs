@@ -23,11 +23,12 @@ pub(super) fn last(results: &[CommandResult]) -> String {
     results.last().map(|result| format!("\nThe last command, {}\n", line(result))).unwrap_or_default()
 }
 
-/// The newest results, each with its output; None where the line above says all.
-pub(super) fn fold(results: &[CommandResult]) -> Option<Fold> {
+/// The newest results, each with its output where `logs` may be read; None where the line above says all. What was asked for
+/// while they could be read is not shown any more once they cannot.
+pub(super) fn fold(results: &[CommandResult], logs: bool) -> Option<Fold> {
     let shown: Vec<_> = results.iter().rev().take(SHOWN).collect();
-    let is_more = shown.len() > 1 || shown.iter().any(|result| result.output.is_some());
-    let inside = shown.iter().map(|result| entry(result)).collect::<Vec<_>>().join("\n");
+    let is_more = shown.len() > 1 || logs && shown.iter().any(|result| result.output.is_some());
+    let inside = shown.iter().map(|result| entry(result, logs)).collect::<Vec<_>>().join("\n");
     let summary = match shown.as_slice() {
         [one] => format!("What {} brought", plain(one)),
         _ => "What commands brought".to_owned(),
@@ -35,10 +36,10 @@ pub(super) fn fold(results: &[CommandResult]) -> Option<Fold> {
     is_more.then_some(Fold { summary, inside, rank: RANK })
 }
 
-fn entry(result: &CommandResult) -> String {
+fn entry(result: &CommandResult, logs: bool) -> String {
     let when = moment(result.at);
-    let output =
-        result.output.as_ref().map(|output| format!("\n{}", block(&masked(output), OUTPUT_LINES, OUTPUT_WIDTH))).unwrap_or_default();
+    let output = result.output.as_ref().filter(|_| logs);
+    let output = output.map(|output| format!("\n{}", block(&masked(output), OUTPUT_LINES, OUTPUT_WIDTH))).unwrap_or_default();
     format!("{when}: {}\n{output}", line(result))
 }
 

@@ -12,7 +12,7 @@ use super::{commands, hooks, results, services};
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::Approvers;
 use crate::api::conditions;
-use crate::api::status::LeftOut;
+use crate::api::status::{LeftOut, ServiceStatus};
 
 /// Longest reason in a list, in characters.
 const REASON_MAX: usize = 240;
@@ -158,9 +158,12 @@ impl Facts<'_> {
             let reason = service.reason.as_deref().unwrap_or("it does not start");
             format!("> {}: {}\n", code(&service.name), prose(reason, REASON_MAX))
         });
-        let first = self.failing().next().map(|service| service.name.clone()).unwrap_or_default();
         let serves = served_before(self.environment).map(|_| self.updating()).unwrap_or_default();
-        let logs = code(&format!("/preview logs {first}"));
+        // A command that would be refused is no help.
+        let by_comment = |first: &ServiceStatus| format!("/preview logs {}", first.name);
+        let first = self.failing().next();
+        let logs = if self.rules.logs { first.map(by_comment) } else { first.and_then(|first| commands::logs(self.environment, first)) };
+        let logs = code(&logs.unwrap_or_else(|| commands::describe(self.environment)));
         format!("{}\n{serves}Push a fix; {logs} shows more of what it says.\n", named.collect::<Vec<_>>().join(">\n"))
     }
 
@@ -180,7 +183,7 @@ impl Facts<'_> {
         }
     }
 
-    pub(super) fn failing(&self) -> impl Iterator<Item = &crate::api::status::ServiceStatus> {
+    pub(super) fn failing(&self) -> impl Iterator<Item = &ServiceStatus> {
         self.status.services.iter().filter(|service| trouble::of_service(service) == Some(Fault::Change))
     }
 
@@ -328,7 +331,7 @@ impl Facts<'_> {
             folds.extend(hooks::logs(&self.status.hooks));
             folds.extend(services::logs(&self.status.services));
         }
-        folds.extend(results::fold(&self.status.commands));
+        folds.extend(results::fold(&self.status.commands, self.rules.logs));
         folds.extend(there.then(|| Fold {
             summary: "Commands".to_owned(),
             inside: commands::all(self.environment, self.source),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::left::Left;
 use super::repositories::Listed;
 use super::turn::Turn;
-use super::{Context, ResyncError};
+use super::{COMMENTS_BACK, Context, ResyncError};
 use crate::api::Source;
 use crate::api::environment::SourceState;
 use crate::domain::{Baseline, Revision};
@@ -82,7 +83,7 @@ pub(super) async fn look(
     let pulls = pulls(context, (repository, baselines), (seen, &existing), now).await;
     let branches = branches(context, (repository, baselines), (seen, &existing)).await;
     // Commands come last: what they are about is known by then.
-    let comments = comments(context, repository, seen).await;
+    let comments = comments(context, repository, seen, now).await;
     let looked = pulls.and(branches).and(comments);
     if matches!(looked, Err(ResyncError::Forge(ForgeError::Another(_)))) {
         seen.forget();
@@ -107,28 +108,35 @@ async fn pulls(
     (seen, existing): (&mut Seen, &[Existing]),
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
+    let mut left = Left::default();
     let listing = context.forge.open_pulls(&repository.name, seen.pulls.as_ref()).await?;
     if let Listing::Now { items, validator } = listing {
         let id = seen.id.unwrap_or_default();
         items.iter().try_for_each(|pull| is_it(repository, id, pull.repository_id))?;
-        for pull in &items {
-            let known = existing.iter().any(|e| e.source.pull == Some(pull.number));
-            if !known && is_long_over(pull, baselines, now) {
-                continue;
+        let mut heads = HashMap::with_capacity(items.len());
+        for pull in items {
+            let (number, head, before) = (pull.number, pull.revision.clone(), seen.heads.get(&pull.number));
+            let known = existing.iter().any(|e| e.source.pull == Some(number));
+            let passes = !known && is_long_over(&pull, baselines, now);
+            let action = action(&pull, before, baselines);
+            if passes || left.past(context.take(&event(repository, pull, action)).await)? {
+                heads.insert(number, head);
+            } else if let Some(before) = before {
+                // Its push has to be told from other changes once more.
+                heads.insert(number, before.clone());
             }
-            let action = action(pull, seen.heads.get(&pull.number), baselines);
-            context.take(&event(repository, pull.clone(), action)).await?;
         }
-        seen.heads = items.into_iter().map(|pull| (pull.number, pull.revision)).collect();
         // Only now: what could not be recorded has to be found again.
-        seen.pulls = validator;
+        (seen.heads, seen.pulls) = (heads, validator.filter(|_| left.is_nothing()));
     }
-    missing_pulls(context, repository, (seen, existing)).await
+    missing_pulls(context, repository, (seen, existing)).await?;
+    left.end()
 }
 
 /// Asks about the pull requests that count as open and are not listed. In each round, whether the list changed or not: an
 /// answer can be older than the list.
 async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing): (&mut Seen, &[Existing])) -> Result<(), ResyncError> {
+    let mut left = Left::default();
     let open = existing.iter().filter(|e| is_open(e)).filter_map(|e| e.source.pull);
     let missing: BTreeSet<i64> = open.filter(|number| !seen.heads.contains_key(number)).collect();
     for number in seen.pulls_turn.next(&missing) {
@@ -137,7 +145,7 @@ async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing):
             Ok(pull) => {
                 is_it(repository, seen.id.unwrap_or_default(), pull.repository_id)?;
                 if pull.state != SourceState::Open {
-                    context.take(&event(repository, pull, PullAction::Closed)).await?;
+                    left.past(context.take(&event(repository, pull, PullAction::Closed)).await)?;
                 }
             }
             // No proof: a forge that lies says so of everything.
@@ -145,7 +153,7 @@ async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing):
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    left.end()
 }
 
 fn is_open(existing: &Existing) -> bool {
@@ -186,22 +194,25 @@ async fn branches<'a>(
     if of_branch.is_empty() && triggers.iter().all(|t| t.branches.is_empty()) {
         return Ok(());
     }
+    let mut left = Left::default();
     let listing = context.forge.branches(&repository.name, seen.branches.as_ref()).await?;
     if let Listing::Now { items, validator } = listing {
         items.iter().try_for_each(|branch| is_it(repository, id, branch.repository_id))?;
         let known = |branch: &Branch| of_branch.iter().any(|e| e.source.branch.as_ref() == Some(&branch.name));
         let mut there = HashSet::new();
         for branch in items.iter().filter(|branch| known(branch) || triggers.iter().any(|t| t.wants_branch(&branch.name))) {
-            context.take(&branch_event(repository, branch.clone(), true)).await?;
+            left.past(context.take(&branch_event(repository, branch.clone(), true)).await)?;
             there.insert(branch.name.clone());
         }
-        (seen.there, seen.branches) = (there, validator);
+        (seen.there, seen.branches) = (there, validator.filter(|_| left.is_nothing()));
     }
-    missing_branches(context, repository, (seen, &of_branch)).await
+    missing_branches(context, repository, (seen, &of_branch)).await?;
+    left.end()
 }
 
 /// Asks about the branches that count as open and are not listed.
 async fn missing_branches(context: &Context, repository: &Listed, (seen, open): (&mut Seen, &[&Existing])) -> Result<(), ResyncError> {
+    let mut left = Left::default();
     let mut missing: BTreeMap<String, &Source> = BTreeMap::new();
     for source in open.iter().map(|known| &known.source) {
         if let Some(name) = source.branch.as_ref().filter(|name| !seen.there.contains(*name)) {
@@ -219,17 +230,17 @@ async fn missing_branches(context: &Context, repository: &Listed, (seen, open): 
         {
             let (repository_id, name_of) = (known.repository_id, repository.name.clone());
             let branch = Branch { repository_id, repository: name_of, name, revision, observed_at: known.observed_at };
-            context.take(&branch_event(repository, branch, false)).await?;
+            left.past(context.take(&branch_event(repository, branch, false)).await)?;
         }
     }
-    Ok(())
+    left.end()
 }
 
 fn branch_event(repository: &Listed, branch: Branch, exists: bool) -> Event {
     Event::Branch { forge: repository.forge, branch: Box::new(branch), exists, sender: NOBODY.to_owned() }
 }
 
-async fn comments(context: &Context, repository: &Listed, seen: &mut Seen) -> Result<(), ResyncError> {
+async fn comments(context: &Context, repository: &Listed, seen: &mut Seen, now: DateTime<Utc>) -> Result<(), ResyncError> {
     let listing = match context.forge.comments_since(&repository.name, seen.comments_since, seen.comments.as_ref()).await {
         Err(ForgeError::Unsupported(_)) => return Ok(()),
         other => other?,
@@ -239,18 +250,20 @@ async fn comments(context: &Context, repository: &Listed, seen: &mut Seen) -> Re
     items.iter().try_for_each(|comment| is_it(repository, id, comment.repository_id))?;
     let newest = items.iter().map(|comment| comment.updated_at).max();
     let listed: HashSet<i64> = items.iter().map(|comment| comment.id).collect();
+    let mut left = Left::default();
     for comment in items {
-        let id = comment.id;
-        if !seen.taken.contains(&id) {
-            context.take(&Event::Comment { forge: repository.forge, comment: Box::new(comment) }).await?;
+        let (id, event) = (comment.id, Event::Comment { forge: repository.forge, comment: Box::new(comment) });
+        if !seen.taken.contains(&id) && left.past(context.take(&event).await)? {
             seen.taken.insert(id);
         }
     }
     seen.taken.retain(|id| listed.contains(id));
-    match newest.filter(|at| *at > seen.comments_since) {
+    // What was not taken is looked for again, for as long as after a start.
+    let seen_to = if left.is_nothing() { newest } else { newest.map(|at| at.min(now - COMMENTS_BACK)) };
+    match seen_to.filter(|at| *at > seen.comments_since) {
         // The question is another one now, so its answer is too.
         Some(at) => (seen.comments_since, seen.comments) = (at, None),
-        None => seen.comments = validator,
+        None => seen.comments = validator.filter(|_| left.is_nothing()),
     }
-    Ok(())
+    left.end()
 }

@@ -7,6 +7,7 @@
 
 mod deliveries;
 mod find;
+mod left;
 mod news;
 mod repositories;
 mod turn;
@@ -19,10 +20,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
 use self::deliveries::Missed;
+use self::left::Left;
 use self::repositories::{Listed, listed};
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
-use crate::intent::{About, Existing, Intent, decide};
+use crate::intent::{About, CommandFact, Existing, Intent, decide};
 use crate::metrics::Metrics;
 use crate::record::{RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
@@ -55,6 +57,9 @@ pub enum ResyncError {
     /// What was found could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The environment holds as many commands as it takes.
+    #[error("cannot record {0}: it holds as many commands as it takes")]
+    Full(String),
 }
 
 /// What is remembered from round to round.
@@ -111,26 +116,33 @@ impl Resync {
 
 impl Context {
     /// An event that was found goes the way of one that was delivered. What is recorded already is not written again.
-    async fn take(&self, event: &Event) -> Result<(), RecordError> {
+    /// One environment that does not take it keeps no other from it.
+    async fn take(&self, event: &Event) -> Result<(), ResyncError> {
         let Some(baselines) = self.baselines.list() else { return Ok(()) };
         let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
+        let mut left = Left::default();
         match decide(event, &baselines, &existing) {
             Intent::Pong | Intent::Ignore(_) => {}
             Intent::Record(facts) => {
                 for fact in facts.iter().filter(|fact| news::is_new(fact, &existing)) {
-                    self.recorder.record(fact).await?;
+                    left.past(self.recorder.record(fact).await.map(drop).map_err(ResyncError::from))?;
                 }
             }
             Intent::Command(commands) => {
                 for command in commands.iter().filter(|command| news::is_unheard(command, &existing)) {
-                    // One that finds no room is looked for again.
-                    if self.recorder.command(command).await? == Recorded::Full {
-                        return Err(RecordError::Throttled(command.display()));
-                    }
+                    left.past(self.hold(command).await)?;
                 }
             }
         }
-        Ok(())
+        left.end()
+    }
+
+    /// One that finds no room is looked for again.
+    async fn hold(&self, command: &CommandFact) -> Result<(), ResyncError> {
+        match self.recorder.command(command).await? {
+            Recorded::Full => Err(ResyncError::Full(command.display())),
+            Recorded::Held | Recorded::Older => Ok(()),
+        }
     }
 
     fn about(&self, about: &About) -> Vec<Existing> {

@@ -58,6 +58,8 @@ pub(super) struct Replica {
     /// Who the service is.
     pub(super) identity: Subject,
     pub(super) work: Work,
+    /// Whether deliveries are taken.
+    pub(super) hears: bool,
     pub(super) view: View,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
@@ -163,7 +165,8 @@ impl Replica {
 
     fn forge(&self, fence: &Fence) -> Result<Option<Arc<dyn Forge>>, StartError> {
         let Some(config) = &self.work.github else { return Ok(None) };
-        Ok(Some(Arc::new(GitHub::behind(config.clone(), fence)?.with_metrics(self.metrics.clone()))))
+        let github = GitHub::behind(config.clone(), fence)?.with_metrics(self.metrics.clone());
+        Ok(Some(Arc::new(if self.hears { github } else { github.without_deliveries() })))
     }
 
     fn controller(&self, client: &Client, forge: Option<Arc<dyn Forge>>, notifier: feedback::Notifier) -> Controller {

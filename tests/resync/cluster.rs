@@ -20,6 +20,8 @@ pub struct Cluster {
     pub environments: Mutex<BTreeMap<String, api::PreviewEnvironment>>,
     pub writes: Mutex<usize>,
     pub refuses: Mutex<bool>,
+    /// The name of an environment that is being deleted and does not end.
+    pub going: Mutex<Option<String>>,
 }
 
 impl Cluster {
@@ -68,6 +70,9 @@ impl Cluster {
         *self.writes.lock().unwrap() += 1;
         if *self.refuses.lock().unwrap() {
             return Err(RecordError::Throttled(name.to_owned()));
+        }
+        if self.going.lock().unwrap().as_deref() == Some(name) {
+            return Err(RecordError::Going(name.to_owned()));
         }
         let mut environments = self.environments.lock().unwrap();
         let made = || {

@@ -235,6 +235,31 @@ async fn what_could_not_be_recorded_is_found_again() {
 }
 
 #[tokio::test]
+async fn an_environment_that_takes_nothing_keeps_no_other_from_being_looked_after() {
+    let mut world = world(&json!({}));
+    (1..=3).for_each(|number| world.has(pull(number)));
+    world.round().await;
+    *world.cluster.going.lock().unwrap() = Some("web-pr-1".to_owned());
+    let pushed = |number| PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: at("2026-01-02T05:00:00Z"), ..pull(number) };
+    world.has(pushed(1));
+    world.has(pushed(2));
+    world.has(PullRequest { state: SourceState::Merged, ..pushed(3) });
+    let on = |number, comment| PostedComment { pull: number, ..comment };
+    world.forge.change(|state| state.comments = vec![on(1, comment(11, "/preview pin")), on(2, comment(12, "/preview pin"))]);
+    for _ in 0..2 {
+        world.round().await;
+        assert_eq!(world.cluster.source("web-pr-2").unwrap().revision, "b".repeat(40));
+        assert_eq!(world.state("web-pr-3"), Some(SourceState::Merged));
+        assert_eq!(world.cluster.commands("web-pr-2"), ["12.1 Pin"]);
+    }
+    // It takes things again, and nothing is forgotten.
+    *world.cluster.going.lock().unwrap() = None;
+    world.round().await;
+    assert_eq!(world.cluster.source("web-pr-1").unwrap().revision, "b".repeat(40));
+    assert_eq!(world.cluster.commands("web-pr-1"), ["11.1 Pin"]);
+}
+
+#[tokio::test]
 async fn old_pull_requests_get_nothing_until_they_are_pushed_to() {
     let mut world = world(&json!({}));
     let old = PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: at("2026-01-02T03:00:00Z"), ..pull(1) };

@@ -204,7 +204,7 @@ fn kubectl_finds_the_kinds_by_short_names_and_shows_columns() {
             let names = shown["columnDefinitions"].as_array().into_iter().flatten().filter(usual).filter_map(|c| c["name"].as_str());
             Ok::<_, anyhow::Error>(names.collect::<Vec<_>>().join(" "))
         };
-        assert_eq!(columns("baselines").await?, "Name Ready Domain Environments Age");
+        assert_eq!(columns("baselines").await?, "Name Ready Domain Environments Running Queued Age");
         assert_eq!(columns("previewenvironments").await?, "Name Source Revision Phase URL Expires Age");
         Ok(())
     });

@@ -160,12 +160,6 @@ reads!(pinned, {
     (object.status().pinned, object.status().expires_at) = (Some(true), None);
     object
 });
-reads!(commanded, {
-    let object = ready().commanded(Verb::Logs, &["web"], (CommandOutcome::Done, "the last 2 lines of web-7f"), Some("GET /\nGET /cart"));
-    let object =
-        object.commanded(Verb::Unknown, &["updaet"], (CommandOutcome::Refused, "There is no command updaet; did you mean update?"), None);
-    object.commanded(Verb::Extend, &["24h"], (CommandOutcome::Done, "It lives until 28 Nov, 14:05 UTC."), None)
-});
 reads!(hook_failed, {
     let mut object = ready();
     object.status().hooks = vec![failed_hook()];
@@ -237,6 +231,18 @@ fn what_a_failed_hook_logged_is_shown_where_the_baseline_lets_everybody_read_it(
     let shown = text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early());
     insta::assert_snapshot!("hook_failed_with_its_log", shown);
     assert!(!comment_of(all([object])).contains("no such table"));
+}
+
+#[test]
+fn what_a_command_brought_of_logs_is_shown_where_they_may_be_read() {
+    let object = ready().commanded(Verb::Logs, &["web"], (CommandOutcome::Done, "the last 2 lines of web-7f"), Some("GET /\nGET /cart"));
+    assert!(!comment_of(all([object.clone()])).contains("/cart"), "they could be read when it was asked for, and cannot any more");
+    let object =
+        object.commanded(Verb::Unknown, &["updaet"], (CommandOutcome::Refused, "There is no command updaet; did you mean update?"), None);
+    let object = object.commanded(Verb::Extend, &["24h"], (CommandOutcome::Done, "It lives until 28 Nov, 14:05 UTC."), None);
+    insta::assert_snapshot!("commanded", text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early()));
+    let closed = comment_of(all([object]));
+    assert!(closed.contains("`/preview logs web` by") && !closed.contains("/cart"), "{closed}");
 }
 
 #[test]

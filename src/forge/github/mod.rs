@@ -54,6 +54,8 @@ pub struct GitHub {
     sessions: Arc<Sessions>,
     metrics: Metrics,
     checks: CheckKind,
+    /// Whether what happens there is delivered to us.
+    hears: bool,
     /// What it writes about, where that is one pull request.
     about: Option<Arc<str>>,
 }
@@ -88,7 +90,7 @@ impl GitHub {
     fn by(config: GithubConfig, transport: Transport) -> Result<Self, GithubError> {
         let sessions = Sessions::new(&config, transport)?;
         let checks = if sessions.is_app() { CheckKind::Runs } else { CheckKind::Statuses };
-        Ok(Self { sessions: Arc::new(sessions), config, metrics: Metrics::new(), checks, about: None })
+        Ok(Self { sessions: Arc::new(sessions), config, metrics: Metrics::new(), checks, hears: true, about: None })
     }
 
     /// Counts the requests there.
@@ -99,6 +101,11 @@ impl GitHub {
     /// Writes that beside commits.
     pub fn with_checks(self, checks: CheckKind) -> Self {
         Self { checks, ..self }
+    }
+
+    /// Offers nothing that only a delivery could tell us of: no button, and nothing that is asked to be delivered again.
+    pub fn without_deliveries(self) -> Self {
+        Self { hears: false, ..self }
     }
 
     /// Whether we are a GitHub App, which may do and is told more than an account.
@@ -211,7 +218,7 @@ impl Forge for GitHub {
     }
 
     fn deliveries(&self) -> Option<&dyn Deliveries> {
-        self.is_app().then_some(self as &dyn Deliveries)
+        (self.is_app() && self.hears).then_some(self as &dyn Deliveries)
     }
 }
 

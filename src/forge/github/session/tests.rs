@@ -435,6 +435,8 @@ async fn what_could_not_be_delivered_is_asked_for_again() {
     assert_eq!(deliveries.failed_since(since, None).await, Ok(failed));
     assert_eq!(deliveries.redeliver(12).await, Ok(()));
     assert_eq!(world.asked(), ["GET /app/hook/deliveries", "POST /app/hook/deliveries/12/attempts"]);
+    let polls = world.github.clone().without_deliveries();
+    assert!(polls.deliveries().is_none(), "each would fail once more, and be asked for again without an end");
 }
 
 const LOG: &str = r#"[

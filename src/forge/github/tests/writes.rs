@@ -125,6 +125,18 @@ async fn an_app_writes_check_runs_and_finds_its_own() {
 }
 
 #[tokio::test]
+async fn whoever_is_delivered_nothing_offers_no_buttons() {
+    for hears in [true, false] {
+        let mut world = Double::default().on("POST /repos/acme/web/check-runs", 201, json!({"id": 5})).start().await;
+        world.github = world.github.with_checks(CheckKind::Runs);
+        world.github = if hears { world.github } else { world.github.without_deliveries() };
+        let check = Check { actions: CheckAction::ALL.to_vec(), ..check(None) };
+        world.github.checks().unwrap().create(&web(), &check).await.unwrap();
+        assert_eq!(sent(&world)["actions"].as_array().map(Vec::len), Some(if hears { 3 } else { 0 }));
+    }
+}
+
+#[tokio::test]
 async fn a_plain_token_writes_statuses_that_have_no_number() {
     let line = format!("POST /repos/acme/web/statuses/{}", "a".repeat(40));
     let world = Double::default().on(&line, 201, json!({"id": 5})).start().await;
