@@ -118,9 +118,14 @@ impl Environment {
 
     /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh.
     pub fn last_activity(&self) -> Option<DateTime<Utc>> {
-        let sources = self.sources.iter().map(|s| s.observed_at);
+        self.asked_at().max(self.activity.as_ref().map(|a| a.at))
+    }
+
+    /// When what runs, or is to run, was asked for: the last change of a source, the last wish or the last refresh. What the
+    /// forge states has whole seconds.
+    pub fn asked_at(&self) -> Option<DateTime<Utc>> {
         let wishes = self.wish.as_ref().map(|w| w.at).into_iter().chain(self.refresh.as_ref().map(|r| r.at));
-        sources.chain(wishes).chain(self.activity.as_ref().map(|a| a.at)).max()
+        self.sources.iter().map(|s| s.observed_at).chain(wishes).max()
     }
 
     /// Whose it is: of whoever opened the pull request, else of whoever asked for it. A branch that nobody asked for is
