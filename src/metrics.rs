@@ -1,5 +1,8 @@
 //! What the service counts, for Prometheus. Every label is one of a few words that stand in the code, but for the number
-//! of an App's installation and the name of a Baseline, of which there are few.
+//! of an App's installation, of which there are few, and the name of a Baseline, of which [`BASELINES`] count at most.
+//! docs/metrics.md tells what each is for.
+
+mod baselines;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use self::baselines::Names;
+pub use self::baselines::{BASELINES, Named, OTHERS};
 use crate::forge::pace::Standing;
 
 /// The content type of [`Metrics::text`] (`OpenMetrics` 1.0, "Overall Structure").
@@ -25,12 +30,31 @@ struct ByResult {
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ByOutcome {
+    baseline: String,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ByPhase {
+    baseline: String,
     phase: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByBaseline {
+    baseline: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByFact {
+    baseline: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ByReason {
+    baseline: String,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -51,14 +75,25 @@ struct ByAccount {
     account: String,
 }
 
+/// Results of deliveries that may be lost. They are shown from the start on, since Prometheus sees no increase from a count
+/// that was not there to 1.
+const LOST: [&str; 2] = ["not_held", "refused"];
+
 /// A handle to all counts. Clones share them.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
+type Times = Family<ByBaseline, Histogram, fn() -> Histogram>;
+
 struct Inner {
     registry: Registry,
+    names: Names,
     deliveries: Family<ByResult, Counter>,
     delivery_seconds: Histogram,
+    facts: Family<ByFact, Counter>,
+    applied_seconds: Times,
+    ready_seconds: Times,
+    deletions: Family<ByReason, Counter>,
     environments: Family<ByPhase, Gauge>,
     reconciles: Family<ByOutcome, Counter>,
     reconcile_seconds: Histogram,
@@ -78,8 +113,13 @@ impl Metrics {
     pub fn new() -> Self {
         let mut inner = Inner {
             registry: Registry::with_prefix("preview"),
+            names: Names::default(),
             deliveries: Family::default(),
             delivery_seconds: from_a_millisecond(),
+            facts: Family::default(),
+            applied_seconds: Family::new_with_constructor(from_half_a_second),
+            ready_seconds: Family::new_with_constructor(from_half_a_second),
+            deletions: Family::default(),
             environments: Family::default(),
             reconciles: Family::default(),
             reconcile_seconds: from_a_millisecond(),
@@ -94,6 +134,9 @@ impl Metrics {
             takeovers: Counter::default(),
         };
         inner.register();
+        for result in LOST {
+            drop(inner.deliveries.get_or_create(&ByResult { result }));
+        }
         Self(Arc::new(inner))
     }
 
@@ -103,9 +146,15 @@ impl Metrics {
         self.0.delivery_seconds.observe(took.as_secs_f64());
     }
 
+    /// A fact or a command of a delivery was recorded for a Baseline, or was not.
+    pub fn fact(&self, baseline: Named<'_>, result: &'static str) {
+        self.0.facts.get_or_create(&ByFact { baseline: self.0.names.label(baseline), result }).inc();
+    }
+
     /// An environment went from one phase to another; none is where it was not there before, or is not there any more.
-    pub fn environment_moved(&self, from: Option<&'static str>, to: Option<&'static str>) {
-        let gauge = |phase| self.0.environments.get_or_create(&ByPhase { phase }).clone();
+    pub fn environment_moved(&self, baseline: Named<'_>, from: Option<&'static str>, to: Option<&'static str>) {
+        let baseline = self.0.names.label(baseline);
+        let gauge = |phase| self.0.environments.get_or_create(&ByPhase { baseline: baseline.clone(), phase }).clone();
         if let Some(phase) = from {
             gauge(phase).dec();
         }
@@ -114,9 +163,24 @@ impl Metrics {
         }
     }
 
-    /// A reconciliation ended.
-    pub fn reconcile(&self, outcome: &'static str, took: Duration) {
-        self.0.reconciles.get_or_create(&ByOutcome { outcome }).inc();
+    /// A commit runs that did not run before, so long after it was asked for.
+    pub fn applied(&self, baseline: Named<'_>, after: Duration) {
+        self.0.applied_seconds.get_or_create(&ByBaseline { baseline: self.0.names.label(baseline) }).observe(after.as_secs_f64());
+    }
+
+    /// A commit is ready for the first time, so long after it was asked for.
+    pub fn ready(&self, baseline: Named<'_>, after: Duration) {
+        self.0.ready_seconds.get_or_create(&ByBaseline { baseline: self.0.names.label(baseline) }).observe(after.as_secs_f64());
+    }
+
+    /// Nothing is left of an environment, for a reason of the condition `Wanted`.
+    pub fn deletion(&self, baseline: Named<'_>, reason: &'static str) {
+        self.0.deletions.get_or_create(&ByReason { baseline: self.0.names.label(baseline), reason }).inc();
+    }
+
+    /// A pass over an environment ended.
+    pub fn reconcile(&self, baseline: Named<'_>, outcome: &'static str, took: Duration) {
+        self.0.reconciles.get_or_create(&ByOutcome { baseline: self.0.names.label(baseline), outcome }).inc();
         self.0.reconcile_seconds.observe(took.as_secs_f64());
     }
 
@@ -147,16 +211,20 @@ impl Metrics {
         self.0.resyncs.get_or_create(&ByResult { result }).inc();
     }
 
-    /// A command came to its end, in an environment of that Baseline: `namespace/name`.
-    pub fn command(&self, baseline: String, verb: &'static str, result: &'static str) {
+    /// A command came to its end, in an environment of that Baseline.
+    pub fn command(&self, baseline: Named<'_>, verb: &'static str, result: &'static str) {
+        let baseline = self.0.names.label(baseline);
         self.0.commands.get_or_create(&ByCommand { baseline, verb, result }).inc();
     }
 
-    /// This replica begins to lead, or does not lead any more.
+    /// This replica begins to lead, or does not lead any more. Who leads asks the forge, so what an account had left is not
+    /// known here from then on, and is not shown.
     pub fn leads(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
         if leads {
             self.0.takeovers.inc();
+        } else {
+            [&self.0.forge_requests_left, &self.0.forge_writes_left, &self.0.forge_writers_waiting].into_iter().for_each(Family::clear);
         }
     }
 
@@ -186,14 +254,32 @@ impl Inner {
         registry.register("deliveries", "Webhook deliveries, by what they were answered", self.deliveries.clone());
         let help = "Time from the arrival of a webhook delivery to its answer";
         registry.register_with_unit("delivery", help, Unit::Seconds, self.delivery_seconds.clone());
-        registry.register("environments", "Environments there are, by phase", self.environments.clone());
-        registry.register("reconcile", "Reconciliations, by how they ended", self.reconciles.clone());
+        self.register_environments();
+        self.register_forge();
+        let registry = &mut self.registry;
+        registry.register("reconcile", "Reconciliations, by Baseline and by how they ended", self.reconciles.clone());
         registry.register_with_unit("reconcile", "Time that a reconciliation took", Unit::Seconds, self.reconcile_seconds.clone());
         registry.register("image_look_ups", "Images that registries were asked for, by what they answered", self.image_look_ups.clone());
         registry.register("resyncs", "Looks at a repository for what no delivery told, by how they ended", self.resyncs.clone());
         registry.register("commands", "What people asked for, by Baseline, by what it was and how it ended", self.commands.clone());
         registry.register("leader", "Whether this replica leads: 1, or 0", self.leader.clone());
         registry.register("takeovers", "How often this replica began to lead", self.takeovers.clone());
+    }
+
+    fn register_environments(&mut self) {
+        let registry = &mut self.registry;
+        let help = "Facts and commands that deliveries brought, by Baseline and by what became of them";
+        registry.register("facts", help, self.facts.clone());
+        registry.register("environments", "Environments there are, by Baseline and phase", self.environments.clone());
+        let help = "Time from when a commit was asked for until all of it was applied, by Baseline";
+        registry.register_with_unit("applied", help, Unit::Seconds, self.applied_seconds.clone());
+        let help = "Time from when a commit was asked for until it was ready for the first time, by Baseline";
+        registry.register_with_unit("ready", help, Unit::Seconds, self.ready_seconds.clone());
+        registry.register("deletions", "Environments of which nothing is left, by Baseline and by why", self.deletions.clone());
+    }
+
+    fn register_forge(&mut self) {
+        let registry = &mut self.registry;
         registry.register("forge_requests", "Requests to a forge, by what they were for and how they ended", self.forge_requests.clone());
         let help = "Requests that a forge still takes until it counts anew, by account, as it said itself";
         registry.register("forge_requests_left", help, self.forge_requests_left.clone());
@@ -208,22 +294,34 @@ fn from_a_millisecond() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 15))
 }
 
+/// Buckets from half a second to an hour and more: a push that needs no build is ready in seconds, one that waits for its
+/// image or for a place may take long.
+fn from_half_a_second() -> Histogram {
+    Histogram::new(exponential_buckets(0.5, 2.0, 14))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SHOP: Named<'_> = ("shop", "main");
 
     #[test]
     fn everything_shows_under_its_name() {
         let metrics = Metrics::new();
         metrics.clone().delivery("accepted", Duration::from_millis(9));
         for _ in 0..3 {
-            metrics.environment_moved(None, Some("Ready"));
+            metrics.environment_moved(SHOP, None, Some("Ready"));
         }
-        metrics.reconcile("applied", Duration::from_millis(140));
+        metrics.reconcile(SHOP, "applied", Duration::from_millis(140));
         metrics.forge_request("create_comment", "ok");
         metrics.image_look_up("found");
         metrics.resync("ok");
-        metrics.command("shop/main".into(), "extend", "done");
+        metrics.command(SHOP, "extend", "done");
+        metrics.fact(SHOP, "held");
+        metrics.applied(SHOP, Duration::from_millis(700));
+        metrics.ready(SHOP, Duration::from_secs(9));
+        metrics.deletion(SHOP, "Closed");
         metrics.leads(true);
         metrics.forge_pace("token", Standing { requests: Some(4_321), writes: 496, waiting: 2 });
         metrics.forge_pace("token", Standing { requests: None, writes: 495, waiting: 2 });
@@ -232,12 +330,17 @@ mod tests {
             r#"preview_deliveries_total{result="accepted"} 1"#,
             r#"preview_delivery_seconds_bucket{le="0.016"} 1"#,
             "preview_delivery_seconds_count 1",
-            r#"preview_environments{phase="Ready"} 3"#,
-            r#"preview_reconcile_total{outcome="applied"} 1"#,
+            r#"preview_environments{baseline="shop/main",phase="Ready"} 3"#,
+            r#"preview_reconcile_total{baseline="shop/main",outcome="applied"} 1"#,
             "preview_reconcile_seconds_count 1",
             r#"preview_image_look_ups_total{result="found"} 1"#,
             r#"preview_resyncs_total{result="ok"} 1"#,
             r#"preview_commands_total{baseline="shop/main",verb="extend",result="done"} 1"#,
+            r#"preview_facts_total{baseline="shop/main",result="held"} 1"#,
+            r#"preview_applied_seconds_bucket{le="1.0",baseline="shop/main"} 1"#,
+            r#"preview_ready_seconds_bucket{le="8.0",baseline="shop/main"} 0"#,
+            r#"preview_ready_seconds_count{baseline="shop/main"} 1"#,
+            r#"preview_deletions_total{baseline="shop/main",reason="Closed"} 1"#,
             "preview_leader 1",
             "preview_takeovers_total 1",
             r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,
@@ -247,5 +350,20 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn who_leads_no_more_shows_no_account() {
+        let metrics = Metrics::new();
+        metrics.leads(true);
+        metrics.forge_pace("token", Standing { requests: Some(12), writes: 3, waiting: 2 });
+        metrics.leads(false);
+        let text = metrics.text().unwrap();
+        assert!(text.contains("preview_leader 0") && !text.contains("account="), "{text}");
+    }
+
+    #[test]
+    fn the_first_delivery_that_is_lost_is_an_increase() {
+        assert!(Metrics::new().text().unwrap().contains(r#"preview_deliveries_total{result="not_held"} 0"#));
     }
 }

@@ -120,8 +120,8 @@ fn audit(object: &PreviewEnvironment, command: &Command, end: &End) {
 }
 
 fn count(context: &Context, (object, command): (&PreviewEnvironment, &Command), result: &'static str) {
-    let baseline = format!("{}/{}", object.namespace().unwrap_or_default(), object.spec.baseline);
-    context.metrics.command(baseline, command.verb.label(), result);
+    let namespace = object.namespace().unwrap_or_default();
+    context.metrics.command((&namespace, &object.spec.baseline), command.verb.label(), result);
 }
 
 /// Shows a sign under the comment. A help and no more: whatever fails here, the command is not undone by it.

@@ -25,6 +25,7 @@ pub mod discovery;
 pub mod driver;
 pub mod environments;
 pub mod explain;
+mod happened;
 pub mod healing;
 pub mod hook_jobs;
 mod hook_runs;
@@ -294,7 +295,8 @@ async fn reconcile_all(
 
 fn retry(object: &PreviewEnvironment, error: &RequestError, context: &Context) -> Action {
     let pause = context.retries.next(object.metadata.uid.as_deref().unwrap_or_default());
-    context.metrics.reconcile("error", Duration::ZERO);
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    context.metrics.reconcile((namespace, &object.spec.baseline), "error", Duration::ZERO);
     tracing::warn!(env = object.metadata.name, %error, pause = ?pause, "a reconcile failed and is tried again");
     Action::requeue(pause)
 }

@@ -8,6 +8,7 @@ use kube::runtime::controller::Action;
 use super::apply::Applied;
 use super::availability;
 use super::driver::{Pass, Step};
+use super::happened::{Happened, happened};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use super::settle::Course;
@@ -67,7 +68,7 @@ impl Pass<'_> {
         }
         let progress = availability::progress(progress, &before);
         let look = self.look_at_pods(&progress, &mut before).await;
-        self.context.metrics.reconcile(progress.label(), self.started.elapsed());
+        self.context.metrics.reconcile(self.baseline(), progress.label(), self.started.elapsed());
         if !matches!(progress, Progress::Failing(_)) {
             self.context.retries.forget(&self.environment.uid);
         }
@@ -87,8 +88,27 @@ impl Pass<'_> {
                 Err(error) if error.code() == Some(404) => {}
                 other => other?,
             }
+            self.tell(&after);
         }
         Ok(Action::requeue(pause))
+    }
+
+    /// Counts what has happened, once it is written down: a pass that repeats it finds it there.
+    fn tell(&self, after: &PreviewEnvironmentStatus) {
+        let (metrics, asked) = (&self.context.metrics, self.environment.asked_at().map(|at| age(at, self.now)));
+        for happened in happened(&self.recorded.status, after) {
+            match happened {
+                Happened::Applied { .. } => asked.iter().for_each(|after| metrics.applied(self.baseline(), *after)),
+                Happened::Ready { again: false } => asked.iter().for_each(|after| metrics.ready(self.baseline(), *after)),
+                Happened::Removed => metrics.deletion(self.baseline(), self.settled.wanted.reason),
+                Happened::Ready { again: true } | Happened::Degraded | Happened::Stalled | Happened::Removing => {}
+            }
+        }
+    }
+
+    /// The Baseline, for metrics.
+    fn baseline(&self) -> (&str, &str) {
+        (&self.environment.baseline_namespace, &self.environment.baseline)
     }
 
     /// What the pods of workloads say that are not ready for some time, and when to look at them again.

@@ -40,27 +40,36 @@ fn forget(context: &Context, object: &PreviewEnvironment) {
 
 /// The environments by phase, for the metrics. Only who leads counts, so that a sum over all replicas is right.
 struct Counted {
-    phases: Mutex<HashMap<String, &'static str>>,
+    phases: Mutex<HashMap<String, Place>>,
     metrics: Metrics,
+}
+
+/// Where an environment is counted.
+struct Place {
+    namespace: String,
+    baseline: String,
+    phase: &'static str,
 }
 
 impl Counted {
     fn count(&self, object: &PreviewEnvironment, now: Option<&'static str>) {
         let uid = object.uid().unwrap_or_default();
+        let (namespace, baseline) = (object.namespace().unwrap_or_default(), object.spec.baseline.clone());
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match now {
-            Some(phase) => phases.insert(uid, phase),
-            None => phases.remove(&uid),
-        };
-        self.metrics.environment_moved(before, now);
+        // Neither its namespace nor its Baseline ever changes.
+        let before = phases.remove(&uid).map(|place| place.phase);
+        self.metrics.environment_moved((&namespace, &baseline), before, now);
+        if let Some(phase) = now {
+            phases.insert(uid, Place { namespace, baseline, phase });
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         let phases = self.phases.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for phase in phases.values() {
-            self.metrics.environment_moved(Some(phase), None);
+        for Place { namespace, baseline, phase } in phases.values() {
+            self.metrics.environment_moved((namespace, baseline), Some(phase), None);
         }
     }
 }
@@ -80,12 +89,13 @@ mod tests {
     fn who_leads_no_more_counts_nothing() {
         let metrics = Metrics::new();
         let shown = |phase: &str, count: u8| {
-            let line = format!("preview_environments{{phase=\"{phase}\"}} {count}");
+            let line = format!("preview_environments{{baseline=\"shop/main\",phase=\"{phase}\"}} {count}");
             metrics.text().unwrap().lines().any(|l| l == line)
         };
         let counted = Counted { phases: Mutex::default(), metrics: metrics.clone() };
         let mut object = PreviewEnvironment::new("a", serde_json::from_value(json!({"baseline": "main"})).unwrap());
         object.metadata.uid = Some("a".to_owned());
+        object.metadata.namespace = Some("shop".to_owned());
         counted.count(&object, Some("New"));
         counted.count(&object, Some("Ready"));
         assert!(shown("New", 0) && shown("Ready", 1));

@@ -122,10 +122,19 @@ impl Environment {
     /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh. A stamp that is
     /// still to come says nothing: with one, somebody could keep an environment for ever.
     pub fn last_activity(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let sources = self.sources.iter().map(|s| s.observed_at);
+        let asked = self.asked().chain(self.activity.as_ref().map(|a| a.at));
+        asked.filter(|at| *at <= now + CLOCKS_APART).max()
+    }
+
+    /// When what runs, or is to run, was asked for: the last change of a source, the last wish or the last refresh. What the
+    /// forge states has whole seconds.
+    pub fn asked_at(&self) -> Option<DateTime<Utc>> {
+        self.asked().max()
+    }
+
+    fn asked(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let wishes = self.wish.as_ref().map(|w| w.at).into_iter().chain(self.refresh.as_ref().map(|r| r.at));
-        let all = sources.chain(wishes).chain(self.activity.as_ref().map(|a| a.at));
-        all.filter(|at| *at <= now + CLOCKS_APART).max()
+        self.sources.iter().map(|s| s.observed_at).chain(wishes)
     }
 
     /// Whose it is: of whoever opened the pull request, else of whoever asked for it. A branch that nobody asked for is

@@ -163,7 +163,9 @@ async fn a_delivery_is_accepted_once_its_fact_is_held() {
     assert_eq!((status, body), (202, json!({"message": "accepted", "environments": ["shop/web-pr-42"]})));
     let asked = world.notebook.asked.lock().unwrap();
     assert_eq!((asked[0].source.pull, asked[0].source.sender.as_deref()), (Some(42), Some("bob")));
-    assert!(world.metrics.text().unwrap().contains(r#"preview_deliveries_total{result="accepted"} 1"#));
+    let text = world.metrics.text().unwrap();
+    assert!(text.contains(r#"preview_deliveries_total{result="accepted"} 1"#));
+    assert!(text.contains(r#"preview_facts_total{baseline="shop/main",result="held"} 1"#), "{text}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::github;
 use crate::intent::{About, CommandFact, Fact, Intent, decide};
+use crate::metrics::Named;
 use crate::record::{RecordError, Recorded};
 
 /// Answers one delivery, and says in the log and the metrics what became of it.
@@ -74,7 +75,11 @@ fn require_json(headers: &HeaderMap) -> Result<(), Answer> {
 
 /// All facts at once. The answer is the worst of theirs: a delivery is acknowledged when every fact is held.
 async fn hold(server: &Server, facts: &[Fact], deadline: Instant) -> Result<Answer, Answer> {
-    let held = facts.iter().map(|fact| hold_one(fact.display(), server.recorder.record(fact), &server.limits, deadline));
+    let held = facts.iter().map(async |fact| {
+        let end = hold_one(fact.display(), server.recorder.record(fact), &server.limits, deadline).await;
+        count(server, (&fact.baseline_namespace, &fact.baseline), &end);
+        end
+    });
     worst_of(join_all(held).await, facts.iter().map(Fact::display).collect())
 }
 
@@ -82,9 +87,21 @@ async fn hold(server: &Server, facts: &[Fact], deadline: Instant) -> Result<Answ
 async fn hold_commands(server: &Server, commands: &[CommandFact], deadline: Instant) -> Result<Answer, Answer> {
     let mut ends = Vec::with_capacity(commands.len());
     for command in commands {
-        ends.push(hold_one(command.display(), server.recorder.command(command), &server.limits, deadline).await);
+        let end = hold_one(command.display(), server.recorder.command(command), &server.limits, deadline).await;
+        count(server, (&command.baseline_namespace, &command.baseline), &end);
+        ends.push(end);
     }
     worst_of(ends, commands.iter().map(CommandFact::display).collect())
+}
+
+fn count(server: &Server, baseline: Named<'_>, end: &Result<Recorded, Answer>) {
+    let result = match end {
+        Ok(Recorded::Held) => "held",
+        Ok(Recorded::Older) => "older",
+        Ok(Recorded::Full) => "full",
+        Err(answer) => answer.result,
+    };
+    server.metrics.fact(baseline, result);
 }
 
 /// Whoever leads looks, which may be another replica: what it is to look at has to be held too.

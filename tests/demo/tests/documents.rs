@@ -196,6 +196,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "docs/images.md",
         "docs/isolation.md",
         "docs/kinds.md",
+        "docs/metrics.md",
         "docs/operations.md",
         "docs/pull-request.md",
         "docs/rules.md",
