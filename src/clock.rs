@@ -13,13 +13,25 @@ use kube::client::{ClientBuilder, DynBody};
 use kube::{Client, Config};
 use tower::util::MapResponseLayer;
 
+/// A difference above this is believed once answers agree on it for [`AGREED`]: one of several API servers, or a proxy, may
+/// have a wrong clock, and what has expired does not come back.
+const JUMP: TimeDelta = TimeDelta::minutes(5);
+/// How long answers have to agree.
+const AGREED: Duration = Duration::from_secs(30);
 /// Differences up to this are the way of an answer and its whole seconds.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
 /// The API server's clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    heard: Arc<Mutex<Option<Heard>>>,
+    heard: Arc<Mutex<Times>>,
+}
+
+/// The time that counts, and one that does not yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    counts: Option<Heard>,
+    doubted: Option<Heard>,
 }
 
 /// A time that an answer named, and when that was.
@@ -36,10 +48,25 @@ impl Heard {
     }
 }
 
+impl Times {
+    fn hear(&mut self, new: Heard) {
+        let off = |from: Option<Heard>| from.map(|from| (new.date - from.time_at(new.at)).abs());
+        match off(self.counts) {
+            Some(off) if off <= TOLERANCE => self.doubted = None,
+            Some(jump) if jump > JUMP => match self.doubted.filter(|_| off(self.doubted).is_some_and(|off| off <= TOLERANCE)) {
+                Some(doubted) if new.at.saturating_duration_since(doubted.at) < AGREED => {}
+                Some(_) => *self = Self { counts: Some(new), doubted: None },
+                None => self.doubted = Some(new),
+            },
+            _ => *self = Self { counts: Some(new), doubted: None },
+        }
+    }
+}
+
 impl Clock {
     /// The API server's time; this machine's before the first answer.
     pub fn now(&self) -> DateTime<Utc> {
-        self.lock(|heard| heard.map_or_else(Utc::now, |heard| heard.time_at(Instant::now())))
+        self.lock(|times| times.counts.map_or_else(Utc::now, |heard| heard.time_at(Instant::now())))
     }
 
     /// A client whose answers tell the time.
@@ -54,14 +81,10 @@ impl Clock {
 
     fn hear(&self, headers: &HeaderMap, at: Instant) {
         let Some(date) = date(headers) else { return };
-        self.lock(|heard| {
-            if heard.is_none_or(|heard| (date - heard.time_at(at)).abs() > TOLERANCE) {
-                *heard = Some(Heard { date, at });
-            }
-        });
+        self.lock(|times| times.hear(Heard { date, at }));
     }
 
-    fn lock<T>(&self, work: impl FnOnce(&mut Option<Heard>) -> T) -> T {
+    fn lock<T>(&self, work: impl FnOnce(&mut Times) -> T) -> T {
         work(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -85,7 +108,7 @@ mod tests {
 
     /// What the clock says so many seconds after `start`, of which it is not asked before.
     fn said(clock: &Clock, at: Instant) -> DateTime<Utc> {
-        clock.lock(|heard| heard.unwrap().time_at(at))
+        clock.lock(|times| times.counts.unwrap().time_at(at))
     }
 
     #[test]
@@ -114,8 +137,27 @@ mod tests {
         assert_eq!(said(&clock, later), server(100));
         clock.hear(&dated(server(101)), later);
         assert_eq!(said(&clock, later), server(100), "a second is the way of an answer");
-        clock.hear(&dated(server(3_700)), later);
-        assert_eq!(said(&clock, later), server(3_700), "this machine slept for an hour");
-        assert_eq!(said(&clock, start), server(3_700), "time never goes back behind what was heard");
+        clock.hear(&dated(server(161)), later);
+        assert_eq!(said(&clock, later), server(161), "this machine stood still for a minute");
+        assert_eq!(said(&clock, start), server(161), "time never goes back behind what was heard");
+    }
+
+    #[test]
+    fn an_answer_that_is_far_off_counts_once_others_agree_with_it() {
+        let (clock, start) = (Clock::default(), Instant::now());
+        let hear = |clock: &Clock, ahead: i64, seconds: u64| {
+            let true_seconds = i64::try_from(seconds).unwrap();
+            clock.hear(&dated(server(true_seconds + ahead)), start + Duration::from_secs(seconds));
+            said(clock, start + Duration::from_secs(seconds)) - server(true_seconds)
+        };
+        let (right, days) = (TimeDelta::zero(), 6 * 24 * 3600);
+        assert_eq!(hear(&clock, 0, 0), right);
+        for seconds in (1..200).step_by(2) {
+            assert_eq!(hear(&clock, days, seconds), right, "one of two servers is six days ahead");
+            assert_eq!(hear(&clock, 0, seconds + 1), right);
+        }
+        assert_eq!(hear(&clock, 3_600, 300), right);
+        assert_eq!(hear(&clock, 3_600, 315), right);
+        assert_eq!(hear(&clock, 3_600, 331), TimeDelta::hours(1), "this machine slept for an hour");
     }
 }

@@ -14,6 +14,7 @@ pub mod feedback;
 pub mod forge;
 pub mod intent;
 pub mod kinds;
+pub mod lease;
 pub mod lookup;
 pub mod metrics;
 pub mod plan;

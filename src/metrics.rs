@@ -69,6 +69,8 @@ struct Inner {
     image_look_ups: Family<ByResult, Counter>,
     resyncs: Family<ByResult, Counter>,
     commands: Family<ByCommand, Counter>,
+    leader: Gauge,
+    takeovers: Counter,
 }
 
 impl Metrics {
@@ -88,6 +90,8 @@ impl Metrics {
             image_look_ups: Family::default(),
             resyncs: Family::default(),
             commands: Family::default(),
+            leader: Gauge::default(),
+            takeovers: Counter::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -148,6 +152,14 @@ impl Metrics {
         self.0.commands.get_or_create(&ByCommand { baseline, verb, result }).inc();
     }
 
+    /// This replica begins to lead, or does not lead any more.
+    pub fn leads(&self, leads: bool) {
+        self.0.leader.set(i64::from(leads));
+        if leads {
+            self.0.takeovers.inc();
+        }
+    }
+
     /// Everything as text for Prometheus, of the type [`CONTENT_TYPE`].
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -180,6 +192,8 @@ impl Inner {
         registry.register("image_look_ups", "Images that registries were asked for, by what they answered", self.image_look_ups.clone());
         registry.register("resyncs", "Looks at a repository for what no delivery told, by how they ended", self.resyncs.clone());
         registry.register("commands", "What people asked for, by Baseline, by what it was and how it ended", self.commands.clone());
+        registry.register("leader", "Whether this replica leads: 1, or 0", self.leader.clone());
+        registry.register("takeovers", "How often this replica began to lead", self.takeovers.clone());
         registry.register("forge_requests", "Requests to a forge, by what they were for and how they ended", self.forge_requests.clone());
         let help = "Requests that a forge still takes until it counts anew, by account, as it said itself";
         registry.register("forge_requests_left", help, self.forge_requests_left.clone());
@@ -210,6 +224,7 @@ mod tests {
         metrics.image_look_up("found");
         metrics.resync("ok");
         metrics.command("shop/main".into(), "extend", "done");
+        metrics.leads(true);
         metrics.forge_pace("token", Standing { requests: Some(4_321), writes: 496, waiting: 2 });
         metrics.forge_pace("token", Standing { requests: None, writes: 495, waiting: 2 });
         let text = metrics.text().unwrap();
@@ -223,6 +238,8 @@ mod tests {
             r#"preview_image_look_ups_total{result="found"} 1"#,
             r#"preview_resyncs_total{result="ok"} 1"#,
             r#"preview_commands_total{baseline="shop/main",verb="extend",result="done"} 1"#,
+            "preview_leader 1",
+            "preview_takeovers_total 1",
             r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,
             r#"preview_forge_requests_left{account="token"} 4321"#,
             r#"preview_forge_writes_left{account="token"} 495"#,

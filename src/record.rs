@@ -1,6 +1,7 @@
 //! Makes the API server hold a fact: one server-side apply that sends our own entry and nothing else.
 
 mod coalesce;
+mod doubt;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,6 +16,7 @@ use crate::domain::EnvironmentName;
 use crate::intent::{CommandFact, Fact};
 
 pub use coalesce::Coalescing;
+pub use doubt::doubt;
 
 /// What became of a fact.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

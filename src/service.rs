@@ -1,58 +1,53 @@
-//! The service: webhook server, controller, what runs beside it, and feedback, put together in one place.
+//! The service, put together in one place: what every replica does here, and what the one does that leads in `replica.rs`.
 
 mod beside;
+mod replica;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use futures::FutureExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::api::PostParams;
 use kube::runtime::reflector::Store;
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use self::beside::Beside;
+pub use self::replica::Work;
+
+use self::replica::Replica;
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
-use crate::config::{ControllerConfig, GithubConfig, ServerConfig};
+use crate::config::ServerConfig;
 use crate::controller::baselines::Baselines;
-use crate::controller::environments::{Change, Environments, Listener};
+use crate::controller::environments::{Follower, View};
 use crate::controller::requests::{RequestError, within_deadline};
-use crate::controller::{Controller, FeedbackState, Parts};
-use crate::domain::Seed;
-use crate::feedback;
-use crate::forge::Forge;
-use crate::forge::github::{GitHub, GithubError};
+use crate::forge::github::GithubError;
 use crate::intent::{About, Existing};
+use crate::lease::{Election, Place, Role, Timing};
 use crate::metrics::Metrics;
 use crate::probe::ProbeError;
-use crate::record::Coalescing;
-use crate::registry::{Registry, RegistryConfig};
-use crate::resync::{self, Resync};
-use crate::server::{self, Gate, Limits, Readiness, Server, WebhookSecrets};
+use crate::record::{Coalescing, doubt};
+use crate::server::{self, Gate, Limits, LookSoon, Readiness, Server, WebhookSecrets};
+
+/// How long it is waited for the word whether this replica leads, before it lists what there is.
+const FIRST_ROLE: Duration = Duration::from_secs(2);
 
 /// Everything that the service is told at its start.
 pub struct Options {
     /// The webhook's secrets; without them no delivery is taken, and the forge is asked every so often.
     pub secrets: Option<WebhookSecrets>,
-    /// How often the forge is asked for what no delivery told.
-    pub look_every: Duration,
-    /// Where environments are asked for an answer, whatever the hosts' names resolve to.
-    pub probe_address: Option<SocketAddr>,
     /// The webhook server.
     pub server: ServerConfig,
-    /// The controller.
-    pub controller: ControllerConfig,
-    /// The registries.
-    pub registry: RegistryConfig,
-    /// What generated values of Secrets follow from, where one is given.
-    pub seed: Option<Seed>,
-    /// GitHub; without an App or a token no pull request is read and no comment is written.
-    pub github: Option<GithubConfig>,
+    /// Which Lease decides who leads, and who we are.
+    pub lease: Place,
+    /// What is done by the replica that leads.
+    pub work: Work,
 }
 
 /// Why the service does not start.
@@ -72,63 +67,127 @@ pub enum StartError {
     /// The client for environments.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// The client for the API server.
+    #[error("cannot use the kubeconfig: {0}")]
+    Client(#[from] kube::Error),
     /// Who the service is.
     #[error("cannot ask the API server who the service is: {0}")]
     Identity(#[from] RequestError),
 }
 
-/// Runs the service until `shutdown` ends; deliveries that are under way then are answered first. `clock` hears the client's
-/// answers.
-pub async fn run((client, clock): (Client, Clock), options: Options, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+/// Runs the service until `stop` ends, which says how long deliveries are still taken then. What is under way comes to its
+/// end first, and another replica leads before this returns.
+pub async fn run(config: Config, options: Options, stop: impl Future<Output = Duration>) -> Result<(), StartError> {
+    // The Lease alone has its client answered every few seconds.
+    let clock = Clock::default();
+    let client = clock.client(config.clone())?;
     let metrics = Metrics::new();
-    let forge = github(options.github, options.secrets.is_some(), &metrics)?;
     let identity = identity(&client).await?;
-    let address = options.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why })?;
-    tracing::info!(%address, identity = identity.name, "listening");
-
-    let mut environments = Environments::default();
-    let baselines = Arc::<Baselines>::default();
-    let (driver, notifier) = feedback(&client, forge.clone(), &environments, baselines.clone());
-    environments.listen(tell(notifier.clone()));
-    let around = (baselines.clone(), metrics.clone());
-    let beside = Beside::new(((&client, &clock), forge.as_ref()), &around, options.probe_address)?.listening(&mut environments);
-    let store = environments.store();
-    let controller = Controller::new(Parts {
-        client: client.clone(),
-        clock,
-        config: options.controller,
-        seed: options.seed,
+    let (listener, health) = listen(&options.server).await?;
+    let (follower, readiness) = (Follower::new(), Readiness::new(&Gate::ALL));
+    let view = follower.view();
+    let replica = Replica {
+        config,
+        clock: clock.clone(),
         identity,
-        environments,
-        baselines: baselines.clone(),
-        registry: Registry::new(options.registry).with_metrics(metrics.clone()),
-        forge: forge.clone(),
-        feedback: Arc::new(notifier),
+        work: options.work,
+        hears: options.secrets.is_some(),
+        view: view.clone(),
         metrics: metrics.clone(),
-    });
-
-    let readiness = Readiness::new(&Gate::ALL);
-    let server = Server {
-        secrets: options.secrets,
-        baselines: all(baselines.clone()),
-        environments: existing(store.clone()),
-        look_soon: beside.hint(),
-        clock: forge_time(forge.clone()),
-        recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
-        metrics,
-        limits: Limits { body: options.server.body_limit, ..Limits::default() },
     };
-    let look = forge.map(|forge| look(forge, &server, (baselines.clone(), store.clone()), options.look_every));
-    let background = async {
-        let listed = move || Gate::ALL.into_iter().for_each(|gate| readiness.open(gate));
-        let feedback = OptionFuture::from(driver.map(|driver| show(driver, &baselines)));
-        futures::join!(controller.run(listed), beside.run(baselines.clone(), store), feedback, OptionFuture::from(look));
+    replica.check()?;
+    // Only now: what could not lead must not take the Lease.
+    let election = Election::start(client.clone(), options.lease, Timing::DEFAULT);
+    let roles = election.roles();
+    tracing::info!(address = %options.server.listen, identity = replica.identity.name, "listening");
+
+    let server = server((&client, &clock), &view, (options.secrets, options.server.body_limit), (&readiness, &metrics));
+    let checks = server::health(readiness.clone(), metrics);
+    let (webhooks, checks) = match health {
+        Some(health) => (server::webhooks(server), Some((health, checks))),
+        None => (server::router(server), None),
+    };
+    // Health is shown to the end.
+    let stages = Stages::default();
+    let checks = OptionFuture::from(checks.map(|(health, checks)| server::serve(health, checks, stages.ended.cancelled())));
+    let deliveries = server::serve(listener, webhooks, stages.closing.cancelled());
+    let lead = async {
+        replica.take_turns(election.roles(), &stages.stopping).await;
+        election.end().await;
+    };
+    let work = async {
+        futures::join!(stages.pass(stop, &readiness), deliveries, lead);
+        stages.ended.cancel();
+    };
+    let follow = async {
+        first_role(roles).await;
+        futures::join!(follower.follow(client), say_when_listed(&view, &readiness));
     };
     tokio::select! {
-        () = server::serve(listener, server::router(server), shutdown) => Ok(()),
-        () = background => Ok(()),
+        _ = futures::future::join(Box::pin(work), checks) => Ok(()),
+        () = follow => Ok(()),
+    }
+}
+
+/// What takes deliveries, in every replica.
+fn server(
+    (client, clock): (&Client, &Clock),
+    view: &View,
+    (secrets, body_limit): (Option<WebhookSecrets>, usize),
+    (readiness, metrics): (&Readiness, &Metrics),
+) -> Server {
+    Server {
+        secrets,
+        baselines: all(view.baselines.clone()),
+        environments: existing(view.environments.clone()),
+        look_soon: look_soon(client, clock),
+        clock: time(clock),
+        recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
+        readiness: readiness.clone(),
+        metrics: metrics.clone(),
+        limits: Limits { body: body_limit, ..Limits::default() },
+    }
+}
+
+/// The end of a replica, in the order of what ends.
+#[derive(Default)]
+struct Stages {
+    /// It is not to be given any more to do. It takes what comes, and who leads comes to an end.
+    stopping: CancellationToken,
+    /// No delivery is taken any more.
+    closing: CancellationToken,
+    /// All has ended.
+    ended: CancellationToken,
+}
+
+impl Stages {
+    /// From one to the next, but for the last.
+    async fn pass(&self, stop: impl Future<Output = Duration>, readiness: &Readiness) {
+        let linger = stop.await;
+        readiness.stop();
+        self.stopping.cancel();
+        tokio::time::sleep(linger).await;
+        self.closing.cancel();
+    }
+}
+
+async fn listen(config: &ServerConfig) -> Result<(TcpListener, Option<TcpListener>), StartError> {
+    let bind = async |address| TcpListener::bind(address).await.map_err(|why| StartError::Listen { address, why });
+    let health = OptionFuture::from(config.health.map(bind)).await.transpose()?;
+    Ok((bind(config.listen).await?, health))
+}
+
+/// Lists that begin once this replica leads need no second one. Whoever cannot find out whether it does follows without.
+async fn first_role(mut roles: watch::Receiver<Role>) {
+    let _ = tokio::time::timeout(FIRST_ROLE, roles.wait_for(|role| !matches!(role, Role::Unknown))).await;
+}
+
+async fn say_when_listed(view: &View, readiness: &Readiness) {
+    view.baselines.wait_until_listed().await;
+    readiness.open(Gate::BaselinesListed);
+    if view.environments.wait_until_ready().await.is_ok() {
+        readiness.open(Gate::EnvironmentsListed);
     }
 }
 
@@ -142,77 +201,16 @@ fn existing(store: Store<PreviewEnvironment>) -> Arc<dyn server::Environments> {
     Arc::new(move |about: &About| -> Vec<Existing> { store.state().iter().flat_map(|object| Existing::of(object, about)).collect() })
 }
 
-/// The forge's time, or ours where there is none.
-fn forge_time(forge: Option<Arc<dyn Forge>>) -> server::Clock {
-    Arc::new(move || forge.as_ref().map_or_else(Utc::now, |forge| forge.time()))
+fn time(clock: &Clock) -> server::Clock {
+    let clock = clock.clone();
+    Arc::new(move || clock.now())
 }
 
-fn github(config: Option<GithubConfig>, hears: bool, metrics: &Metrics) -> Result<Option<Arc<dyn Forge>>, StartError> {
-    let Some(config) = config else {
-        tracing::warn!(
-            "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
-             --github-app-key-file, or --github-token-file"
-        );
-        return Ok(None);
-    };
-    let github = GitHub::new(config)?.with_metrics(metrics.clone());
-    Ok(Some(Arc::new(if hears { github } else { github.without_deliveries() })))
-}
-
-fn feedback(
-    client: &Client,
-    forge: Option<Arc<dyn Forge>>,
-    environments: &Environments,
-    baselines: Arc<Baselines>,
-) -> (Option<feedback::Driver>, feedback::Notifier) {
-    match forge {
-        None => (None, feedback::Notifier::off()),
-        Some(forge) => {
-            let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
-            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, environments.store(), sources);
-            (Some(driver), notifier)
-        }
-    }
-}
-
-/// Tells the forge, from when the Baselines are listed: what is shown depends on what they say.
-async fn show(driver: feedback::Driver, baselines: &Baselines) {
-    baselines.wait_until_listed().await;
-    driver.run(std::future::pending()).await;
-}
-
-impl FeedbackState for feedback::Notifier {
-    fn is_told(&self, environment: &PreviewEnvironment) -> bool {
-        self.nothing_left_to_say(environment)
-    }
-}
-
-/// Looks for what no delivery told, from when everything is listed: before, what is there would be taken for new.
-fn look(
-    forge: Arc<dyn Forge>,
-    server: &Server,
-    (baselines, store): (Arc<Baselines>, Store<PreviewEnvironment>),
-    every: Duration,
-) -> impl Future<Output = ()> + use<> {
-    let context = resync::Context {
-        forge,
-        baselines: server.baselines.clone(),
-        environments: server.environments.clone(),
-        recorder: server.recorder.clone(),
-        metrics: server.metrics.clone(),
-    };
-    async move {
-        baselines.wait_until_listed().await;
-        if store.wait_until_ready().await.is_ok() {
-            Resync::new(context, Utc::now()).run(every).await;
-        }
-    }
-}
-
-/// Tells feedback of every change.
-fn tell(notifier: feedback::Notifier) -> Listener {
-    Box::new(move |change| match change {
-        Change::Applied(object) | Change::Deleted(object) => notifier.changed(object),
+fn look_soon(client: &Client, clock: &Clock) -> LookSoon {
+    let (client, clock) = (client.clone(), clock.clone());
+    Arc::new(move |baseline| {
+        let (client, now) = (client.clone(), clock.now());
+        async move { doubt(&client, &baseline, now).await }.boxed()
     })
 }
 

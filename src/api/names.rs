@@ -47,6 +47,8 @@ pub const MANAGER_STATUS: &str = "preview-env/status";
 pub const MANAGER_FEEDBACK: &str = "preview-env/feedback";
 /// Field manager of `status.lookup` and of the condition about it.
 pub const MANAGER_LOOKUP: &str = "preview-env/lookup";
+/// Field manager of a Baseline's `status.doubtedAt`.
+pub const MANAGER_DOUBT: &str = "preview-env/doubt";
 /// Field manager of `spec.wish`.
 pub const MANAGER_WISH: &str = "preview-env/wish";
 /// Field manager of `spec.refresh`.

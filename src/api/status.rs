@@ -125,6 +125,13 @@ pub struct PreviewEnvironmentStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl PreviewEnvironmentStatus {
+    /// Its place in the queue, while that is what it waits for. The place is kept while nothing can be decided.
+    pub fn shown_queue(&self) -> Option<&Queue> {
+        self.queue.as_ref().filter(|_| self.phase.as_deref() == Some("Queued"))
+    }
+}
+
 /// What `kubectl get` shows.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

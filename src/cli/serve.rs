@@ -5,19 +5,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
 use super::registry::RegistryArgs;
-use crate::clock::Clock;
 use crate::config::{AppId, ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, GithubCredential, ServerConfig};
 use crate::domain::Seed;
 use crate::forge::pace::Limits;
+use crate::lease::Place;
 use crate::server::{SecretsError, WebhookSecrets};
-use crate::service::{self, Options};
+use crate::service::{self, Options, Work};
 
+/// How long deliveries are still taken after SIGTERM. Kubernetes takes a pod that ends out of its Services at the same time as
+/// it tells it to end, and proxies and load balancers hear of that some seconds later.
+const LINGER: Duration = Duration::from_secs(5);
 /// Shortest time between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -37,6 +43,19 @@ pub struct ServeArgs {
     /// Address of the webhook server, health and metrics
     #[arg(long, env = "PREVIEW_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// Address of health and metrics, so that they answer whatever comes to the webhook server: without it, that of --listen
+    #[arg(long, env = "PREVIEW_HEALTH_LISTEN", value_name = "ADDRESS")]
+    pub health_listen: Option<SocketAddr>,
+    /// Namespace of the Lease that decides which of all replicas leads
+    #[arg(long, env = "PREVIEW_LEASE_NAMESPACE", value_name = "NAMESPACE", default_value = "preview-env")]
+    pub lease_namespace: String,
+    /// Name of that Lease
+    #[arg(long, env = "PREVIEW_LEASE_NAME", value_name = "NAME", default_value = "preview-env")]
+    pub lease_name: String,
+    /// What this replica is called, and no other that may run at the same time. One that starts again under its name leads
+    /// again at once. Default: another one with each start
+    #[arg(long, env = "PREVIEW_IDENTITY", value_name = "NAME")]
+    pub identity: Option<String>,
     /// File with the webhook's secret; twice while the secret is changed (in the variable: separated by commas)
     #[arg(long, env = "PREVIEW_WEBHOOK_SECRET_FILE", value_name = "FILE", value_delimiter = ',')]
     pub webhook_secret_file: Vec<PathBuf>,
@@ -95,16 +114,24 @@ impl ServeArgs {
             Some(_) => None,
             None => Some(WebhookSecrets::from_files(&secrets).map_err(|error| secrets_failure(&error))?),
         };
-        Ok(Options {
-            secrets,
+        let work = Work {
             look_every: self.poll.unwrap_or(self.look_every),
             probe_address: self.probe_address,
-            server: ServerConfig { listen: self.listen, body_limit: self.body_limit },
             seed: set(self.seed_file.as_ref()).map(|path| seed(path)).transpose()?,
             controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
             registry: self.registry.config(),
             github,
-        })
+        };
+        let server = ServerConfig { listen: self.listen, health: self.health_listen, body_limit: self.body_limit };
+        Ok(Options { secrets, server, lease: self.lease()?, work })
+    }
+
+    fn lease(&self) -> Result<Place, Failure> {
+        let identity = match self.identity.as_ref().filter(|identity| !identity.is_empty()) {
+            Some(identity) => identity.clone(),
+            None => some_identity().ok_or_else(|| Failure::failed("this machine gives no random numbers; give an --identity"))?,
+        };
+        Ok(Place { namespace: self.lease_namespace.clone(), name: self.lease_name.clone(), identity })
     }
 }
 
@@ -154,13 +181,34 @@ fn parse_pause(text: &str) -> Result<Duration, String> {
     if pause >= SHORTEST_PAUSE { Ok(pause) } else { Err("it is less than 5s".to_owned()) }
 }
 
-/// Runs the service until SIGTERM or SIGINT.
+/// Runs the service until SIGTERM or SIGINT, and ends it at once with a second one.
 pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
     let options = args.options()?;
-    let (config, _) = config(global).await?;
-    let clock = Clock::default();
-    let client = clock.client(config).map_err(|e| Failure::failed(format!("cannot use the kubeconfig: {e}")))?;
-    Box::pin(service::run((client, clock), options, stop_signal()?)).await.map_err(|error| Failure::failed(error.to_string()))
+    let (mut config, _) = config(global).await?;
+    // So that the API server's own log tells one replica from another.
+    let agent = format!("preview-env/{} ({})", env!("CARGO_PKG_VERSION"), options.lease.identity);
+    config.headers.extend(HeaderValue::from_str(&agent).map(|agent| (USER_AGENT, agent)));
+    let mut signals = Signals::listen()?;
+    let (tell, told) = oneshot::channel();
+    let stop = async { told.await.unwrap_or_default() };
+    let again = async {
+        // Whoever waits for it is gone only at the end.
+        let _ = tell.send(signals.next().await);
+        tracing::info!("stopping");
+        signals.next().await
+    };
+    tokio::select! {
+        ended = Box::pin(service::run(config, options, stop)) => ended.map_err(|error| Failure::failed(error.to_string())),
+        _ = again => Err(Failure::failed("stopped at once by a second signal; what was under way was not waited for")),
+    }
+}
+
+/// A name that no other replica has: the host's, with eight hexadecimal digits.
+fn some_identity() -> Option<String> {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "preview".to_owned());
+    let mut number = [0; 4];
+    rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut number).ok()?;
+    Some(format!("{host}_{}", hex::encode(number)))
 }
 
 fn seed(path: &Path) -> Result<Seed, Failure> {
@@ -174,17 +222,26 @@ fn secrets_failure(error: &SecretsError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-/// Ends when the process is told to stop.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| signal(kind).map_err(|why| Failure::failed(format!("cannot listen for signals: {why}")));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    Ok(async move {
+/// What tells the process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|why| Failure::failed(format!("cannot listen for signals: {why}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one, and says how long deliveries are still taken after it.
+    async fn next(&mut self) -> Duration {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => LINGER,
+            // By a person at a terminal, with nothing in front of it.
+            _ = self.interrupt.recv() => Duration::ZERO,
         }
-        tracing::info!("stopping");
-    })
+    }
 }
 
 #[cfg(test)]
@@ -218,7 +275,7 @@ mod tests {
         }
         let options = args(&["--poll", "30s", "--github-token-file", "t"]).options();
         let options = options.unwrap_or_else(|failure| panic!("{failure}"));
-        assert!(options.secrets.is_none() && options.look_every == Duration::from_secs(30));
+        assert!(options.secrets.is_none() && options.work.look_every == Duration::from_secs(30));
         assert!(Line::try_parse_from(["serve", "--poll", "1s"]).is_err());
     }
 
@@ -254,5 +311,14 @@ mod tests {
         let args = args(&["--webhook-secret-file", "x"]);
         assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 5_242_880));
         assert_eq!(args.github_url, "https://api.github.com");
+        assert_eq!((args.lease_namespace.as_str(), args.lease_name.as_str(), args.health_listen), ("preview-env", "preview-env", None));
+    }
+
+    #[test]
+    fn every_start_without_a_name_of_its_own_has_another_one() {
+        let identity = |flags: &[&str]| args(flags).lease().unwrap().identity;
+        assert_ne!(identity(&[]), identity(&[]));
+        assert_ne!(identity(&["--identity="]), "");
+        assert_eq!(identity(&["--identity=preview-env-0"]), "preview-env-0");
     }
 }

@@ -148,7 +148,7 @@ pub fn source(environment: &PreviewEnvironment) -> String {
 pub fn phase(environment: &PreviewEnvironment) -> String {
     let Some(status) = &environment.status else { return "Recorded".to_owned() };
     let phase = status.phase.clone().unwrap_or_else(|| "Recorded".to_owned());
-    match &status.queue {
+    match status.shown_queue() {
         Some(queue) => format!("{phase}, {}", ordinal(queue.position)),
         None => phase,
     }
@@ -156,7 +156,7 @@ pub fn phase(environment: &PreviewEnvironment) -> String {
 
 /// Its place in the queue, and what it waits for.
 pub fn queue(environment: &PreviewEnvironment) -> Option<String> {
-    let queue = environment.status.as_ref()?.queue.as_ref()?;
+    let queue = environment.status.as_ref()?.shown_queue()?;
     Some(format!("{} of {}: {}", ordinal(queue.position), queue.of, queue.why))
 }
 
@@ -299,7 +299,7 @@ fn further_steps(environment: &PreviewEnvironment, status: &PreviewEnvironmentSt
     if conditions::is_true(&status.conditions, conditions::STALLED) {
         return vec!["mend what is named above; the service then goes on by itself".to_owned()];
     }
-    if status.queue.is_some() {
+    if status.shown_queue().is_some() {
         return vec!["it starts by itself when it is its turn; preview list shows what runs".to_owned()];
     }
     let Some(namespace) = &status.namespace else { return Vec::new() };

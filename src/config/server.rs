@@ -11,6 +11,8 @@ pub const DEFAULT_BODY_LIMIT: usize = 5 * 1024 * 1024;
 pub struct ServerConfig {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Those of health and metrics, where they are others.
+    pub health: Option<SocketAddr>,
     /// Largest delivery that is read, in bytes.
     pub body_limit: usize,
 }

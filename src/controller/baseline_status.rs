@@ -192,7 +192,9 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
         repositories: context.baselines.repositories.statuses(&namespace, &seen.object.spec.repositories, recorded),
     };
     let status = status(seen, around, context.clock.now());
-    let status = gaps.added(&namespace, status, seen);
+    // Somebody else's.
+    let doubted_at = seen.object.status.as_ref().and_then(|s| s.doubted_at);
+    let status = BaselineStatus { doubted_at, ..gaps.added(&namespace, status, seen) };
     if seen.object.status.as_ref() == Some(&status) {
         return;
     }
@@ -201,7 +203,8 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
     if is_true(&status.conditions, READY) && !was_ready {
         context.wake_namespace(&namespace);
     }
-    if let Err(error) = write(context, &seen.object, &status).await {
+    let ours = BaselineStatus { doubted_at: None, ..status };
+    if let Err(error) = write(context, &seen.object, &ours).await {
         tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");
     }
 }

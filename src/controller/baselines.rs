@@ -16,7 +16,7 @@ use crate::domain::baseline::GroupKind;
 use crate::domain::{Baseline, InvalidBaseline, Policy};
 
 /// Every Baseline of the cluster.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Baselines {
     inner: Mutex<Inner>,
     /// Told whenever a status may have to be written.
@@ -28,11 +28,13 @@ pub struct Baselines {
     listed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     namespaces: HashMap<String, Namespace>,
     listed: bool,
     policies: Policies,
+    /// What their namespaces are read with; nothing where they are not read.
+    client: Option<Client>,
 }
 
 /// The PreviewPolicies of the cluster.
@@ -169,16 +171,35 @@ impl Baselines {
         self.changed.notify_one();
     }
 
-    /// Records a Baseline, and starts to read its namespace.
-    pub fn put(&self, client: &Client, object: api::Baseline) {
+    /// Records a Baseline, and starts to read its namespace where they are read.
+    pub fn put(&self, object: api::Baseline) {
         let namespace = object.namespace().unwrap_or_default();
         self.lock(|i| {
             let entry = i.namespaces.entry(namespace.clone()).or_default();
             entry.objects.insert(object.name_any(), Arc::new(object));
-            entry.reader.get_or_insert_with(|| self.start_reading(client, namespace));
-            entry.ask();
+            self.start_reading(i.client.as_ref(), namespace, entry);
         });
         self.changed.notify_one();
+    }
+
+    /// Starts to read their namespaces. Only who leads has to know what they hold.
+    pub fn read_with(&self, client: Client) {
+        self.lock(|i| {
+            for (namespace, entry) in &mut i.namespaces {
+                self.start_reading(Some(&client), namespace.clone(), entry);
+            }
+            i.client = Some(client);
+        });
+        self.changed.notify_one();
+    }
+
+    /// Reads nothing any more, and forgets what was read of the namespaces and heard from the forge.
+    pub fn rest(&self) {
+        self.lock(|i| {
+            i.client = None;
+            i.namespaces.values_mut().for_each(|entry| entry.reader = None);
+        });
+        self.repositories.forget();
     }
 
     /// Forgets a Baseline, and its namespace with the last one there.
@@ -211,7 +232,14 @@ impl Baselines {
         self.changed.notify_one();
     }
 
-    fn start_reading(&self, client: &Client, namespace: String) -> Reading {
+    fn start_reading(&self, client: Option<&Client>, namespace: String, entry: &mut Namespace) {
+        if let (Some(client), None) = (client, &entry.reader) {
+            entry.reader = Some(self.reading(client, namespace));
+        }
+        entry.ask();
+    }
+
+    fn reading(&self, client: &Client, namespace: String) -> Reading {
         let cache = Arc::new(BaselineCache::new(self.changed.clone()));
         let (custom, asked) = watch::channel(Vec::new());
         let (client, discovery) = (client.clone(), self.discovery.clone());

@@ -44,9 +44,11 @@ pub async fn take_down(context: &Context, environment: &Environment, recorded: &
     for (name, state) in &ours {
         if !state.terminating {
             tracing::info!(env = %environment.name, namespace = name, "taking down");
-            delete_all(context, environment, (name, &custom)).await?;
-            stop_workloads(context, environment, name).await?;
+            // What one kind's API cannot do, such as for a webhook that is down, keeps nothing else alive.
+            let custom = delete_all(context, environment, (name, &custom)).await;
+            let stopped = stop_workloads(context, environment, name).await;
             requests::delete_namespace(&context.client, name, &state.uid).await?;
+            custom.and(stopped)?;
         }
     }
     if ours.is_empty() { Ok(CleanUp::Gone) } else { Ok(CleanUp::Going(ours.into_iter().map(|(name, _)| name).collect())) }
@@ -87,11 +89,12 @@ pub async fn empty(context: &Context, environment: &Environment, namespace: &str
 }
 
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
+    let mut all = Ok(());
     for stage in STAGES {
         let kinds: Vec<Kind> = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind).cloned()).collect();
-        delete_all(context, environment, (namespace, &kinds)).await?;
+        all = all.and(delete_all(context, environment, (namespace, &kinds)).await);
     }
-    Ok(())
+    all
 }
 
 /// The kinds of custom resources that were applied. They go before everything else: what their operators made of them

@@ -80,7 +80,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     };
     let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
     let (recorded, now) = (context.memory.recall(&object), context.clock.now());
-    let settled = settled(&context, &environment, baseline.as_deref(), &recorded, now);
+    let settled = settled(&context, (&environment, invalid.is_some()), baseline.as_deref(), &recorded, now);
     let mut pass = Pass { started, context: &context, object: &object, environment, settled, recorded, now, mending: false };
     let result = match (pass.settled.course, baseline, invalid) {
         (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
@@ -95,12 +95,18 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     }
 }
 
-/// What is wanted of an environment, and whether there is room for it.
-fn settled(context: &Context, environment: &Environment, baseline: Option<&Baseline>, recorded: &Recorded, now: DateTime<Utc>) -> Settled {
+/// What is wanted of an environment, and whether there is room for it. One that cannot be read in full takes no place.
+fn settled(
+    context: &Context,
+    (environment, is_invalid): (&Environment, bool),
+    baseline: Option<&Baseline>,
+    recorded: &Recorded,
+    now: DateTime<Utc>,
+) -> Settled {
     let asking = baseline.map(|baseline| Asking { environment, baseline, recorded });
     let pin_holds = asking.is_some_and(|asking| context.queue.may_pin(context, asking));
     let settled = settle(environment, baseline, &Before { pin_holds, ..Before::of(&recorded.status) }, now);
-    let settled = match asking.filter(|_| settled.course == Course::Run) {
+    let settled = match asking.filter(|_| settled.course == Course::Run && !is_invalid) {
         Some(asking) => context.queue.place(context, asking, settled, now),
         None => settled,
     };

@@ -1,212 +1,286 @@
-//! Follows the environments and the Baselines, and tells whoever has to act on a change. An object that cannot be read
-//! stops no watch: it is logged and passed over.
+//! Follows the environments and the Baselines, and tells whoever has to act on a change. Every replica does, whether it leads
+//! or not. An object that cannot be read stops no watch: it is logged and passed over.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::Context;
+use super::baselines::Baselines;
 use super::watch::log_errors;
 use crate::api::{Baseline, PreviewEnvironment};
 
-/// What became of an environment.
+/// What became of something.
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
-    /// It is new or different.
+    /// An environment is new or different.
     Applied(&'a PreviewEnvironment),
-    /// It is gone.
+    /// An environment is gone.
     Deleted(&'a PreviewEnvironment),
+    /// The Baselines of that namespace say something else than before.
+    Baselines(&'a str),
 }
 
-/// Told of every change of an environment.
+/// Told of every change.
 pub type Listener = Box<dyn Fn(Change<'_>) + Send + Sync>;
 
-/// The environments as the watch brings them.
-pub struct Environments {
+/// The environments and the Baselines, as the watches bring them. Clones share them.
+#[derive(Clone)]
+pub struct View {
+    /// Every environment.
+    pub environments: Store<PreviewEnvironment>,
+    /// Every Baseline.
+    pub baselines: Arc<Baselines>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
+    /// Lists that began before that moment do not count.
+    wanted: watch::Sender<Option<Instant>>,
+    /// When the last complete lists began: of environments, and of Baselines.
+    listed: watch::Sender<(Option<Instant>, Option<Instant>)>,
+}
+
+/// Somebody is told of changes until this is dropped.
+pub struct Listening(Arc<Mutex<Vec<Listener>>>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Follows the watches.
+pub struct Follower {
+    view: View,
     writer: Writer<PreviewEnvironment>,
-    listeners: Vec<Listener>,
-    phases: HashMap<String, &'static str>,
-    /// UIDs of the list that is read, or was read last.
-    listed: HashSet<String>,
 }
 
-impl Default for Environments {
-    fn default() -> Self {
-        Self { writer: Writer::new(()), listeners: Vec::new(), phases: HashMap::new(), listed: HashSet::new() }
+/// The environments that listeners were told of, by UID: a list that does not name one, and names nothing of its UID that
+/// cannot be read, says that it is gone.
+#[derive(Default)]
+struct Known {
+    told: HashMap<String, Arc<PreviewEnvironment>>,
+    /// UIDs of the list that is read, or was read last, of objects that cannot be read.
+    unread: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Known {
+    /// Notes objects that cannot be read.
+    fn note(&self) -> impl Fn(&ObjectMeta) + Clone + Send + Sync + 'static {
+        let unread = Arc::clone(&self.unread);
+        move |object| unread.lock().unwrap_or_else(PoisonError::into_inner).extend(object.uid.clone())
+    }
+
+    fn begin(&self) {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn put(&mut self, object: &Arc<PreviewEnvironment>) {
+        self.told.insert(object.uid().unwrap_or_default(), Arc::clone(object));
+    }
+
+    /// Those that a whole list does not name any more: they went while nothing was watched.
+    fn missing(&mut self, there: &[Arc<PreviewEnvironment>]) -> Vec<Arc<PreviewEnvironment>> {
+        let listed: HashSet<String> = there.iter().filter_map(|object| object.uid()).collect();
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        self.told.extract_if(|uid, _| !listed.contains(uid) && !unread.contains(uid)).map(|(_, object)| object).collect()
     }
 }
 
-impl Environments {
-    /// All of them, as far as they were listed.
-    pub fn store(&self) -> Store<PreviewEnvironment> {
-        self.writer.as_reader()
+impl Follower {
+    /// Nothing was listed yet.
+    pub fn new() -> Self {
+        let writer = Writer::new(());
+        let view = View {
+            environments: writer.as_reader(),
+            baselines: Arc::default(),
+            listeners: Arc::default(),
+            wanted: watch::Sender::new(None),
+            listed: watch::Sender::new((None, None)),
+        };
+        Self { view, writer }
     }
 
-    /// Adds somebody to be told of every change.
-    pub fn listen(&mut self, listener: Listener) {
-        self.listeners.push(listener);
+    /// What it sees.
+    pub fn view(&self) -> View {
+        self.view.clone()
     }
 
     /// Follows them until it is dropped.
-    pub async fn follow(mut self, context: Arc<Context>) {
-        let api: Api<DeserializeGuard<PreviewEnvironment>> = Api::all(context.client.clone());
-        let mut events = Box::pin(guarded(api, "PreviewEnvironment"));
-        while let Some(event) = events.next().await {
-            self.take(event, &|told| tell(&context, told));
-        }
+    pub async fn follow(self, client: Client) {
+        let Self { view, writer } = self;
+        futures::join!(environments(&view, writer, &client), baselines(&view, &client));
+    }
+}
+
+impl Default for Follower {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl View {
+    /// Waits until both are known as they were at that moment or later: what was heard before may be old.
+    pub async fn as_of(&self, moment: Instant) {
+        self.wanted.send_replace(Some(moment));
+        let mut listed = self.listed.subscribe();
+        // The sender is here, so it is not gone.
+        let _ = listed.wait_for(|(environments, baselines)| environments.min(baselines).is_some_and(|began| began >= moment)).await;
     }
 
-    /// Takes a step of the watch, and tells everybody of what it changes.
-    fn take(&mut self, event: watcher::Event<DeserializeGuard<PreviewEnvironment>>, tell: &impl Fn(&Told<'_>)) {
-        self.note_listed(&event);
-        let Some(event) = unguarded(event, "PreviewEnvironment") else { return };
-        let store = self.writer.as_reader();
-        let before = if matches!(event, watcher::Event::InitDone) { store.state() } else { Vec::new() };
-        self.writer.apply_watcher_event(&event);
-        match event {
-            watcher::Event::Init | watcher::Event::InitApply(_) => {}
-            watcher::Event::InitDone => {
-                // What went away while nobody watched.
-                let gone: Vec<String> = self.phases.keys().filter(|uid| !self.listed.contains(*uid)).cloned().collect();
-                for uid in gone {
-                    let object = before.iter().find(|object| object.metadata.uid.as_ref() == Some(&uid));
-                    self.deleted(&uid, object.map(Arc::as_ref), tell);
-                }
-                store.state().iter().for_each(|object| self.applied(object, tell));
+    /// Tells these listeners of everything that is there, and then of every change. Who was told before is not any more.
+    #[must_use = "dropped, it tells nobody"]
+    pub fn tell(&self, listeners: Vec<Listener>) -> Listening {
+        let mut told = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = listeners;
+        for object in self.environments.state() {
+            told.iter().for_each(|listener| listener(Change::Applied(&object)));
+        }
+        Listening(Arc::clone(&self.listeners))
+    }
+
+    fn changed(&self, change: Change<'_>) {
+        let told = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        told.iter().for_each(|listener| listener(change));
+    }
+
+    /// Events of a watch, which begins with a list again where one is wanted that is newer. Each comes with when its list began.
+    /// Objects that cannot be read are noted.
+    fn events<K>(
+        &self,
+        client: &Client,
+        what: &'static str,
+        note: impl Fn(&ObjectMeta) + Clone + Send + Sync + 'static,
+    ) -> BoxStream<'static, (Instant, watcher::Event<K>)>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let (client, wanted) = (client.clone(), self.wanted.subscribe());
+        let begin = move |mut wanted: watch::Receiver<Option<Instant>>| {
+            let (api, began) = (Api::all(client.clone()), Instant::now());
+            // Not seen as changed where it is satisfied by the list that begins now.
+            wanted.borrow_and_update();
+            let next = wanted.clone();
+            let newer = async move { wanted.wait_for(|moment| moment.is_some_and(|moment| moment > began)).await.map(drop) };
+            let events = readable::<K>(api, what, note.clone()).map(move |event| (began, event));
+            Some((events.take_until(newer), next))
+        };
+        let watches = futures::stream::unfold(wanted, move |wanted| futures::future::ready(begin(wanted)));
+        watches.flatten().boxed()
+    }
+}
+
+/// The namespace and the name of an object.
+fn key<K: Resource>(object: &K) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+async fn environments(view: &View, mut writer: Writer<PreviewEnvironment>, client: &Client) {
+    let mut known = Known::default();
+    let mut events = view.events(client, "PreviewEnvironment", known.note());
+    while let Some((began, event)) = events.next().await {
+        take(view, (&mut writer, &mut known), event, began);
+    }
+}
+
+/// Takes a step of the watch, and tells everybody of what it changes.
+fn take(
+    view: &View,
+    (writer, known): (&mut Writer<PreviewEnvironment>, &mut Known),
+    event: watcher::Event<PreviewEnvironment>,
+    began: Instant,
+) {
+    writer.apply_watcher_event(&event);
+    match event {
+        watcher::Event::Init => known.begin(),
+        watcher::Event::InitApply(_) => {}
+        watcher::Event::InitDone => {
+            let there = view.environments.state();
+            known.missing(&there).iter().for_each(|object| view.changed(Change::Deleted(object)));
+            for object in &there {
+                known.put(object);
+                view.changed(Change::Applied(object));
             }
-            watcher::Event::Apply(object) => self.applied(&object, tell),
-            watcher::Event::Delete(object) => self.deleted(&object.uid().unwrap_or_default(), Some(&object), tell),
+            view.listed.send_modify(|(environments, _)| *environments = Some(began));
         }
-    }
-
-    /// Keeps the UIDs of a list, those of objects that cannot be read included: they are there.
-    fn note_listed(&mut self, event: &watcher::Event<DeserializeGuard<PreviewEnvironment>>) {
-        match event {
-            watcher::Event::Init => self.listed.clear(),
-            watcher::Event::InitApply(object) => self.listed.extend(object.meta().uid.clone()),
-            _ => {}
+        watcher::Event::Apply(object) => {
+            if let Some(shared) = view.environments.get(&ObjectRef::from_obj(&object)) {
+                known.put(&shared);
+            }
+            view.changed(Change::Applied(&object));
         }
-    }
-
-    fn applied(&mut self, object: &PreviewEnvironment, tell: &impl Fn(&Told<'_>)) {
-        let (uid, now) = (object.uid().unwrap_or_default(), phase_of(object));
-        let before = self.phases.insert(uid.clone(), now);
-        tell(&Told { uid: &uid, object: Some(object), before, now: Some(now) });
-        self.listeners.iter().for_each(|listener| listener(Change::Applied(object)));
-    }
-
-    fn deleted(&mut self, uid: &str, object: Option<&PreviewEnvironment>, tell: &impl Fn(&Told<'_>)) {
-        tell(&Told { uid, object, before: self.phases.remove(uid), now: None });
-        if let Some(object) = object {
-            self.listeners.iter().for_each(|listener| listener(Change::Deleted(object)));
+        watcher::Event::Delete(object) => {
+            known.told.remove(&object.uid().unwrap_or_default());
+            view.changed(Change::Deleted(&object));
         }
     }
 }
 
-/// What became of an environment, as the controller is told it.
-#[derive(Debug)]
-struct Told<'a> {
-    uid: &'a str,
-    /// As far as it could be read.
-    object: Option<&'a PreviewEnvironment>,
-    before: Option<&'static str>,
-    /// Its phase; absent where it is gone.
-    now: Option<&'static str>,
-}
-
-/// Has the controller act on a change.
-fn tell(context: &Context, told: &Told<'_>) {
-    context.metrics.environment_moved(told.before, told.now);
-    match (told.now, told.object) {
-        (Some(_), Some(object)) => context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any()),
-        (Some(_), None) => {}
-        (None, object) => forget(context, told.uid, object),
-    }
-}
-
-fn forget(context: &Context, uid: &str, object: Option<&PreviewEnvironment>) {
-    context.memory.forget(uid);
-    context.hosts.release(uid);
-    context.retries.forget(uid);
-    context.images.keep_only(uid, &[]);
-    context.pods.forget(uid);
-    context.healing.forget(uid);
-    context.behind.forget(uid);
-    if let Some(object) = object {
-        let namespace = object.namespace().unwrap_or_default();
-        context.queue.forget(context, (&namespace, &object.spec.baseline, uid), context.clock.now());
-    }
-}
-
-/// The phase as a word for metrics, of which there are few.
-fn phase_of(object: &PreviewEnvironment) -> &'static str {
-    let phase = object.status.as_ref().and_then(|s| s.phase.as_deref());
-    super::status::PHASES.into_iter().find(|known| Some(*known) == phase).unwrap_or("New")
-}
-
-/// Follows the Baselines until it is dropped.
-pub async fn baselines(context: Arc<Context>) {
-    let mut events = readable::<Baseline>(Api::all(context.client.clone()), "Baseline");
+async fn baselines(view: &View, client: &Client) {
+    let mut events = view.events::<Baseline>(client, "Baseline", |_| ());
     let mut listed = Vec::new();
-    let key = |object: &Baseline| (object.namespace().unwrap_or_default(), object.name_any());
-    while let Some(event) = events.next().await {
+    while let Some((began, event)) = events.next().await {
         match event {
             watcher::Event::Init => listed.clear(),
             watcher::Event::InitApply(object) => {
                 listed.push(key(&object));
-                put(&context, &context.client, object);
+                put(view, object);
             }
-            watcher::Event::InitDone => context.baselines.keep(&std::mem::take(&mut listed)),
-            watcher::Event::Apply(object) => put(&context, &context.client, object),
+            watcher::Event::InitDone => {
+                view.baselines.keep(&std::mem::take(&mut listed));
+                view.listed.send_modify(|(_, baselines)| *baselines = Some(began));
+            }
+            watcher::Event::Apply(object) => put(view, object),
             watcher::Event::Delete(object) => {
                 let (namespace, name) = key(&object);
-                context.baselines.remove(&namespace, &name);
-                context.wake_namespace(&namespace);
+                view.baselines.remove(&namespace, &name);
+                view.changed(Change::Baselines(&namespace));
             }
         }
     }
 }
 
 /// A Baseline whose spec is new changes what its environments should be; a new status changes nothing.
-fn put(context: &Context, client: &Client, object: Baseline) {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let before = context.baselines.get(&namespace, &name);
-    context.baselines.put(client, object);
-    if context.baselines.get(&namespace, &name) != before {
-        context.wake_namespace(&namespace);
+fn put(view: &View, object: Baseline) {
+    let (namespace, name) = key(&object);
+    let before = view.baselines.get(&namespace, &name);
+    view.baselines.put(object);
+    if view.baselines.get(&namespace, &name) != before {
+        view.changed(Change::Baselines(&namespace));
     }
 }
 
-fn readable<K>(api: Api<DeserializeGuard<K>>, what: &'static str) -> impl futures::Stream<Item = watcher::Event<K>> + Unpin
+fn readable<K>(
+    api: Api<DeserializeGuard<K>>,
+    what: &'static str,
+    note: impl Fn(&ObjectMeta) + Send + 'static,
+) -> BoxStream<'static, watcher::Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    Box::pin(guarded(api, what).filter_map(move |event| async move { unguarded(event, what) }))
-}
-
-fn guarded<K>(api: Api<DeserializeGuard<K>>, what: &'static str) -> impl futures::Stream<Item = watcher::Event<DeserializeGuard<K>>>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    log_errors(watcher(api, watcher::Config::default()).default_backoff(), what)
+    let events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), what);
+    events.filter_map(move |event| futures::future::ready(unguarded(event, what, &note))).boxed()
 }
 
 fn unguarded<K: Resource<DynamicType = ()> + Debug>(
     event: watcher::Event<DeserializeGuard<K>>,
     what: &'static str,
+    note: &impl Fn(&ObjectMeta),
 ) -> Option<watcher::Event<K>> {
     let read = |guarded: DeserializeGuard<K>| {
-        let object = guarded.0.inspect_err(
-            |error| tracing::warn!(kind = what, object = error.metadata.name, %error, "an object cannot be read and is passed over"),
-        );
+        let object = guarded.0.inspect_err(|error| {
+            note(&error.metadata);
+            tracing::warn!(kind = what, object = error.metadata.name, %error, "an object cannot be read and is passed over");
+        });
         object.ok().map(|mut object| {
             object.meta_mut().managed_fields = None;
             object
@@ -223,63 +297,73 @@ fn unguarded<K: Resource<DynamicType = ()> + Debug>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
+    use super::*;
     use serde_json::json;
 
-    use super::*;
+    fn environment(uid: &str) -> Arc<PreviewEnvironment> {
+        let mut object = PreviewEnvironment::new(uid, serde_json::from_value(json!({"baseline": "main"})).unwrap());
+        object.metadata.uid = Some(uid.to_owned());
+        Arc::new(object)
+    }
 
-    type Event = watcher::Event<DeserializeGuard<PreviewEnvironment>>;
+    type Guarded = watcher::Event<DeserializeGuard<PreviewEnvironment>>;
 
-    fn object(name: &str, uid: &str) -> DeserializeGuard<PreviewEnvironment> {
+    fn object(name: &str, uid: &str, spec: &serde_json::Value) -> Guarded {
         let metadata = json!({"name": name, "namespace": "shop", "uid": uid});
-        serde_json::from_value(json!({"metadata": metadata, "spec": {"baseline": "main"}})).unwrap()
+        Guarded::InitApply(serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
     }
 
-    fn unreadable(name: &str, uid: &str) -> DeserializeGuard<PreviewEnvironment> {
-        serde_json::from_value(json!({"metadata": {"name": name, "namespace": "shop", "uid": uid}, "spec": {"baseline": 1}})).unwrap()
-    }
-
-    fn list(objects: Vec<DeserializeGuard<PreviewEnvironment>>) -> Vec<Event> {
-        let listed = objects.into_iter().map(Event::InitApply);
-        [Event::Init].into_iter().chain(listed).chain([Event::InitDone]).collect()
-    }
-
-    /// What listeners were told after these events.
-    fn told(environments: &mut Environments, events: Vec<Event>) -> Vec<String> {
-        let told = Mutex::new(Vec::new());
-        let tell = |one: &Told<'_>| {
-            assert!(one.now.is_some() || one.before.is_some(), "what goes was counted: {one:?}");
-            told.lock().unwrap().push(format!("{} is {}", one.uid, if one.now.is_some() { "there" } else { "gone" }));
-        };
-        for event in events {
-            environments.take(event, &tell);
-        }
-        let mut told = told.into_inner().unwrap();
-        told.sort();
-        told
+    fn readable(name: &str, uid: &str) -> Guarded {
+        object(name, uid, &json!({"baseline": "main"}))
     }
 
     #[test]
-    fn what_a_list_does_not_have_any_more_is_told_as_deleted() {
-        let mut environments = Environments::default();
+    fn what_a_list_does_not_name_any_more_is_told_as_gone() {
+        let (view, mut writer, mut known) = {
+            let Follower { view, writer } = Follower::new();
+            (view, writer, Known::default())
+        };
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let listening = Arc::clone(&heard);
-        environments.listen(Box::new(move |change| {
-            if let Change::Deleted(object) = change {
-                listening.lock().unwrap().push(object.uid().unwrap());
+        let hear = Arc::clone(&heard);
+        let _listening = view.tell(vec![Box::new(move |change| {
+            let (uid, what) = match change {
+                Change::Applied(object) => (object.uid().unwrap(), "there"),
+                Change::Deleted(object) => (object.uid().unwrap(), "gone"),
+                Change::Baselines(_) => return,
+            };
+            hear.lock().unwrap().push(format!("{uid} is {what}"));
+        })]);
+        let note = known.note();
+        let mut told = |objects: Vec<Guarded>| {
+            for event in [Guarded::Init].into_iter().chain(objects).chain([Guarded::InitDone]) {
+                let Some(event) = unguarded(event, "PreviewEnvironment", &note) else { continue };
+                take(&view, (&mut writer, &mut known), event, Instant::now());
             }
-        }));
-        let first = vec![object("web-pr-1", "u-1"), object("web-pr-2", "u-2"), object("web-pr-3", "u-3")];
-        assert_eq!(told(&mut environments, list(first)), ["u-1 is there", "u-2 is there", "u-3 is there"]);
+            let mut told = std::mem::take(&mut *heard.lock().unwrap());
+            told.sort();
+            told
+        };
+        let first = vec![readable("web-pr-1", "u-1"), readable("web-pr-2", "u-2"), readable("web-pr-3", "u-3")];
+        assert_eq!(told(first), ["u-1 is there", "u-2 is there", "u-3 is there"]);
         // Made again under the same name, or changed into something that this version cannot read.
-        let second = vec![object("web-pr-2", "u-4"), unreadable("web-pr-3", "u-3")];
-        assert_eq!(told(&mut environments, list(second)), ["u-1 is gone", "u-2 is gone", "u-4 is there"]);
-        heard.lock().unwrap().sort();
-        assert_eq!(*heard.lock().unwrap(), ["u-1", "u-2"]);
-        let mut counted: Vec<&str> = environments.phases.keys().map(String::as_str).collect();
-        counted.sort_unstable();
-        assert_eq!(counted, ["u-3", "u-4"]);
-        assert_eq!(told(&mut environments, list(vec![object("web-pr-2", "u-4")])), ["u-3 is gone", "u-4 is there"]);
+        let second = vec![readable("web-pr-2", "u-4"), object("web-pr-3", "u-3", &json!({"baseline": 1}))];
+        assert_eq!(told(second), ["u-1 is gone", "u-2 is gone", "u-4 is there"]);
+        assert_eq!(told(vec![readable("web-pr-2", "u-4")]), ["u-3 is gone", "u-4 is there"]);
+    }
+
+    #[test]
+    fn listeners_hear_of_what_is_there_and_of_changes_until_they_leave() {
+        let mut follower = Follower::new();
+        let view = follower.view();
+        follower.writer.apply_watcher_event(&watcher::Event::Apply(environment("a").as_ref().clone()));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let note = Arc::clone(&heard);
+        let listener: Listener =
+            Box::new(move |change| note.lock().unwrap().push(format!("{change:?}").split('(').next().unwrap().to_owned()));
+        let listening = view.tell(vec![listener]);
+        view.changed(Change::Baselines("shop"));
+        drop(listening);
+        view.changed(Change::Baselines("shop"));
+        assert_eq!(*heard.lock().unwrap(), ["Applied", "Baselines"]);
     }
 }

@@ -33,7 +33,7 @@ pub const WORKLOADS: [(&str, &str); 4] =
     [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")];
 
 /// Kinds that are followed beside them, so that what somebody deletes comes back. The last is not in every cluster.
-pub const OTHERS: [&str; 4] = ["Service", "PersistentVolumeClaim", "Ingress", "HTTPRoute"];
+pub const OTHERS: [&str; 5] = ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Ingress", "HTTPRoute"];
 
 /// The key of a workload of that kind and name, if the kind is one.
 pub fn workload_key(kind: &str, name: &str) -> Option<WorkloadKey> {

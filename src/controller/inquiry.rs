@@ -45,7 +45,7 @@ impl<'a> Inquiry<'a> {
             uid: environment.uid.clone(),
             namespace: environment.baseline_namespace.clone(),
             name: environment.name.to_string(),
-            activity: environment.last_activity(),
+            activity: environment.last_activity(now),
         };
         let with_question = |wanted: Wanted| {
             let question = Question::of(&baseline.namespace, &wanted);

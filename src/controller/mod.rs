@@ -6,7 +6,8 @@
 //!
 //! The watches feed three in-memory views, so that a reconcile asks the API server nothing that it was told already:
 //! the environments (a reflector), their workloads and namespaces ([`index`]) and each baseline's namespace
-//! ([`baseline_cache`]).
+//! ([`baseline_cache`]). The first of them every replica has; all else is made when a replica begins to lead, and gone when it
+//! does not any more.
 
 pub mod apply;
 pub mod availability;
@@ -40,6 +41,7 @@ mod outcome;
 pub mod pods;
 pub mod policy;
 pub mod queue;
+mod reactions;
 pub mod recorded;
 pub mod repositories;
 pub mod requests;
@@ -69,6 +71,7 @@ use tokio::sync::Semaphore;
 use self::baselines::Baselines;
 use self::behind::Behind;
 use self::changes::Changes;
+use self::environments::{Listener, View};
 use self::healing::Healing;
 use self::hook_jobs::HookJobs;
 use self::hosts::HostClaims;
@@ -154,7 +157,6 @@ impl Context {
 /// The controller before it runs.
 pub struct Controller {
     context: Arc<Context>,
-    environments: environments::Environments,
     wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
 }
 
@@ -170,10 +172,8 @@ pub struct Parts {
     pub seed: Option<Seed>,
     /// Who the service is.
     pub identity: Subject,
-    /// Every environment, and who is told of changes.
-    pub environments: environments::Environments,
-    /// The Baselines, shared with whoever must know them.
-    pub baselines: Arc<Baselines>,
+    /// Every environment and every Baseline.
+    pub view: View,
     /// The registries.
     pub registry: Registry,
     /// Says what pull requests change, if anybody does.
@@ -196,7 +196,7 @@ impl Controller {
             seed: parts.seed,
             identity: parts.identity,
             index: Arc::default(),
-            baselines: parts.baselines,
+            baselines: parts.view.baselines,
             memory: Memory::default(),
             queue: Queue::default(),
             hosts: Arc::default(),
@@ -209,17 +209,22 @@ impl Controller {
             changes: Arc::new(Changes::new(parts.forge, wake.clone())),
             pods: Pods::default(),
             feedback: parts.feedback,
-            environments: parts.environments.store(),
+            environments: parts.view.environments,
             metrics: parts.metrics,
             wake,
         };
-        Self { context: Arc::new(context), environments: parts.environments, wakeups }
+        Self { context: Arc::new(context), wakeups }
+    }
+
+    /// Wakes reconciles whenever something changes.
+    pub fn listener(&self) -> Listener {
+        reactions::listener(self.context.clone())
     }
 
     /// Runs until it is dropped. `listed` is called once everything was listed and reconciles start.
     pub async fn run(self, listed: impl FnOnce() + Send) {
-        let Self { context, environments, wakeups } = self;
-        let store = environments.store();
+        let Self { context, wakeups } = self;
+        let store = context.environments.clone();
         let work = async {
             wait_for_lists(&context, &store).await;
             claim_recorded_hosts(&context, &store);
@@ -227,8 +232,6 @@ impl Controller {
             futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), behind::run(context.clone()));
         };
         futures::join!(
-            environments.follow(context.clone()),
-            environments::baselines(context.clone()),
             policy::follow(context.clone()),
             discovery::run(context.client.clone(), context.baselines.discovery.clone()),
             watches(&context),
@@ -241,7 +244,8 @@ impl Controller {
 async fn watches(context: &Context) {
     let workloads = WORKLOADS.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let workloads = workloads.map(|kind| watch::workloads(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
-    let objects = ["Service", "PersistentVolumeClaim"].into_iter().filter_map(|kind| Kind::find("v1", kind));
+    let others = [("v1", "Service"), ("v1", "PersistentVolumeClaim"), ("networking.k8s.io/v1", "NetworkPolicy")];
+    let objects = others.into_iter().filter_map(|(version, kind)| Kind::find(version, kind));
     let objects = objects.map(|kind| watch::objects(context.client.clone(), kind, context.index.clone(), context.wake.clone()));
     let namespaces = watch::namespaces(context.client.clone(), context.index.clone(), context.wake.clone());
     let jobs = hook_jobs::follow(context.client.clone(), context.hook_jobs.clone(), context.wake.clone());

@@ -36,13 +36,18 @@ impl Found {
     }
 }
 
-/// The answers, as far as there are any since the start of the program.
+/// The answers, as far as there are any since this replica leads.
 #[derive(Debug, Default)]
 pub struct Repositories {
     found: Mutex<HashMap<Key, Found>>,
 }
 
 impl Repositories {
+    /// Forgets every answer.
+    pub fn forget(&self) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Keeps an answer, and says whether it is news.
     pub fn put(&self, key: Key, found: Found) -> bool {
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);

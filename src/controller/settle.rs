@@ -82,7 +82,7 @@ impl Settled {
 
     /// The same for one that gives way to another of that name.
     pub fn evicted(self, (environment, baseline): (&Environment, &Baseline), to: &str, now: DateTime<Utc>) -> Self {
-        let lapsed = Lapsed { gave_way_to: Some(to.to_owned()), ..life::lapsed(environment, Lapse::Evicted, now) };
+        let lapsed = Lapsed { gave_way_to: Some(to.to_owned()), ..life::lapsed(environment, Lapse::Evicted, (now, now)) };
         let (course, wanted) = ended_by_itself((environment, Some(baseline)), &lapsed, None);
         Self { course, wanted, trusted: None, expires_at: None, started_at: None, lapsed: Some(lapsed), pinned: None, ..self }
     }

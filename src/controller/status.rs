@@ -13,7 +13,7 @@ use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{
     ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, REACHABLE, READY, STALLED,
 };
-use crate::api::status::{HookState, HookStatus, ImageOrigin, LeftOut, Moved, ServiceStatus, Summary};
+use crate::api::status::{HookState, HookStatus, ImageOrigin, LeftOut, Moved, Queue, ServiceStatus, Summary};
 use crate::domain::Environment;
 use crate::plan::{Decision, LeftOutReason, Plan, Workload};
 
@@ -95,7 +95,7 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
         expires_at: settled.expires_at,
         started_at: settled.started_at,
         lapsed: settled.lapsed.clone(),
-        queue: settled.queue.clone(),
+        queue: settled.queue.clone().or_else(|| kept_place(findings)),
         pinned: settled.pinned,
         trusted: match settled.course {
             Course::Run => settled.trusted.clone(),
@@ -105,6 +105,13 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
         conditions,
         ..derived(before)
     }
+}
+
+/// The place in the queue of one that nothing can be decided of just now, such as while its Baseline cannot be used: it has
+/// waited since then.
+fn kept_place(findings: &Findings<'_>) -> Option<Queue> {
+    let Findings { settled, before, .. } = findings;
+    before.queue.clone().filter(|_| settled.course == Course::Wait && before.namespace.is_none())
 }
 
 fn summary(environment: &Environment, before: &PreviewEnvironmentStatus) -> Summary {
@@ -283,7 +290,6 @@ pub fn is_worth_a_write(before: &PreviewEnvironmentStatus, after: &PreviewEnviro
 mod tests {
     use super::*;
     use crate::api::conditions::{WANTED, find, is_true};
-    use crate::api::status::Queue;
     use crate::controller::index::WorkloadState;
     use crate::domain::EnvironmentName;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 
 use super::lifetime::parse_ttl;
@@ -12,6 +12,9 @@ use super::{Baseline, EnvironmentName, ImageRef, RepoName, Revision};
 use crate::api;
 use crate::api::baseline::{ForgeKind, Forks};
 use crate::api::environment::{Activity, Approval, Command, ImageOverride, Refresh, SourceState, Target, Wish};
+
+/// How far the clocks of forge, people and API server may be apart.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(5);
 
 /// A validated PreviewEnvironment: facts and wishes, without what we derived before.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,11 +119,13 @@ impl Environment {
         parts.join(" ")
     }
 
-    /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh.
-    pub fn last_activity(&self) -> Option<DateTime<Utc>> {
+    /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh. A stamp that is
+    /// still to come says nothing: with one, somebody could keep an environment for ever.
+    pub fn last_activity(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let sources = self.sources.iter().map(|s| s.observed_at);
         let wishes = self.wish.as_ref().map(|w| w.at).into_iter().chain(self.refresh.as_ref().map(|r| r.at));
-        sources.chain(wishes).chain(self.activity.as_ref().map(|a| a.at)).max()
+        let all = sources.chain(wishes).chain(self.activity.as_ref().map(|a| a.at));
+        all.filter(|at| *at <= now + CLOCKS_APART).max()
     }
 
     /// Whose it is: of whoever opened the pull request, else of whoever asked for it. A branch that nobody asked for is
@@ -273,6 +278,9 @@ mod tests {
     fn the_last_activity_is_the_latest_of_all() {
         let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T00:00:00Z"});
         let environment = read(json!({"baseline": "shop", "sources": [pull(Some(7))], "wish": wish})).unwrap();
-        assert_eq!(environment.last_activity().unwrap().to_rfc3339(), "2026-01-02T00:00:00+00:00");
+        let last = |now: &str| environment.last_activity(now.parse().unwrap()).map(|at| at.to_rfc3339());
+        assert_eq!(last("2026-01-02T00:00:00Z").as_deref(), Some("2026-01-02T00:00:00+00:00"));
+        assert_eq!(last("2026-01-01T23:56:00Z").as_deref(), Some("2026-01-02T00:00:00+00:00"), "clocks are some minutes apart");
+        assert_eq!(last("2026-01-01T23:50:00Z").as_deref(), Some("2026-01-01T00:00:00+00:00"), "what is to come says nothing");
     }
 }

@@ -24,6 +24,7 @@ use super::sources::Sources;
 use super::status::ClusterStatuses;
 use super::urgency::Urgency;
 use crate::api::PreviewEnvironment;
+use crate::clock::Clock;
 use crate::forge::Forge;
 
 /// How often everything is looked at again: a Baseline may say something else, and a change may have got lost.
@@ -75,6 +76,7 @@ impl Notifier {
 /// Delivers until the service ends.
 pub struct Driver {
     deliverer: Arc<Deliverer>,
+    clock: Clock,
     sources: Sources,
     store: Store<PreviewEnvironment>,
     changes: UnboundedReceiver<Change>,
@@ -96,7 +98,13 @@ impl Driver {
         let notifier = Notifier { on: Some(On { changes: sender, store: store.clone(), sources: sources.clone() }) };
         let (schedule, flights) = (Schedule::default(), FuturesUnordered::new());
         let sweep_at = Instant::now() + SWEEP;
-        (Self { deliverer: Arc::new(deliverer), sources, store, changes, schedule, flights, sweep_at }, notifier)
+        let clock = Clock::default();
+        (Self { deliverer: Arc::new(deliverer), sources, store, clock, changes, schedule, flights, sweep_at }, notifier)
+    }
+
+    /// The same by that clock: what is shown of times is compared with what the API server stamps.
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Delivers until `shutdown` completes, then lets what is under way come to its end for five seconds.
@@ -157,7 +165,7 @@ impl Driver {
     }
 
     fn due(&mut self, index: &HashMap<PullKey, Vec<Arc<PreviewEnvironment>>>, now: Instant) -> Vec<PullKey> {
-        let (sources, wall) = (&self.sources, Utc::now());
+        let (sources, wall) = (&self.sources, self.clock.now());
         self.schedule.due(now, |key, memory| {
             let group = Group::of(key.clone(), index.get(key)?.clone())?;
             let show = sources.show(&group, wall)?;
@@ -166,7 +174,7 @@ impl Driver {
     }
 
     fn start(&mut self, key: PullKey, members: Vec<Arc<PreviewEnvironment>>, now: Instant) {
-        let wall = Utc::now();
+        let wall = self.clock.now();
         let group = Group::of(key.clone(), members).map(|group| self.sources.named(group));
         let told = group.and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
         let Some((group, show)) = told else { return self.schedule.rest(&key, None) };

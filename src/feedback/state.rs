@@ -109,7 +109,7 @@ impl State {
         if conditions::is_true(&status.conditions, conditions::READY) {
             return Self::of_ready(environment, status, probed);
         }
-        if let Some(queue) = &status.queue {
+        if let Some(queue) = status.shown_queue() {
             return Self::Queued(queue.position, queue.of, waiting_for(status));
         }
         match status.phase.as_deref().unwrap_or_default() {

@@ -14,7 +14,7 @@ mod tests;
 mod trigger;
 mod wish;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,8 +63,6 @@ pub struct Context {
     pub retries: Retries,
     /// What was answered, by the environment's UID: the watch may not have brought it back yet.
     answered: Mutex<HashMap<String, Answered>>,
-    /// Numbers of repositories of which the forge said that they may be out of our sight.
-    hinted: Mutex<HashSet<i64>>,
 }
 
 /// What came of a question.
@@ -161,25 +159,7 @@ impl Context {
     /// Nothing was asked yet.
     pub fn new((client, clock): (Client, Clock), forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>) -> Self {
         let recorder = Arc::new(client.clone());
-        Self {
-            client,
-            clock,
-            recorder,
-            forge,
-            baselines,
-            retries: Retries::default(),
-            answered: Mutex::default(),
-            hinted: Mutex::default(),
-        }
-    }
-
-    /// Has these repositories looked at soon.
-    pub fn look_soon(&self, repositories: &[i64]) {
-        self.hinted.lock().unwrap_or_else(PoisonError::into_inner).extend(repositories);
-    }
-
-    fn take_hints(&self) -> HashSet<i64> {
-        std::mem::take(&mut *self.hinted.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { client, clock, recorder, forge, baselines, retries: Retries::default(), answered: Mutex::default() }
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, Answered>) -> T) -> T {

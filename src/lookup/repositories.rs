@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube::runtime::reflector::Store;
 use tokio::time::Instant;
 
@@ -28,21 +29,21 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Asks about every repository that a Baseline lists, from time to time. Runs until it is dropped.
 pub(super) async fn follow(context: &Context, store: &Store<PreviewEnvironment>) {
     let Some(forge) = &context.forge else { return };
-    let mut due: HashMap<Key, Instant> = HashMap::new();
+    // With the forge's last word against a Baseline's repositories, since each is a reason to ask anew.
+    let mut due: HashMap<Key, (Instant, Option<DateTime<Utc>>)> = HashMap::new();
     let mut ticks = tokio::time::interval(LOOK);
     loop {
         ticks.tick().await;
         let baselines = context.baselines.all().unwrap_or_default();
         let listed = baselines.iter().flat_map(|b| b.repositories.iter().map(move |r| (Key::of(b, r), b, r)));
         let listed: Vec<_> = listed.collect();
-        let hinted = context.take_hints();
-        due.retain(|key, _| listed.iter().any(|(known, _, r)| known == key && r.id.is_none_or(|id| !hinted.contains(&id))));
+        due.retain(|key, _| listed.iter().any(|(known, ..)| known == key));
         for (key, baseline, repository) in listed {
-            if due.get(&key).is_some_and(|at| *at > Instant::now()) {
+            if due.get(&key).is_some_and(|(at, doubted)| *at > Instant::now() && *doubted == baseline.doubted_at) {
                 continue;
             }
             let pause = look_at(context, forge.as_ref(), (baseline, repository), store).await;
-            due.insert(key, Instant::now() + pause);
+            due.insert(key, (Instant::now() + pause, baseline.doubted_at));
         }
     }
 }

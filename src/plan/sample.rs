@@ -180,6 +180,7 @@ impl World {
             generation: 1,
             repositories: vec![],
             created_at: None,
+            doubted_at: None,
             trigger: crate::domain::baseline::Trigger::default(),
             trust: crate::api::baseline::Trust::default(),
             feedback: crate::api::baseline::FeedbackRules::default(),

@@ -75,10 +75,11 @@ impl Resync {
         Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK) }
     }
 
-    /// A round at once, and then one every so often, until it is dropped.
-    pub async fn run(mut self, every: Duration) {
+    /// A round at once, and then one every so often, until it is dropped. `now` tells the time, which is compared with
+    /// what the forge stamps.
+    pub async fn run(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
         loop {
-            self.round(Utc::now()).await;
+            self.round(now()).await;
             tokio::time::sleep(every).await;
         }
     }

@@ -25,7 +25,12 @@ const REST: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown` ends, then takes no new connection, answers what was asked, and returns.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    let connections = Connections { router, stop: CancellationToken::new(), running: TaskTracker::new() };
+    serve_patiently(listener, router, shutdown, HEAD_TIME).await;
+}
+
+/// The same with so long a time for the head of a request.
+async fn serve_patiently(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>, head_time: Duration) {
+    let connections = Connections { router, head_time, stop: CancellationToken::new(), running: TaskTracker::new() };
     tokio::select! {
         () = connections.accept_all(&listener) => {}
         () = shutdown => {}
@@ -36,6 +41,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
 
 struct Connections {
     router: Router,
+    head_time: Duration,
     stop: CancellationToken,
     running: TaskTracker,
 }
@@ -47,7 +53,7 @@ impl Connections {
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = answer(stream, self.router.clone(), self.stop.clone());
+                    let connection = answer(stream, self.router.clone(), self.head_time, self.stop.clone());
                     self.running.spawn(async move {
                         connection.await;
                         drop(place);
@@ -70,12 +76,12 @@ impl Connections {
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn answer(stream: TcpStream, router: Router, head_time: Duration, stop: CancellationToken) {
     // Answers are small and whole, so nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(tower::util::MapRequest::new(router, |request: hyper::Request<_>| request.map(Body::new)));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    builder.timer(TokioTimer::new()).header_read_timeout(head_time);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended: Result<(), hyper::Error> = tokio::select! {
@@ -126,5 +132,25 @@ mod tests {
         busy.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("done"), "{answer}");
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_stays_idle_ends_before_and_after_a_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(|| async { "done" }));
+        let idle = Duration::from_millis(100);
+        tokio::spawn(serve_patiently(listener, router, std::future::pending(), idle));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut kept = TcpStream::connect(address).await.unwrap();
+        kept.write_all(REQUEST).await.unwrap();
+        let mut answer = String::new();
+        let both = async {
+            let silence = silent.read(&mut [0; 1]).await.unwrap();
+            kept.read_to_string(&mut answer).await.unwrap();
+            silence
+        };
+        assert_eq!(tokio::time::timeout(HEAD_TIME / 2, both).await.unwrap(), 0);
+        assert!(answer.ends_with("done"), "{answer}");
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod baselines;
 mod delivery;
 mod environments;
+mod health;
 mod intake;
 mod listen;
 mod readiness;
@@ -15,22 +16,26 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
+use axum::routing::post;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 
 pub use baselines::Baselines;
 pub use environments::Environments;
+pub use health::router as health;
 pub use listen::serve;
 pub use readiness::{Gate, Readiness};
 pub use signature::{SecretsError, SignatureError, WebhookSecrets};
 
 use self::intake::Intake;
 use crate::config::DEFAULT_BODY_LIMIT;
-use crate::metrics::{self, Metrics};
-use crate::record::Recorder;
+use crate::domain::Baseline;
+use crate::metrics::Metrics;
+use crate::record::{RecordError, Recorded, Recorder};
 
 /// What the server takes, and how long it waits.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,10 +65,10 @@ impl Default for Limits {
     }
 }
 
-/// Has repositories looked at soon, by their numbers.
-pub type LookSoon = Arc<dyn Fn(&[i64]) + Send + Sync>;
+/// Has whoever leads look at the repositories of a Baseline soon.
+pub type LookSoon = Arc<dyn Fn(Arc<Baseline>) -> BoxFuture<'static, Result<Recorded, RecordError>> + Send + Sync>;
 
-/// The time by the forge's clock, for what a delivery says no time of.
+/// The time, for what a delivery says none of.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Everything that the server needs.
@@ -74,9 +79,9 @@ pub struct Server {
     pub baselines: Arc<dyn Baselines>,
     /// The environments that there are.
     pub environments: Arc<dyn Environments>,
-    /// Has repositories looked at, by their numbers, that the forge says are out of our sight.
+    /// Has the repositories of Baselines looked at that the forge says are out of our sight.
     pub look_soon: LookSoon,
-    /// The time by the forge's clock.
+    /// The time.
     pub clock: Clock,
     /// Where facts are recorded: a [`kube::Client`] that does not retry by itself.
     pub recorder: Arc<dyn Recorder>,
@@ -93,31 +98,27 @@ struct Shared {
     intake: Intake,
 }
 
-/// The service's routes.
+/// All of the service's routes.
 pub fn router(server: Server) -> Router {
-    let intake = Intake::new(&server.limits);
+    let health = health(server.readiness.clone(), server.metrics.clone());
+    webhooks(server).merge(health)
+}
+
+/// The routes that a forge delivers to.
+pub fn webhooks(server: Server) -> Router {
+    let (intake, readiness) = (Intake::new(&server.limits), server.readiness.clone());
     Router::new()
         .route("/webhooks/github", post(webhook::receive))
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(show_metrics))
         .with_state(Arc::new(Shared { server, intake }))
+        .layer(map_response_with_state(readiness, part_when_stopping))
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let waits_for = shared.server.readiness.waits_for();
-    if waits_for.is_empty() {
-        return "ok\n".into_response();
+/// Whoever keeps a connection for its next delivery is told to make another one, to another replica.
+async fn part_when_stopping(State(readiness): State<Readiness>, mut response: Response) -> Response {
+    if readiness.is_stopping() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let lines: Vec<String> = waits_for.iter().map(|gate| format!("waits for {gate}\n")).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, lines.concat()).into_response()
-}
-
-async fn show_metrics(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.server.metrics.text() {
-        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    response
 }
 
 #[cfg(test)]

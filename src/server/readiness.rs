@@ -1,4 +1,4 @@
-//! What must have happened before the service can do its work: the one source of `/readyz`.
+//! What must have happened before the service can do its work, and whether it stops: the one source of `/readyz`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,12 @@ pub enum Gate {
     BaselinesListed = 1,
     /// The environments were listed.
     EnvironmentsListed = 2,
-    /// The controller runs.
+    /// The controller runs, here or in another replica.
     Controller = 4,
 }
+
+/// Stands beside the gates.
+const STOPPING: u8 = 128;
 
 impl Gate {
     /// Every gate.
@@ -31,7 +34,7 @@ impl fmt::Display for Gate {
     }
 }
 
-/// Which gates are still shut. Clones share them.
+/// Which gates are still shut, and whether the service stops. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<AtomicU8>);
 
@@ -46,10 +49,29 @@ impl Readiness {
         self.0.fetch_and(!(gate as u8), Ordering::Relaxed);
     }
 
+    /// Says that the service stops, so that it gets no more to do.
+    pub fn stop(&self) {
+        self.0.fetch_or(STOPPING, Ordering::Relaxed);
+    }
+
+    /// Whether it stops.
+    pub fn is_stopping(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STOPPING != 0
+    }
+
     /// What did not happen yet.
     pub fn waits_for(&self) -> Vec<Gate> {
         let shut = self.0.load(Ordering::Relaxed);
         Gate::ALL.into_iter().filter(|gate| shut & *gate as u8 != 0).collect()
+    }
+
+    /// Why it is not ready, a line for each reason; nothing, where it is.
+    pub fn why_not(&self) -> String {
+        let mut lines: Vec<String> = self.waits_for().iter().map(|gate| format!("waits for {gate}\n")).collect();
+        if self.is_stopping() {
+            lines.push("is stopping\n".to_owned());
+        }
+        lines.concat()
     }
 }
 
@@ -64,7 +86,17 @@ mod tests {
         assert_eq!(readiness.waits_for(), [Gate::BaselinesListed, Gate::Controller]);
         readiness.open(Gate::BaselinesListed);
         readiness.open(Gate::Controller);
-        assert!(readiness.waits_for().is_empty());
+        assert!(readiness.waits_for().is_empty() && readiness.why_not().is_empty());
         assert!(Readiness::new(&[]).waits_for().is_empty());
+    }
+
+    #[test]
+    fn it_is_not_ready_any_more_once_it_stops() {
+        let readiness = Readiness::new(&[Gate::Controller]);
+        readiness.clone().stop();
+        assert!(readiness.is_stopping());
+        assert_eq!(readiness.why_not(), "waits for the controller\nis stopping\n");
+        readiness.open(Gate::Controller);
+        assert_eq!(readiness.why_not(), "is stopping\n");
     }
 }

@@ -55,6 +55,7 @@ impl Recorder for Notebook {
 
 struct World {
     notebook: Arc<Notebook>,
+    doubted: Arc<Mutex<Vec<String>>>,
     router: Router,
     metrics: Metrics,
     readiness: Readiness,
@@ -73,18 +74,26 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
     std::fs::write(&file, SECRET).unwrap();
     let notebook = Arc::new(Notebook { ends: Mutex::new(ends.into()), ..Notebook::default() });
     let (metrics, readiness) = (Metrics::new(), Readiness::new(&Gate::ALL));
+    let doubted = Arc::<Mutex<Vec<String>>>::default();
+    let (doubt, answers) = (Arc::clone(&doubted), Arc::clone(&notebook));
     let server = Server {
         secrets: Some(WebhookSecrets::from_files(&[file]).unwrap()),
         baselines: Arc::new(move || baselines.clone()),
-        look_soon: Arc::new(|_: &[i64]| {}),
         clock: Arc::new(|| FORGE_TIME.parse().unwrap()),
+        look_soon: Arc::new(move |baseline| {
+            doubt.lock().unwrap().push(baseline.namespace.clone());
+            match answers.ends.lock().unwrap().pop_front() {
+                Some(End::Now(end)) => std::future::ready(end).boxed(),
+                _ => std::future::ready(Ok(Recorded::Held)).boxed(),
+            }
+        }),
         environments: Arc::new(|_: &About| Vec::new()),
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: readiness.clone(),
         metrics: metrics.clone(),
         limits,
     };
-    World { notebook, router: router(server), metrics, readiness, _folder: folder }
+    World { notebook, doubted, router: router(server), metrics, readiness, _folder: folder }
 }
 
 fn world(ends: Vec<End>) -> World {
@@ -182,7 +191,7 @@ async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
     let comment = json!({"action": "created", "issue": {"number": 42, "pull_request": {}}, "comment": written,
         "repository": repository, "sender": {"login": "ann"}});
     let press = json!({"action": "requested_action", "requested_action": {"identifier": "extend"}, "sender": {"login": "ann"},
-        "check_run": {"id": 3, "head_sha": "a".repeat(40), "external_id": "pull-42", "pull_requests": []}, "repository": repository});
+        "check_run": {"id": 3, "name": "preview / shop/main", "head_sha": "a".repeat(40), "external_id": "pull-42", "pull_requests": []}, "repository": repository});
     let world = world(vec![]);
     expect(&world, delivery("issue_comment", &comment.to_string()), 202, "").await;
     expect(&world, delivery("check_run", &press.to_string()), 202, "").await;
@@ -342,6 +351,32 @@ async fn strangers_do_not_shut_out_who_may_deliver() {
     while let Some((status, _)) = strangers.next().await {
         assert_eq!(status, 408);
     }
+}
+
+#[tokio::test]
+async fn what_the_forge_doubts_is_held_for_whoever_leads_before_it_is_acknowledged() {
+    let away = RecordError::Unavailable { environment: "Baseline shop/main".into(), why: "connection refused".into() };
+    let mut object = api::Baseline::new("main", serde_json::from_value(json!({"repositories": [{"name": "acme/web"}]})).unwrap());
+    object.metadata.namespace = Some("shop".to_owned());
+    let known = json!({"repositories": [{"forge": "github", "name": "acme/web", "id": 7, "private": false}]});
+    object.status = Some(serde_json::from_value(known).unwrap());
+    let lists_it = Arc::new(Baseline::try_from(&object).unwrap());
+    let world = world_with(vec![End::Now(Err(away))], Some(vec![baseline("other"), lists_it]), Limits::default());
+    let body = json!({"action": "removed", "repositories_removed": [{"id": 7, "full_name": "acme/web"}]}).to_string();
+    let removed = || delivery("installation_repositories", &body);
+    expect(&world, removed(), 503, "Baseline shop/main is not recorded").await;
+    expect(&world, removed(), 202, "the forge is asked whether that is still so").await;
+    assert_eq!(*world.doubted.lock().unwrap(), ["shop", "shop"]);
+}
+
+#[tokio::test]
+async fn a_connection_is_not_kept_once_the_service_stops() {
+    let world = world(vec![]);
+    assert!(!ask(&world, delivery("ping", "{}")).await.1.contains_key("connection"));
+    world.readiness.stop();
+    let (status, headers, _) = ask(&world, delivery("ping", "{}")).await;
+    assert_eq!((status, headers["connection"].to_str().unwrap()), (200, "close"));
+    assert_eq!(ask(&world, Request::get("/readyz").body(Body::empty()).unwrap()).await.0, 503);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::delivery::Account;
 use super::{Limits, Server, Shared};
+use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::github;
 use crate::intent::{About, CommandFact, Fact, Intent, decide};
@@ -44,7 +45,7 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     drop(taken);
     let baselines = server.baselines.list().ok_or_else(Answer::starting)?;
     if let Event::Gone { repositories, for_good: false, .. } = &event {
-        (server.look_soon)(repositories);
+        look_soon(server, repositories, &baselines, arrived + server.limits.answer).await?;
     }
     let existing = About::of(&event).map(|about| server.environments.about(&about)).unwrap_or_default();
     match decide(&event, &baselines, &existing) {
@@ -84,6 +85,16 @@ async fn hold_commands(server: &Server, commands: &[CommandFact], deadline: Inst
         ends.push(hold_one(command.display(), server.recorder.command(command), &server.limits, deadline).await);
     }
     worst_of(ends, commands.iter().map(CommandFact::display).collect())
+}
+
+/// Whoever leads looks, which may be another replica: what it is to look at has to be held too.
+async fn look_soon(server: &Server, repositories: &[i64], baselines: &[Arc<Baseline>], deadline: Instant) -> Result<(), Answer> {
+    let lists = |baseline: &&Arc<Baseline>| baseline.repositories.iter().any(|r| r.id.is_some_and(|id| repositories.contains(&id)));
+    let held = baselines.iter().filter(lists).map(|baseline| {
+        let name = format!("Baseline {}/{}", baseline.namespace, baseline.name);
+        hold_one(name, (server.look_soon)(Arc::clone(baseline)), &server.limits, deadline)
+    });
+    join_all(held).await.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
 }
 
 fn worst_of(ends: Vec<Result<Recorded, Answer>>, names: Vec<String>) -> Result<Answer, Answer> {

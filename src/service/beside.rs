@@ -10,15 +10,13 @@ use kube::{Client, ResourceExt};
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
-use crate::controller::environments::{Change, Environments};
+use crate::controller::environments::{Change, Listener};
 use crate::forge::Forge;
 use crate::metrics::Metrics;
 use crate::probe::ProbeError;
-use crate::server::LookSoon;
 use crate::{commands, lookup, probe};
 
-type Sender = UnboundedSender<ObjectRef<PreviewEnvironment>>;
-type Queue = UnboundedReceiver<ObjectRef<PreviewEnvironment>>;
+type Queue = (UnboundedSender<ObjectRef<PreviewEnvironment>>, UnboundedReceiver<ObjectRef<PreviewEnvironment>>);
 
 /// What they work with.
 pub(super) struct Beside {
@@ -50,11 +48,18 @@ impl Beside {
         })
     }
 
-    /// Has each told of every change.
-    pub(super) fn listening(self, environments: &mut Environments) -> Listening {
-        let ((to_lookups, lookups), (to_commands, commands), (to_probes, probes)) = (unbounded(), unbounded(), unbounded());
-        let (looks, commanded, asked) = (Arc::clone(&self.lookups), Arc::clone(&self.commands), Arc::clone(&self.probes));
-        environments.listen(Box::new(move |change| match change {
+    pub(super) fn listening(self) -> Listening {
+        Listening { beside: self, lookups: unbounded(), commands: unbounded(), probes: unbounded() }
+    }
+}
+
+impl Listening {
+    /// Tells each of every change.
+    pub(super) fn listener(&self) -> Listener {
+        let Beside { lookups, commands, probes } = &self.beside;
+        let (looks, commanded, asked) = (Arc::clone(lookups), Arc::clone(commands), Arc::clone(probes));
+        let (to_lookups, to_commands, to_probes) = (self.lookups.0.clone(), self.commands.0.clone(), self.probes.0.clone());
+        Box::new(move |change| match change {
             Change::Applied(object) => {
                 tell(&to_lookups, object);
                 tell(&to_probes, object);
@@ -69,16 +74,8 @@ impl Beside {
                 commanded.forget(&uid);
                 asked.forget(&uid);
             }
-        }));
-        Listening { beside: self, lookups, commands, probes }
-    }
-}
-
-impl Listening {
-    /// Has repositories looked at soon that may be out of our sight.
-    pub(super) fn hint(&self) -> LookSoon {
-        let lookups = Arc::clone(&self.beside.lookups);
-        Arc::new(move |repositories| lookups.look_soon(repositories))
+            Change::Baselines(_) => {}
+        })
     }
 
     /// Runs until it is dropped.
@@ -86,13 +83,13 @@ impl Listening {
         let Beside { lookups, commands, probes } = self.beside;
         // What may be asked and done follows from the Baselines, and a "no" stands for minutes.
         baselines.wait_until_listed().await;
-        let looked_up = lookup::run(lookups, store.clone(), self.lookups);
-        let carried_out = commands::run(commands, store.clone(), self.commands);
-        futures::join!(looked_up, carried_out, probe::run(probes, store.clone(), self.probes));
+        let looked_up = lookup::run(lookups, store.clone(), self.lookups.1);
+        let carried_out = commands::run(commands, store.clone(), self.commands.1);
+        futures::join!(looked_up, carried_out, probe::run(probes, store, self.probes.1));
     }
 }
 
-fn tell(queue: &Sender, object: &PreviewEnvironment) {
-    // The receiver is gone only when the program ends.
+fn tell(queue: &UnboundedSender<ObjectRef<PreviewEnvironment>>, object: &PreviewEnvironment) {
+    // The receiver is gone only when the term ends.
     let _ = queue.unbounded_send(ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default()));
 }

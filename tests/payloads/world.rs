@@ -80,7 +80,7 @@ impl World {
         let server = Server {
             secrets: Some(WebhookSecrets::from_files(&[folder.path().join("secret")]).unwrap()),
             baselines: Arc::new(move || Some(baselines.clone())),
-            look_soon: Arc::new(|_: &[i64]| {}),
+            look_soon: Arc::new(|_| std::future::ready(Ok(Recorded::Held)).boxed()),
             clock: Arc::new(chrono::Utc::now),
             environments: Arc::new(move |about: &About| environments.iter().flat_map(|e| Existing::of(e, about)).collect::<Vec<_>>()),
             recorder: notebook.clone(),

@@ -81,7 +81,7 @@ fn buttons_do_nothing_for_whoever_may_not_and_say_why() {
         let before = pull.wait_until_ready().await?;
         for (number, button) in ["rebuild", "extend", "delete"].into_iter().enumerate() {
             let refused = pressed(&pull, button, number + 1).await?;
-            assert_eq!(refused.outcome, CommandOutcome::Refused, "{button}");
+            assert_eq!(refused.outcome, CommandOutcome::Denied, "{button}");
             assert!(refused.message.contains("dev has write") && refused.message.contains("needs admin"), "{}", refused.message);
         }
         let environment = pull.environment().await?;

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::names::LABEL_ENVIRONMENT_UID;
+use serde_json::json;
 use test_cluster::{Audit, Event, Mark};
 use test_world::{DEVELOPER, World};
 
@@ -82,7 +83,7 @@ async fn one_namespace(pull: &Pull<'_>) -> anyhow::Result<()> {
 #[test]
 fn a_crash_between_any_two_writes_changes_nothing_in_the_end() {
     story_alone(|world| async move {
-        let shop = Shop::open(world, "crash").await?;
+        let shop = Shop::with(world, "crash", |spec| spec["limits"] = json!({"perAuthor": 7})).await?;
         let undisturbed = shop.pull_request("undisturbed").await?;
         let expected = essence(&undisturbed.wait_until_ready().await?);
         let mut pulls = Vec::new();

@@ -29,6 +29,7 @@ mod pod_security;
 mod policy;
 mod poll;
 mod refused;
+mod replicas;
 mod requests;
 mod rights;
 mod shop;

@@ -105,7 +105,7 @@ fn a_pull_request_that_is_reopened_while_the_old_environment_goes_away_comes_bac
 #[test]
 fn namespaces_that_somebody_deletes_are_made_again_with_all_that_was_in_them() {
     story(|world| async move {
-        let shop = Shop::open(world, "deleted-namespace").await?;
+        let shop = Shop::with(world, "deleted-namespace", |spec| spec["limits"] = json!({"perAuthor": 6})).await?;
         // Several at once, since it is their last moments that matter: passes go on while a namespace goes away.
         let branches: Vec<String> = (1..=6).map(|n| format!("login-{n}")).collect();
         let pulls = try_join_all(branches.iter().map(|branch| shop.pull_request(branch))).await?;

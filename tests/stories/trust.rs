@@ -12,6 +12,7 @@ use crate::shop::{Pull, Shop, story};
 
 const FACTS: &str = "spec.sources: facts are written by the service alone";
 const COMMANDS: &str = "spec.commands: commands are written by the service alone";
+const ACTIVITY: &str = "spec.activity: what happened is written by the service alone";
 const APPROVAL: &str = "spec.approval: needs the verb approve";
 const WISH: &str = "spec.wish.actor: is not you";
 const HOLD: &str = "preview-env.dev/clean-up is the service's to take away";
@@ -56,6 +57,8 @@ fn a_developer_cannot_state_facts_nor_speak_for_others() {
         let command = json!({"id": "1.1", "verb": "Approve", "args": [fact.revision], "actor": "ann", "at": "2100-01-01T00:00:00Z",
             "forge": "github", "repositoryId": fact.repository_id, "repository": fact.repository, "pull": fact.pull});
         refused(&theirs, &name, json!({"spec": {"commands": [command]}}), COMMANDS).await;
+        let activity = json!({"at": "2100-01-01T00:00:00Z", "by": "ann"});
+        refused(&theirs, &name, json!({"spec": {"activity": activity}}), ACTIVITY).await;
         let mine = format!("system:serviceaccount:{}:dev", shop.namespace);
         for actor in ["github:ann", mine.as_str()] {
             let approval = json!({"revision": fact.revision, "actor": actor, "at": "2100-01-01T00:00:00Z"});

@@ -13,6 +13,7 @@ mod trigger;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -260,6 +261,9 @@ pub struct BaselineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub repositories: Vec<RepositoryStatus>,
+    /// When the forge last said that some of them may be out of our sight, which is looked at then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted_at: Option<DateTime<Utc>>,
     /// How many objects of each kind it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]

@@ -40,7 +40,7 @@ pub(super) fn read(context: &Context, baseline: &Baseline, places: &HashSet<Stri
     let seen = |(name, object): (String, Arc<PreviewEnvironment>)| {
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let is_recorded = context.memory.look(&object, |status| status.is_some_and(|s| s.namespace.is_some()));
-        let has_place = places.contains(&uid) || is_recorded || standing.contains_key(&uid);
+        let has_place = places.contains(&uid) || standing.get(&uid).copied().unwrap_or(is_recorded);
         let is_sure = standing.get(&uid).copied().unwrap_or(places.contains(&uid));
         let stand = match (has_place, is_sure, baseline.limits.evict) {
             (true, true, Evict::Never) => Stand::Runs(None),
@@ -74,7 +74,7 @@ fn waiting(context: &Context, baseline: &Baseline, object: &PreviewEnvironment, 
 
 /// Since when an environment waits: as recorded, else since what made it want a place.
 pub(super) fn since(environment: &Environment, status: &PreviewEnvironmentStatus, now: DateTime<Utc>) -> DateTime<Utc> {
-    let asked = environment.last_activity().max(environment.created_at);
+    let asked = environment.last_activity(now).max(environment.created_at);
     status.queue.as_ref().map(|queue| queue.since).or(asked).unwrap_or(now)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn since(environment: &Environment, status: &PreviewEnvironmentStatus
 /// stay.
 fn unused_since(environment: &Environment, status: &PreviewEnvironmentStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let is_kept = status.pinned == Some(true) || environment.extended_until.is_some_and(|until| until > now);
-    let times = [environment.last_activity(), environment.created_at, status.started_at];
+    let times = [environment.last_activity(now), environment.created_at, status.started_at];
     times.into_iter().flatten().max().filter(|_| !is_kept)
 }
 

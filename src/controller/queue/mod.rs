@@ -68,14 +68,16 @@ impl Queue {
         let Asking { environment, baseline, recorded } = asking;
         let uid = environment.uid.as_str();
         let (verdict, again_at) = self.lock(|inner| {
-            let has_place = inner.places.contains(uid) || recorded.status.namespace.is_some();
+            let has_place = inner.has_place(context, uid, recorded);
             if has_place && !inner.told.contains_key(uid) {
                 inner.places.insert(uid.to_owned());
                 return (Verdict::Runs, None);
             }
             let decision = inner.decide(context, baseline, now);
             inner.tell(context, baseline, &decision, Some(uid));
-            let verdict = decision.verdicts.get(uid).cloned().unwrap_or(Verdict::Runs);
+            // Whoever is not among those that want a place gets none.
+            let of = decision.verdicts.values().filter(|v| matches!(v, Verdict::Waits { .. })).count() + 1;
+            let verdict = decision.verdicts.get(uid).cloned().unwrap_or(Verdict::Waits { position: of, of, own: false });
             if verdict == Verdict::Runs {
                 inner.places.insert(uid.to_owned());
             }
@@ -122,7 +124,7 @@ impl Queue {
         let key = (environment.baseline_namespace.clone(), environment.baseline.clone());
         let is_waited_for = self.lock(|inner| {
             let was_told = inner.told.remove(uid).is_some();
-            let has_place = inner.places.contains(uid) || recorded.status.namespace.is_some();
+            let has_place = inner.has_place(context, uid, recorded);
             let gives_back = is_going && has_place && !takes_room(context, uid);
             if gives_back {
                 inner.places.remove(uid);
@@ -174,6 +176,13 @@ impl Queue {
 }
 
 impl Inner {
+    /// Whether an environment has a place. A namespace that is on its way out and has no workloads takes none, also where it
+    /// is still recorded: its place was given to the next one.
+    fn has_place(&self, context: &Context, uid: &str, recorded: &Recorded) -> bool {
+        let stands = context.index.standing().get(uid).copied();
+        self.places.contains(uid) || stands.unwrap_or(recorded.status.namespace.is_some())
+    }
+
     fn decide(&self, context: &Context, baseline: &Baseline, now: DateTime<Utc>) -> Decision {
         let seen = read(context, baseline, &self.places, now);
         let contenders: Vec<_> = seen.iter().map(Seen::contender).collect();

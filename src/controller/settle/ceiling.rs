@@ -6,7 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::Baseline;
 
 /// The end, held to the ceiling, and whose ceiling it is where that is what ends it. `since` is when something happened last.
-pub(super) fn held(end: Option<DateTime<Utc>>, since: Option<DateTime<Utc>>, baseline: &Baseline) -> (Option<DateTime<Utc>>, Option<String>) {
+pub(super) fn held(
+    end: Option<DateTime<Utc>>,
+    since: Option<DateTime<Utc>>,
+    baseline: &Baseline,
+) -> (Option<DateTime<Utc>>, Option<String>) {
     let latest = || {
         let (ttl, at) = baseline.policy.ttl()?;
         Some((since?.checked_add_signed(TimeDelta::from_std(ttl).ok()?)?, at))

@@ -26,19 +26,19 @@ pub(super) struct Life {
 
 /// The life of an environment. What was recorded holds while the Baseline cannot be read.
 pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>, now: DateTime<Utc>) -> Life {
-    let lapsed = before.lapsed.filter(|lapsed| !is_undone(lapsed, environment)).cloned();
+    let lapsed = before.lapsed.filter(|lapsed| !is_undone(lapsed, environment, now)).cloned();
     let is_revived = before.lapsed.is_some() && lapsed.is_none();
     let started_at = if is_revived { Some(now) } else { before.started_at };
     let ((idle, ceiling), longest) = match baseline {
         // What waits for a place has no time that could run out.
-        Some(_) if before.queued && !before.is_there => ((None, None), None),
+        _ if before.queued && !before.is_there => ((None, None), None),
         Some(baseline) => {
-            let idle = if before.pin_holds { None } else { unused(environment, baseline.ttl, started_at) };
-            let held = ceiling::held(idle, last_used(environment, started_at), baseline);
+            let idle = if before.pin_holds { None } else { unused(environment, baseline.ttl, (started_at, now)) };
+            let held = ceiling::held(idle, last_used(environment, started_at, now), baseline);
             (held, baseline.max.and_then(|max| after(started_at.unwrap_or(now), max)))
         }
         None if environment.pinned => ((None, None), None),
-        None => ((environment.ttl.and_then(|ttl| unused(environment, ttl, started_at)).or(before.expires_at), None), None),
+        None => ((environment.ttl.and_then(|ttl| unused(environment, ttl, (started_at, now))).or(before.expires_at), None), None),
     };
     Life { ends_at: earlier(idle, longest), longest, ceiling, started_at, lapsed }
 }
@@ -47,30 +47,34 @@ impl Life {
     /// The end that it came to by itself: the recorded one, or the one that is here now.
     pub(super) fn lapse(&self, environment: &Environment, now: DateTime<Utc>) -> Option<Lapsed> {
         let why = if self.longest == self.ends_at { Lapse::MaxReached } else { Lapse::Expired };
-        let expired = || self.ends_at.filter(|at| *at <= now).map(|at| lapsed(environment, why, at));
+        let expired = || self.ends_at.filter(|at| *at <= now).map(|at| lapsed(environment, why, (at, now)));
         self.lapsed.clone().or_else(expired)
     }
 }
 
 /// The record of an end, with all that is known.
-pub(super) fn lapsed(environment: &Environment, why: Lapse, at: DateTime<Utc>) -> Lapsed {
-    Lapsed { why, at, activity: environment.last_activity(), wish: environment.wish.as_ref().map(|w| w.at), gave_way_to: None }
+pub(super) fn lapsed(environment: &Environment, why: Lapse, (at, now): (DateTime<Utc>, DateTime<Utc>)) -> Lapsed {
+    Lapsed { why, at, activity: environment.last_activity(now), wish: environment.wish.as_ref().map(|w| w.at), gave_way_to: None }
 }
 
 /// Whether something is known that was not known then.
-fn is_undone(lapsed: &Lapsed, environment: &Environment) -> bool {
-    environment.last_activity() > lapsed.activity || environment.wish.as_ref().map(|w| w.at) > lapsed.wish
+fn is_undone(lapsed: &Lapsed, environment: &Environment, now: DateTime<Utc>) -> bool {
+    environment.last_activity(now) > lapsed.activity || environment.wish.as_ref().map(|w| w.at) > lapsed.wish
 }
 
 /// The time to live after the last activity, and not before what somebody extended it to. What had to wait before it was
 /// begun has its whole time from then on.
-fn unused(environment: &Environment, ttl: std::time::Duration, started_at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-    let end = after(last_used(environment, started_at)?, environment.ttl.unwrap_or(ttl))?;
+fn unused(
+    environment: &Environment,
+    ttl: std::time::Duration,
+    (started_at, now): (Option<DateTime<Utc>>, DateTime<Utc>),
+) -> Option<DateTime<Utc>> {
+    let end = after(last_used(environment, started_at, now)?, environment.ttl.unwrap_or(ttl))?;
     Some(environment.extended_until.map_or(end, |until| until.max(end)))
 }
 
-fn last_used(environment: &Environment, started_at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-    [environment.last_activity(), environment.created_at, started_at].into_iter().flatten().max()
+fn last_used(environment: &Environment, started_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    [environment.last_activity(now), environment.created_at, started_at].into_iter().flatten().max()
 }
 
 fn after(at: DateTime<Utc>, span: std::time::Duration) -> Option<DateTime<Utc>> {

@@ -52,6 +52,8 @@ pub struct Baseline {
     pub repositories: Vec<Repository>,
     /// When it was made, by the API server's clock.
     pub created_at: Option<DateTime<Utc>>,
+    /// When the forge last said that repositories may be out of our sight. Told from other moments, never compared.
+    pub doubted_at: Option<DateTime<Utc>>,
     /// Which changes get an environment, where a repository says nothing else.
     pub trigger: Trigger,
     /// Whose changes may run.
@@ -251,6 +253,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             uid: object.uid().unwrap_or_default(),
             generation: object.metadata.generation.unwrap_or_default(),
             repositories: repositories(&spec.repositories, object.status.as_ref().map_or(&[], |s| &s.repositories))?,
+            doubted_at: object.status.as_ref().and_then(|status| status.doubted_at),
             created_at: api::time::created_at(object),
             trigger: Trigger::read("spec.trigger", &spec.trigger)?,
             trust: spec.trust,

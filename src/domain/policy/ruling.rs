@@ -56,6 +56,12 @@ impl Ruling {
         self.ceilings().find_map(|(policy, ceilings)| image(ceilings, policy, wanted))
     }
 
+    /// Why an image that cannot be read may not run, if that is so: nobody can say which registry it is in.
+    pub fn refuses_unread_image(&self, wanted: &str) -> Option<String> {
+        let (policy, _) = self.ceilings().find(|(_, ceilings)| ceilings.registries.is_some())?;
+        Some(format!("{wanted} cannot be read, and {} allows certain registries alone", policy.at("spec.registries")))
+    }
+
     /// Why nothing may be reached at a host, if that is so.
     pub fn refuses_host(&self, wanted: &str) -> Option<String> {
         self.ceilings().find_map(|(policy, ceilings)| host(ceilings, policy, wanted))

@@ -114,7 +114,7 @@ reads!(fork_approved_and_pushed_again, {
 });
 reads!(forks_denied, recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "ForksDenied", "").phase("Waiting"));
 reads!(queued, {
-    let mut object = recorded().wanted().phase("Waiting");
+    let mut object = recorded().wanted().phase("Queued");
     object.status().queue = Some(second_of_three());
     object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", "shop runs 20 of 20 previews")
 });

@@ -34,6 +34,7 @@ use super::{
 };
 use crate::config::GithubConfig;
 use crate::domain::RepoName;
+use crate::lease::Fence;
 use crate::metrics::Metrics;
 
 /// What stands beside a commit.
@@ -63,6 +64,12 @@ impl GitHub {
     /// Checks that the token or the App's key can be used. Nothing is sent yet. An App writes check runs.
     pub fn new(config: GithubConfig) -> Result<Self, GithubError> {
         let transport = Transport::new(&config)?;
+        Self::by(config, transport)
+    }
+
+    /// The same for one term: once it has ended, nothing is sent.
+    pub fn behind(config: GithubConfig, fence: &Fence) -> Result<Self, GithubError> {
+        let transport = Transport::behind(&config, fence)?;
         Self::by(config, transport)
     }
 

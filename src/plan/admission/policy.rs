@@ -36,8 +36,8 @@ fn image(template: &Template<'_>, ruling: &Ruling) -> Option<String> {
         Some((format!("volumes[{}].image", text(volume, "name").unwrap_or("?")), text(volume.get("image")?, "reference")?))
     });
     in_containers.chain(in_volumes).find_map(|(path, image)| {
-        // What is no image at all starts nothing.
-        let why = ruling.refuses_image(&image.parse().ok()?)?;
+        // What we cannot read, a container runtime may.
+        let why = image.parse().map_or_else(|_| ruling.refuses_unread_image(image), |image| ruling.refuses_image(&image))?;
         Some(format!("runs an image that is not allowed ({}.{path}): {why}", template.path))
     })
 }
@@ -107,6 +107,8 @@ mod tests {
               evil.example.com/spy is in none of the registries that PreviewPolicy default (spec.registries) allows"]
         );
         assert!(left_out(world(), json!({"registries": ["ghcr.io", "evil.example.com"]})).is_empty());
+        let strange = World::of([deployment("spy").image("EVIL.example.com/spy:1")]);
+        assert!(left_out(strange, json!({"registries": ["ghcr.io"]}))[0].contains("EVIL.example.com/spy:1 cannot be read"));
         let asked = world().asked("ghcr.io/acme/web", "2");
         assert_eq!(left_out(asked, json!({"registries": []})).len(), 2, "what a person asked for is judged too");
     }

@@ -66,6 +66,11 @@ impl Component {
         self.signal(Signal::STOP)
     }
 
+    /// Asks it to end, as Kubernetes does.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
     /// Lets it go on.
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)

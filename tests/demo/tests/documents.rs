@@ -11,7 +11,7 @@ use preview_env::controller::status::PHASES;
 use test_world::root;
 
 /// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
-const OTHER_WORDS: [&str; 31] = [
+const OTHER_WORDS: [&str; 32] = [
     "Absent",
     "Age",
     "Apply",
@@ -25,6 +25,7 @@ const OTHER_WORDS: [&str; 31] = [
     "Expires",
     "False",
     "Helm",
+    "Image",
     "Labels",
     "List",
     "Metrics",
@@ -45,7 +46,7 @@ const OTHER_WORDS: [&str; 31] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 53] = [
+const OF_KUBERNETES: [&str; 54] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -87,6 +88,7 @@ const OF_KUBERNETES: [&str; 53] = [
     "PodScheduled",
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
+    "PreviewPolicy",
     "Recreate",
     "RegistryUnavailable",
     "ReplicaFailure",

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +12,8 @@ use test_cluster::{Component, Launch};
 use crate::http;
 use crate::wait::deadline;
 
+/// What the first replica is called.
+const FIRST: &str = "preview";
 /// How often `/readyz` is asked while the service starts.
 const ASK: Duration = Duration::from_millis(20);
 
@@ -70,6 +72,8 @@ const AHEAD: &str = include_str!("ahead.c");
 #[derive(Debug)]
 pub struct Service {
     options: ServiceOptions,
+    /// What this replica is called. It is the same when it starts again, as that of a container in its pod.
+    identity: &'static str,
     port: u16,
     component: Option<Component>,
 }
@@ -77,8 +81,12 @@ pub struct Service {
 impl Service {
     /// Finds a port for it, so that its address is known before it starts.
     pub fn reserve(options: ServiceOptions) -> Result<Self> {
+        Self::reserve_as(FIRST, options)
+    }
+
+    fn reserve_as(identity: &'static str, options: ServiceOptions) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).context("no free port")?.port();
-        Ok(Self { options, port, component: None })
+        Ok(Self { options, identity, port, component: None })
     }
 
     /// Starts it for the first time and waits until it is ready.
@@ -86,6 +94,11 @@ impl Service {
         self.launch()?;
         self.wait_until_ready().await?;
         Ok(self)
+    }
+
+    /// Starts another replica of it.
+    pub async fn beside(&self, identity: &'static str) -> Result<Self> {
+        Self::reserve_as(identity, self.options.clone())?.start().await
     }
 
     /// Starts it again on the same port, without waiting for it.
@@ -98,6 +111,8 @@ impl Service {
             options.kubeconfig.clone().into_os_string(),
             "--listen".into(),
             format!("127.0.0.1:{port}").into(),
+            "--identity".into(),
+            self.identity.into(),
             "--github-url".into(),
             options.github_url.clone().into(),
             "--seed-file".into(),
@@ -145,6 +160,39 @@ impl Service {
         self.component = None;
     }
 
+    /// Asks it to end, as Kubernetes does.
+    pub fn terminate(&self) -> Result<()> {
+        self.running()?.terminate()
+    }
+
+    /// Stops it where it stands.
+    pub fn pause(&self) -> Result<()> {
+        self.running()?.pause()
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.running()?.resume()
+    }
+
+    fn running(&self) -> Result<&Component> {
+        self.component.as_ref().context("the service does not run")
+    }
+
+    /// Waits until it has ended, and says how.
+    pub async fn wait_until_ended(&mut self) -> Result<ExitStatus> {
+        let ended = async {
+            let mut ticks = tokio::time::interval(ASK);
+            loop {
+                ticks.tick().await;
+                if let Some(status) = self.component.as_mut().context("the service does not run")?.ended() {
+                    return Ok(status);
+                }
+            }
+        };
+        tokio::time::timeout(deadline(), ended).await.context("the service does not end")?
+    }
+
     /// Waits until `/readyz` says so.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
         let ready = async {
@@ -170,9 +218,14 @@ impl Service {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// What this replica is called.
+    pub const fn identity(&self) -> &'static str {
+        self.identity
+    }
+
     /// Where it logs to.
     pub fn log(&self) -> PathBuf {
-        self.options.folder.join("preview.log")
+        self.options.folder.join(format!("{}.log", self.identity))
     }
 
     /// The last lines of its log.

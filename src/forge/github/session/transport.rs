@@ -22,6 +22,7 @@ use tower::{BoxError, Service, ServiceExt};
 
 use super::GithubError;
 use crate::config::GithubConfig;
+use crate::lease::{Fence, behind};
 
 /// A body on its way to GitHub or back.
 pub type Content = BoxBody<Bytes, BoxError>;
@@ -36,7 +37,14 @@ pub(in crate::forge::github) struct Transport {
 impl Transport {
     /// None is opened yet.
     pub(in crate::forge::github) fn new(config: &GithubConfig) -> Result<Self, GithubError> {
-        let connector = connector(config).map_err(|error| GithubError::Client(error.to_string()))?;
+        let connector = with_tls(http(config)).map_err(|error| GithubError::Client(error.to_string()))?;
+        let client: Client<_, Content> = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self::over(config, client))
+    }
+
+    /// The same, and nothing is sent once the fence is shut.
+    pub(in crate::forge::github) fn behind(config: &GithubConfig, fence: &Fence) -> Result<Self, GithubError> {
+        let connector = with_tls(behind(http(config), fence)).map_err(|error| GithubError::Client(error.to_string()))?;
         let client: Client<_, Content> = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self::over(config, client))
     }
@@ -85,11 +93,15 @@ fn authorization(token: &SecretString) -> Result<HeaderValue, InvalidHeaderValue
     Ok(value)
 }
 
-/// Both schemes, since a GitHub Enterprise Server may be behind a proxy in the cluster.
-fn connector(config: &GithubConfig) -> io::Result<HttpsConnector<HttpConnector>> {
+fn http(config: &GithubConfig) -> HttpConnector {
     let mut http = HttpConnector::new();
     http.set_connect_timeout(Some(config.timeout));
     http.enforce_http(false);
+    http
+}
+
+/// Both schemes, since a GitHub Enterprise Server may be behind a proxy in the cluster.
+fn with_tls<C>(http: C) -> io::Result<HttpsConnector<C>> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
     Ok(builder.https_or_http().enable_http1().wrap_connector(http))

@@ -1,0 +1,241 @@
+//! What a replica does while it leads: controller, what runs beside it, feedback and looks, all made anew for each term.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::OptionFuture;
+use k8s_openapi::api::rbac::v1::Subject;
+use kube::runtime::reflector::Store;
+use kube::{Client, Config};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::beside::Beside;
+use super::{StartError, all, existing};
+use crate::api::PreviewEnvironment;
+use crate::clock::Clock;
+use crate::config::{ControllerConfig, GithubConfig};
+use crate::controller::baselines::Baselines;
+use crate::controller::environments::{Change, Listener, View};
+use crate::controller::{Controller, FeedbackState, Parts};
+use crate::domain::Seed;
+use crate::feedback;
+use crate::forge::Forge;
+use crate::forge::github::GitHub;
+use crate::lease::{self, Fence, Role};
+use crate::metrics::Metrics;
+use crate::registry::{Registry, RegistryConfig};
+use crate::resync::{self, Resync};
+use crate::server::{Gate, Readiness};
+
+/// How long writes to the API server may take that are under way when a replica stops.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How long a replica that cannot begin its term, such as for a file that cannot be read just now, waits to try again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What is done by the replica that leads, and how.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// How often the forge is asked for what no delivery told.
+    pub look_every: Duration,
+    /// Where environments are asked for an answer, whatever the hosts' names resolve to.
+    pub probe_address: Option<SocketAddr>,
+    /// The controller.
+    pub controller: ControllerConfig,
+    /// The registries.
+    pub registry: RegistryConfig,
+    /// What generated values of Secrets follow from, where one is given.
+    pub seed: Option<Seed>,
+    /// GitHub; without an App or a token no pull request is read and no comment is written.
+    pub github: Option<GithubConfig>,
+}
+
+/// One of the replicas.
+pub(super) struct Replica {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    /// Who the service is.
+    pub(super) identity: Subject,
+    pub(super) work: Work,
+    /// Whether deliveries are taken: else what only they could tell is not offered.
+    pub(super) hears: bool,
+    pub(super) view: View,
+    pub(super) metrics: Metrics,
+    pub(super) readiness: Readiness,
+}
+
+/// Who leads reads the namespaces of the Baselines, until this is dropped.
+struct Reading<'a>(&'a Baselines);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.rest();
+    }
+}
+
+impl Replica {
+    /// Whether it could lead, as far as that can be told without asking anybody.
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        if let Some(config) = &self.work.github {
+            GitHub::new(config.clone())?;
+        } else {
+            tracing::warn!(
+                "neither a GitHub App nor a token: pull requests are not read, and no comment is written; set --github-app-id and \
+                 --github-app-key-file, or --github-token-file"
+            );
+        }
+        Ok(())
+    }
+
+    /// Leads whenever it is elected, until it is to stop and has come to its end.
+    pub(super) async fn take_turns(&self, mut roles: watch::Receiver<Role>, stopping: &CancellationToken) {
+        while let Some(fence) = self.next_term(&mut roles, stopping).await {
+            self.metrics.leads(true);
+            tokio::select! {
+                biased;
+                () = self.lead(&fence, stopping) => {}
+                () = fence.over() => tracing::warn!("leads no more: the Lease was not renewed in time, and another replica takes over"),
+            }
+            // Whatever outlives the term can write nothing.
+            fence.shut();
+            self.metrics.leads(false);
+        }
+    }
+
+    /// Nothing once it is to stop.
+    async fn next_term(&self, roles: &mut watch::Receiver<Role>, stopping: &CancellationToken) -> Option<Fence> {
+        loop {
+            match &*roles.borrow_and_update() {
+                _ if stopping.is_cancelled() => return None,
+                Role::Leads(fence) if fence.is_open() => return Some(fence.clone()),
+                Role::Follows => self.readiness.open(Gate::Controller),
+                Role::Leads(_) | Role::Unknown => {}
+            }
+            tokio::select! {
+                changed = roles.changed() => changed.ok()?,
+                () = stopping.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Leads until it is to stop. Dropped, it stops where it stands.
+    async fn lead(&self, fence: &Fence, stopping: &CancellationToken) {
+        loop {
+            match Box::pin(self.lead_once(fence, stopping)).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(%error, "cannot lead yet, and tries again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    async fn lead_once(&self, fence: &Fence, stopping: &CancellationToken) -> Result<(), StartError> {
+        let client = lease::client(&self.config, fence)?;
+        let forge = self.forge(fence)?;
+        // What the one before wrote last may not have come here yet.
+        self.view.as_of(fence.since().steady()).await;
+        let View { environments: store, baselines, .. } = &self.view;
+        let (driver, notifier) = feedback((&client, &self.clock), forge.clone(), &self.view);
+        let around = (baselines.clone(), self.metrics.clone());
+        let beside = Beside::new(((&client, &self.clock), forge.as_ref()), &around, self.work.probe_address)?.listening();
+        let controller = self.controller(&client, forge.clone(), notifier.clone());
+        let _told = self.view.tell(vec![controller.listener(), tell(notifier), beside.listener()]);
+        let _read = Reading(baselines);
+        baselines.read_with(client.clone());
+
+        let readiness = &self.readiness;
+        let look = OptionFuture::from(forge.map(|forge| self.look(forge, &client)));
+        let work = async {
+            futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
+        };
+        let end = async {
+            show(driver, baselines, stopping).await;
+            fence.finish(LAST_WRITES).await;
+        };
+        tokio::select! {
+            _ = work => {}
+            () = end => {}
+        }
+        Ok(())
+    }
+
+    fn forge(&self, fence: &Fence) -> Result<Option<Arc<dyn Forge>>, StartError> {
+        let Some(config) = &self.work.github else { return Ok(None) };
+        let github = GitHub::behind(config.clone(), fence)?.with_metrics(self.metrics.clone());
+        Ok(Some(Arc::new(if self.hears { github } else { github.without_deliveries() })))
+    }
+
+    fn controller(&self, client: &Client, forge: Option<Arc<dyn Forge>>, notifier: feedback::Notifier) -> Controller {
+        Controller::new(Parts {
+            client: client.clone(),
+            clock: self.clock.clone(),
+            config: self.work.controller,
+            seed: self.work.seed.clone(),
+            identity: self.identity.clone(),
+            view: self.view.clone(),
+            registry: Registry::new(self.work.registry.clone()).with_metrics(self.metrics.clone()),
+            forge,
+            feedback: Arc::new(notifier),
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    /// Looks for what no delivery told.
+    async fn look(&self, forge: Arc<dyn Forge>, client: &Client) {
+        let context = resync::Context {
+            forge,
+            baselines: all(self.view.baselines.clone()),
+            environments: existing(self.view.environments.clone()),
+            recorder: Arc::new(client.clone()),
+            metrics: self.metrics.clone(),
+        };
+        let now = || self.clock.now();
+        Resync::new(context, now()).run(self.work.look_every, now).await;
+    }
+}
+
+fn feedback(
+    (client, clock): (&Client, &Clock),
+    forge: Option<Arc<dyn Forge>>,
+    view: &View,
+) -> (Option<feedback::Driver>, feedback::Notifier) {
+    match forge {
+        None => (None, feedback::Notifier::off()),
+        Some(forge) => {
+            let (baselines, store): (_, Store<PreviewEnvironment>) = (view.baselines.clone(), view.environments.clone());
+            let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
+            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, store, sources);
+            (Some(driver.by(clock.clone())), notifier)
+        }
+    }
+}
+
+/// Tells the forge until the service is to stop, and what is on its way then comes to its end.
+async fn show(driver: Option<feedback::Driver>, baselines: &Baselines, stopping: &CancellationToken) {
+    match driver {
+        None => stopping.cancelled().await,
+        Some(driver) => {
+            // What is shown depends on what they say.
+            baselines.wait_until_listed().await;
+            driver.run(stopping.cancelled()).await;
+        }
+    }
+}
+
+impl FeedbackState for feedback::Notifier {
+    fn is_told(&self, environment: &PreviewEnvironment) -> bool {
+        self.nothing_left_to_say(environment)
+    }
+}
+
+/// Tells feedback of every change.
+fn tell(notifier: feedback::Notifier) -> Listener {
+    Box::new(move |change| match change {
+        Change::Applied(object) | Change::Deleted(object) => notifier.changed(object),
+        Change::Baselines(_) => {}
+    })
+}
