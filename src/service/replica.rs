@@ -58,7 +58,7 @@ pub(super) struct Replica {
     /// Who the service is.
     pub(super) identity: Subject,
     pub(super) work: Work,
-    /// Whether deliveries are taken.
+    /// Whether deliveries are taken: else what only they could tell is not offered.
     pub(super) hears: bool,
     pub(super) view: View,
     pub(super) metrics: Metrics,

@@ -83,14 +83,13 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
 }
 
 /// The number that we wrote into the check; else the one pull request that GitHub names for its commit, of which there
-/// can be several, and some in other repositories.
+/// can be several, and some in other repositories. Several of one repository share the check, and nobody can tell for which of
+/// them a button was pressed.
 fn pull_of(check: &CheckRun, repository: i64) -> Option<i64> {
-    if let Some(number) = check.external_id.as_deref().and_then(pull_named) {
-        return Some(number);
-    }
-    let mut ours = check.pull_requests.iter().flatten().filter(|pull| pull.base.repo.id == repository);
-    let first = ours.next()?.number;
-    ours.all(|pull| pull.number == first).then_some(first)
+    let mut named = check.pull_requests.iter().flatten().filter(|pull| pull.base.repo.id == repository).map(|pull| pull.number);
+    let written = check.external_id.as_deref().and_then(pull_named);
+    let one = written.or_else(|| named.next())?;
+    named.all(|number| number == one).then_some(one)
 }
 
 /// By the body, which is signed, and not by the delivery's id, which is not: the same press under another id is no other
