@@ -251,7 +251,10 @@ fn a_pressed_button_is_of_the_pull_request_that_its_check_names() {
     }
     for (external_id, named, expected) in [
         (json!("pull-43"), pulls(&[]), Some(43)),
-        (json!("pull-43"), pulls(&[(42, 7)]), Some(43)),
+        (json!("pull-43"), pulls(&[(43, 7)]), Some(43)),
+        (json!("pull-43"), pulls(&[(42, 6)]), Some(43)),
+        (json!("pull-43"), pulls(&[(42, 7)]), None),
+        (json!("pull-43"), pulls(&[(42, 7), (43, 7)]), None),
         (json!(null), pulls(&[(42, 7), (42, 7)]), Some(42)),
         (json!(null), pulls(&[(1, 6), (42, 7)]), Some(42)),
         (json!(""), pulls(&[(42, 7), (43, 7)]), None),
