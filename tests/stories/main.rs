@@ -10,7 +10,6 @@ mod commands;
 mod crash;
 mod deliveries;
 mod developer;
-mod events;
 mod forks;
 mod github_fails;
 mod harm;
