@@ -76,7 +76,7 @@ impl Hidden {
     fn follow(&mut self, event: &Event<'_>) {
         match event {
             Event::Start(Tag::BlockQuote(_) | Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::Image { .. } | Tag::Strikethrough) => {
-                self.blocks += 1
+                self.blocks += 1;
             }
             Event::End(TagEnd::BlockQuote(_) | TagEnd::CodeBlock | TagEnd::HtmlBlock | TagEnd::Image | TagEnd::Strikethrough) => {
                 self.blocks = self.blocks.saturating_sub(1);

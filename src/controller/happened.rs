@@ -84,24 +84,25 @@ mod tests {
         use Happened::{Applied, Degraded, Ready, Removed, Removing, Stalled};
         let nothing: &[Happened] = &[];
         let life = [
-            (status("Pending", ("", ""), "Queued", ""), nothing),
-            (status("Creating", ("a", ""), "NotReady", ""), &[Applied { first: true }]),
-            (status("Creating", ("a", ""), "NotReady", ""), &[]),
-            (status("Ready", ("a", "a"), "Ready", ""), &[Ready { again: false }]),
-            (status("Updating", ("a", "a"), "NotReady", ""), &[Degraded]),
-            (status("Ready", ("a", "a"), "Ready", ""), &[Ready { again: true }]),
-            (status("Updating", ("b", "a"), "NotReady", ""), &[Applied { first: false }]),
-            (status("Stalled", ("b", "a"), "Refused", "Refused"), &[Stalled]),
-            (status("Stalled", ("b", "a"), "Refused", "Refused"), &[]),
-            (status("Stalled", ("b", "a"), "Policy", "Policy"), &[Stalled]),
-            (status("Ready", ("c", "c"), "Ready", ""), &[Applied { first: false }, Ready { again: false }]),
-            (status("Removing", ("c", "c"), "Removing", ""), &[Removing]),
-            (status("Removed", ("c", ""), "Removed", ""), &[Removed]),
-            (status("Removed", ("c", ""), "Removed", ""), &[]),
-            (status("Ready", ("c", "c"), "Ready", ""), &[Applied { first: true }, Ready { again: false }]),
+            (("Pending", ("", ""), "Queued", ""), nothing),
+            (("Creating", ("a", ""), "NotReady", ""), &[Applied { first: true }]),
+            (("Creating", ("a", ""), "NotReady", ""), &[]),
+            (("Ready", ("a", "a"), "Ready", ""), &[Ready { again: false }]),
+            (("Updating", ("a", "a"), "NotReady", ""), &[Degraded]),
+            (("Ready", ("a", "a"), "Ready", ""), &[Ready { again: true }]),
+            (("Updating", ("b", "a"), "NotReady", ""), &[Applied { first: false }]),
+            (("Stalled", ("b", "a"), "Refused", "Refused"), &[Stalled]),
+            (("Stalled", ("b", "a"), "Refused", "Refused"), &[]),
+            (("Stalled", ("b", "a"), "Policy", "Policy"), &[Stalled]),
+            (("Ready", ("c", "c"), "Ready", ""), &[Applied { first: false }, Ready { again: false }]),
+            (("Removing", ("c", "c"), "Removing", ""), &[Removing]),
+            (("Removed", ("c", ""), "Removed", ""), &[Removed]),
+            (("Removed", ("c", ""), "Removed", ""), &[]),
+            (("Ready", ("c", "c"), "Ready", ""), &[Applied { first: true }, Ready { again: false }]),
         ];
         let mut before = PreviewEnvironmentStatus::default();
-        for (step, (after, expected)) in life.into_iter().enumerate() {
+        for (step, ((phase, revisions, ready, stalled), expected)) in life.into_iter().enumerate() {
+            let after = status(phase, revisions, ready, stalled);
             assert_eq!(happened(&before, &after), expected, "step {step}");
             before = after;
         }

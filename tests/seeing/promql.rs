@@ -1,4 +1,4 @@
-//! As much of PromQL as our rules and panels use: whether an expression can be read, and what it names. What is not known
+//! As much of `PromQL` as our rules and panels use: whether an expression can be read, and what it names. What is not known
 //! here is an error, so that nothing is let through.
 
 use std::iter::Peekable;
@@ -55,7 +55,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         let length = |is: fn(char) -> bool| rest.find(|c| !is(c)).unwrap_or(rest.len());
-        let (token, taken) = if first.is_ascii_alphabetic() {
+        let (next, end) = if first.is_ascii_alphabetic() {
             let end = length(|c| c.is_ascii_alphanumeric() || c == '_');
             (Token::Word(rest[..end].to_owned()), end)
         } else if first.is_ascii_digit() {
@@ -71,8 +71,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             let sign = SIGNS.into_iter().chain(["="]).find(|sign| rest.starts_with(sign)).ok_or_else(|| format!("{first:?}"))?;
             (Token::Sign(sign), sign.len())
         };
-        tokens.push(token);
-        rest = rest[taken..].trim_start();
+        tokens.push(next);
+        rest = rest[end..].trim_start();
     }
     Ok(tokens)
 }
@@ -125,7 +125,9 @@ impl Reader {
             if of_this.iter().any(|selector| !selector.has_time) {
                 return Err(format!("{function} needs a time"));
             }
-            of_this.iter_mut().for_each(|selector| selector.has_time = false);
+            for selector in of_this {
+                selector.has_time = false;
+            }
         }
         Ok(())
     }
@@ -135,7 +137,7 @@ impl Reader {
         let matchers = if braced { self.matchers()? } else { Vec::new() };
         let time = self.tokens.next_if(|token| matches!(token, Token::Time(_)));
         if let Some(Token::Time(time)) = &time
-            && !time.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|count| count.parse::<u32>().is_ok())
+            && time.strip_suffix(['s', 'm', 'h', 'd']).is_none_or(|count| count.parse::<u32>().is_err())
         {
             return Err(format!("[{time}] is no time"));
         }

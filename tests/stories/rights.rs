@@ -270,8 +270,11 @@ fn the_service_may_do_exactly_what_it_does() {
             service.launch()?;
             service.wait_until_ready().await?;
         }
+        // Who does not lead watches the Lease.
+        let mut follower = world.service.lock().await.beside("follower").await?;
         live(world).await?;
         // A watch is in the log when it has ended.
+        follower.kill();
         world.service.lock().await.kill();
         let mut granted = granted()?;
         if registries().await.is_none() {

@@ -39,7 +39,7 @@ pub fn address(port: u16) -> Ipv4Addr {
     Ipv4Addr::new(127, 1, high, low)
 }
 
-/// Where kwok reads what [`write`] wrote.
+/// Where kwok reads what [`write()`] wrote.
 pub fn configuration(folder: &Folder) -> PathBuf {
     folder.file("kubelets.yaml")
 }
