@@ -107,8 +107,8 @@ mod tests {
               evil.example.com/spy is in none of the registries that PreviewPolicy default (spec.registries) allows"]
         );
         assert!(left_out(world(), json!({"registries": ["ghcr.io", "evil.example.com"]})).is_empty());
-        let strange = World::of([deployment("spy").image("EVIL.example.com/spy:1")]);
-        assert!(left_out(strange, json!({"registries": ["ghcr.io"]}))[0].contains("EVIL.example.com/spy:1 cannot be read"));
+        let strange = World::of([deployment("spy").image("EVIL/spy:1")]);
+        assert!(left_out(strange, json!({"registries": ["ghcr.io"]}))[0].contains("EVIL/spy:1 cannot be read"));
         let asked = world().asked("ghcr.io/acme/web", "2");
         assert_eq!(left_out(asked, json!({"registries": []})).len(), 2, "what a person asked for is judged too");
     }
