@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
 use kube::runtime::reflector::Store;
 use tokio::time::Instant;
 
@@ -23,6 +24,8 @@ use crate::record::Recorder;
 const LOOK: Duration = Duration::from_secs(5);
 /// How long an answer holds.
 const LIFE: Duration = Duration::from_secs(600);
+/// How many repositories are asked about at a time: one that does not answer holds up no other.
+const AT_ONCE: usize = 8;
 /// How long a failure is left alone.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -38,13 +41,19 @@ pub(super) async fn follow(context: &Context, store: &Store<PreviewEnvironment>)
         let listed = baselines.iter().flat_map(|b| b.repositories.iter().map(move |r| (Key::of(b, r), b, r)));
         let listed: Vec<_> = listed.collect();
         due.retain(|key, _| listed.iter().any(|(known, ..)| known == key));
-        for (key, baseline, repository) in listed {
-            if due.get(&key).is_some_and(|(at, doubted)| *at > Instant::now() && *doubted == baseline.doubted_at) {
-                continue;
-            }
-            let pause = look_at(context, forge.as_ref(), (baseline, repository), store).await;
-            due.insert(key, (Instant::now() + pause, baseline.doubted_at));
-        }
+        let is_known = |key: &Key, baseline: &Baseline| {
+            due.get(key).is_some_and(|(at, doubted)| *at > Instant::now() && *doubted == baseline.doubted_at)
+        };
+        let looks: Vec<_> = listed
+            .into_iter()
+            .filter(|(key, baseline, _)| !is_known(key, baseline))
+            .map(|(key, baseline, repository)| async move {
+                let pause = look_at(context, forge.as_ref(), (baseline, repository), store).await;
+                (key, (Instant::now() + pause, baseline.doubted_at))
+            })
+            .collect();
+        let answered: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
+        due.extend(answered);
     }
 }
 
