@@ -144,6 +144,11 @@ impl Double {
         })
     }
 
+    /// Sets how many requests a token has each hour, as the administrator of an Enterprise Server does.
+    pub fn set_requests_per_hour(&self, token: &str, limit: u32) -> Result<(), Refusal> {
+        self.shared.change(|state| state.model.token_mut(token).map(|token| token.rate.limit = limit))
+    }
+
     /// Makes a public repository with a branch `main`; a new owner becomes an organisation. Returns the id.
     pub fn add_repository(&self, repo: &str) -> Result<u64, Refusal> {
         self.shared.change(|state| state.model.add_repository(repo, false, state.now()))

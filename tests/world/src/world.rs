@@ -31,6 +31,8 @@ pub const BOT: &str = "preview[bot]";
 pub const DEVELOPER: &str = "dev";
 /// The token of the account that comments.
 pub const TOKEN: &str = "a-token-of-the-double";
+/// Requests that the service may make of GitHub in an hour.
+const REQUESTS_PER_HOUR: u32 = 1_000_000;
 /// The owner of the repositories, whom the App is installed on.
 pub const OWNER: &str = "acme";
 /// The App's id; it comments as [`BOT`] does.
@@ -100,6 +102,8 @@ impl World {
         github.add_bot(BOT);
         github.add_user(DEVELOPER);
         github.add_token(BOT, TOKEN)?;
+        // Hundreds of stories share one account.
+        github.set_requests_per_hour(TOKEN, REQUESTS_PER_HOUR)?;
         let folder = tempfile::tempdir().context("no folder for the service")?;
         std::fs::write(folder.path().join("webhook-secret"), format!("{SECRET}\n"))?;
         std::fs::write(folder.path().join("seed"), "5".repeat(32))?;
