@@ -7,7 +7,7 @@
 
 mod ceiling;
 mod ending;
-mod life;
+pub(super) mod life;
 pub mod trigger;
 mod trust;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::super::Context;
+use super::super::settle::life::last_used;
 use super::super::settle::{Before, Course, settle};
 use super::order::{Contender, Stand};
 use crate::api::baseline::Evict;
@@ -82,8 +83,7 @@ pub(super) fn since(environment: &Environment, status: &PreviewEnvironmentStatus
 /// stay.
 fn unused_since(environment: &Environment, status: &PreviewEnvironmentStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let is_kept = status.pinned == Some(true) || environment.extended_until.is_some_and(|until| until > now);
-    let times = [environment.last_activity(now), environment.created_at, status.started_at];
-    times.into_iter().flatten().max().filter(|_| !is_kept)
+    last_used(environment, status.started_at, now).filter(|_| !is_kept)
 }
 
 /// Whose environment it is, for what cannot be read too.

@@ -73,7 +73,12 @@ fn unused(
     Some(environment.extended_until.map_or(end, |until| until.max(end)))
 }
 
-fn last_used(environment: &Environment, started_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+/// When something happened to it last, its own beginning included.
+pub(in crate::controller) fn last_used(
+    environment: &Environment,
+    started_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
     [environment.last_activity(now), environment.created_at, started_at].into_iter().flatten().max()
 }
 
