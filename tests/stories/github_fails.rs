@@ -5,7 +5,7 @@ use std::time::Duration;
 use github_double::{Failure, Fault, On};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED, READY, find, is_true};
-use test_world::{BOT, TOKEN};
+use test_world::TOKEN;
 
 use crate::shop::{Pull, Shop, story, story_alone};
 
@@ -81,7 +81,7 @@ fn with_a_revoked_token_environments_come_and_go_and_say_what_is_missing() {
         pull.wait_until_gone().await?;
 
         let fresh = "another-token-of-the-double";
-        world.github.add_token(BOT, fresh)?;
+        world.add_token(fresh)?;
         std::fs::write(world.service.lock().await.folder().join("github-token"), fresh)?;
         let next = shop.pull_request("logout").await?;
         wait_until_told(&next).await

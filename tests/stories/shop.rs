@@ -17,7 +17,7 @@ use serde_json::json;
 use test_registry::Registry;
 use test_world::{Baseline, Credential, DEVELOPER, OWNER, Setup, World, read, wait_for};
 use tokio::runtime::Runtime;
-use tokio::sync::{OnceCell, RwLock};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 const SMALL: &str = include_str!("manifests/small.yaml");
 /// What every container is said to have logged since it started.
@@ -25,7 +25,10 @@ pub const LOGGED: &str = include_str!("manifests/logged.txt");
 /// The same, before that.
 pub const LOGGED_BEFORE: &str = include_str!("manifests/logged-before.txt");
 
-static ALONE: RwLock<()> = RwLock::const_new(());
+/// Held by the story that is alone in the world of those that disturb.
+static ALONE: Mutex<()> = Mutex::const_new(());
+/// Worlds of one story each that there are at the same time: each is a control plane of its own, and a machine has two cores.
+static APART: Semaphore = Semaphore::const_new(2);
 
 /// All stories share one runtime, so that what one of them starts outlives it.
 fn runtime() -> &'static Runtime {
@@ -57,6 +60,12 @@ async fn world() -> &'static World {
     WORLD.get_or_init(new_world).await
 }
 
+/// The world of the stories that disturb others, such as by a crash of the service: one of them at a time.
+async fn world_of_trouble() -> &'static World {
+    static WORLD: OnceCell<World> = OnceCell::const_new();
+    WORLD.get_or_init(new_world).await
+}
+
 async fn new_world() -> World {
     let hosts = registries().await.map(|r| vec![r.open.host().to_owned(), r.guarded.host().to_owned()]).unwrap_or_default();
     let setup = Setup { registries: hosts, cluster: cluster(), ..Setup::default() };
@@ -81,17 +90,14 @@ fn cluster() -> test_cluster::Options {
 
 /// Tells a story in the shared world, beside others.
 pub fn story<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
-    runtime().block_on(async {
-        let _beside_others = ALONE.read().await;
-        told(world().await, tell).await;
-    });
+    runtime().block_on(async { told(world().await, tell).await });
 }
 
-/// Tells a story that disturbs all others, such as a crash of the service.
+/// Tells a story that would disturb others, such as by a crash of the service: while it is told, it has a world for itself.
 pub fn story_alone<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
     runtime().block_on(async {
-        let _alone = ALONE.write().await;
-        told(world().await, tell).await;
+        let _alone = ALONE.lock().await;
+        told(world_of_trouble().await, tell).await;
     });
 }
 
@@ -100,11 +106,14 @@ pub fn story_of_an_app<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce
     runtime().block_on(async { told(world_of_an_app().await, tell).await });
 }
 
-/// Tells a story that changes the cluster itself, in a world of its own.
+/// Tells a story that changes the cluster itself, in a world that no other story has.
 pub fn story_apart<F: Future<Output = anyhow::Result<()>>>(tell: impl FnOnce(&'static World) -> F) {
     runtime().block_on(async {
-        // It ends with the test's program, as the shared one does.
-        told(Box::leak(Box::new(new_world().await)), tell).await;
+        let _place = APART.acquire().await;
+        let world = Box::leak(Box::new(new_world().await));
+        told(world, tell).await;
+        world.service.lock().await.kill();
+        world.cluster.end();
     });
 }
 

@@ -216,6 +216,13 @@ impl Cluster {
         self.folder.path()
     }
 
+    /// Ends all of it for good, for those who cannot drop it. Nothing answers afterwards.
+    pub fn end(&self) {
+        lock(&self.callers).clear();
+        self.stop_api_server();
+        lock(&self.etcd).kill();
+    }
+
     /// Ends the API server, as a crash does: connections are refused until [`Self::start_api_server`].
     pub fn stop_api_server(&self) {
         *lock(&self.api_server) = None;

@@ -71,6 +71,13 @@ impl Component {
         self.signal(Signal::TERM)
     }
 
+    /// Ends it at once, as a crash does. What it stored is of no use to anybody, so it has nothing to put in order.
+    pub fn kill(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Lets it go on.
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
@@ -87,11 +94,8 @@ impl Component {
 }
 
 impl Drop for Component {
-    /// Ends it at once: what it stored is dropped too, so it has nothing to put in order.
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

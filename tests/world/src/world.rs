@@ -101,9 +101,7 @@ impl World {
         let github = Double::start()?;
         github.add_bot(BOT);
         github.add_user(DEVELOPER);
-        github.add_token(BOT, TOKEN)?;
-        // Hundreds of stories share one account.
-        github.set_requests_per_hour(TOKEN, REQUESTS_PER_HOUR)?;
+        add_token(&github, TOKEN)?;
         let folder = tempfile::tempdir().context("no folder for the service")?;
         std::fs::write(folder.path().join("webhook-secret"), format!("{SECRET}\n"))?;
         std::fs::write(folder.path().join("seed"), "5".repeat(32))?;
@@ -132,6 +130,11 @@ impl World {
         }
         let service = service.start().await?;
         Ok(Self { cluster, admin, github, routes, service: Mutex::new(service), _folder: folder })
+    }
+
+    /// The account that comments gets another token.
+    pub fn add_token(&self, token: &str) -> Result<()> {
+        add_token(&self.github, token)
     }
 
     /// The log of all requests at the API server.
@@ -193,6 +196,13 @@ impl World {
         wait_for(&api, name, "a Ready Baseline", ready).await?;
         Ok(())
     }
+}
+
+/// A token of the account that comments, with enough requests for hundreds of stories.
+fn add_token(github: &Double, token: &str) -> Result<()> {
+    github.add_token(BOT, token)?;
+    github.set_requests_per_hour(token, REQUESTS_PER_HOUR)?;
+    Ok(())
 }
 
 /// The App that `deploy/github-app.json` describes, installed on all repositories of [`OWNER`].
