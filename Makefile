@@ -24,12 +24,14 @@ demo: ## Show the life of a preview environment, from pull request to merge (KEE
 	@$(PROGRAMS)
 	@exec $(TARGET)/debug/demo $(if $(filter-out 0,$(KEEP)),--keep)
 
+# More than there are cores: a story mostly waits, for what a control plane does in its own time.
+TEST_THREADS ?= 8
 .PHONY: test
 test: ## Run all tests; nothing but the tools that it names has to be there
 	@.ci/tools git images
 	@cargo test $(CARGO_FLAGS) --workspace --no-run
 	@$(TARGET)/debug/test-cluster build
-	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
+	@RUST_TEST_THREADS=$(TEST_THREADS) cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 .PHONY: lint
 lint: ## Check formatting, lints and documentation

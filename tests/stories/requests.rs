@@ -6,7 +6,7 @@ use preview_env::api::conditions::{READY, is_true};
 use test_cluster::{Event, Mark};
 use test_world::World;
 
-use crate::shop::{Shop, story_alone};
+use crate::shop::{Shop, story, story_alone};
 
 const SERVICE: &str = "system:serviceaccount:preview-env:preview-env";
 
@@ -92,7 +92,7 @@ fn a_restart_writes_nothing() {
 
 #[test]
 fn the_service_asks_for_nothing_that_it_may_not_do_and_for_no_secret_that_is_not_listed() {
-    story_alone(|world| async move {
+    story(|world| async move {
         let mark = world.audit().mark().await?;
         let shop = Shop::open(world, "rights").await?;
         let pull = shop.pull_request("allowed").await?;

@@ -1,12 +1,13 @@
 //! Writes kubeconfigs and makes clients of them.
 
-use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 /// One user's way to the API server.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Access<'a> {
 }
 
 impl Access<'_> {
-    /// Writes it as a kubeconfig with a namespace for calls that name none.
+    /// Writes it as a kubeconfig with a namespace for calls that name none. Whoever reads it at that moment gets the one before.
     pub fn write(&self, path: &Path, namespace: &str) -> Result<()> {
         let authority = k8s_openapi::ByteString(self.authority.as_bytes().to_owned());
         let config = json!({
@@ -40,7 +41,13 @@ impl Access<'_> {
             "current-context": "test-cluster",
         });
         let text = serde_saphyr::to_string(&config).context("cannot write a kubeconfig as YAML")?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        let write = || {
+            let mut file = NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+            file.write_all(text.as_bytes())?;
+            file.persist(path).map_err(|error| error.error)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::shown::shown;
 
 /// How long a story waits for one thing. Far above what anything here takes, for machines that are busy.
 pub const fn deadline() -> Duration {
-    Duration::from_secs(120)
+    Duration::from_secs(180)
 }
 
 /// What was seen of an object while it was waited for.

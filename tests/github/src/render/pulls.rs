@@ -164,7 +164,8 @@ impl Render<'_> {
             "name": name,
             "color": format!("{:06x}", id % 0x0100_0000),
             "default": false,
-            "description": null,
+            // A text in lists of pull requests, whose description by GitHub has no null here, as that of one of them does.
+            "description": "",
         })
     }
 }
