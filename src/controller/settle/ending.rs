@@ -56,7 +56,12 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     }
 }
 
+/// None without a grace: the forge's clock, which says when it ended, may be ahead of ours.
 fn until(environment: &Environment, baseline: Option<&Baseline>) -> Option<DateTime<Utc>> {
+    let grace = baseline?.grace;
+    if grace.is_zero() {
+        return None;
+    }
     let ended = environment.sources.iter().map(|s| s.observed_at).max()?;
-    ended.checked_add_signed(TimeDelta::from_std(baseline?.grace).ok()?)
+    ended.checked_add_signed(TimeDelta::from_std(grace).ok()?)
 }
