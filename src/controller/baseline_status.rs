@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use super::Context;
 use super::baseline_cache::Contents;
 use super::baseline_externals::Memo;
 use super::baselines::Seen;
+use super::events;
 use super::explain::Gaps;
 use super::requests::within_deadline;
 use crate::api::baseline::{External, KindCount, RepositoryStatus};
@@ -204,8 +205,14 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
         context.wake_namespace(&namespace);
     }
     let ours = BaselineStatus { doubted_at: None, ..status };
-    if let Err(error) = write(context, &seen.object, &ours).await {
-        tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");
+    match write(context, &seen.object, &ours).await {
+        Ok(()) => {
+            let told = events::of_baseline(seen.object.status.as_ref(), &ours);
+            told.into_iter().for_each(|told| context.events.tell(seen.object.object_ref(&()), told));
+        }
+        Err(error) => {
+            tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");
+        }
     }
 }
 

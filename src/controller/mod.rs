@@ -24,6 +24,7 @@ pub mod digest;
 pub mod discovery;
 pub mod driver;
 pub mod environments;
+pub mod events;
 pub mod explain;
 mod happened;
 pub mod healing;
@@ -73,6 +74,7 @@ use self::baselines::Baselines;
 use self::behind::Behind;
 use self::changes::Changes;
 use self::environments::{Listener, View};
+use self::events::Events;
 use self::healing::Healing;
 use self::hook_jobs::HookJobs;
 use self::hosts::HostClaims;
@@ -143,6 +145,8 @@ pub struct Context {
     pub environments: Store<PreviewEnvironment>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What `kubectl describe` shows below the objects.
+    pub events: Events,
     /// Wakes reconciles.
     pub wake: Wake,
 }
@@ -158,6 +162,7 @@ impl Context {
 /// The controller before it runs.
 pub struct Controller {
     context: Arc<Context>,
+    events: events::Writer,
     wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
 }
 
@@ -190,6 +195,7 @@ impl Controller {
     pub fn new(parts: Parts) -> Self {
         let (wake, wakeups) = Wake::channel();
         let permits = Semaphore::new(parts.config.in_flight);
+        let (events, writer) = Events::new(parts.client.clone());
         let context = Context {
             client: parts.client.clone(),
             clock: parts.clock,
@@ -212,9 +218,10 @@ impl Controller {
             feedback: parts.feedback,
             environments: parts.view.environments,
             metrics: parts.metrics,
+            events,
             wake,
         };
-        Self { context: Arc::new(context), wakeups }
+        Self { context: Arc::new(context), events: writer, wakeups }
     }
 
     /// Wakes reconciles whenever something changes.
@@ -224,7 +231,7 @@ impl Controller {
 
     /// Runs until it is dropped. `listed` is called once everything was listed and reconciles start.
     pub async fn run(self, listed: impl FnOnce() + Send) {
-        let Self { context, wakeups } = self;
+        let Self { context, events, wakeups } = self;
         let store = context.environments.clone();
         let work = async {
             wait_for_lists(&context, &store).await;
@@ -237,6 +244,7 @@ impl Controller {
             discovery::run(context.client.clone(), context.baselines.discovery.clone()),
             watches(&context),
             baseline_status::run(context.clone()),
+            events.run(),
             work
         );
     }

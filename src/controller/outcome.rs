@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use kube::Resource;
 use kube::runtime::controller::Action;
 
 use super::apply::Applied;
 use super::availability;
 use super::driver::{Pass, Step};
+use super::events;
 use super::happened::{Happened, happened};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
@@ -93,16 +95,25 @@ impl Pass<'_> {
         Ok(Action::requeue(pause))
     }
 
-    /// Counts what has happened, once it is written down: a pass that repeats it finds it there.
+    /// Counts and tells what has happened, once it is written down: a pass that repeats it finds it there.
     fn tell(&self, after: &PreviewEnvironmentStatus) {
-        let (metrics, asked) = (&self.context.metrics, self.environment.asked_at().map(|at| age(at, self.now)));
-        for happened in happened(&self.recorded.status, after) {
-            match happened {
-                Happened::Applied { .. } => asked.iter().for_each(|after| metrics.applied(self.baseline(), *after)),
-                Happened::Ready { again: false } => asked.iter().for_each(|after| metrics.ready(self.baseline(), *after)),
-                Happened::Removed => metrics.deletion(self.baseline(), self.settled.wanted.reason),
-                Happened::Ready { again: true } | Happened::Degraded | Happened::Stalled | Happened::Removing => {}
-            }
+        let (before, asked) = (&self.recorded.status, self.environment.asked_at().map(|at| age(at, self.now)));
+        let happened = happened(before, after);
+        for happened in &happened {
+            self.count(*happened, asked);
+        }
+        for told in events::of_environment(&happened, (before, after), asked) {
+            self.context.events.tell(self.object.object_ref(&()), told);
+        }
+    }
+
+    fn count(&self, happened: Happened, asked: Option<Duration>) {
+        let metrics = &self.context.metrics;
+        match (happened, asked) {
+            (Happened::Applied { .. }, Some(asked)) => metrics.applied(self.baseline(), asked),
+            (Happened::Ready { again: false }, Some(asked)) => metrics.ready(self.baseline(), asked),
+            (Happened::Removed, _) => metrics.deletion(self.baseline(), self.settled.wanted.reason),
+            _ => {}
         }
     }
 

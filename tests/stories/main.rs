@@ -10,6 +10,7 @@ mod commands;
 mod crash;
 mod deliveries;
 mod developer;
+mod events;
 mod forks;
 mod github_fails;
 mod harm;
