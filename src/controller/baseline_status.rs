@@ -207,8 +207,9 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
     let ours = BaselineStatus { doubted_at: None, ..status };
     match write(context, &seen.object, &ours).await {
         Ok(()) => {
-            let told = events::of_baseline(seen.object.status.as_ref(), &ours);
-            told.into_iter().for_each(|told| context.events.tell(seen.object.object_ref(&()), told));
+            if let Some(told) = events::of_baseline(seen.object.status.as_ref(), &ours) {
+                context.events.tell(seen.object.object_ref(&()), told);
+            }
         }
         Err(error) => {
             tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::availability;
@@ -271,10 +271,13 @@ fn is_missing(reason: &LeftOutReason) -> bool {
 }
 
 /// Whether a change of status is worth a write at once. What is left are counts and reasons that move while workloads
-/// start, which a write a second can tell as well.
+/// start, and an end that moves by as long as it took to begin: a write a second can tell these as well.
 pub fn is_worth_a_write(before: &PreviewEnvironmentStatus, after: &PreviewEnvironmentStatus) -> bool {
+    let end = before.expires_at.zip(after.expires_at);
+    let moves = end.is_none_or(|(before, after)| (after - before).abs() >= TimeDelta::minutes(1));
     let essence = |status: &PreviewEnvironmentStatus| {
         let mut status = derived(status);
+        status.expires_at = status.expires_at.filter(|_| moves);
         for service in &mut status.services {
             (service.ready, service.reason) = (false, None);
         }
@@ -441,5 +444,16 @@ mod tests {
         moved.services[0].reason = Some("other".into());
         assert!(!is_worth_a_write(&before, &moved));
         assert!(is_worth_a_write(&before, &after(&with_service(true), &Progress::Applied)));
+    }
+
+    #[test]
+    fn an_end_that_hardly_moves_is_not_worth_a_write_at_once() {
+        let ends = |second| PreviewEnvironmentStatus {
+            expires_at: DateTime::from_timestamp(second, 0),
+            ..after(&with_service(false), &Progress::Applied)
+        };
+        assert!(!is_worth_a_write(&ends(1_000), &ends(1_059)) && !is_worth_a_write(&ends(1_059), &ends(1_000)));
+        assert!(is_worth_a_write(&ends(1_000), &ends(1_060)));
+        assert!(is_worth_a_write(&ends(1_000), &PreviewEnvironmentStatus { expires_at: None, ..ends(1_000) }));
     }
 }

@@ -54,8 +54,8 @@ fn an_environment_tells_its_life_and_the_same_again_is_counted() {
         let shop = Shop::open(world, "events").await?;
         let pull = shop.pull_request("told").await?;
         let status = pull.wait_until_ready().await?;
-        let told = events(&pull, |events| reasons(events) == ["Created", "Ready"]).await?;
-        let note = told[1].note.as_deref().unwrap_or_default();
+        let told = events(&pull, |events| reasons(events) == ["Ready"]).await?;
+        let note = told[0].note.as_deref().unwrap_or_default();
         assert!(note.contains("after it was asked for") && note.ends_with(&status.urls[0].url), "{note}");
         let regarding = told[0].regarding.clone().unwrap_or_default();
         assert_eq!((regarding.kind.as_deref(), regarding.uid), (Some("PreviewEnvironment"), pull.environment().await?.metadata.uid));

@@ -8,6 +8,9 @@ use crate::idle::Idle;
 use crate::planning::SERVICES;
 use crate::service::Run;
 
+/// The namespace and the RoleBinding, which are objects of an environment too and not timed.
+const AROUND: usize = 2;
+
 /// What may come on top of one request an object (the design's number).
 const ON_TOP: usize = 10;
 
@@ -75,7 +78,8 @@ pub fn requests(sizes: &[Size]) {
     println!("\nRequests of the service's user for one environment, from the delivery until Ready and told");
     for size in sizes {
         let totals = size.of(|p| as_figure(p.service.requests.len()));
-        let (objects, most) = (size.objects, size.objects + ON_TOP);
+        let objects = size.objects + AROUND;
+        let most = objects + ON_TOP;
         let [middle, least, top] = [0.5, 0.0, 1.0].map(|share| quantile(&totals, share));
         println!("  {} services: {middle:.0} ({least:.0} to {top:.0}); {objects} objects, and {ON_TOP} more are {most}", size.services);
         for (what, count) in typical(size) {

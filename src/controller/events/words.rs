@@ -10,13 +10,14 @@ use crate::controller::happened::Happened;
 /// As many bytes an event may say (`note` of `events.k8s.io/v1`: less than 1 kB).
 const NOTE_MAX: usize = 1000;
 
-/// Of an environment: one for each thing that has happened, so long after it was asked for, and one where it may not run.
+/// Of an environment: one for each thing that has happened, so long after it was asked for, and one where it may not run. That
+/// a commit is applied is told with what comes of it: an environment that goes well costs one event.
 pub(in crate::controller) fn of_environment(
     happened: &[Happened],
     (before, after): (&PreviewEnvironmentStatus, &PreviewEnvironmentStatus),
     asked: Option<Duration>,
 ) -> Vec<Told> {
-    let mut told: Vec<Told> = happened.iter().map(|happened| one(*happened, (before, after), asked)).collect();
+    let mut told: Vec<Told> = happened.iter().filter_map(|happened| one(*happened, (before, after), asked)).collect();
     let refused =
         |status: &PreviewEnvironmentStatus| find(&status.conditions, APPROVED).filter(|c| c.status == ConditionStatus::False).cloned();
     if let Some(condition) = refused(after).filter(|_| refused(before).is_none()) {
@@ -25,18 +26,19 @@ pub(in crate::controller) fn of_environment(
     told
 }
 
-fn one(happened: Happened, (before, after): (&PreviewEnvironmentStatus, &PreviewEnvironmentStatus), asked: Option<Duration>) -> Told {
+fn one(
+    happened: Happened,
+    (before, after): (&PreviewEnvironmentStatus, &PreviewEnvironmentStatus),
+    asked: Option<Duration>,
+) -> Option<Told> {
     let revision = after.revision.as_deref().map(|revision| revision.get(..7).unwrap_or(revision)).unwrap_or_default();
     let took = asked.map(|asked| format!(", {} s after it was asked for", asked.as_secs())).unwrap_or_default();
     let url = after.urls.first().map(|url| format!(": {}", url.url)).unwrap_or_default();
     let message = |type_| find(&after.conditions, type_).map(|c| c.message.clone()).unwrap_or_default();
-    match happened {
-        Happened::Applied { first: true } => {
-            let namespace = after.namespace.as_deref().unwrap_or_default();
-            normal("Created", format!("{revision} is applied in namespace {namespace}{took}"))
-        }
-        Happened::Applied { first: false } => normal("Updated", format!("{revision} is applied{took}")),
-        Happened::Ready { again: false } => normal("Ready", format!("{revision} is ready{took}{url}")),
+    let namespace = |status: &PreviewEnvironmentStatus| status.namespace.clone().unwrap_or_default();
+    let told = match happened {
+        Happened::Applied { .. } => return None,
+        Happened::Ready { again: false } => normal("Ready", format!("{revision} is ready in namespace {}{took}{url}", namespace(after))),
         Happened::Ready { again: true } => normal("Ready", format!("{revision} is ready again{url}")),
         Happened::Degraded => warning("Degraded", message(READY)),
         Happened::Stalled => {
@@ -45,11 +47,9 @@ fn one(happened: Happened, (before, after): (&PreviewEnvironmentStatus, &Preview
         }
         Happened::Removing if after.lapsed.is_some() => normal("Expired", message(WANTED)),
         Happened::Removing => normal("Removing", message(WANTED)),
-        Happened::Removed => {
-            let namespace = before.namespace.as_deref().unwrap_or_default();
-            normal("Removed", format!("nothing is left of namespace {namespace}"))
-        }
-    }
+        Happened::Removed => normal("Removed", format!("nothing is left of namespace {}", namespace(before))),
+    };
+    Some(told)
 }
 
 /// Of a Baseline: that no environments can be made from it any more, or for another reason than before, and that they can
@@ -76,7 +76,8 @@ fn warning(reason: &'static str, note: String) -> Told {
 }
 
 fn short(mut note: String) -> String {
-    note.truncate(note.floor_char_boundary(NOTE_MAX));
+    let end = (0..=NOTE_MAX.min(note.len())).rev().find(|end| note.is_char_boundary(*end)).unwrap_or_default();
+    note.truncate(end);
     note
 }
 
@@ -120,9 +121,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "Normal Created 0123456 is applied in namespace shop-web-1, 34 s after it was asked for",
-                "Normal Updated 0123456 is applied, 34 s after it was asked for",
-                "Normal Ready 0123456 is ready, 34 s after it was asked for: https://h",
+                "Normal Ready 0123456 is ready in namespace shop-web-1, 34 s after it was asked for: https://h",
                 "Normal Ready 0123456 is ready again: https://h",
                 "Warning Degraded 1 of 2 services are up",
                 "Warning Stalled Policy: beyond limits",
