@@ -98,12 +98,13 @@ fn collect_selectors(value: &Value, keys: &mut HashSet<String>) {
     match value {
         Value::Object(map) => {
             for (field, inner) in map {
-                match (field.as_str(), inner) {
-                    ("matchLabels", Value::Object(labels)) => keys.extend(labels.keys().cloned()),
-                    ("matchExpressions", Value::Array(expressions)) => {
+                match inner {
+                    Value::Object(labels) if field == "matchLabels" => keys.extend(labels.keys().cloned()),
+                    Value::Array(expressions) if field == "matchExpressions" => {
                         keys.extend(expressions.iter().filter_map(|e| e.get("key")?.as_str().map(str::to_owned)));
                     }
-                    _ => collect_selectors(inner, keys),
+                    Value::Object(_) | Value::Array(_) => collect_selectors(inner, keys),
+                    _ => {}
                 }
             }
         }

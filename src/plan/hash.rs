@@ -19,16 +19,22 @@ pub fn hash(value: &Value) -> String {
 fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
-            // Sorted here, since serde_json keeps the order of insertion when any crate asks it to.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            write_list(out, (b'{', b'}'), entries, |(key, item), out| {
-                write_scalar(key, out);
+            let write_entry = |(key, item): (&String, &Value), out: &mut Vec<u8>| {
+                write_text(key, out);
                 out.push(b':');
                 write_canonical(item, out);
-            });
+            };
+            if map.keys().is_sorted() {
+                write_list(out, (b'{', b'}'), map, write_entry);
+                return;
+            }
+            // serde_json keeps the order of insertion when any crate asks it to.
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            write_list(out, (b'{', b'}'), entries, write_entry);
         }
         Value::Array(items) => write_list(out, (b'[', b']'), items, write_canonical),
+        Value::String(text) => write_text(text, out),
         scalar => write_scalar(scalar, out),
     }
 }
@@ -42,6 +48,17 @@ fn write_list<T>(out: &mut Vec<u8>, (open, close): (u8, u8), items: impl IntoIte
         write_item(item, out);
     }
     out.push(close);
+}
+
+/// Most texts have nothing to escape, and need no serializer.
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        write_scalar(text, out);
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 fn write_scalar(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
@@ -69,6 +86,15 @@ mod tests {
         hashes.sort_unstable();
         hashes.dedup();
         assert_eq!(hashes.len(), values.len());
+    }
+
+    #[test]
+    fn every_text_is_written_as_json_has_it() {
+        for text in ["", "plain", "q\"", "\\", "\n", "\u{1f}", "\u{7f}", "ü 字 🦀"] {
+            let mut written = Vec::new();
+            write_text(text, &mut written);
+            assert_eq!(written, serde_json::to_vec(text).unwrap(), "{text:?}");
+        }
     }
 
     #[test]
