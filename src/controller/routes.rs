@@ -2,24 +2,26 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use futures::future::join_all;
+use kube::core::DynamicObject;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 
+use super::catalogue::Catalogue;
 use super::index::{Index, WorkloadState};
-use super::requests::within_deadline;
 use super::wake::Wake;
 use super::watch::log_errors;
 use super::{Context, hosts::HostClaims};
 use crate::api::names::{ANNOTATION_APPLIED_HASH, LABEL_ENVIRONMENT_UID};
+use crate::kinds::Kind;
 
-/// How often it is looked whether the cluster has got the Gateway API meanwhile.
-const LOOK_FOR_GATEWAYS: Duration = Duration::from_secs(600);
+const INGRESS: (&str, &str) = ("networking.k8s.io/v1", "Ingress");
 const GATEWAYS: &str = "gateway.networking.k8s.io/v1";
+/// The kinds of the Gateway API that name hosts.
+const ROUTES: [&str; 3] = ["HTTPRoute", "GRPCRoute", "TLSRoute"];
 
 /// Where what is seen goes.
 struct Seen {
@@ -29,27 +31,34 @@ struct Seen {
     wake: Wake,
 }
 
-/// Follows Ingresses and, where the cluster has them, HTTPRoutes, until it is dropped.
+/// Follows Ingresses and, of the routes of the Gateway API, the kinds that the cluster has, until it is dropped.
 pub async fn follow(context: &Context) {
-    let ingresses = follow_kind(context, "networking.k8s.io/v1", "Ingress", "ingresses");
-    let http_routes = async {
-        while !has_gateways(&context.client).await {
-            tokio::time::sleep(LOOK_FOR_GATEWAYS).await;
+    let ingresses = async {
+        if let Some(kind) = Kind::find(INGRESS.0, INGRESS.1) {
+            follow_kind(context, kind).await;
         }
-        follow_kind(context, GATEWAYS, "HTTPRoute", "httproutes").await;
     };
-    futures::join!(ingresses, http_routes);
+    let routes = ROUTES.into_iter().filter_map(|kind| Kind::find(GATEWAYS, kind)).map(|kind| async {
+        wait_until_served(context, kind).await;
+        follow_kind(context, kind).await;
+    });
+    futures::join!(ingresses, join_all(routes));
 }
 
-async fn has_gateways(client: &Client) -> bool {
-    let answer = within_deadline("look for the Gateway API", client.list_api_group_resources(GATEWAYS)).await;
-    answer.is_ok_and(|list| list.resources.iter().any(|r| r.kind == "HTTPRoute"))
+/// Waits until the cluster has a kind, be it that somebody installs it.
+async fn wait_until_served(context: &Context, kind: &Kind) {
+    let mut served = context.baselines.discovery.subscribe();
+    let has = |catalogue: &Option<Arc<Catalogue>>| {
+        let found = catalogue.as_deref().and_then(|catalogue| catalogue.exact(&kind.api_version, &kind.kind));
+        found.is_some_and(|served| served.watchable)
+    };
+    // Who asks what is served is dropped together with this.
+    let _ = served.wait_for(has).await;
 }
 
-async fn follow_kind(context: &Context, api_version: &str, kind: &'static str, plural: &str) {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+async fn follow_kind(context: &Context, kind: &'static Kind) {
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &kind.resource());
+    let kind: &'static str = &kind.kind;
     let seen = Seen { kind, index: context.index.clone(), hosts: context.hosts.clone(), wake: context.wake.clone() };
     let mut listed = HashSet::new();
     let mut events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), kind);
@@ -114,8 +123,8 @@ fn is_ours(route: &DynamicObject) -> bool {
     route.labels().contains_key(LABEL_ENVIRONMENT_UID)
 }
 
-/// The hosts that an Ingress (`spec.rules[].host`) or an HTTPRoute (`spec.hostnames`) names, each once. A wildcard takes
-/// only what nobody names.
+/// The hosts that an Ingress (`spec.rules[].host`) or a route of the Gateway API (`spec.hostnames`) names, each once. A wildcard
+/// takes only what nobody names.
 fn hosts_of(route: &Value) -> Vec<String> {
     let list = |pointer: &str| route.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     let rules = list("/spec/rules").filter_map(|rule| rule.get("host")?.as_str());
