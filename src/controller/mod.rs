@@ -48,6 +48,7 @@ pub mod repositories;
 pub mod requests;
 pub mod resolve;
 pub mod retries;
+pub mod rounds;
 mod routes;
 pub mod scope;
 pub mod settle;
@@ -83,6 +84,7 @@ use self::queue::Queue;
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
+use self::rounds::Rounds;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
@@ -127,6 +129,8 @@ pub struct Context {
     pub hook_jobs: Arc<HookJobs>,
     /// When environments were last mended.
     pub healing: Healing,
+    /// What is missing in environments of the kinds that no watch follows.
+    pub rounds: Rounds,
     /// Pauses after failures.
     pub retries: Retries,
     /// One permit for each apply in flight, over all environments.
@@ -204,6 +208,7 @@ impl Controller {
             behind: Behind::default(),
             hook_jobs: Arc::default(),
             healing: Healing::default(),
+            rounds: Rounds::default(),
             retries: Retries::default(),
             permits,
             images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
@@ -230,7 +235,8 @@ impl Controller {
             wait_for_lists(&context, &store).await;
             claim_recorded_hosts(&context, &store);
             listed();
-            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), behind::run(context.clone()));
+            let beside = async { futures::join!(behind::run(context.clone()), rounds::run(context.clone())) };
+            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), beside);
         };
         futures::join!(
             policy::follow(context.clone()),

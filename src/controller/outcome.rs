@@ -11,6 +11,7 @@ use super::driver::{Pass, Step};
 use super::happened::{Happened, happened};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
+use super::rounds;
 use super::settle::Course;
 use super::status::{self, Findings, Progress};
 use crate::api::PreviewEnvironmentStatus;
@@ -68,6 +69,9 @@ impl Pass<'_> {
         }
         let progress = availability::progress(progress, &before);
         let look = self.look_at_pods(&progress, &mut before).await;
+        if rounds::names_what_is_gone(&before) {
+            self.context.rounds.hurry(&self.environment.uid);
+        }
         self.context.metrics.reconcile(self.baseline(), progress.label(), self.started.elapsed());
         if !matches!(progress, Progress::Failing(_)) {
             self.context.retries.forget(&self.environment.uid);
@@ -93,7 +97,8 @@ impl Pass<'_> {
         Ok(Action::requeue(pause))
     }
 
-    /// Counts what has happened, once it is written down: a pass that repeats it finds it there.
+    /// Counts what has happened, once it is written down: a pass that repeats it finds it there. What was up and is not any
+    /// more may miss something.
     fn tell(&self, after: &PreviewEnvironmentStatus) {
         let (metrics, asked) = (&self.context.metrics, self.environment.asked_at().map(|at| age(at, self.now)));
         for happened in happened(&self.recorded.status, after) {
@@ -101,13 +106,14 @@ impl Pass<'_> {
                 Happened::Applied { .. } => asked.iter().for_each(|after| metrics.applied(self.baseline(), *after)),
                 Happened::Ready { again: false } => asked.iter().for_each(|after| metrics.ready(self.baseline(), *after)),
                 Happened::Removed => metrics.deletion(self.baseline(), self.settled.wanted.reason),
-                Happened::Ready { again: true } | Happened::Degraded | Happened::Stalled | Happened::Removing => {}
+                Happened::Degraded => self.context.rounds.hurry(&self.environment.uid),
+                Happened::Ready { again: true } | Happened::Stalled | Happened::Removing => {}
             }
         }
     }
 
     /// The Baseline, for metrics.
-    fn baseline(&self) -> (&str, &str) {
+    pub(super) fn baseline(&self) -> (&str, &str) {
         (&self.environment.baseline_namespace, &self.environment.baseline)
     }
 
