@@ -18,7 +18,7 @@ use crate::shop::{Pull, Shop, story_apart};
 const DEFINITIONS: &str = include_str!("manifests/parts.yaml");
 const RIGHTS: &str = include_str!("manifests/parts-rights.yaml");
 const CLONE_ROLES: &str = include_str!("../../deploy/clone-roles.yaml");
-const MORE: &str = r#"
+const MORE: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: leader}
@@ -40,7 +40,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: edited}
 data: {COLOR: red}
-"#;
+";
 
 /// The service starts anew, knows the kinds that are there from the start on, and looks environments over so often.
 async fn start_anew(world: &World, look_over: &'static str) -> anyhow::Result<()> {
