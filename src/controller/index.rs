@@ -137,9 +137,15 @@ impl Index {
 
     /// Waits until a first list of every kind is complete that every cluster has.
     pub async fn wait_until_listed(&self) {
+        let kinds: Vec<&str> = WORKLOADS.into_iter().map(|(_, kind)| kind).chain(OTHERS).chain(["Namespace"]).collect();
+        self.wait_until_these_are_listed(&kinds).await;
+    }
+
+    /// Waits until a first list of each of these kinds is complete.
+    pub async fn wait_until_these_are_listed(&self, kinds: &[&str]) {
         loop {
             let listed = self.listed.notified();
-            if WORKLOADS.into_iter().map(|(_, kind)| kind).chain(OTHERS).chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
+            if kinds.iter().all(|kind| self.is_listed(kind)) {
                 return;
             }
             listed.await;

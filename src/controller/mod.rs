@@ -264,6 +264,7 @@ async fn watches(context: &Context) {
 async fn wait_for_lists(context: &Context, environments: &Store<PreviewEnvironment>) {
     let _ = environments.wait_until_ready().await;
     context.index.wait_until_listed().await;
+    routes::wait_until_listed(context).await;
     context.hook_jobs.wait_until_listed().await;
     context.baselines.wait_until_listed().await;
     context.baselines.wait_for_policies().await;

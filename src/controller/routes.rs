@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::join_all;
@@ -23,6 +24,9 @@ const GATEWAYS: &str = "gateway.networking.k8s.io/v1";
 /// The kinds of the Gateway API that name hosts.
 const ROUTES: [&str; 3] = ["HTTPRoute", "GRPCRoute", "TLSRoute"];
 
+/// How long a start waits for the lists of the Gateway API.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Where what is seen goes.
 struct Seen {
     kind: &'static str,
@@ -38,22 +42,33 @@ pub async fn follow(context: &Context) {
             follow_kind(context, kind).await;
         }
     };
-    let routes = ROUTES.into_iter().filter_map(|kind| Kind::find(GATEWAYS, kind)).map(|kind| async {
-        wait_until_served(context, kind).await;
+    let routes = kinds_of_gateways().map(|kind| async move {
+        let mut catalogue = context.baselines.discovery.subscribe();
+        // Who asks what is served is dropped together with this.
+        let _ = catalogue.wait_for(|catalogue| catalogue.as_deref().is_some_and(|catalogue| serves(catalogue, kind))).await;
         follow_kind(context, kind).await;
     });
     futures::join!(ingresses, join_all(routes));
 }
 
-/// Waits until the cluster has a kind, be it that somebody installs it.
-async fn wait_until_served(context: &Context, kind: &Kind) {
-    let mut served = context.baselines.discovery.subscribe();
-    let has = |catalogue: &Option<Arc<Catalogue>>| {
-        let found = catalogue.as_deref().and_then(|catalogue| catalogue.exact(&kind.api_version, &kind.kind));
-        found.is_some_and(|served| served.watchable)
+/// Waits until the first list of every route that the cluster has is complete, so that no host of others is given away. Not for
+/// long: of a kind that may not be listed there never is one.
+pub async fn wait_until_listed(context: &Context) {
+    let listed = async {
+        let mut catalogue = context.baselines.discovery.subscribe();
+        let Ok(Some(served)) = catalogue.wait_for(Option::is_some).await.map(|catalogue| catalogue.clone()) else { return };
+        let kinds: Vec<&str> = kinds_of_gateways().filter(|kind| serves(&served, kind)).map(|kind| kind.kind.as_ref()).collect();
+        context.index.wait_until_these_are_listed(&kinds).await;
     };
-    // Who asks what is served is dropped together with this.
-    let _ = served.wait_for(has).await;
+    let _ = tokio::time::timeout(PATIENCE, listed).await;
+}
+
+fn kinds_of_gateways() -> impl Iterator<Item = &'static Kind> {
+    ROUTES.into_iter().filter_map(|kind| Kind::find(GATEWAYS, kind))
+}
+
+fn serves(catalogue: &Catalogue, kind: &Kind) -> bool {
+    catalogue.exact(&kind.api_version, &kind.kind).is_some_and(|served| served.watchable)
 }
 
 async fn follow_kind(context: &Context, kind: &'static Kind) {
