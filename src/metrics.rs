@@ -97,6 +97,7 @@ struct Inner {
     environments: Family<ByPhase, Gauge>,
     reconciles: Family<ByOutcome, Counter>,
     reconcile_seconds: Histogram,
+    mended_objects: Family<ByBaseline, Counter>,
     forge_requests: Family<ByRequest, Counter>,
     forge_requests_left: Family<ByAccount, Gauge>,
     forge_writes_left: Family<ByAccount, Gauge>,
@@ -123,6 +124,7 @@ impl Metrics {
             environments: Family::default(),
             reconciles: Family::default(),
             reconcile_seconds: from_a_millisecond(),
+            mended_objects: Family::default(),
             forge_requests: Family::default(),
             forge_requests_left: Family::default(),
             forge_writes_left: Family::default(),
@@ -182,6 +184,12 @@ impl Metrics {
     pub fn reconcile(&self, baseline: Named<'_>, outcome: &'static str, took: Duration) {
         self.0.reconciles.get_or_create(&ByOutcome { baseline: self.0.names.label(baseline), outcome }).inc();
         self.0.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many objects were brought back that somebody deleted or replaced.
+    pub fn mended(&self, baseline: Named<'_>, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.0.mended_objects.get_or_create(&ByBaseline { baseline: self.0.names.label(baseline) }).inc_by(count);
     }
 
     /// A request to a forge ended.
@@ -275,6 +283,8 @@ impl Inner {
         registry.register_with_unit("applied", help, Unit::Seconds, self.applied_seconds.clone());
         let help = "Time from when a commit was asked for until it was ready for the first time, by Baseline";
         registry.register_with_unit("ready", help, Unit::Seconds, self.ready_seconds.clone());
+        let help = "Objects that were brought back after somebody deleted or replaced them, by Baseline";
+        registry.register("mended_objects", help, self.mended_objects.clone());
         registry.register("deletions", "Environments of which nothing is left, by Baseline and by why", self.deletions.clone());
     }
 
@@ -322,6 +332,7 @@ mod tests {
         metrics.applied(SHOP, Duration::from_millis(700));
         metrics.ready(SHOP, Duration::from_secs(9));
         metrics.deletion(SHOP, "Closed");
+        metrics.mended(SHOP, 2);
         metrics.leads(true);
         metrics.forge_pace("token", Standing { requests: Some(4_321), writes: 496, waiting: 2 });
         metrics.forge_pace("token", Standing { requests: None, writes: 495, waiting: 2 });
@@ -341,6 +352,7 @@ mod tests {
             r#"preview_ready_seconds_bucket{le="8.0",baseline="shop/main"} 0"#,
             r#"preview_ready_seconds_count{baseline="shop/main"} 1"#,
             r#"preview_deletions_total{baseline="shop/main",reason="Closed"} 1"#,
+            r#"preview_mended_objects_total{baseline="shop/main"} 2"#,
             "preview_leader 1",
             "preview_takeovers_total 1",
             r#"preview_forge_requests_total{operation="create_comment",result="ok"} 1"#,

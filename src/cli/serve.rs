@@ -94,6 +94,10 @@ pub struct ServeArgs {
     /// Requests to the API server at one time
     #[arg(long, env = "PREVIEW_IN_FLIGHT", value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub in_flight: u16,
+    /// How often an environment is looked over at most for what somebody deleted of the kinds that are not watched. All of them
+    /// together cost a hundred requests to the API server in that time
+    #[arg(long, env = "PREVIEW_LOOK_OVER_EVERY", value_name = "TIME", default_value = "5m", value_parser = parse_pause)]
+    pub look_over_every: Duration,
     /// The registries.
     #[command(flatten)]
     pub registry: RegistryArgs,
@@ -118,7 +122,11 @@ impl ServeArgs {
             look_every: self.poll.unwrap_or(self.look_every),
             probe_address: self.probe_address,
             seed: set(self.seed_file.as_ref()).map(|path| seed(path)).transpose()?,
-            controller: ControllerConfig { in_flight: self.in_flight.into(), ..ControllerConfig::default() },
+            controller: ControllerConfig {
+                in_flight: self.in_flight.into(),
+                look_over_every: self.look_over_every,
+                ..ControllerConfig::default()
+            },
             registry: self.registry.config(),
             github,
         };
@@ -310,6 +318,7 @@ mod tests {
     fn the_defaults_are_those_of_the_documentation() {
         let args = args(&["--webhook-secret-file", "x"]);
         assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 5_242_880));
+        assert_eq!(args.look_over_every, ControllerConfig::default().look_over_every);
         assert_eq!(args.github_url, "https://api.github.com");
         assert_eq!((args.lease_namespace.as_str(), args.lease_name.as_str(), args.health_listen), ("preview-env", "preview-env", None));
     }

@@ -11,7 +11,7 @@ use futures::stream;
 use tokio::time::Instant;
 
 use super::Context;
-use super::index::watched_key;
+use super::index::{WorkloadKey, watched_key};
 use super::recorded::Recorded;
 use super::requests::{self, Place, RequestError};
 use crate::api::names::LABEL_AGGREGATE_ENVIRONMENT;
@@ -58,7 +58,7 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
         if to.held.contains(&object) {
             return true;
         }
-        let seen = seen_as(context, to.namespace, &object).filter(|_| to.watch_is_current);
+        let seen = seen_as(context, (&to.environment.uid, to.namespace), &object).filter(|_| to.watch_is_current);
         if to.mending {
             return recorded.hash_of(&object).is_none_or(|hash| seen.is_none_or(|seen| seen == hash));
         }
@@ -68,21 +68,33 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
     plan.stages.iter().map(|stage| stage.iter().filter(is_due).collect()).collect()
 }
 
-/// Whether somebody else deleted or replaced an object since it was applied, as far as watches see that.
-pub fn drifted(context: &Context, recorded: &Recorded, namespace: &str) -> bool {
-    let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, namespace, &object_name(entry))) {
+/// Whether somebody else deleted or replaced an object since it was applied, as far as the watches and the rounds see that.
+pub fn drifted(context: &Context, recorded: &Recorded, (uid, namespace): (&str, &str)) -> bool {
+    let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, (uid, namespace), &object_name(entry))) {
         (Some(applied), Some(seen)) => *applied != seen,
         _ => false,
     };
     recorded.status.inventory.iter().any(differs)
 }
 
-/// The hash that a watch last saw on an object: empty where the object is gone. `None` for kinds that no watch
-/// follows, and before the first list.
-fn seen_as(context: &Context, namespace: &str, object: &ObjectName) -> Option<String> {
+/// The hash that an object was last seen with: empty where it is gone. `None` where no watch follows it and no round missed
+/// it.
+fn seen_as(context: &Context, (uid, namespace): (&str, &str), object: &ObjectName) -> Option<String> {
+    match followed_as(context, object) {
+        Some(key) => Some(context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default()),
+        None => context.rounds.misses(uid, object).then(String::new),
+    }
+}
+
+/// Whether a watch follows an object, and its first list is complete.
+pub(super) fn is_followed(context: &Context, object: &ObjectName) -> bool {
+    followed_as(context, object).is_some()
+}
+
+fn followed_as(context: &Context, object: &ObjectName) -> Option<WorkloadKey> {
     // The group counts: others have a kind `Job` too.
     let key = watched_key(&object.kind, &object.name).filter(|_| Kind::find(&object.api_version, &object.kind).is_some())?;
-    context.index.is_listed(key.0).then(|| context.index.workload(namespace, &key).and_then(|w| w.applied_hash).unwrap_or_default())
+    context.index.is_listed(key.0).then_some(key)
 }
 
 /// Applies what is not as planned and prunes what the plan no longer has. An object that the API server refuses does not
@@ -105,6 +117,9 @@ pub async fn apply(context: &Context, to: &Destination<'_>, plan: &Plan, recorde
         if failures.iter().any(RequestError::is_transient) {
             break;
         }
+    }
+    if !failures.iter().any(RequestError::is_transient) {
+        context.rounds.settle(&to.environment.uid);
     }
     let mut applied = Applied { inventory: inventory(plan, recorded, (&written, to.mending)), written: written.len(), failures };
     prune(context, to, plan, recorded, &mut applied).await;
@@ -194,7 +209,8 @@ fn leftovers<'a>(plan: &'a Plan, recorded: &'a Recorded) -> impl Iterator<Item =
     recorded.status.inventory.iter().filter(move |entry| !planned.contains(&same(&object_name(entry))))
 }
 
-fn object_name(entry: &InventoryEntry) -> ObjectName {
+/// The object that an entry is about.
+pub(super) fn object_name(entry: &InventoryEntry) -> ObjectName {
     ObjectName { api_version: entry.api_version.clone(), kind: entry.kind.clone(), name: entry.name.clone() }
 }
 

@@ -85,7 +85,7 @@ async fn namespaces(
 pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
     stop_workloads(context, environment, namespace).await?;
     let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
-    Ok(requests::count(&context.client, Place { kind: claims, namespace }, &environment.uid).await? == 0)
+    Ok(requests::names(&context.client, Place { kind: claims, namespace }, &environment.uid).await?.is_empty())
 }
 
 async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {

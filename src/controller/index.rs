@@ -32,8 +32,11 @@ pub struct NamespaceState {
 pub const WORKLOADS: [(&str, &str); 4] =
     [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job")];
 
-/// Kinds that are followed beside them, so that what somebody deletes comes back. The last is not in every cluster.
-pub const OTHERS: [&str; 5] = ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Ingress", "HTTPRoute"];
+/// Kinds that are followed beside them, so that what somebody deletes comes back at once.
+pub const OTHERS: [&str; 4] = ["Service", "PersistentVolumeClaim", "NetworkPolicy", "Ingress"];
+
+/// The same of the Gateway API, which not every cluster has.
+pub const ROUTES: [&str; 2] = ["HTTPRoute", "GRPCRoute"];
 
 /// The key of a workload of that kind and name, if the kind is one.
 pub fn workload_key(kind: &str, name: &str) -> Option<WorkloadKey> {
@@ -42,7 +45,7 @@ pub fn workload_key(kind: &str, name: &str) -> Option<WorkloadKey> {
 
 /// The key of an object of that kind and name, if watches follow the kind.
 pub fn watched_key(kind: &str, name: &str) -> Option<WorkloadKey> {
-    let other = || OTHERS.into_iter().find(|other| *other == kind).map(|other| (other, name.to_owned()));
+    let other = || OTHERS.into_iter().chain(ROUTES).find(|other| *other == kind).map(|other| (other, name.to_owned()));
     workload_key(kind, name).or_else(other)
 }
 
@@ -132,12 +135,17 @@ impl Index {
         self.read(|i| i.listed.contains(kind))
     }
 
-    /// Waits until a first list of every kind is complete.
+    /// Waits until a first list of every kind is complete that every cluster has.
     pub async fn wait_until_listed(&self) {
+        let kinds: Vec<&str> = WORKLOADS.into_iter().map(|(_, kind)| kind).chain(OTHERS).chain(["Namespace"]).collect();
+        self.wait_until_these_are_listed(&kinds).await;
+    }
+
+    /// Waits until a first list of each of these kinds is complete.
+    pub async fn wait_until_these_are_listed(&self, kinds: &[&str]) {
         loop {
             let listed = self.listed.notified();
-            let others = OTHERS.into_iter().filter(|kind| *kind != "HTTPRoute");
-            if WORKLOADS.into_iter().map(|(_, kind)| kind).chain(others).chain(["Namespace"]).all(|kind| self.is_listed(kind)) {
+            if kinds.iter().all(|kind| self.is_listed(kind)) {
                 return;
             }
             listed.await;

@@ -49,6 +49,7 @@ pub mod repositories;
 pub mod requests;
 pub mod resolve;
 pub mod retries;
+pub mod rounds;
 mod routes;
 pub mod scope;
 pub mod settle;
@@ -85,6 +86,7 @@ use self::queue::Queue;
 use self::recorded::Memory;
 use self::requests::RequestError;
 use self::retries::Retries;
+use self::rounds::Rounds;
 use self::wake::Wake;
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
@@ -129,6 +131,8 @@ pub struct Context {
     pub hook_jobs: Arc<HookJobs>,
     /// When environments were last mended.
     pub healing: Healing,
+    /// What is missing in environments of the kinds that no watch follows.
+    pub rounds: Rounds,
     /// Pauses after failures.
     pub retries: Retries,
     /// One permit for each apply in flight, over all environments.
@@ -210,6 +214,7 @@ impl Controller {
             behind: Behind::default(),
             hook_jobs: Arc::default(),
             healing: Healing::default(),
+            rounds: Rounds::default(),
             retries: Retries::default(),
             permits,
             images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
@@ -237,7 +242,8 @@ impl Controller {
             wait_for_lists(&context, &store).await;
             claim_recorded_hosts(&context, &store);
             listed();
-            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), behind::run(context.clone()));
+            let beside = async { futures::join!(behind::run(context.clone()), rounds::run(context.clone())) };
+            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), beside);
         };
         futures::join!(
             policy::follow(context.clone()),
@@ -266,6 +272,7 @@ async fn watches(context: &Context) {
 async fn wait_for_lists(context: &Context, environments: &Store<PreviewEnvironment>) {
     let _ = environments.wait_until_ready().await;
     context.index.wait_until_listed().await;
+    routes::wait_until_listed(context).await;
     context.hook_jobs.wait_until_listed().await;
     context.baselines.wait_until_listed().await;
     context.baselines.wait_for_policies().await;

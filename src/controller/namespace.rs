@@ -102,8 +102,8 @@ fn is_predecessor(there: &ObjectMeta, environment: &Environment) -> bool {
     label(LABEL_ENVIRONMENT) == Some(environment.name.as_str()) && label(LABEL_BASELINE_NAMESPACE) == Some(&environment.baseline_namespace)
 }
 
-/// Gives the service its rights inside the namespace.
-pub async fn bind(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
+/// Gives the service its rights inside the namespace. False where the RoleBinding was there already.
+pub async fn bind(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
     let binding = role_binding(environment, &context.identity);
     requests::create_role_binding(&context.client, namespace, &binding).await
 }

@@ -13,6 +13,7 @@ use super::events;
 use super::happened::{Happened, happened};
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
+use super::rounds;
 use super::settle::Course;
 use super::status::{self, Findings, Progress};
 use crate::api::PreviewEnvironmentStatus;
@@ -70,6 +71,9 @@ impl Pass<'_> {
         }
         let progress = availability::progress(progress, &before);
         let look = self.look_at_pods(&progress, &mut before).await;
+        if rounds::names_what_is_gone(&before) {
+            self.context.rounds.hurry(&self.environment.uid);
+        }
         self.context.metrics.reconcile(self.baseline(), progress.label(), self.started.elapsed());
         if !matches!(progress, Progress::Failing(_)) {
             self.context.retries.forget(&self.environment.uid);
@@ -95,7 +99,8 @@ impl Pass<'_> {
         Ok(Action::requeue(pause))
     }
 
-    /// Counts and tells what has happened, once it is written down: a pass that repeats it finds it there.
+    /// Counts and tells what has happened, once it is written down: a pass that repeats it finds it there. What was up and is
+    /// not any more may miss something.
     fn tell(&self, after: &PreviewEnvironmentStatus) {
         let (before, asked) = (&self.recorded.status, self.environment.asked_at().map(|at| age(at, self.now)));
         let happened = happened(before, after);
@@ -112,13 +117,14 @@ impl Pass<'_> {
         match (happened, asked) {
             (Happened::Applied { .. }, Some(asked)) => metrics.applied(self.baseline(), asked),
             (Happened::Ready { again: false }, Some(asked)) => metrics.ready(self.baseline(), asked),
+            (Happened::Degraded, _) => self.context.rounds.hurry(&self.environment.uid),
             (Happened::Removed, _) => metrics.deletion(self.baseline(), self.settled.wanted.reason),
             _ => {}
         }
     }
 
     /// The Baseline, for metrics.
-    fn baseline(&self) -> (&str, &str) {
+    pub(super) fn baseline(&self) -> (&str, &str) {
         (&self.environment.baseline_namespace, &self.environment.baseline)
     }
 

@@ -35,6 +35,7 @@ fn forget(context: &Context, object: &PreviewEnvironment) {
     context.pods.forget(uid);
     context.healing.forget(uid);
     context.behind.forget(uid);
+    context.rounds.forget(uid);
     context.queue.forget(context, (&namespace, &object.spec.baseline, uid), context.clock.now());
 }
 

@@ -1,6 +1,7 @@
 //! The requests that the controller sends to the API server, with the preconditions that each must carry.
 //! Every request has a deadline of its own: kube's client has none.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
@@ -59,6 +60,11 @@ impl RequestError {
     /// Whether the API server knows no role that allows it. Quotas and policies answer 403 too, in other words.
     pub fn lacks_rights(&self) -> bool {
         matches!(self, Self::Answered { code: 403, message, .. } if message.contains(": User \""))
+    }
+
+    /// Whether it looked for an object of that name and found none. Where the kind is not served the answer is 404 too.
+    fn finds_no(&self, name: &str) -> bool {
+        matches!(self, Self::Answered { code: 404, message, .. } if message.contains(&format!("\"{name}\" not found")))
     }
 
     /// From kube's error. The texts of kube's errors hold no request bodies.
@@ -126,11 +132,24 @@ pub async fn create(client: &Client, place: Place<'_>, manifest: &Manifest) -> R
     }
 }
 
-/// How many objects of a kind carry the environment's UID, by their metadata.
-pub async fn count(client: &Client, place: Place<'_>, environment_uid: &str) -> Result<usize, RequestError> {
+/// What the objects of a kind are called that carry the environment's UID, by their metadata.
+pub async fn names(client: &Client, place: Place<'_>, environment_uid: &str) -> Result<HashSet<String>, RequestError> {
     let what = format!("list the {} of namespace {}", place.kind.plural, place.namespace);
     let request = Request::new(place.path()).list_metadata(&ours(environment_uid));
-    send::<ObjectList<Metadata>>(client, &what, request).await.map(|list| list.items.len())
+    let listed = send::<ObjectList<Metadata>>(client, &what, request).await?;
+    Ok(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
+}
+
+/// Whether an object is there and carries the environment's UID, asked by who may write it and not read it: the API server tries
+/// to change nothing of it, keeps nothing, and answers with its metadata.
+pub async fn is_there(client: &Client, place: Place<'_>, name: &str, environment_uid: &str) -> Result<bool, RequestError> {
+    let what = format!("look for {}/{name} in namespace {}", place.kind.kind, place.namespace);
+    let params = PatchParams { dry_run: true, ..PatchParams::default() };
+    let request = Request::new(place.path()).patch_metadata(name, &params, &Patch::Merge(json!({})));
+    match send::<Metadata>(client, &what, request).await {
+        Err(error) if error.finds_no(name) => Ok(false),
+        other => other.map(|there| there.labels().get(LABEL_ENVIRONMENT_UID).is_some_and(|uid| uid == environment_uid)),
+    }
 }
 
 /// Deletes one object if it is ours, in one request: the collection delete selects it by name and by the environment's
@@ -185,13 +204,13 @@ pub async fn delete_namespace(client: &Client, name: &str, uid: &str) -> Result<
     found(within_deadline(&format!("delete namespace {name}"), api.delete(name, &params)).await).map(drop)
 }
 
-/// Makes a RoleBinding; one that is there already is left as it is.
-pub async fn create_role_binding(client: &Client, namespace: &str, binding: &RoleBinding) -> Result<(), RequestError> {
+/// Makes a RoleBinding; one that is there already is left as it is, and then it is false.
+pub async fn create_role_binding(client: &Client, namespace: &str, binding: &RoleBinding) -> Result<bool, RequestError> {
     let api: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     let what = format!("create the RoleBinding of namespace {namespace}");
     match within_deadline(&what, api.create(&PostParams::default(), binding)).await {
-        Err(error) if error.code() == Some(409) => Ok(()),
-        other => other.map(drop),
+        Err(error) if error.code() == Some(409) => Ok(false),
+        other => other.map(|_| true),
     }
 }
 
@@ -279,5 +298,13 @@ mod tests {
         assert!(answered(403, rights).lacks_rights());
         assert!(!answered(403, r#"pods "web" is forbidden: exceeded quota: q"#).lacks_rights());
         assert!(!answered(422, rights).lacks_rights());
+    }
+
+    #[test]
+    fn an_object_that_is_gone_is_told_from_a_kind_that_is() {
+        let answered = |code, message: &str| RequestError::Answered { what: "look".into(), code, message: message.into() };
+        assert!(answered(404, r#"databases.db.example.com "main" not found"#).finds_no("main"));
+        assert!(!answered(404, "the server could not find the requested resource").finds_no("main"));
+        assert!(!answered(403, r#"secrets "main" is forbidden: User "x" cannot patch"#).finds_no("main"));
     }
 }

@@ -5,21 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use futures::future::join_all;
+use kube::core::DynamicObject;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 
+use super::catalogue::Catalogue;
 use super::index::{Index, WorkloadState};
-use super::requests::within_deadline;
 use super::wake::Wake;
 use super::watch::log_errors;
 use super::{Context, hosts::HostClaims};
 use crate::api::names::{ANNOTATION_APPLIED_HASH, LABEL_ENVIRONMENT_UID};
+use crate::kinds::Kind;
 
-/// How often it is looked whether the cluster has got the Gateway API meanwhile.
-const LOOK_FOR_GATEWAYS: Duration = Duration::from_secs(600);
+const INGRESS: (&str, &str) = ("networking.k8s.io/v1", "Ingress");
 const GATEWAYS: &str = "gateway.networking.k8s.io/v1";
+/// The kinds of the Gateway API that name hosts.
+const ROUTES: [&str; 3] = ["HTTPRoute", "GRPCRoute", "TLSRoute"];
+
+/// How long a start waits for the lists of the Gateway API.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where what is seen goes.
 struct Seen {
@@ -29,27 +35,45 @@ struct Seen {
     wake: Wake,
 }
 
-/// Follows Ingresses and, where the cluster has them, HTTPRoutes, until it is dropped.
+/// Follows Ingresses and, of the routes of the Gateway API, the kinds that the cluster has, until it is dropped.
 pub async fn follow(context: &Context) {
-    let ingresses = follow_kind(context, "networking.k8s.io/v1", "Ingress", "ingresses");
-    let http_routes = async {
-        while !has_gateways(&context.client).await {
-            tokio::time::sleep(LOOK_FOR_GATEWAYS).await;
+    let ingresses = async {
+        if let Some(kind) = Kind::find(INGRESS.0, INGRESS.1) {
+            follow_kind(context, kind).await;
         }
-        follow_kind(context, GATEWAYS, "HTTPRoute", "httproutes").await;
     };
-    futures::join!(ingresses, http_routes);
+    let routes = kinds_of_gateways().map(|kind| async move {
+        let mut catalogue = context.baselines.discovery.subscribe();
+        // Who asks what is served is dropped together with this.
+        let _ = catalogue.wait_for(|catalogue| catalogue.as_deref().is_some_and(|catalogue| serves(catalogue, kind))).await;
+        follow_kind(context, kind).await;
+    });
+    futures::join!(ingresses, join_all(routes));
 }
 
-async fn has_gateways(client: &Client) -> bool {
-    let answer = within_deadline("look for the Gateway API", client.list_api_group_resources(GATEWAYS)).await;
-    answer.is_ok_and(|list| list.resources.iter().any(|r| r.kind == "HTTPRoute"))
+/// Waits until the first list of every route that the cluster has is complete, so that no host of others is given away. Not for
+/// long: of a kind that may not be listed there never is one.
+pub async fn wait_until_listed(context: &Context) {
+    let listed = async {
+        let mut catalogue = context.baselines.discovery.subscribe();
+        let Ok(Some(served)) = catalogue.wait_for(Option::is_some).await.map(|catalogue| catalogue.clone()) else { return };
+        let kinds: Vec<&str> = kinds_of_gateways().filter(|kind| serves(&served, kind)).map(|kind| kind.kind.as_ref()).collect();
+        context.index.wait_until_these_are_listed(&kinds).await;
+    };
+    let _ = tokio::time::timeout(PATIENCE, listed).await;
 }
 
-async fn follow_kind(context: &Context, api_version: &str, kind: &'static str, plural: &str) {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+fn kinds_of_gateways() -> impl Iterator<Item = &'static Kind> {
+    ROUTES.into_iter().filter_map(|kind| Kind::find(GATEWAYS, kind))
+}
+
+fn serves(catalogue: &Catalogue, kind: &Kind) -> bool {
+    catalogue.exact(&kind.api_version, &kind.kind).is_some_and(|served| served.watchable)
+}
+
+async fn follow_kind(context: &Context, kind: &'static Kind) {
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &kind.resource());
+    let kind: &'static str = &kind.kind;
     let seen = Seen { kind, index: context.index.clone(), hosts: context.hosts.clone(), wake: context.wake.clone() };
     let mut listed = HashSet::new();
     let mut events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), kind);
@@ -114,8 +138,8 @@ fn is_ours(route: &DynamicObject) -> bool {
     route.labels().contains_key(LABEL_ENVIRONMENT_UID)
 }
 
-/// The hosts that an Ingress (`spec.rules[].host`) or an HTTPRoute (`spec.hostnames`) names, each once. A wildcard takes
-/// only what nobody names.
+/// The hosts that an Ingress (`spec.rules[].host`) or a route of the Gateway API (`spec.hostnames`) names, each once. A wildcard
+/// takes only what nobody names.
 fn hosts_of(route: &Value) -> Vec<String> {
     let list = |pointer: &str| route.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     let rules = list("/spec/rules").filter_map(|rule| rule.get("host")?.as_str());

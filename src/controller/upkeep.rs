@@ -76,10 +76,10 @@ impl Pass<'_> {
         due
     }
 
-    /// Whether somebody else deleted or replaced something that a watch follows.
+    /// Whether somebody else deleted or replaced something, as far as that is seen.
     pub(super) fn is_drifted(&self) -> bool {
         let namespace = self.recorded.status.namespace.as_deref();
-        self.watch_is_current() && namespace.is_some_and(|name| apply::drifted(self.context, &self.recorded, name))
+        self.watch_is_current() && namespace.is_some_and(|name| apply::drifted(self.context, &self.recorded, (&self.environment.uid, name)))
     }
 
     /// Applies what others deleted or replaced, and nothing else: that the baseline has moved on is no reason to.
@@ -88,7 +88,9 @@ impl Pass<'_> {
         let to = Destination { environment: &self.environment, namespace, new: false, watch_is_current: true, held: &held, mending: true };
         let applied = apply::apply(self.context, &to, plan, recorded).await;
         let progress = self.with_patience(progress_of(plan, &applied), &applied);
-        tracing::info!(env = %self.environment.name, namespace, written = applied.written, failed = applied.failures.len(), "mended");
+        let failed = applied.failures.len();
+        tracing::info!(env = %self.environment.name, namespace, written = applied.written, failed, "mended");
+        self.context.metrics.mended(self.baseline(), applied.written.saturating_sub(failed));
         let applied_at = Some(self.context.clock.now());
         let status = PreviewEnvironmentStatus { inventory: applied.inventory, applied_at, ..recorded.status.clone() };
         (progress, status)

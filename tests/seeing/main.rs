@@ -31,6 +31,7 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
     metrics.applied(SHOP, moment);
     metrics.ready(SHOP, moment);
     metrics.deletion(SHOP, "Closed");
+    metrics.mended(SHOP, 1);
     metrics.reconcile(SHOP, "applied", moment);
     metrics.forge_request("pull", "ok");
     metrics.forge_pace("token", Standing { requests: Some(1), writes: 1, waiting: 1 });

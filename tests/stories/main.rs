@@ -33,6 +33,7 @@ mod refused;
 mod replicas;
 mod requests;
 mod rights;
+mod rounds;
 mod shop;
 mod table;
 mod takeover;

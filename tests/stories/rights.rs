@@ -6,6 +6,7 @@ use std::fmt;
 
 use anyhow::Context;
 use github_double::{On, Open, on};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use preview_env::api::{Baseline, PreviewEnvironment};
@@ -210,6 +211,7 @@ async fn live(world: &'static World) -> anyhow::Result<()> {
     say(&pull, "/preview logs web").await?;
     developer.run(&["refresh", "web-pr-1", "--reset", "--yes", "--wait"]).await?.succeeds();
 
+    lose_something(&pull).await?;
     apply_printed_rights(&shop, &developer).await?;
 
     world.github.add_user("giver");
@@ -231,6 +233,13 @@ async fn live(world: &'static World) -> anyhow::Result<()> {
         wait_for(&shop.environments(), &pull.name(), "gone", |e: Option<&PreviewEnvironment>| e.is_none()).await?;
     }
     Ok(())
+}
+
+/// Has the environment looked over, of every kind before anything comes back.
+async fn lose_something(pull: &Pull<'_>) -> anyhow::Result<()> {
+    let settings: Api<ConfigMap> = Api::namespaced(pull.shop.world.admin.clone(), &pull.namespace());
+    settings.delete("settings", &DeleteParams::default()).await?;
+    wait_for(&settings, "settings", "made again", |c: Option<&ConfigMap>| c.is_some()).await.map(drop)
 }
 
 /// Gives what the namespace grants anew, by what the command line prints.
@@ -267,6 +276,7 @@ fn the_service_may_do_exactly_what_it_does() {
         {
             let mut service = world.service.lock().await;
             service.kill();
+            service.look_over("5s");
             service.launch()?;
             service.wait_until_ready().await?;
         }

@@ -17,6 +17,7 @@ mod host_names;
 mod images;
 mod immutability;
 mod ingress_annotations;
+mod jobs;
 mod keys;
 mod labels;
 mod marks;
@@ -91,6 +92,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("images", images::apply),
     rule("replicas", replicas::apply),
     rule("cron_jobs", cron_jobs::apply),
+    rule("jobs_that_go", jobs::apply),
     rule("rollout", rollout::apply),
     rule("pods", pods::apply),
     rule("capabilities", capabilities::apply),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::read;
 use crate::api::baseline::{Autoscalers, CronJobs, Gateway, Rbac, Volumes};
 use crate::domain::Baseline;
-use crate::domain::baseline::GroupKind;
+use crate::domain::baseline::{GroupKind, ObjectMatch};
 use crate::plan::book::RuleBook;
 use crate::plan::kinds::is_cloned;
 use crate::plan::sample::{World, isolation_of};
@@ -46,6 +46,7 @@ fn worlds() -> Vec<World> {
     let gateway = Gateway { name: "preview".into(), namespace: "infra".into(), section_name: None };
     let thrifty = json!({"scheduling": {"nodeSelector": {"pool": "previews"}}, "clone": {"resources": {"requests": "Drop"}}});
     let wanted = GroupKind { group: "external-secrets.io".into(), kind: "ExternalSecret".into() };
+    let jobs = ObjectMatch { kind: "Job".into(), name: None, labels: [].into() };
     let external = objects().into_iter().filter(|o| o.kind() == "ExternalSecret");
     vec![
         world(),
@@ -56,6 +57,7 @@ fn worlds() -> Vec<World> {
         world().baseline(|b| (b.choices.cron_jobs, b.choices.volumes) = (CronJobs::Skip, Volumes::Skip)),
         world().baseline(|b| b.isolation = isolation_of(thrifty)),
         world().without_domain(),
+        world().baseline(|b| b.selection.include = vec![jobs]),
         World::of(external).baseline(|b| b.selection.custom_resources = vec![wanted]).isolated(),
     ]
 }

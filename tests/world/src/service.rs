@@ -61,6 +61,8 @@ pub struct ServiceOptions {
     pub registries: Vec<String>,
     /// How often GitHub is asked, by a service that takes no deliveries.
     pub poll: Option<&'static str>,
+    /// How often an environment is looked over, where not as usual.
+    pub look_over: Option<&'static str>,
     /// By how many hours its machine's clock is ahead.
     pub hours_ahead: i64,
 }
@@ -133,6 +135,7 @@ impl Service {
             .chain(hears)
             .chain(options.credential.arguments(&options.folder))
             .chain(probe.map(Into::into))
+            .chain(options.look_over.map(|every| format!("--look-over-every={every}").into()))
             .chain(of_registries.map(Into::into));
         let (program, arguments) = in_time(options, arguments.collect())?;
         let launch = Launch { name: "preview", program, arguments, log: self.log(), home: options.folder.clone() };
@@ -143,6 +146,11 @@ impl Service {
     /// From the next start on it asks GitHub so often and takes no deliveries, or takes them.
     pub fn poll(&mut self, every: Option<&'static str>) {
         self.options.poll = every;
+    }
+
+    /// From the next start on it looks environments over so often.
+    pub fn look_over(&mut self, every: &'static str) {
+        self.options.look_over = Some(every);
     }
 
     /// From the next start on it is a GitHub App, whose key its folder holds.

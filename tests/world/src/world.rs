@@ -110,6 +110,7 @@ impl World {
         let routes = if setup.routes { Some(Routes::start().await?) } else { None };
         let options = ServiceOptions {
             poll: None,
+            look_over: None,
             hours_ahead: 0,
             credential: setup.credential,
             probe: routes.as_ref().map(Routes::address),
