@@ -1,5 +1,6 @@
 //! Makes the API server hold a fact: one server-side apply that sends our own entry and nothing else.
 
+mod activity;
 mod coalesce;
 mod doubt;
 
@@ -10,11 +11,12 @@ use kube::core::Status;
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
-use crate::api::environment::{CHANGED_COMMAND, OLDER_FACT};
+use crate::api::environment::{CHANGED_COMMAND, OLDER_ACTIVITY, OLDER_FACT};
 use crate::api::{PreviewEnvironment, names};
 use crate::domain::EnvironmentName;
 use crate::intent::{CommandFact, Fact};
 
+pub use activity::{Active, Activities};
 pub use coalesce::Coalescing;
 pub use doubt::doubt;
 
@@ -129,7 +131,7 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
     };
     let why = status.message.clone();
     match status.code {
-        422 if is_nothing_but(&status, OLDER_FACT) => Ok(Recorded::Older),
+        422 if is_nothing_but(&status, OLDER_FACT) || is_nothing_but(&status, OLDER_ACTIVITY) => Ok(Recorded::Older),
         // Of a pressed button only we know the time, and a delivery that comes again comes later. What was held first counts.
         422 if is_nothing_but(&status, CHANGED_COMMAND) => Ok(Recorded::Held),
         422 if is_full(&status) => Ok(Recorded::Full),
@@ -206,6 +208,7 @@ mod tests {
         let older = format!("Invalid value: {OLDER_FACT}");
         assert_eq!(answered(422, "is invalid", &[&older]), Ok(Recorded::Older));
         assert_eq!(answered(422, &older, &[]), Ok(Recorded::Older));
+        assert_eq!(answered(422, "is invalid", &[OLDER_ACTIVITY]), Ok(Recorded::Older));
         assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Refused { .. })));
         let changed = format!("Invalid value: {CHANGED_COMMAND}");
         assert_eq!(answered(422, "is invalid", &[&changed]), Ok(Recorded::Held), "a press that is delivered again is held");

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::images;
+use super::logs;
 use super::order;
 use super::parse::VERBS;
 use crate::api;
@@ -142,9 +143,10 @@ fn unknown(command: &Command) -> Refusal {
 /// What a command comes to. One that asks for logs is answered elsewhere: it writes nothing.
 pub fn effect(case: &Case<'_>) -> Verdict {
     well_formed(case.command)?;
+    case.is_of_this_one()?;
     match case.command.verb {
         Verb::Status => Ok(said(status(case.object))),
-        Verb::Help => Ok(said(help())),
+        Verb::Help => Ok(said(help(case))),
         Verb::Create => create(case),
         Verb::Delete => Ok(delete(case)),
         Verb::Update => update(case),
@@ -185,6 +187,18 @@ impl Case<'_> {
         }
         let unwished = self.object.spec.wish.as_ref().is_some_and(|w| w.state == WishState::Absent);
         if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
+    }
+
+    /// Refuses a button that was shown for an environment that is gone: its press can be heard of days later, and what was made
+    /// anew since is nothing that anybody pressed a button of.
+    fn is_of_this_one(&self) -> Result<(), Refusal> {
+        let Some(shown) = self.command.made_at else { return Ok(()) };
+        let made = self.object.status.as_ref().and_then(|status| status.started_at);
+        // A check tells it to the second.
+        if made.is_some_and(|made| made.timestamp() == shown.timestamp()) {
+            return Ok(());
+        }
+        refuse("The environment that this button was shown for is gone. Press the one beside the newest check, or write it as a comment.")
     }
 
     /// A wish, unless something later was wished for already.
@@ -379,8 +393,14 @@ fn status(object: &PreviewEnvironment) -> String {
     format!("{phase}{}.{url}", ready.map(|message| format!(": {message}")).unwrap_or_default())
 }
 
-fn help() -> String {
-    let names: Vec<&str> = VERBS.iter().map(|(name, _)| *name).collect();
+fn help(case: &Case<'_>) -> String {
+    // What would be refused is no help.
+    let is_of_use = |verb: Verb| match verb {
+        Verb::Logs => logs::may_be_shown(case.command, case.baseline),
+        Verb::Approve => case.baseline.trust.forks == Forks::Approve,
+        _ => true,
+    };
+    let names: Vec<&str> = VERBS.iter().filter(|(_, verb)| is_of_use(*verb)).map(|(name, _)| *name).collect();
     format!("/preview, followed by one of {}, on a line of its own.", names.join(", "))
 }
 

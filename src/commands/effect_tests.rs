@@ -269,3 +269,46 @@ fn a_status_is_one_sentence() {
     assert_eq!(of(Verb::Status, &[], &object), "Ready: 3 of 3 services are up. https://h/");
     assert!(of(Verb::Help, &["me"], &object).len() < 300);
 }
+
+#[test]
+fn a_button_is_for_the_environment_that_it_was_shown_for_and_for_none_made_anew_since() {
+    let made = |text: Option<&str>| environment(|object| object["status"] = json!({"startedAt": text}));
+    let shown: DateTime<Utc> = "2027-01-14T10:00:00Z".parse().unwrap();
+    for verb in [Verb::Update, Verb::Extend, Verb::Delete] {
+        for (started_at, counts) in [
+            (Some("2027-01-14T10:00:00.75Z"), true),
+            (Some("2027-01-14T10:00:01Z"), false),
+            (Some("2027-01-15T07:00:00Z"), false),
+            (None, false),
+        ] {
+            let (press, object) = (Command { made_at: Some(shown), ..command("button.a", 0, verb, &[]) }, made(started_at));
+            let (baseline, pull) = (baseline(|_| ()), pull(7, SourceState::Open));
+            let said = come_to(&Case { command: &press, object: &object, baseline: &baseline, results: &[], pull: Some(&pull) });
+            assert_eq!(
+                !said.starts_with("refused: The environment that this button was shown for is gone."),
+                counts,
+                "{started_at:?} {said}"
+            );
+        }
+    }
+    assert!(of(Verb::Delete, &[], &made(Some("2027-01-15T07:00:00Z"))).starts_with('['), "a comment is for whatever is there");
+}
+
+#[test]
+fn help_lists_what_is_of_use() {
+    let help = |logs: &str, forks: &str| {
+        let (command, object) = (command("1001.1", 0, Verb::Help, &[]), environment(|_| ()));
+        let baseline = baseline(|spec| (spec["feedback"], spec["trust"]) = (json!({"logs": logs}), json!({"forks": forks})));
+        come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: None })
+    };
+    for (logs, forks, listed) in [
+        ("Always", "Approve", [true, true]),
+        ("Never", "Approve", [false, true]),
+        ("Always", "Deny", [true, false]),
+        ("Never", "Isolated", [false; 2]),
+    ] {
+        let said = help(logs, forks);
+        assert_eq!(["logs", "approve"].map(|name| said.contains(name)), listed, "{said}");
+        assert!(said.contains("create") && said.contains("extend"), "{said}");
+    }
+}

@@ -46,8 +46,7 @@ pub fn wanted(command: &Command, object: &PreviewEnvironment, baseline: &Baselin
     };
     let service = named(typed, services)?;
     let wanted = Wanted { namespace, kind: service.kind.clone(), name: service.name.clone(), lines };
-    may_be_shown(command, baseline, &wanted)?;
-    Ok(wanted)
+    if may_be_shown(command, baseline) { Ok(wanted) } else { Err(elsewhere(&wanted)) }
 }
 
 fn named<'a>(typed: &str, services: &'a [ServiceStatus]) -> Result<&'a ServiceStatus, Refusal> {
@@ -62,22 +61,23 @@ fn named<'a>(typed: &str, services: &'a [ServiceStatus]) -> Result<&'a ServiceSt
 }
 
 /// Whoever may read the pull request may read what our comment shows.
-fn may_be_shown(command: &Command, baseline: &Baseline, wanted: &Wanted) -> Result<(), Refusal> {
+pub fn may_be_shown(command: &Command, baseline: &Baseline) -> bool {
     let private = || {
         let name = command.repository.parse().ok();
         name.and_then(|name| baseline.repository_by(command.forge, command.repository_id, &name)).is_some_and(|r| r.private)
     };
-    let shown = match baseline.feedback.logs {
+    match baseline.feedback.logs {
         LogRule::Always => true,
         LogRule::Never => false,
         LogRule::PrivateRepositories => private(),
-    };
-    if shown {
-        return Ok(());
     }
+}
+
+/// How to read them where they are not shown here.
+fn elsewhere(wanted: &Wanted) -> Refusal {
     let Wanted { namespace, kind, name, lines } = wanted;
     let shell = format!("kubectl -n {namespace} logs {}/{name} --tail={lines}", kind.to_lowercase());
-    Err(Refusal(format!("The Baseline does not show logs here (feedback.logs). In a shell: {shell}")))
+    Refusal(format!("The Baseline does not show logs here (feedback.logs). In a shell: {shell}"))
 }
 
 /// The pod of a workload that has most to say: one that fails before one that runs, then the newest.

@@ -2,12 +2,13 @@
 
 use super::digest::digest;
 use super::facts::Facts;
+use super::group::recorded;
 use super::render::render_short;
-use super::rules::Surroundings;
+use super::rules::{Surroundings, beside_others};
 use super::section::Section;
 use super::state::{Reach, State};
 use super::trouble::{self, Fault};
-use crate::api::status::Feedback;
+use crate::api::status::{CheckStatus, Feedback};
 use crate::forge::{Check, CheckAction, Conclusion};
 
 /// GitHub refuses a longer summary ("Create a check run"), in characters; we count bytes, of which there are never fewer.
@@ -18,6 +19,8 @@ const SUMMARY_MAX: usize = 65_535;
 pub struct Checking {
     /// The check.
     pub check: Check,
+    /// What it is called where no other pull request has its commit.
+    pub usual: String,
     /// Whether it is made where there is none.
     pub opens: bool,
     /// Whether it is left as it is once it ended.
@@ -35,23 +38,25 @@ impl Checking {
         let conclusion = conclusion(facts);
         // What moves while workloads start is not worth a write beside the commit.
         let summary = if conclusion.is_some() { render_short(section, SUMMARY_MAX) } else { format!("{}\n", facts.title()) };
+        let usual = facts.rules.check_name();
         let check = Check {
-            name: facts.rules.check_name(),
+            name: name(facts, around, &usual),
             revision: facts.source.revision.clone(),
             pull: facts.source.pull,
+            made_at: facts.status.started_at,
             conclusion,
             title: facts.title().replace('`', ""),
             summary,
             url: url(facts),
             actions: if facts.state.is_there() { CheckAction::ALL.to_vec() } else { Vec::new() },
         };
-        Some(Self { check, opens: around.rules.is_some() && !ended, rests: ended })
+        Some(Self { check, usual, opens: around.rules.is_some() && !ended, rests: ended })
     }
 
     /// What tells it from another.
     pub fn digest(&self) -> String {
-        let Check { name, revision, pull, conclusion, title, summary, url, actions } = &self.check;
-        digest(&format!("{name}\n{revision}\n{pull:?}\n{conclusion:?}\n{title}\n{summary}\n{url:?}\n{actions:?}"))
+        let Check { name, revision, pull, made_at, conclusion, title, summary, url, actions } = &self.check;
+        digest(&format!("{name}\n{revision}\n{pull:?} {made_at:?}\n{conclusion:?}\n{title}\n{summary}\n{url:?}\n{actions:?}"))
     }
 
     /// Whether the records say that the forge shows this.
@@ -64,12 +69,29 @@ impl Checking {
         }
     }
 
+    /// What it is called, where that is not the usual name.
+    pub fn other_name(&self) -> Option<String> {
+        (self.check.name != self.usual).then(|| self.check.name.clone())
+    }
+
     /// The same for a commit that another one has taken the place of.
-    pub fn superseded(&self, revision: &str) -> Check {
+    pub fn superseded(&self, before: &CheckStatus) -> Check {
         let title = "Another commit was pushed before this one was up".to_owned();
-        let (name, summary, revision) = (self.check.name.clone(), format!("{title}.\n"), revision.to_owned());
-        let (pull, conclusion) = (self.check.pull, Some(Conclusion::Skipped));
-        Check { name, revision, pull, conclusion, title, summary, url: None, actions: Vec::new() }
+        let (name, revision) = (before.name.as_ref().unwrap_or(&self.usual).clone(), before.revision.clone());
+        let (pull, made_at, conclusion) = (self.check.pull, self.check.made_at, Some(Conclusion::Skipped));
+        let summary = format!("{title}.\n");
+        Check { name, revision, pull, made_at, conclusion, title, summary, url: None, actions: Vec::new() }
+    }
+}
+
+/// What it is called. One that has a name of its own beside a commit keeps it there, so that none of two names is left behind
+/// with an old state when the other pull request goes.
+fn name(facts: &Facts<'_>, around: Surroundings<'_>, usual: &str) -> String {
+    let before = recorded(facts.environment).and_then(|feedback| feedback.check.as_ref());
+    let keeps = before.is_some_and(|check| check.revision == facts.source.revision && check.name.is_some());
+    match facts.source.pull {
+        Some(pull) if around.shares || keeps => beside_others(usual, pull),
+        _ => usual.to_owned(),
     }
 }
 

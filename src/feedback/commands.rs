@@ -37,34 +37,34 @@ pub(super) fn adopt_fork(environment: &PreviewEnvironment, source: &Source) -> S
 }
 
 /// Everything that one can do with an environment that is there: by a comment, and from a shell.
-pub(super) fn all(environment: &PreviewEnvironment, source: &Source) -> String {
+pub(super) fn all(environment: &PreviewEnvironment, source: &Source, logs_are_shown: bool) -> String {
     let delete = format!("preview delete {} -n {}", shell_word(&environment.name_any()), namespace(environment));
     let mut shell = vec![(describe(environment), "what runs, and why something does not".to_owned())];
     let likeliest = likeliest(environment);
     shell.extend(likeliest.and_then(|service| Some((logs(environment, service)?, format!("what {} says", shell_word(&service.name))))));
     shell.push((create(environment, source), "keep it: its time to live starts again".to_owned()));
     shell.push((delete, "take it down now".to_owned()));
-    format!("As a line of a comment on this pull request:\n\n{}\nOr from a shell:\n\n{}", comments(environment), fenced(&shell))
+    format!(
+        "As a line of a comment on this pull request:\n\n{}\nOr from a shell:\n\n{}",
+        comments(environment, logs_are_shown),
+        fenced(&shell)
+    )
 }
 
-/// A line for each, whose code can be copied without what it is for.
-fn comments(environment: &PreviewEnvironment) -> String {
-    let service = likeliest(environment).map_or_else(|| "<service>".to_owned(), |service| word(&service.name));
+/// A line for each, whose code can be copied without what it is for. What would be refused is not offered.
+fn comments(environment: &PreviewEnvironment, logs_are_shown: bool) -> String {
     let pinned = environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
     let pin = if pinned { ("unpin", "let it expire again") } else { ("pin", "keep it until the pull request is closed") };
-    let logs = format!("logs {service}");
-    let all = [
-        ("", "how it is"),
-        ("update", "read the pull request anew, and follow the baseline"),
-        ("extend 24h", "keep it longer"),
-        pin,
-        (logs.as_str(), "what it logged last"),
+    let service = likeliest(environment).filter(|_| logs_are_shown).map(|service| format!("logs {}", word(&service.name)));
+    let logs = service.as_deref().map(|logs| (logs, "what it logged last"));
+    let all = [("", "how it is"), ("update", "read the pull request anew, and follow the baseline"), ("extend 24h", "keep it longer"), pin];
+    let rest = [
         ("image <name>=<tag>", "run another tag of an image"),
         ("delete", "take it down now"),
         ("help", "everything that can be asked for"),
     ];
     let line = |(command, purpose): &(&str, &str)| format!("- {}: {purpose}\n", code(&format!("/preview {command}")));
-    all.iter().map(line).collect::<Vec<_>>().concat()
+    all.iter().chain(&logs).chain(&rest).map(line).collect::<Vec<_>>().concat()
 }
 
 /// The service that a reader most likely asks about.

@@ -77,13 +77,13 @@ pub fn said(update: &DeploymentUpdate) -> String {
 }
 
 /// One name for all environments of a Baseline: a forge keeps a page for each name for ever, and one for each pull request
-/// would fill its list.
+/// would fill its list. So the description tells those of two pull requests with one commit apart.
 fn new(facts: &Facts<'_>) -> NewDeployment {
     let pull = facts.source.pull.unwrap_or_default();
     NewDeployment {
         revision: facts.source.revision.clone(),
         environment: format!("preview/{}", facts.rules.label),
-        description: clipped(&format!("Preview of {}#{pull} at {}", facts.source.repository, short(&facts.source.revision))),
+        description: clipped(&format!("Preview of #{pull} at {}", short(&facts.source.revision))),
     }
 }
 

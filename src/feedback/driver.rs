@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::deliver::{Deliverer, Measure};
 use super::group::{self, Group, PullKey};
+use super::heads::Heads;
 use super::lanes::Account;
 use super::schedule::{Landed, Schedule};
 use super::sources::Sources;
@@ -154,28 +155,29 @@ impl Driver {
 
     fn start_due(&mut self) {
         let now = Instant::now();
-        let mut index = Group::index(self.store.state());
-        for key in self.due(&index, now) {
+        let all = self.store.state();
+        let (heads, mut index) = (Heads::of(&all), Group::index(all.clone()));
+        for key in self.due((&index, &heads), now) {
             if self.schedule.has_room(&key, now) {
                 let members = index.remove(&key).unwrap_or_default();
-                self.start(key, members, now);
+                self.start(key, (members, &heads), now);
             }
         }
         self.forget_the_gone();
     }
 
-    fn due(&mut self, index: &HashMap<PullKey, Vec<Arc<PreviewEnvironment>>>, now: Instant) -> Vec<PullKey> {
+    fn due(&mut self, (index, heads): (&HashMap<PullKey, Vec<Arc<PreviewEnvironment>>>, &Heads<'_>), now: Instant) -> Vec<PullKey> {
         let (sources, wall) = (&self.sources, self.clock.now());
         self.schedule.due(now, |key, memory| {
-            let group = Group::of(key.clone(), index.get(key)?.clone())?;
+            let group = Group::of(key.clone(), index.get(key)?.clone())?.among(heads);
             let show = sources.show(&group, wall)?;
             (!memory.is_done(&group, &show)).then(|| Urgency::of(&show, &memory.feedbacks(&group)))
         })
     }
 
-    fn start(&mut self, key: PullKey, members: Vec<Arc<PreviewEnvironment>>, now: Instant) {
+    fn start(&mut self, key: PullKey, (members, heads): (Vec<Arc<PreviewEnvironment>>, &Heads<'_>), now: Instant) {
         let wall = self.clock.now();
-        let group = Group::of(key.clone(), members).map(|group| self.sources.named(group));
+        let group = Group::of(key.clone(), members).map(|group| self.sources.named(group.among(heads)));
         let told = group.and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
         let Some((group, show)) = told else { return self.schedule.rest(&key, None) };
         let changes_at = show.changes_at.and_then(|at| after(now, at - wall));
@@ -184,17 +186,22 @@ impl Driver {
         }
         let measure = if self.schedule.is_thrifty(&key, now) { Measure::Thrifty } else { Measure::All };
         let Some(mut memory) = self.schedule.start(&key, &show.gist, now) else { return };
-        let (deliverer, foreign) = (self.deliverer.clone(), self.foreign(&key));
+        self.rename_after(&group, heads, now);
+        let deliverer = self.deliverer.clone();
         self.flights.push(Box::pin(async move {
-            let outcome = deliverer.deliver(&group, (&show, measure), &foreign, &mut memory).await;
+            let outcome = deliverer.deliver(&group, (&show, measure), &mut memory).await;
             (key, Landed { memory, outcome, gist: show.gist, changes_at })
         }));
     }
 
-    /// The deployments of all other pull requests.
-    fn foreign(&self, key: &PullKey) -> Vec<i64> {
-        let others = self.store.state().into_iter().filter(|other| PullKey::of(other).as_ref() != Some(key));
-        others.flat_map(|other| group::recorded(&other).map(|f| f.deployments.clone()).unwrap_or_default()).map(|d| d.id).collect()
+    /// Looks at the pull requests whose checks are called otherwise where this one has the same commit, and do not say so yet.
+    fn rename_after(&mut self, group: &Group, heads: &Heads<'_>, now: Instant) {
+        for other in group.members().iter().flat_map(|member| heads.after(member)) {
+            let is_renamed = group::recorded(other).and_then(|feedback| feedback.check.as_ref()).is_none_or(|check| check.name.is_some());
+            if let Some((key, account)) = self.sources.change_of(other).filter(|_| !is_renamed) {
+                self.schedule.changed(key, account, now);
+            }
+        }
     }
 
     /// Now and then, so that what is known here does not grow for ever.

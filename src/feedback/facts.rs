@@ -177,6 +177,11 @@ impl<'a> Facts<'a> {
         images.map(|image| image.since).max()
     }
 
+    /// When it ends whatever happens, if the Baseline says so.
+    pub(super) fn longest(&self) -> Option<DateTime<Utc>> {
+        self.status.started_at?.checked_add_signed(self.rules.max?)
+    }
+
     pub(super) fn ever_ran(&self) -> bool {
         self.status.applied_at.is_some() || self.status.revision.is_some()
     }

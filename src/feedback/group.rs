@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
+use super::heads::Heads;
 use super::sources::Sources;
 use crate::api::baseline::ForgeKind;
 use crate::api::conditions::{self, Condition, ConditionStatus};
@@ -57,6 +58,8 @@ pub struct Group {
     /// Another name that it may have, where one is known.
     pub(super) also: Option<RepoName>,
     members: Vec<Arc<PreviewEnvironment>>,
+    /// Of each member, whether a pull request with a smaller number has the same commit.
+    shares: Vec<bool>,
 }
 
 impl Group {
@@ -65,7 +68,17 @@ impl Group {
         members.sort_by_key(|member| member.uid());
         // After a rename, the environment that heard last of the repository knows its name.
         let source = members.iter().filter_map(|member| pull_source(member)).max_by_key(|source| source.observed_at)?;
-        Some(Self { key, repository: source.repository.parse().ok()?, also: None, members })
+        Some(Self { key, repository: source.repository.parse().ok()?, also: None, members, shares: Vec::new() })
+    }
+
+    /// The same among all environments that there are.
+    pub fn among(self, heads: &Heads<'_>) -> Self {
+        Self { shares: self.members.iter().map(|member| heads.has_before(member)).collect(), ..self }
+    }
+
+    /// Whether a pull request with a smaller number has the same commit, as far as is known.
+    pub(super) fn shares(&self, member: usize) -> bool {
+        self.shares.get(member).copied().unwrap_or_default()
     }
 
     /// The same, known to be called that today. What it was called is tried after it.
@@ -113,7 +126,8 @@ pub fn nothing_left_to_say(
     let same_pull = |other: &&Arc<PreviewEnvironment>| PullKey::of(other).as_ref() == Some(&key);
     let mut all: Vec<_> = others.iter().filter(|other| other.uid() != environment.uid()).filter(same_pull).cloned().collect();
     all.push(Arc::new(environment.clone()));
-    let Some(group) = Group::of(key, all) else { return true };
+    let heads = Heads::of(others);
+    let Some(group) = Group::of(key, all).map(|group| group.among(&heads)) else { return true };
     let Some(show) = sources.show(&group, now) else { return true };
     let index = group.members.iter().position(|member| member.uid() == environment.uid());
     index.is_none_or(|index| show.is_over(index, &recorded(environment).cloned().unwrap_or_default()))

@@ -17,6 +17,7 @@ mod digest;
 pub mod driver;
 mod facts;
 pub mod group;
+mod heads;
 mod hooks;
 mod lanes;
 mod markdown;
@@ -37,7 +38,8 @@ mod urgency;
 
 pub use driver::{Driver, Notifier};
 pub use group::{Group, PullKey};
-pub use rules::check_name;
+pub use heads::Heads;
+pub use rules::is_check_of;
 pub use sources::{FindBaseline, Sources};
 
 /// First line of the comment: by it, and by our own login, the comment is found again.

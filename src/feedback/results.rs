@@ -5,7 +5,6 @@ use super::markdown::{block, code, prose};
 use super::section::Fold;
 use crate::api::environment::Verb;
 use crate::api::status::{CommandOutcome, CommandResult};
-use crate::plan::rewrite::masked;
 
 /// Commands that are shown.
 const SHOWN: usize = 5;
@@ -39,7 +38,7 @@ pub(super) fn fold(results: &[CommandResult], logs: bool) -> Option<Fold> {
 fn entry(result: &CommandResult, logs: bool) -> String {
     let when = moment(result.at);
     let output = result.output.as_ref().filter(|_| logs);
-    let output = output.map(|output| format!("\n{}", block(&masked(output), OUTPUT_LINES, OUTPUT_WIDTH))).unwrap_or_default();
+    let output = output.map(|output| format!("\n{}", block(output, OUTPUT_LINES, OUTPUT_WIDTH))).unwrap_or_default();
     format!("{when}: {}\n{output}", line(result))
 }
 

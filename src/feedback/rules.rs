@@ -26,6 +26,8 @@ pub struct Rules {
     pub logs: bool,
     /// How long before its end an environment expires soon.
     pub warn_before: TimeDelta,
+    /// How long an environment may be there, whatever happens.
+    pub max: Option<TimeDelta>,
     /// What becomes of pull requests from forks.
     pub forks: Forks,
     /// Who may approve and command.
@@ -39,6 +41,8 @@ pub struct Surroundings<'a> {
     pub rules: Option<&'a Rules>,
     /// Whether somebody asks environments whether they answer, so that a URL counts only once it did.
     pub probed: bool,
+    /// Whether a pull request with a smaller number has the same commit, so that the check needs a name of its own.
+    pub shares: bool,
 }
 
 impl Rules {
@@ -56,6 +60,7 @@ impl Rules {
                 LogRule::Never => false,
             },
             warn_before: TimeDelta::from_std(baseline.warn_before).unwrap_or(TimeDelta::hours(WARN_HOURS)),
+            max: baseline.max.and_then(|max| TimeDelta::from_std(max).ok()),
             forks: baseline.trust.forks,
             approvers: baseline.trust.approvers,
         }
@@ -77,15 +82,22 @@ impl Rules {
             check: true,
             logs: false,
             warn_before: TimeDelta::hours(WARN_HOURS),
+            max: None,
             forks: Forks::default(),
             approvers: Approvers::default(),
         }
     }
 }
 
-/// What the check of a Baseline's environments is called.
-pub fn check_name(namespace: &str, baseline: &str) -> String {
-    check_called(&label(namespace, baseline))
+/// Whether that is what the check of a Baseline's environment for that pull request is called, alone at its commit or not.
+pub fn is_check_of((namespace, baseline): (&str, &str), pull: i64, name: &str) -> bool {
+    let usual = check_called(&label(namespace, baseline));
+    name == usual || name == beside_others(&usual, pull)
+}
+
+/// What a check is called where another pull request with the same commit has the usual name.
+pub(super) fn beside_others(usual: &str, pull: i64) -> String {
+    format!("{usual} (#{pull})")
 }
 
 fn check_called(label: &str) -> String {
@@ -126,6 +138,19 @@ mod tests {
         let mut baseline = shop(&serde_json::json!({}), true);
         baseline.repositories[0].id = Some(8);
         assert!(!Rules::of(&baseline, &recorded()).logs, "another repository of the same name");
+    }
+
+    #[test]
+    fn a_check_is_known_by_its_name_with_and_without_the_number_of_its_own_pull_request() {
+        for (name, is_it) in [
+            ("preview / shop", true),
+            ("preview / shop (#42)", true),
+            ("preview / shop (#43)", false),
+            ("preview / eu/shop", false),
+            ("preview / shop (#42) ", false),
+        ] {
+            assert_eq!(is_check_of(("shop", "shop"), 42, name), is_it, "{name}");
+        }
     }
 
     #[test]

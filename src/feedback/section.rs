@@ -219,8 +219,8 @@ impl Facts<'_> {
 
     fn denied(&self) -> String {
         format!(
-            "Code from outside would run with what {} holds, and its Baseline runs none (`trust.forks: Deny`). Someone with write \
-             access who has read {} can run that commit as a branch of {}:\n\n{}",
+            "Code from outside would run with what {} holds, and its Baseline runs none (`trust.forks: Deny`). Somebody with \
+             write access who has read {} can run that commit as a branch of {}:\n\n{}",
             code(&self.baseline),
             commit(&self.source.repository, &self.source.revision),
             code(&self.source.repository),
@@ -311,8 +311,11 @@ impl Facts<'_> {
             Some(at) if self.status.pinned == Some(false) => {
                 format!(" As many are pinned as `limits.pinned` allows, so until another one goes this one expires {}.", moment(at))
             }
+            Some(at) if self.longest().is_some_and(|longest| longest <= at) => {
+                format!(" Expires {}: `lifetime.max` lets none be there for longer.", moment(at))
+            }
             Some(at) => {
-                format!(" Expires {}, unless somebody pushes before; `/preview extend 24h` keeps it longer.", moment(at))
+                format!(" Expires {} if nothing happens before; `/preview extend 24h` keeps it longer.", moment(at))
             }
             None => String::new(),
         };
@@ -334,7 +337,7 @@ impl Facts<'_> {
         folds.extend(results::fold(&self.status.commands, self.rules.logs));
         folds.extend(there.then(|| Fold {
             summary: "Commands".to_owned(),
-            inside: commands::all(self.environment, self.source),
+            inside: commands::all(self.environment, self.source, self.rules.logs),
             rank: COMMANDS_RANK,
         }));
         folds

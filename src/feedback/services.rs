@@ -3,7 +3,6 @@
 use super::markdown::{block, cell, code, prose, word};
 use super::section::Fold;
 use crate::api::status::{ImageOrigin, ServiceStatus};
-use crate::plan::rewrite::masked;
 
 /// As many rows of the baseline are shown one by one; of more, those that are ready become one row.
 const BASELINE_ROWS: usize = 8;
@@ -56,9 +55,9 @@ pub(super) fn logs(services: &[ServiceStatus]) -> Vec<Fold> {
     failing.iter().take(LOGS_MAX).map(|(service, text)| log(&word(&service.name), text)).collect()
 }
 
-/// What somebody logged last, folded away.
+/// What somebody logged last, folded away. What looked like a secret in it was masked before it was recorded (`commands/mask.rs`).
 pub(super) fn log(whose: &str, text: &str) -> Fold {
-    let inside = block(&masked(text), LOG_LINES, LOG_WIDTH);
+    let inside = block(text, LOG_LINES, LOG_WIDTH);
     Fold { summary: format!("The last lines that {whose} logged"), inside, rank: LOG_RANK }
 }
 

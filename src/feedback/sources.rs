@@ -51,7 +51,8 @@ impl Sources {
     /// What that pull request is to show at that moment; None while nothing is decided for any of its environments.
     pub fn show(&self, group: &Group, now: DateTime<Utc>) -> Option<Show> {
         let rules: Vec<_> = group.members().iter().map(|member| self.rules(member)).collect();
-        let around: Vec<_> = rules.iter().map(|rules| Surroundings { rules: rules.as_ref(), probed: self.probed }).collect();
+        let rules = rules.iter().map(Option::as_ref).enumerate();
+        let around: Vec<_> = rules.map(|(index, rules)| Surroundings { rules, probed: self.probed, shares: group.shares(index) }).collect();
         Show::of(group, &around, now)
     }
 

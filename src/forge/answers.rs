@@ -141,7 +141,7 @@ pub struct NewDeployment {
     pub revision: String,
     /// Where it runs, as people read it. The same for all of a pull request.
     pub environment: String,
-    /// What it is, in a sentence.
+    /// What it is, in a sentence that tells it from those of other pull requests.
     pub description: String,
 }
 
@@ -180,8 +180,12 @@ pub struct Check {
     pub name: String,
     /// The commit.
     pub revision: String,
-    /// Number of the pull request that it is about, if it is about one: by that a pressed button is known to be of it.
+    /// Number of the pull request that it is about, if it is about one: by that it is told from the check of another one with
+    /// the same commit, and a pressed button is known to be of it.
     pub pull: Option<i64>,
+    /// When the environment was made that it shows: by that a pressed button is known to be of that one, and of none that was
+    /// made anew since.
+    pub made_at: Option<DateTime<Utc>>,
     /// How it ended; absent while it goes on.
     pub conclusion: Option<Conclusion>,
     /// One line.

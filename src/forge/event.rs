@@ -78,13 +78,16 @@ pub struct Press {
     pub repository: RepoName,
     /// The pull request that the check belongs to.
     pub pull: i64,
-    /// The commit that the check stands beside.
-    pub revision: String,
     /// What the check is called, which says whose environment it is of.
     pub check: String,
     /// Login of the one who pressed it.
     pub sender: String,
-    /// When, as the forge says it.
+    /// When the environment was made that the check showed, to the second; absent where the check does not tell.
+    pub made_at: Option<DateTime<Utc>>,
+    /// When the press was heard of, by the forge's clock. No forge that we know tells when a button was pressed: GitHub's payload
+    /// holds times of the check, of its suite and of the repository, and a delivery that is sent again holds the same. Nobody is
+    /// the worse for it: what is pressed counts from no earlier than it was, and never for an environment that was made anew
+    /// since, since the press is of the one of `made_at`.
     pub at: DateTime<Utc>,
 }
 

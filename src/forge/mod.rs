@@ -329,11 +329,11 @@ pub trait Forge: Send + Sync {
 pub trait Deployments: Send + Sync {
     /// Makes one of a commit in an environment, and gives its number. The forge merges nothing and waits for no check.
     fn create<'a>(&'a self, repository: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, i64>;
-    /// Those of an environment, or of one commit in it, newest first: number and commit.
-    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str, revision: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>>;
+    /// The numbers of those like it, of the same commit in the same environment and with the same description, newest first.
+    fn list<'a>(&'a self, repository: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, Vec<i64>>;
     /// Says how one is.
     fn set_state<'a>(&'a self, repository: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()>;
-    /// Deletes an inactive one. One that is gone is deleted.
+    /// Deletes an inactive one. [`ForgeError::NotFound`] where it is gone, and also where we may not see it any more.
     fn delete<'a>(&'a self, repository: &'a RepoName, id: i64) -> Answer<'a, ()>;
 }
 
@@ -341,8 +341,8 @@ pub trait Deployments: Send + Sync {
 pub trait Checks: Send + Sync {
     /// Writes a new one and gives its number, if it has one.
     fn create<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>>;
-    /// Our check of that name at that commit, if there is one.
-    fn find<'a>(&'a self, repository: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>>;
+    /// Our check of the same name at the same commit that is about the same pull request, if there is one.
+    fn find<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>>;
     /// Changes it.
     fn update<'a>(&'a self, repository: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()>;
 }

@@ -10,7 +10,7 @@ use crate::api::environment::{Command, Verb};
 use crate::commands::parse::{Asked, commands};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, RepoName};
-use crate::feedback::{MARKER, check_name};
+use crate::feedback::{MARKER, is_check_of};
 use crate::forge::event::Press;
 use crate::forge::{CheckAction, PostedComment};
 
@@ -52,7 +52,7 @@ pub fn given(forge: ForgeKind, comment: &PostedComment) -> Result<Vec<Command>, 
         repository: comment.repository.as_str().to_owned(),
         pull: comment.pull,
         comment: Some(comment.id),
-        revision: None,
+        made_at: None,
         delivery: None,
     };
     Ok(asked.into_iter().enumerate().map(command).collect())
@@ -76,11 +76,11 @@ pub(super) fn of_press(forge: ForgeKind, press: &Press, baselines: &[Arc<Baselin
         repository: press.repository.as_str().to_owned(),
         pull: press.pull,
         comment: None,
-        revision: Some(press.revision.clone()),
+        made_at: press.made_at,
         delivery: None,
     };
     // The check stands for one Baseline's environment, whichever else the pull request has.
-    let is_its = |namespace: &str, baseline: &str| check_name(namespace, baseline) == press.check;
+    let is_its = |namespace: &str, baseline: &str| is_check_of((namespace, baseline), press.pull, &press.check);
     let baselines: Vec<_> = baselines.iter().filter(|b| is_its(&b.namespace, &b.name)).cloned().collect();
     let existing: Vec<_> = existing.iter().filter(|e| is_its(&e.namespace, &e.baseline)).cloned().collect();
     spread(&[command], &press.repository, &baselines, &existing)
@@ -168,6 +168,7 @@ mod tests {
             heard: vec![],
             began: None,
             forgot_before: None,
+            life: crate::intent::Life::default(),
         }
     }
 
@@ -226,18 +227,20 @@ mod tests {
 
     #[test]
     fn a_button_is_a_command_of_its_own() {
-        for (action, verb) in
-            [(CheckAction::Rebuild, Verb::Update), (CheckAction::Extend, Verb::Extend), (CheckAction::Delete, Verb::Delete)]
-        {
+        for (action, verb, name) in [
+            (CheckAction::Rebuild, Verb::Update, "preview / shop/main"),
+            (CheckAction::Extend, Verb::Extend, "preview / shop/main (#42)"),
+            (CheckAction::Delete, Verb::Delete, "preview / shop/main"),
+        ] {
             let press = Press {
                 id: "d-1".into(),
                 action,
                 repository_id: 7,
                 repository: "acme/web".parse().unwrap(),
                 pull: 42,
-                revision: "b".repeat(40),
-                check: "preview / shop/main".into(),
+                check: name.into(),
                 sender: "ann".into(),
+                made_at: "2026-01-02T03:00:00Z".parse().ok(),
                 at: "2026-01-02T03:04:05Z".parse().unwrap(),
             };
             let Intent::Command(facts) = of_press(ForgeKind::Github, &press, &[baseline("shop", None), baseline("eu", None)], &[]) else {
@@ -246,7 +249,7 @@ mod tests {
             assert_eq!(facts[0].baseline_namespace, "shop", "the other Baseline has a check of its own");
             let command = &facts[0].command;
             assert_eq!((facts.len(), command.id.as_str(), command.verb), (1, "button.d-1", verb));
-            assert_eq!((command.comment, command.revision.as_deref()), (None, Some("b".repeat(40).as_str())));
+            assert_eq!((command.comment, command.made_at), (None, press.made_at));
         }
     }
 }

@@ -9,10 +9,12 @@ mod tests;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use crate::api;
 use crate::api::baseline::ForgeKind;
+use crate::api::status::Lapse;
 use crate::commands::order::{self, Mark};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, baseline};
@@ -101,6 +103,33 @@ pub struct Existing {
     pub began: Option<Mark>,
     /// The oldest of the commands that it remembers, where it may have forgotten older ones.
     pub forgot_before: Option<Mark>,
+    /// How long it lives.
+    pub life: Life,
+}
+
+/// How long an environment lives, and since when nothing happened to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Life {
+    /// The environment's UID.
+    pub uid: String,
+    /// When somebody last did something, as far as is recorded.
+    pub active_at: Option<DateTime<Utc>>,
+    /// When it ends if nobody does anything, or ended for that reason. None where nothing is there, or where it does not end by
+    /// itself.
+    pub ends_at: Option<DateTime<Utc>>,
+}
+
+impl Life {
+    fn of(object: &api::PreviewEnvironment) -> Self {
+        let spec = &object.spec;
+        let wishes = [spec.wish.as_ref().map(|w| w.at), spec.refresh.as_ref().map(|r| r.at), spec.activity.as_ref().map(|a| a.at)];
+        let active_at = spec.sources.iter().map(|s| s.observed_at).chain(wishes.into_iter().flatten()).max();
+        let ends_at = object.status.as_ref().and_then(|status| {
+            let expired = status.lapsed.as_ref().filter(|lapsed| lapsed.why == Lapse::Expired);
+            status.expires_at.or_else(|| expired.map(|lapsed| lapsed.at))
+        });
+        Self { uid: object.uid().unwrap_or_default(), active_at, ends_at }
+    }
 }
 
 impl About {
@@ -138,6 +167,7 @@ impl Existing {
         let results = object.status.as_ref().map_or(&[][..], |s| &s.commands);
         let heard: Vec<String> = object.spec.commands.iter().map(|c| &c.id).chain(results.iter().map(|r| &r.id)).cloned().collect();
         let forgot_before = order::horizon(results);
+        let life = Life::of(object);
         let existing = |source: &api::Source| Self {
             namespace: object.namespace().unwrap_or_default(),
             name: EnvironmentName::recorded(&object.name_any()),
@@ -146,6 +176,7 @@ impl Existing {
             heard: heard.clone(),
             began: order::began(object),
             forgot_before: forgot_before.clone(),
+            life: life.clone(),
         };
         sources.map(existing).collect()
     }

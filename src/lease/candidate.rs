@@ -41,6 +41,8 @@ pub(super) struct Candidate {
     rests_until: Option<Instant>,
     /// When the request was sent by which we lead.
     led_from: Option<Instant>,
+    /// When the Lease that we wrote over last had been renewed, by the clock of whoever did so.
+    renewed_before: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,13 @@ impl Candidate {
     /// Nothing was seen yet.
     pub(super) fn new(place: Place, timing: Timing, now: Instant) -> Self {
         let view = View::Absent { free_at: now };
-        Self { place, timing, view, doubts: true, heard: now, rests_until: None, led_from: None }
+        Self { place, timing, view, doubts: true, heard: now, rests_until: None, led_from: None, renewed_before: None }
+    }
+
+    /// Until when somebody led before the last write, as far as the Lease said. For looks at what happened since, and not for
+    /// who may write: it is by another clock.
+    pub(super) const fn renewed_before(&self) -> Option<Timestamp> {
+        self.renewed_before
     }
 
     /// What comes next.
@@ -127,6 +135,10 @@ impl Candidate {
         self.heard = now;
         self.rests_until = None;
         self.led_from = (holder(&lease) == Some(&self.place.identity)).then_some(sent);
+        self.renewed_before = match &self.view {
+            View::There { lease, .. } => lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0)),
+            View::Absent { .. } => None,
+        };
         self.view = View::There { lease: Box::new(lease), since: now };
     }
 

@@ -1,5 +1,6 @@
 //! Does what the candidate says, and tells who leads.
 
+use chrono::DateTime;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -192,7 +193,8 @@ impl Standing {
         if !self.candidate.leads(Instant::now()) || self.fence.as_ref().is_some_and(goes_on) {
             return;
         }
-        let fence = Fence::new(sent, self.timing.writes);
+        let before = self.candidate.renewed_before().and_then(|at| DateTime::from_timestamp(at.as_second(), 0));
+        let fence = Fence::new(sent, self.timing.writes).following(before);
         if fence.is_open() {
             tracing::info!(identity = self.place.identity, "leads");
             self.fence = Some(fence.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -45,6 +46,8 @@ struct State {
     under_way: usize,
     /// Whether this replica itself brought the term to its end.
     finished: bool,
+    /// Until when somebody led before.
+    led_before: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,7 +79,19 @@ impl Drop for Pass {
 impl Fence {
     /// Open for so long since a moment.
     pub fn new(since: Moment, lasts: Duration) -> Self {
-        Self(Arc::new(watch::Sender::new(State { phase: Phase::Open, since, lasts, under_way: 0, finished: false })))
+        Self(Arc::new(watch::Sender::new(State { phase: Phase::Open, since, lasts, under_way: 0, finished: false, led_before: None })))
+    }
+
+    /// The same of a term that follows one that somebody led until then.
+    pub fn following(self, led_before: Option<DateTime<Utc>>) -> Self {
+        self.0.send_modify(|state| state.led_before = led_before);
+        self
+    }
+
+    /// Until when somebody led before this term, by the clock of whoever did; none where nobody knows. What happened since may
+    /// have been missed.
+    pub fn led_before(&self) -> Option<DateTime<Utc>> {
+        self.0.borrow().led_before
     }
 
     /// When the term began or was extended last.

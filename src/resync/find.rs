@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::activity::{self, Asked, Said};
 use super::left::Left;
 use super::repositories::Listed;
 use super::turn::Turn;
-use super::{COMMENTS_BACK, Context, ResyncError};
+use super::{COMMENTS_BACK_MOST, Context, ResyncError};
 use crate::api::Source;
 use crate::api::environment::SourceState;
 use crate::domain::{Baseline, Revision};
@@ -31,6 +32,8 @@ pub(super) struct Seen {
     comments_since: DateTime<Utc>,
     /// The comments of that moment or later that were taken.
     taken: HashSet<i64>,
+    /// Who may write, as far as that was asked for comments.
+    writers: Asked,
     /// The heads of the open pull requests as they were listed last: they tell a push from other changes.
     heads: HashMap<i64, Revision>,
     /// The branches that matter, as they were listed last.
@@ -45,7 +48,20 @@ impl Seen {
         let (pulls, branches, comments) = (None, None, None);
         let (baselines, taken, heads, there) = (Vec::new(), HashSet::new(), HashMap::new(), HashSet::new());
         let (pulls_turn, branches_turn) = (Turn::default(), Turn::default());
-        Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads, there, pulls_turn, branches_turn }
+        Self {
+            id: None,
+            baselines,
+            pulls,
+            branches,
+            comments,
+            comments_since,
+            taken,
+            writers: Asked::default(),
+            heads,
+            there,
+            pulls_turn,
+            branches_turn,
+        }
     }
 
     /// Forgets the lists under a name that means another repository now, so that they are read again. The number that was looked
@@ -250,16 +266,24 @@ async fn comments(context: &Context, repository: &Listed, seen: &mut Seen, now: 
     items.iter().try_for_each(|comment| is_it(repository, id, comment.repository_id))?;
     let newest = items.iter().map(|comment| comment.updated_at).max();
     let listed: HashSet<i64> = items.iter().map(|comment| comment.id).collect();
-    let mut left = Left::default();
+    let said: Vec<Said> = items.iter().filter(|comment| !seen.taken.contains(&comment.id)).filter_map(Said::of).collect();
+    let (mut left, mut oldest_left) = (Left::default(), None);
     for comment in items {
-        let (id, event) = (comment.id, Event::Comment { forge: repository.forge, comment: Box::new(comment) });
-        if !seen.taken.contains(&id) && left.past(context.take(&event).await)? {
+        let (id, at) = (comment.id, comment.updated_at);
+        let event = Event::Comment { forge: repository.forge, comment: Box::new(comment) };
+        if seen.taken.contains(&id) {
+            continue;
+        }
+        if left.past(context.take(&event).await)? {
             seen.taken.insert(id);
+        } else {
+            oldest_left = oldest_left.or(Some(at)).min(Some(at));
         }
     }
     seen.taken.retain(|id| listed.contains(id));
-    // What was not taken is looked for again, for as long as after a start.
-    let seen_to = if left.is_nothing() { newest } else { newest.map(|at| at.min(now - COMMENTS_BACK)) };
+    activity::note(context, (repository, id), &said, &mut seen.writers, now).await;
+    // What was not taken is looked for again, for as long as it could be found after a start.
+    let seen_to = oldest_left.map(|at: DateTime<Utc>| at.max(now - COMMENTS_BACK_MOST)).or(newest);
     match seen_to.filter(|at| *at > seen.comments_since) {
         // The question is another one now, so its answer is too.
         Some(at) => (seen.comments_since, seen.comments) = (at, None),

@@ -5,6 +5,7 @@
 //! Without a webhook this is the only way (`--poll`). Nothing ends because it is missing from a list: the forge is asked
 //! for that one pull request or branch.
 
+mod activity;
 mod deliveries;
 mod find;
 mod left;
@@ -26,11 +27,16 @@ use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
 use crate::intent::{About, CommandFact, Existing, Intent, decide};
 use crate::metrics::Metrics;
-use crate::record::{RecordError, Recorded, Recorder};
+use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
 
-/// How far back comments are read after a start. What was carried out since is known by its results.
+/// How far back comments are read after a start, at least. What was carried out since is known by its results.
 const COMMENTS_BACK: TimeDelta = TimeDelta::hours(24);
+/// How far back they are read at most, however long nobody looked. Whoever wrote a command longer ago has long seen that nothing
+/// came of it.
+const COMMENTS_BACK_MOST: TimeDelta = TimeDelta::days(7);
+/// How long before its last sign of life whoever led may have looked last, in vain or by another clock.
+const LOOKED_BEFORE: TimeDelta = TimeDelta::hours(1);
 /// How far back failed deliveries are asked for after a start. GitHub keeps them for three days ("Redelivering webhooks").
 const DELIVERIES_BACK: TimeDelta = TimeDelta::days(3);
 
@@ -44,6 +50,8 @@ pub struct Context {
     pub environments: Arc<dyn Environments>,
     /// Where facts and commands are recorded.
     pub recorder: Arc<dyn Recorder>,
+    /// Where it is recorded that somebody did something.
+    pub activities: Arc<dyn Activities>,
     /// Where rounds are counted.
     pub metrics: Metrics,
 }
@@ -67,12 +75,20 @@ pub struct Resync {
     context: Context,
     seen: HashMap<Listed, find::Seen>,
     missed: Missed,
+    /// Until when somebody looked before, until the first look is taken.
+    away_since: Option<DateTime<Utc>>,
 }
 
 impl Resync {
     /// Nothing was seen yet. `now` is when the service started.
     pub fn new(context: Context, now: DateTime<Utc>) -> Self {
-        Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK) }
+        Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK), away_since: None }
+    }
+
+    /// The same where somebody looked until then. The first look goes back as far, where that is more than a day and up to
+    /// a week.
+    pub fn away_since(self, away_since: Option<DateTime<Utc>>) -> Self {
+        Self { away_since, ..self }
     }
 
     /// A round at once, and then one every so often, until it is dropped. `now` tells the time, which is compared with
@@ -89,8 +105,9 @@ impl Resync {
         let Some(baselines) = self.context.baselines.list() else { return };
         let repositories = listed(&baselines);
         self.seen.retain(|repository, _| repositories.contains_key(repository));
+        let since = comments_since(self.away_since.take(), now);
         for repository in repositories.keys() {
-            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(now - COMMENTS_BACK));
+            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(since));
         }
         let context = &self.context;
         let looks = self.seen.iter_mut().map(|(repository, seen)| async {
@@ -112,6 +129,12 @@ impl Resync {
             tracing::warn!(%error, "cannot have sent again all that the forge could not deliver; the next round goes on");
         }
     }
+}
+
+/// From when on comments are read of a repository that was not looked at yet.
+fn comments_since(away_since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let usual = now - COMMENTS_BACK;
+    away_since.map_or(usual, |since| usual.min(since - LOOKED_BEFORE).max(now - COMMENTS_BACK_MOST))
 }
 
 impl Context {
@@ -147,5 +170,21 @@ impl Context {
 
     fn about(&self, about: &About) -> Vec<Existing> {
         self.environments.about(about)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_read_from_where_somebody_looked_last_a_day_back_at_least_and_a_week_at_most() {
+        let now: DateTime<Utc> = "2026-01-10T12:00:00Z".parse().unwrap();
+        let hours = |back: i64| now - TimeDelta::hours(back);
+        for (case, away, back) in
+            [("nobody knows", None, 24), ("a minute", Some(0), 24), ("two days", Some(48), 49), ("a year", Some(8_760), 168)]
+        {
+            assert_eq!(comments_since(away.map(hours), now), hours(back), "{case}");
+        }
     }
 }

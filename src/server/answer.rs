@@ -59,9 +59,16 @@ impl Answer {
         Self::new(StatusCode::ACCEPTED, "older", "accepted: older than what is recorded")
     }
 
-    /// Sending it again would help nobody: whoever wrote so many commands has to wait until some are carried out.
+    /// Sending it again would not help sooner: comments are looked at every few minutes, and one that found no room is found then.
     pub(super) fn full() -> Self {
-        Self::new(StatusCode::ACCEPTED, "full", "not taken: too many commands wait to be carried out; write it again later")
+        let message = "not held yet: as many commands of this environment wait as it takes; the comment is found again within minutes, \
+                       and nobody has to write or deliver it again";
+        Self::new(StatusCode::ACCEPTED, "full", message)
+    }
+
+    /// Nobody finds a pressed button again but the forge, which delivers again what was not taken.
+    pub(super) fn full_of_commands(environment: &str) -> Self {
+        Self::not_held(environment, "as many commands wait as it takes")
     }
 
     pub(super) fn too_large(limit: usize) -> Self {

@@ -40,16 +40,22 @@ enum End {
 impl Recorder for Notebook {
     fn record<'a>(&'a self, fact: &'a Fact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
         self.asked.lock().unwrap().push(fact.clone());
+        self.end()
+    }
+
+    fn command<'a>(&'a self, fact: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
+        self.commands.lock().unwrap().push(fact.clone());
+        self.end()
+    }
+}
+
+impl Notebook {
+    fn end(&self) -> BoxFuture<'static, Result<Recorded, RecordError>> {
         match self.ends.lock().unwrap().pop_front() {
             None => std::future::ready(Ok(Recorded::Held)).boxed(),
             Some(End::Now(end)) => std::future::ready(end).boxed(),
             Some(End::Never) => std::future::pending().boxed(),
         }
-    }
-
-    fn command<'a>(&'a self, fact: &'a CommandFact) -> BoxFuture<'a, Result<Recorded, RecordError>> {
-        self.commands.lock().unwrap().push(fact.clone());
-        async { Ok(Recorded::Held) }.boxed()
     }
 }
 
@@ -185,8 +191,8 @@ async fn an_older_fact_counts_as_held() {
     expect(&world, pull_delivery(), 202, "older than what is recorded").await;
 }
 
-#[tokio::test]
-async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
+/// A comment with a command, and a pressed button.
+fn commands() -> (serde_json::Value, serde_json::Value) {
     let repository = json!({"id": 7, "full_name": "acme/web"});
     let written = json!({"id": 9, "body": "/preview pin", "user": {"login": "ann", "type": "User"},
         "created_at": "2026-01-02T03:04:05Z", "updated_at": "2026-01-02T03:04:05Z"});
@@ -194,6 +200,12 @@ async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
         "repository": repository, "sender": {"login": "ann"}});
     let press = json!({"action": "requested_action", "requested_action": {"identifier": "extend"}, "sender": {"login": "ann"},
         "check_run": {"id": 3, "name": "preview / shop/main", "head_sha": "a".repeat(40), "external_id": "pull-42", "pull_requests": []}, "repository": repository});
+    (comment, press)
+}
+
+#[tokio::test]
+async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
+    let (comment, press) = commands();
     let world = world(vec![]);
     expect(&world, delivery("issue_comment", &comment.to_string()), 202, "").await;
     expect(&world, delivery("check_run", &press.to_string()), 202, "").await;
@@ -204,9 +216,11 @@ async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
 }
 
 #[tokio::test]
-async fn a_command_too_many_is_answered_and_not_asked_for_again() {
-    let world = world(vec![End::Now(Ok(Recorded::Full))]);
-    expect(&world, pull_delivery(), 202, "too many commands wait").await;
+async fn a_command_too_many_is_found_again_and_a_press_is_delivered_again() {
+    let full = || world(vec![End::Now(Ok(Recorded::Full))]);
+    let (comment, press) = commands();
+    expect(&full(), delivery("issue_comment", &comment.to_string()), 202, "found again within minutes").await;
+    expect(&full(), delivery("check_run", &press.to_string()), 503, "deliver it again").await;
 }
 
 #[tokio::test]

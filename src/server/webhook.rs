@@ -89,7 +89,8 @@ async fn hold_commands(server: &Server, commands: &[CommandFact], deadline: Inst
     for command in commands {
         let end = hold_one(command.display(), server.recorder.command(command), &server.limits, deadline).await;
         count(server, (&command.baseline_namespace, &command.baseline), &end);
-        ends.push(end);
+        let is_lost = end == Ok(Recorded::Full) && command.command.comment.is_none();
+        ends.push(if is_lost { Err(Answer::full_of_commands(&command.display())) } else { end });
     }
     worst_of(ends, commands.iter().map(CommandFact::display).collect())
 }

@@ -148,7 +148,7 @@ impl Replica {
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let look = OptionFuture::from(forge.map(|forge| self.look(forge, &client)));
+        let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence))));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
@@ -185,16 +185,17 @@ impl Replica {
     }
 
     /// Looks for what no delivery told.
-    async fn look(&self, forge: Arc<dyn Forge>, client: &Client) {
+    async fn look(&self, forge: Arc<dyn Forge>, (client, fence): (&Client, &Fence)) {
         let context = resync::Context {
             forge,
             baselines: all(self.view.baselines.clone()),
             environments: existing(self.view.environments.clone()),
             recorder: Arc::new(client.clone()),
+            activities: Arc::new(client.clone()),
             metrics: self.metrics.clone(),
         };
         let now = || self.clock.now();
-        Resync::new(context, now()).run(self.work.look_every, now).await;
+        Resync::new(context, now()).away_since(fence.led_before()).run(self.work.look_every, now).await;
     }
 }
 

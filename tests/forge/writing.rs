@@ -50,16 +50,19 @@ async fn deployments_of_one_name_live_and_end_apart() {
     let mut made = Vec::new();
     for number in [1, 2] {
         let revision = github.pull_request(&web(), number).await.unwrap().revision.as_str().to_owned();
-        let new = NewDeployment { revision: revision.clone(), environment: ENVIRONMENT.into(), description: "d".repeat(300) };
+        let new = NewDeployment { revision, environment: ENVIRONMENT.into(), description: "d".repeat(300) };
         let id = deployments.create(&web(), &new).await.unwrap();
-        made.insert(0, (id, revision));
+        made.insert(0, (id, new));
         for state in [DeploymentState::Queued, DeploymentState::InProgress, DeploymentState::Success] {
             let update = DeploymentUpdate { state, description: "ü".repeat(300), url: Some("https://web-pr.example.com".into()) };
             deployments.set_state(&web(), id, &update).await.unwrap();
         }
     }
-    assert_eq!(deployments.list(&web(), ENVIRONMENT, None).await.unwrap(), made);
-    assert_eq!(deployments.list(&web(), "production", None).await.unwrap(), []);
+    for (id, new) in &made {
+        assert_eq!(deployments.list(&web(), new).await.unwrap(), [*id]);
+        let others = NewDeployment { description: "Preview of #7".into(), ..new.clone() };
+        assert_eq!(deployments.list(&web(), &others).await.unwrap(), [0_i64; 0]);
+    }
     let kept = || double.repository("acme/web").unwrap().records.deployments;
     assert!(kept().values().all(|one| one.transient && !one.production && one.statuses.len() == 3));
 
@@ -68,7 +71,10 @@ async fn deployments_of_one_name_live_and_end_apart() {
     let inactive = DeploymentUpdate { state: DeploymentState::Inactive, description: "gone".into(), url: None };
     deployments.set_state(&web(), first, &inactive).await.unwrap();
     deployments.delete(&web(), first).await.unwrap();
-    deployments.delete(&web(), first).await.unwrap();
+    assert!(
+        matches!(deployments.delete(&web(), first).await, Err(ForgeError::NotFound(_))),
+        "whoever asks knows whether that proves anything"
+    );
     assert_eq!(kept().len(), 1);
     fits_what_github_publishes(&double);
 }
@@ -78,6 +84,7 @@ fn check(revision: &str, conclusion: Option<Conclusion>) -> Check {
         name: "preview / shop".into(),
         revision: revision.to_owned(),
         pull: Some(1),
+        made_at: chrono::DateTime::from_timestamp(1_800_000_010, 0),
         conclusion,
         title: "t".repeat(500),
         summary: "# Ready\n".repeat(20_000),
@@ -154,7 +161,7 @@ async fn an_app_writes_check_runs_whose_buttons_come_back() {
         let done = double.act(pressed(action.as_str())).unwrap();
         let event = understood(done.delivery());
         let Event::Button { press, .. } = event else { panic!("{event:?}") };
-        assert_eq!((press.action, press.pull, press.sender.as_str(), &press.revision), (action, 1, "ann", &revision));
+        assert_eq!((press.action, press.pull, press.sender.as_str(), press.made_at), (action, 1, "ann", check(&revision, None).made_at));
         let another = done.delivery().clone().with_header("X-GitHub-Delivery", "another");
         let Event::Button { press: again, .. } = understood(&another) else { panic!("{another:?}") };
         assert_eq!(again.id, press.id, "a press is known by its body");

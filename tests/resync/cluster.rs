@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use preview_env::api;
-use preview_env::api::environment::SourceState;
+use preview_env::api::environment::{Activity, SourceState};
 use preview_env::domain::Baseline;
 use preview_env::intent::{About, CommandFact, Existing, Fact};
-use preview_env::record::{RecordError, Recorded, Recorder};
+use preview_env::record::{Active, Activities, RecordError, Recorded, Recorder};
 use preview_env::server::{Baselines, Environments};
 use serde_json::json;
 
@@ -115,6 +115,17 @@ impl Recorder for Cluster {
             if object.spec.commands.iter().all(|c| c.id != fact.command.id) {
                 object.spec.commands.push(fact.command.clone());
             }
+            Recorded::Held
+        });
+        std::future::ready(answer).boxed()
+    }
+}
+
+impl Activities for Cluster {
+    fn active<'a>(&'a self, active: &'a Active) -> BoxFuture<'a, Answer> {
+        let answer = self.change((&active.namespace, active.name.as_str(), &active.baseline), |object| {
+            assert_eq!(object.metadata.uid.as_ref(), Some(&active.uid), "an environment that is there");
+            object.spec.activity = Some(Activity { at: active.at, by: active.by.clone() });
             Recorded::Held
         });
         std::future::ready(answer).boxed()

@@ -1,17 +1,24 @@
 //! A day of events at a team's repository. Whichever delivery is lost, and whichever two arrive in the wrong order: after the
 //! next look everything is as if nothing had happened.
+//!
+//! What the forge lists is found by looking at it. A pressed button stands in no list: the forge alone knows of one whose
+//! delivery was lost, and delivers it again when it is asked to.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
-use github_double::{Action, Delivery, Double, Hook, Open, Permission, on};
+use github_double::{Action, Delivery, Double, Hook, Key, NewApp, On, Open, Permission, on};
 use preview_env::api::environment::SourceState;
-use preview_env::config::GithubConfig;
+use preview_env::config::{GithubConfig, GithubCredential};
 use preview_env::domain::RepoName;
 use preview_env::forge::github::{Arrival, GitHub, parse};
-use preview_env::forge::{Answer, Branch, ChangedFiles, Comment, Forge, Listing, PostedComment, PullRequest, RepositoryFacts, Validator};
+use preview_env::forge::pace::Limits;
+use preview_env::forge::{
+    Answer, Branch, ChangedFiles, Check, CheckAction, Comment, Cursor, Deliveries, FailedDeliveries, Forge, Listing, PostedComment,
+    PullRequest, RepositoryFacts, Validator,
+};
 use preview_env::intent::{About, Intent, decide};
 use preview_env::metrics::Metrics;
 use preview_env::record::Recorder;
@@ -23,36 +30,49 @@ use crate::cluster::Cluster;
 
 const REPO: &str = "acme/web";
 const MORNING: &str = "2026-01-05T08:00:00Z";
+const APP: u64 = 7;
 
-/// What happens: seconds after the one before, and the action.
-fn happenings() -> Vec<(i64, Action)> {
-    let push = |branch: &str| Action::Push { repo: REPO.into(), branch: branch.into(), by: "ann".into(), force: false };
+/// Something that people do.
+enum Deed {
+    /// On the forge.
+    Act(Action),
+    /// A button beside the head of that pull request.
+    Press(i64, CheckAction),
+}
+
+/// What happens: seconds after the one before, and the deed.
+fn happenings() -> Vec<(i64, Deed)> {
+    let push = |branch: &str| Deed::Act(Action::Push { repo: REPO.into(), branch: branch.into(), by: "ann".into(), force: false });
+    let on = |number, by, act: fn(On) -> Action| Deed::Act(act(on(REPO, number, by)));
     vec![
-        (1, Open::new(REPO, "faster", "ann").into()),
+        (1, Deed::Act(Open::new(REPO, "faster", "ann").into())),
         // Within the same second.
-        (0, on(REPO, 1, "ann").push()),
-        (0, on(REPO, 1, "ann").push()),
-        (60, on(REPO, 1, "bob").comment("Nice. How does it look?\n\n/preview pin")),
+        (0, on(1, "ann", On::push)),
+        (0, on(1, "ann", On::push)),
+        (60, on(1, "bob", |on| on.comment("Nice. How does it look?\n\n/preview pin"))),
         (5, push("release/1")),
         (0, push("release/1")),
-        (30, Open::new(REPO, "darker", "bob").into()),
-        (1, on(REPO, 2, "bob").to_draft()),
-        (600, on(REPO, 2, "bob").force_push()),
-        (3, on(REPO, 2, "bob").label("preview")),
-        (2, on(REPO, 2, "bob").ready()),
-        (9, on(REPO, 1, "ann").close()),
-        (7, on(REPO, 1, "ann").reopen()),
-        (1, on(REPO, 1, "ann").push()),
+        (30, Deed::Act(Open::new(REPO, "darker", "bob").into())),
+        (1, on(2, "bob", On::to_draft)),
+        (600, on(2, "bob", On::force_push)),
+        (3, on(2, "bob", |on| on.label("preview"))),
+        (2, on(2, "bob", On::ready)),
+        (9, on(1, "ann", On::close)),
+        (7, on(1, "ann", On::reopen)),
+        (1, on(1, "ann", On::push)),
         (300, push("release/2")),
-        (20, Action::DeleteBranch { repo: REPO.into(), branch: "release/1".into(), by: "ann".into() }),
-        (2, on(REPO, 2, "ann").comment("/preview extend 24h")),
-        (4, on(REPO, 2, "ann").unlabel("preview")),
-        (1, on(REPO, 2, "ann").retarget("next")),
-        (1, on(REPO, 2, "bob").push()),
-        (60, Open::new(REPO, "third", "ann").into()),
-        (1, on(REPO, 3, "ann").merge()),
-        (40, on(REPO, 1, "ann").retitle("Much faster")),
+        (20, Deed::Act(Action::DeleteBranch { repo: REPO.into(), branch: "release/1".into(), by: "ann".into() })),
+        (2, on(2, "ann", |on| on.comment("/preview extend 24h"))),
+        (4, on(2, "ann", |on| on.unlabel("preview"))),
+        (1, on(2, "ann", |on| on.retarget("next"))),
+        (1, on(2, "bob", On::push)),
+        (60, Deed::Act(Open::new(REPO, "third", "ann").into())),
+        (1, on(3, "ann", On::merge)),
+        (40, on(1, "ann", |on| on.retitle("Much faster"))),
         (1, push("release/2")),
+        (90, Deed::Press(1, CheckAction::Rebuild)),
+        (2, Deed::Press(2, CheckAction::Delete)),
+        (0, Deed::Press(1, CheckAction::Extend)),
     ]
 }
 
@@ -64,39 +84,68 @@ struct Day {
     _folder: tempfile::TempDir,
 }
 
-fn record(double: &Double) -> Vec<Delivery> {
+/// A repository, two who may write to it, and the App.
+fn morning() -> Double {
+    let double = Double::start().unwrap();
     for login in ["ann", "bob"] {
         double.add_user(login);
     }
-    double.add_user("preview-bot");
-    double.add_token("preview-bot", "t0ken").unwrap();
     double.add_private_repository(REPO).unwrap();
-    for login in ["ann", "bob", "preview-bot"] {
+    for login in ["ann", "bob"] {
         double.permit(REPO, login, Permission::Write).unwrap();
     }
-    let mut hook = Hook::to("http://127.0.0.1:9/");
-    hook.events = vec!["*".to_owned()];
-    double.add_webhook(hook).unwrap();
-    let mut at: DateTime<Utc> = MORNING.parse().unwrap();
-    double.set_time(at);
+    let permissions = [("checks", "write"), ("contents", "read"), ("issues", "write"), ("metadata", "read"), ("pull_requests", "write")];
+    let app = NewApp::new(APP, "previews", &Key::shared().public).permissions(&permissions);
+    let events = ["check_run", "issue_comment", "pull_request", "push", "repository"];
+    double.add_app(app.events(&events).webhook(Hook::to("http://127.0.0.1:9/"))).unwrap();
+    double.set_time(MORNING.parse().unwrap());
+    double.install(APP, "acme", Some(&[REPO])).unwrap();
     double.act(Action::Push { repo: REPO.into(), branch: "next".into(), by: "ann".into(), force: false }).unwrap();
+    double
+}
+
+async fn record(double: &Double, github: &GitHub) -> Vec<Delivery> {
+    let mut at: DateTime<Utc> = MORNING.parse().unwrap();
     let mut deliveries = Vec::new();
-    for (seconds, action) in happenings() {
+    for (seconds, deed) in happenings() {
         at += TimeDelta::seconds(seconds);
         double.set_time(at);
+        let action = match deed {
+            Deed::Act(action) => action,
+            Deed::Press(number, button) => press(double, github, (number, button)).await,
+        };
         deliveries.extend(double.act(action).unwrap().deliveries);
     }
     double.set_time(at + TimeDelta::minutes(1));
     deliveries
 }
 
+/// A button beside the head, which is there before it is pressed.
+async fn press(double: &Double, github: &GitHub, (pull, button): (i64, CheckAction)) -> Action {
+    let head = double.pull(REPO, pull.unsigned_abs()).unwrap().head_sha;
+    let check = Check {
+        name: "preview / shop/main".into(),
+        revision: head,
+        pull: Some(pull),
+        made_at: None,
+        conclusion: None,
+        title: "is ready".into(),
+        summary: "is ready".into(),
+        url: None,
+        actions: CheckAction::ALL.to_vec(),
+    };
+    let number = github.checks().unwrap().create(&REPO.parse().unwrap(), &check).await.unwrap().unwrap();
+    Action::Press { repo: REPO.into(), check: number.unsigned_abs(), button: button.as_str().into(), by: "ann".into() }
+}
+
 async fn day() -> Day {
-    let double = Double::start().unwrap();
-    let deliveries = record(&double);
+    let double = morning();
     let folder = tempfile::tempdir().unwrap();
-    let token = folder.path().join("token");
-    std::fs::write(&token, "t0ken").unwrap();
-    let github = GitHub::new(GithubConfig::new(double.base_url(), token).unwrap()).unwrap();
+    let key_file = folder.path().join("key.pem");
+    std::fs::write(&key_file, Key::shared().private).unwrap();
+    let credential = GithubCredential::App { id: APP.to_string().parse().unwrap(), key_file };
+    let github = GitHub::new(GithubConfig::with(double.base_url(), credential).unwrap().with_limits(Limits::NONE)).unwrap();
+    let deliveries = record(&double, &github).await;
     let evening = Arc::new(Evening::of(&github).await);
     assert_eq!(double.contract_violations(), []);
     Day { deliveries, evening, now: double.now(), _folder: folder }
@@ -109,6 +158,28 @@ struct Evening {
     branches: Vec<Branch>,
     comments: Vec<PostedComment>,
     questions: Mutex<usize>,
+    log: Mutex<Log>,
+}
+
+/// What an App's log of deliveries says.
+#[derive(Default)]
+struct Log {
+    /// What could not be delivered.
+    failed: Vec<i64>,
+    /// What was asked for again.
+    again: Vec<i64>,
+}
+
+impl Deliveries for Evening {
+    fn failed_since<'a>(&'a self, _: DateTime<Utc>, _: Option<&'a Cursor>) -> Answer<'a, FailedDeliveries> {
+        let deliveries = self.log.lock().unwrap().failed.clone();
+        self.answer(Some(FailedDeliveries { deliveries, newest: None, rest: None }))
+    }
+
+    fn redeliver(&self, delivery: i64) -> Answer<'_, ()> {
+        self.log.lock().unwrap().again.push(delivery);
+        self.answer(Some(()))
+    }
 }
 
 impl Evening {
@@ -122,7 +193,14 @@ impl Evening {
         let Listing::Now { items: branches, .. } = github.branches(&name, None).await.unwrap() else { panic!("no list") };
         let since = MORNING.parse().unwrap();
         let Listing::Now { items: comments, .. } = github.comments_since(&name, since, None).await.unwrap() else { panic!("no list") };
-        Self { home: github.repository(&name).await.unwrap(), pulls, branches, comments, questions: Mutex::default() }
+        Self {
+            home: github.repository(&name).await.unwrap(),
+            pulls,
+            branches,
+            comments,
+            questions: Mutex::default(),
+            log: Mutex::default(),
+        }
     }
 
     fn answer<T: Send + 'static>(&self, found: Option<T>) -> Answer<'static, T> {
@@ -163,6 +241,10 @@ impl Forge for Evening {
         self.answer(Some(Listing::Now { items, validator: None }))
     }
 
+    fn deliveries(&self) -> Option<&dyn Deliveries> {
+        Some(self)
+    }
+
     fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Answer<'a, Option<Comment>> {
         self.answer(None)
     }
@@ -179,7 +261,16 @@ impl Forge for Evening {
 /// What is open in the end, with everything that an environment follows from; and the commands that are to be executed.
 type Outcome = BTreeMap<String, String>;
 
-async fn live(day: &Day, deliveries: &[&Delivery]) -> Outcome {
+/// With the log of what failed: of all that was lost it is asked for presses alone, so that the rest is found by looking.
+async fn live(day: &Day, heard: &[&Delivery]) -> Outcome {
+    let is_lost = |delivery: &&Delivery| heard.iter().all(|one| one.id != delivery.id);
+    let presses = day.deliveries.iter().filter(|delivery| delivery.event == "check_run");
+    let failed = presses.filter(is_lost).map(|delivery| delivery.id.cast_signed()).collect();
+    live_with(day, heard, failed).await
+}
+
+async fn live_with(day: &Day, deliveries: &[&Delivery], failed: Vec<i64>) -> Outcome {
+    *day.evening.log.lock().unwrap() = Log { failed, again: vec![] };
     let trigger = json!({"branches": ["release/*"], "drafts": true});
     let cluster = Cluster::with(json!({"repositories": [{"name": REPO}], "trigger": trigger}), "2026-01-05T07:00:00Z");
     for delivery in deliveries {
@@ -190,10 +281,16 @@ async fn live(day: &Day, deliveries: &[&Delivery]) -> Outcome {
         baselines: cluster.clone(),
         environments: cluster.clone(),
         recorder: cluster.clone(),
+        activities: cluster.clone(),
         metrics: Metrics::new(),
     };
     let mut resync = Resync::new(context, day.now);
     resync.round(day.now).await;
+    let again = day.evening.log.lock().unwrap().again.clone();
+    for delivery in day.deliveries.iter().filter(|delivery| again.contains(&delivery.id.cast_signed())) {
+        take(&cluster, delivery).await;
+    }
+    day.evening.log.lock().unwrap().failed.clear();
     let writes = cluster.writes();
     resync.round(day.now).await;
     assert_eq!(cluster.writes(), writes, "the second look finds nothing more");
@@ -253,4 +350,21 @@ async fn a_day_ends_the_same_whichever_delivery_is_lost_and_whichever_two_change
     }
     // Nothing was heard at all.
     assert_eq!(live(&day, &[]).await, expected);
+}
+
+#[tokio::test]
+async fn a_lost_press_is_found_again_by_nothing_but_its_delivery() {
+    let day = day().await;
+    let all: Vec<&Delivery> = day.deliveries.iter().collect();
+    let expected = live(&day, &all).await;
+    let presses: Vec<usize> = (0..all.len()).filter(|at| all[*at].event == "check_run").collect();
+    assert_eq!(presses.len(), 3);
+    for at in presses {
+        let mut heard = all.clone();
+        heard.remove(at);
+        assert_ne!(live_with(&day, &heard, vec![]).await, expected, "the forge does not say it in any list");
+        assert_eq!(live_with(&day, &heard, vec![all[at].id.cast_signed()]).await, expected);
+        // Delivered twice, as where the first answer was lost.
+        assert_eq!(live_with(&day, &all, vec![all[at].id.cast_signed()]).await, expected);
+    }
 }

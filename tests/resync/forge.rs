@@ -36,6 +36,8 @@ pub struct State {
     /// Open pull requests that its list does not have any more.
     pub unlisted: Vec<i64>,
     pub questions: usize,
+    /// Who was asked about.
+    pub asked_about: Vec<String>,
     changes: u64,
 }
 
@@ -125,6 +127,7 @@ impl Forge for Tiny {
 
     fn permission<'a>(&'a self, _: &'a RepoName, login: &'a str) -> Answer<'a, Permission> {
         let login = login.to_owned();
+        self.change(|state| state.asked_about.push(login.clone()));
         self.answer(move |state| Some(state.permissions.get(&login).copied().unwrap_or(Permission::None)))
     }
 

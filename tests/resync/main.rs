@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod activity;
 mod cluster;
 mod day;
 mod forge;

@@ -19,17 +19,17 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     at("2026-01-02T12:00:00Z")
 }
 
-struct World {
-    forge: Arc<Tiny>,
-    cluster: Arc<Cluster>,
+pub struct World {
+    pub forge: Arc<Tiny>,
+    pub cluster: Arc<Cluster>,
     resync: Resync,
 }
 
-fn world(trigger: &serde_json::Value) -> World {
+pub fn world(trigger: &serde_json::Value) -> World {
     let (forge, cluster) =
         (Arc::new(Tiny::default()), Cluster::with(json!({"repositories": [{"name": "acme/web"}], "trigger": trigger}), BASELINE_MADE));
     let context = Context {
@@ -37,12 +37,13 @@ fn world(trigger: &serde_json::Value) -> World {
         baselines: cluster.clone(),
         environments: cluster.clone(),
         recorder: cluster.clone(),
+        activities: cluster.clone(),
         metrics: Metrics::new(),
     };
     World { forge, cluster, resync: Resync::new(context, now()) }
 }
 
-fn pull(number: i64) -> PullRequest {
+pub fn pull(number: i64) -> PullRequest {
     PullRequest {
         repository_id: REPOSITORY,
         repository: "acme/web".parse().unwrap(),
@@ -61,7 +62,7 @@ fn pull(number: i64) -> PullRequest {
     }
 }
 
-fn comment(id: i64, body: &str) -> PostedComment {
+pub fn comment(id: i64, body: &str) -> PostedComment {
     let at = at("2026-01-02T04:00:00Z") + TimeDelta::seconds(id);
     PostedComment {
         repository_id: REPOSITORY,
@@ -77,7 +78,7 @@ fn comment(id: i64, body: &str) -> PostedComment {
 }
 
 impl World {
-    fn has(&self, pull: PullRequest) {
+    pub fn has(&self, pull: PullRequest) {
         self.forge.change(|state| state.pulls.insert(pull.number, pull));
     }
 
@@ -85,7 +86,7 @@ impl World {
         self.forge.change(|state| state.mood = mood);
     }
 
-    async fn round(&mut self) {
+    pub async fn round(&mut self) {
         self.resync.round(now()).await;
     }
 

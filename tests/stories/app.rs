@@ -1,7 +1,7 @@
 //! A GitHub App that is suspended, taken out of a repository and uninstalled, by a signed delivery or while nobody heard of
 //! it, and a stranger who takes the old name of a repository that was renamed.
 
-use github_double::{Action, Hook, Key, NewApp, on};
+use github_double::{Action, Failure, Fault, Hook, Key, NewApp, on};
 use kube::Api;
 use preview_env::api::Baseline;
 use preview_env::api::baseline::RepositoryStatus;
@@ -9,10 +9,11 @@ use preview_env::api::environment::SourceState;
 use serde_json::Value;
 use test_world::{APP, DEVELOPER, SECRET, World, deadline, wait_for};
 
+use crate::replicas::{FIRST, SECOND, second, wait_until_leads};
 use crate::shop::{Pull, Shop, story_apart};
 
 /// From now on the service is an App that is installed on these repositories alone, under a number that is given back.
-async fn become_app(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
+pub async fn become_app(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
     let manifest: Value = serde_json::from_str(include_str!("../../deploy/github-app.json"))?;
     let (permissions, events) = (manifest["default_permissions"].as_object(), manifest["default_events"].as_array());
     let permissions: Vec<_> =
@@ -32,7 +33,7 @@ async fn become_app(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
 }
 
 /// Waits until the Baseline of a shop says something of its repository.
-async fn wait_until_found(shop: &Shop, what: &str, fits: impl Fn(&RepositoryStatus) -> bool + Send + Sync) -> anyhow::Result<()> {
+pub async fn wait_until_found(shop: &Shop, what: &str, fits: impl Fn(&RepositoryStatus) -> bool + Send + Sync) -> anyhow::Result<()> {
     let baselines: Api<Baseline> = Api::namespaced(shop.world.admin.clone(), &shop.namespace);
     let found = |baseline: Option<&Baseline>| {
         let status = baseline.and_then(|baseline| baseline.status.as_ref());
@@ -143,6 +144,56 @@ fn whoever_takes_the_old_name_of_a_repository_ends_nothing_of_it() {
         pull.wait_for_comment(|body| body.contains(&revision[..7])).await?;
         is_still_there(&pull, &made).await?;
         assert_eq!(world.github.comments(&shop.repository, pull.number), [], "nothing was written to the stranger");
+        Ok(())
+    });
+}
+
+/// What stands on a pull request: comments, checks and deployments.
+fn shown_on(pull: &Pull<'_>) -> anyhow::Result<(usize, usize, usize)> {
+    let records = pull.shop.world.github.repository(&pull.shop.repository)?.records;
+    let sha = pull.revision()?;
+    let checks = records.checks.values().filter(|check| check.head_sha == sha).count();
+    Ok((pull.comments(), checks, records.deployments.values().filter(|one| one.sha == sha).count()))
+}
+
+/// Waits until that is written whose answer is on its way, and kills the one that leads.
+async fn kill_at(pull: &Pull<'_>, written: fn((usize, usize, usize)) -> bool) -> anyhow::Result<()> {
+    let look = |_: &github_double::Double| shown_on(pull).ok().filter(|shown| written(*shown));
+    pull.shop.world.github.wait_until("what is being written", deadline(), look).await?;
+    pull.shop.world.service.lock().await.kill();
+    Ok(())
+}
+
+#[test]
+fn two_replicas_of_which_one_is_killed_while_it_writes_write_everything_once() {
+    story_apart(|world| async move {
+        let shop = Shop::open(world, "once").await?;
+        wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
+        become_app(world, &[&shop]).await?;
+        wait_until_leads(world, FIRST).await?;
+        type Written = fn((usize, usize, usize)) -> bool;
+        let moments: [(&str, &str, Written); 3] = [
+            ("comment", "/repos/*/*/issues/*/comments", |(comments, ..)| comments > 0),
+            ("check", "/repos/*/*/check-runs", |(_, checks, _)| checks > 0),
+            ("deployment", "/repos/*/*/deployments", |(.., deployments)| deployments > 0),
+        ];
+        for (what, path, written) in moments {
+            let second = second(world).await?;
+            // It takes effect, and the answer comes when nobody waits for it any more.
+            world.github.inject(Fault::on("POST", path, Failure::late_answer(deadline())));
+            let pull = shop.pull_request(&format!("killed-at-{what}")).await?;
+            kill_at(&pull, written).await?;
+            wait_until_leads(world, SECOND).await?;
+            pull.wait_until_ready().await?;
+            pull.wait_for_comment(|body| body.contains("is ready")).await?;
+            pull.wait_until_told().await?;
+            assert_eq!(shown_on(&pull)?, (1, 1, 1), "killed while it wrote the {what}");
+            let mut service = world.service.lock().await;
+            service.launch()?;
+            service.wait_until_ready().await?;
+            drop((service, second));
+            wait_until_leads(world, FIRST).await?;
+        }
         Ok(())
     });
 }

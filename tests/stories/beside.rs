@@ -1,7 +1,7 @@
 //! What stands beside the commit: deployments and checks of an App, and the commit status of an account with a token.
 
 use anyhow::Context;
-use github_double::{CheckRun, CommitStatus, Deployment, On, Open, Records};
+use github_double::{Action, CheckRun, CommitStatus, Deployment, On, Open, Records};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch, PatchParams};
 use preview_env::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED};
@@ -70,7 +70,7 @@ fn deployment_and_check_follow_an_environment_from_its_first_moment_to_its_last(
 
         let_run(world, "first").await?;
         let made = wait_for_deployment(&pull, "beside", &first, "in_progress").await?;
-        assert!(made.transient && !made.production && made.description.is_some_and(|d| d.contains("acme/beside#1")));
+        assert!(made.transient && !made.production && made.description.is_some_and(|d| d.contains("Preview of #1 at")));
         let neutral = wait_for_check(&pull, "beside", Some("neutral")).await?;
         assert!(neutral.summary.is_some_and(|text| text.contains("Unschedulable")), "the change is not at fault");
 
@@ -232,6 +232,26 @@ fn an_account_with_a_token_gives_a_commit_status_instead_of_a_check() {
         pull.crash("web").await?;
         wait_for_status(&pull, "status", "failure").await?;
         assert!(records(&pull)?.checks.is_empty());
+        Ok(())
+    });
+}
+
+#[test]
+fn two_pull_requests_with_one_commit_have_a_commit_status_each() {
+    story(|world| async move {
+        let shop = Shop::open(world, "one-status").await?;
+        let (repo, by) = (shop.repository.clone(), DEVELOPER.to_owned());
+        world.github.act(Action::Push { repo, branch: "next".to_owned(), by, force: false })?;
+        let first = shop.pull_request("login").await?;
+        let second = shop.opened(Open::new(&shop.repository, "login", DEVELOPER).base("next")).await?;
+        for pull in [&first, &second] {
+            pull.wait_until_ready().await?;
+        }
+        wait_for_status(&first, "one-status", "success").await?;
+        wait_for_status(&second, "one-status (#2)", "success").await?;
+        second.crash("web").await?;
+        wait_for_status(&second, "one-status (#2)", "failure").await?;
+        wait_for_status(&first, "one-status", "success").await?;
         Ok(())
     });
 }

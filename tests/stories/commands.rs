@@ -9,7 +9,7 @@ use preview_env::api::environment::WishState;
 use preview_env::api::status::{CommandOutcome, CommandResult};
 use test_world::{DEVELOPER, wait_for};
 
-use crate::shop::{Pull, Shop, story, story_alone};
+use crate::shop::{Pull, Shop, story, story_alone, story_apart};
 
 /// Writes a comment, and gives what the delivery was answered.
 pub async fn say(pull: &Pull<'_>, by: &str, body: &str) -> anyhow::Result<String> {
@@ -243,5 +243,25 @@ fn a_command_survives_a_crash_and_is_carried_out_once() {
             until = now;
         }
         no_managers_are_left(&shop.environments(), &pull.name()).await
+    });
+}
+
+#[test]
+fn what_somebody_writes_who_may_push_counts_as_activity_once_it_is_found() {
+    story_apart(|world| async move {
+        let shop = Shop::open(world, "activity").await?;
+        world.github.add_user("reader");
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        world.github.advance(TimeDelta::hours(2));
+        say(&pull, DEVELOPER, "Looks good.").await?;
+        say(&pull, "reader", "To me too.").await?;
+        world.service.lock().await.kill();
+        crate::crash::start_again(world).await?;
+        let active = |e: Option<&PreviewEnvironment>| e.is_some_and(|e| e.spec.activity.is_some());
+        let there = wait_for(&shop.environments(), &pull.name(), "active", active).await?;
+        let activity = there.and_then(|e| e.spec.activity).map(|activity| activity.by);
+        assert_eq!(activity, Some(format!("github:{DEVELOPER}")));
+        Ok(())
     });
 }

@@ -1,10 +1,11 @@
 //! A service that GitHub cannot reach: it takes no deliveries, and asks.
 
-use github_double::{Open, on};
+use github_double::{Open, Records, on};
 use preview_env::api::environment::Verb;
 use test_world::{DEVELOPER, World};
 
-use crate::shop::{Pull, Shop, story_alone};
+use crate::app::{become_app, wait_until_found};
+use crate::shop::{Pull, Shop, story_alone, story_apart};
 
 async fn start(world: &World, poll: Option<&'static str>) -> anyhow::Result<()> {
     let mut service = world.service.lock().await;
@@ -41,5 +42,27 @@ fn a_service_that_polls_needs_no_delivery() {
         // The other stories send deliveries.
         start(world, None).await?;
         told
+    });
+}
+
+#[test]
+fn an_app_that_polls_needs_no_delivery_and_offers_no_button() {
+    story_apart(|world| async move {
+        let shop = Shop::open(world, "polled-app").await?;
+        wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
+        become_app(world, &[&shop]).await?;
+        start(world, Some("5s")).await?;
+        polled(world, &shop).await?;
+
+        let number = world.github.act(Open::new(&shop.repository, "checked", DEVELOPER))?.number();
+        let pull = Pull { shop: &shop, number, status: None };
+        let revision = pull.revision()?;
+        let done = |records: &Records| {
+            let check = records.checks.values().find(|check| check.head_sha == revision)?;
+            (check.conclusion.as_deref() == Some("success")).then(|| check.clone())
+        };
+        let check = pull.wait_for_record("check that is well", done).await?;
+        assert!(check.actions.is_empty(), "nobody would hear of a press: {:?}", check.actions);
+        Ok(())
     });
 }

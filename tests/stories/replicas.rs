@@ -17,11 +17,11 @@ use crate::shop::{Pull, Shop, story_apart};
 /// How often something is looked at that no watch tells of.
 const LOOK: Duration = Duration::from_millis(5);
 /// What each replica is called.
-const FIRST: &str = "preview";
-const SECOND: &str = "preview-second";
+pub const FIRST: &str = "preview";
+pub const SECOND: &str = "preview-second";
 
 /// Starts a second replica that gets every delivery too.
-async fn second(world: &World) -> anyhow::Result<Service> {
+pub async fn second(world: &World) -> anyhow::Result<Service> {
     let second = world.service.lock().await.beside(SECOND).await?;
     let events = ["pull_request", "push", "delete", "issue_comment", "check_run"];
     world.github.add_webhook(Hook::to(&second.url("/webhooks/github")).secret(SECRET).events(&events))?;
@@ -33,7 +33,7 @@ fn lease(world: &World) -> Api<Lease> {
 }
 
 /// Waits until that replica leads.
-async fn wait_until_leads(world: &World, identity: &str) -> anyhow::Result<()> {
+pub async fn wait_until_leads(world: &World, identity: &str) -> anyhow::Result<()> {
     let holds = |lease: Option<&Lease>| lease.and_then(|l| l.spec.as_ref()?.holder_identity.as_deref()) == Some(identity);
     wait_for(&lease(world), "preview-env", &format!("held by {identity}"), holds).await.map(drop)
 }

@@ -9,6 +9,8 @@ use super::ForgeKind;
 
 /// What the API server says of a command that is recorded already with something else in it.
 pub const CHANGED_COMMAND: &str = "commands[]: a command is never changed";
+/// What it says of activity where something later is recorded.
+pub const OLDER_ACTIVITY: &str = "activity.at: older than what is recorded";
 
 /// One command, from a line of a comment or from a button. Recorded before it is acknowledged, under a field manager of its
 /// own, and never changed.
@@ -16,7 +18,7 @@ pub const CHANGED_COMMAND: &str = "commands[]: a command is never changed";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("self == oldSelf").message(CHANGED_COMMAND))]
 pub struct Command {
-    /// `<the comment's number>.<its place in the comment>`, or `button.<the delivery's id>`.
+    /// `<the comment's number>.<its place in the comment>`, or `button.<digest of the press>`.
     #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z0-9.-]+$"))]
     pub id: String,
     /// What is asked for.
@@ -29,7 +31,7 @@ pub struct Command {
     /// Login of the one who asked, as the forge signed it.
     #[schemars(length(min = 1, max = 100))]
     pub actor: String,
-    /// When they asked, by the forge's clock.
+    /// When they asked, by the forge's clock; of a button, when it was heard of.
     pub at: DateTime<Utc>,
     /// The forge.
     pub forge: ForgeKind,
@@ -45,10 +47,9 @@ pub struct Command {
     /// Number of the comment, where it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<i64>,
-    /// The commit that a button was pressed for.
+    /// When the environment was made that a pressed button was shown for. It counts for no other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub revision: Option<String>,
+    pub made_at: Option<DateTime<Utc>>,
     /// The delivery that brought it first, for the log; absent where it was found by looking. The forge does not sign it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9-]+$"))]
@@ -120,7 +121,7 @@ impl Verb {
 /// The last time that a person did something.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("self.at >= oldSelf.at").message("activity.at: older than what is recorded"))]
+#[x_kube(validation = Rule::new("self.at >= oldSelf.at").message(OLDER_ACTIVITY))]
 pub struct Activity {
     /// When.
     pub at: DateTime<Utc>,

@@ -255,6 +255,9 @@ pub struct CheckStatus {
     pub id: Option<i64>,
     /// The commit.
     pub revision: String,
+    /// What it is called, where another pull request with the same commit has the usual name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Digest of what it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

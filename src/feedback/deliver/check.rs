@@ -3,7 +3,7 @@
 use super::{Delivery, Step, within};
 use crate::api::status::CheckStatus;
 use crate::feedback::check::Checking;
-use crate::forge::{Check, Checks, ForgeError};
+use crate::forge::{Checks, ForgeError};
 
 impl Delivery<'_> {
     pub(super) async fn bring_check(&mut self, index: usize) -> Step {
@@ -20,7 +20,8 @@ impl Delivery<'_> {
         }
         let Some(Written { number: id }) = self.write_check(checks, (checking, opens), known).await? else { return Ok(()) };
         let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some());
-        self.feedbacks[index].check = Some(CheckStatus { id, revision, digest: Some(checking.digest()), concluded });
+        let (name, digest) = (checking.other_name(), Some(checking.digest()));
+        self.feedbacks[index].check = Some(CheckStatus { id, revision, name, digest, concluded });
         Ok(())
     }
 
@@ -28,7 +29,7 @@ impl Delivery<'_> {
     async fn end_the_one_before(&mut self, checks: &dyn Checks, checking: &Checking, index: usize) -> Step {
         let open = |check: &&CheckStatus| check.revision != checking.check.revision && !check.concluded;
         let Some(before) = self.feedbacks[index].check.as_ref().filter(open) else { return Ok(()) };
-        let (repository, check) = (self.repository()?, checking.superseded(&before.revision));
+        let (repository, check) = (self.repository()?, checking.superseded(before));
         let ended = match before.id {
             Some(id) => within("end the check of the commit before", checks.update(repository, id, &check)).await,
             None => within("end the check of the commit before", checks.create(repository, &check)).await.map(|_| ()),
@@ -44,8 +45,8 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Changes the check that we know, else the one of that name at that commit, else makes one: the answer to an earlier try
-    /// may have been lost. None where there is none and none is to be made.
+    /// Changes the check that we know, else the one of that name at that commit that is of this pull request, else makes one: the
+    /// answer to an earlier try may have been lost. None where there is none and none is to be made.
     async fn write_check(
         &self,
         checks: &dyn Checks,
@@ -59,8 +60,7 @@ impl Delivery<'_> {
                 answer => return answer.map(|()| Some(Written { number: Some(id) })),
             }
         }
-        let Check { revision, name, .. } = check;
-        match within("find the check", checks.find(repository, revision, name)).await? {
+        match within("find the check", checks.find(repository, check)).await? {
             Some(id) => within("change the check", checks.update(repository, id, check)).await.map(|()| Some(Written { number: Some(id) })),
             None if !opens => Ok(None),
             None => within("make the check", checks.create(repository, check)).await.map(|number| Some(Written { number })),

@@ -32,11 +32,10 @@ impl Delivery<'_> {
             return Ok(());
         }
         let repository = self.repository()?;
-        let listed = within("list the deployments", deployments.list(repository, &new.environment, Some(&new.revision))).await?;
+        let listed = within("list the deployments", deployments.list(repository, new)).await?;
         let ours: Vec<i64> = self.feedbacks.iter().flat_map(|feedback| &feedback.deployments).map(|d| d.id).collect();
-        let is_lost = |(id, revision): &&(i64, String)| *revision == new.revision && !ours.contains(id) && !self.foreign.contains(id);
-        let id = match listed.iter().find(is_lost) {
-            Some((id, _)) => *id,
+        let id = match listed.into_iter().find(|id| !ours.contains(id)) {
+            Some(id) => id,
             None => within("make the deployment", deployments.create(repository, new)).await?,
         };
         let made = DeploymentStatus { id, revision: new.revision.clone(), digest: None };

@@ -65,8 +65,6 @@ struct Delivery<'a> {
     /// What its repository is called at this moment, or why nobody knows.
     home: &'a Result<RepoName, ForgeError>,
     show: &'a Show,
-    /// Deployments of other pull requests, which a list of the forge does not tell from ours.
-    foreign: &'a [i64],
     measure: Measure,
     /// What the forge shows, for each member.
     feedbacks: Vec<Feedback>,
@@ -87,13 +85,13 @@ impl Deliverer {
         self.forge.as_ref()
     }
 
-    /// Makes the forge show it, once, and every environment record it. `foreign` are the deployments of other pull requests.
-    pub async fn deliver(&self, group: &Group, (show, measure): (&Show, Measure), foreign: &[i64], memory: &mut Memory) -> Outcome {
+    /// Makes the forge show it, once, and every environment record it.
+    pub async fn deliver(&self, group: &Group, (show, measure): (&Show, Measure), memory: &mut Memory) -> Outcome {
         let feedbacks = memory.feedbacks(group);
         let home = self.home(group, show, &feedbacks).await;
         let own = self.forge.about(group.key.repository_id, group.key.number);
         let forge = own.as_deref().unwrap_or_else(|| self.forge());
-        let mut delivery = Delivery { forge, group, home: &home, show, foreign, measure, feedbacks };
+        let mut delivery = Delivery { forge, group, home: &home, show, measure, feedbacks };
         let errors = delivery.bring(memory).await;
         let feedbacks = delivery.feedbacks;
         let rest = measure == Measure::Thrifty && !show.is_shown(&feedbacks);

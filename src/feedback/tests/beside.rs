@@ -11,7 +11,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::status::{Feedback, ImageOrigin};
 use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
-use crate::feedback::{Group, PullKey, Sources, group};
+use crate::feedback::{Group, Heads, PullKey, Sources, group};
 use crate::forge::{Conclusion, DeploymentState, ForgeError};
 
 /// A forge with everything, the environments, and what a running service remembers.
@@ -40,7 +40,7 @@ impl World {
             return None;
         }
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        Some(deliverer.deliver(&group, (&show, Measure::All), &[], &mut self.memory).await)
+        Some(deliverer.deliver(&group, (&show, Measure::All), &mut self.memory).await)
     }
 
     async fn delivered(&mut self) {
@@ -102,7 +102,7 @@ async fn a_commit_is_deployed_once_and_its_state_follows() {
     assert_eq!(world.forge.calls(), ["find", "create", "find check", "check", "list", "deploy", "state"]);
     let made = world.forge.deployed().remove(0);
     assert_eq!((made.new.environment.as_str(), made.new.revision.as_str()), ("preview/shop", HEAD));
-    assert_eq!(made.new.description, "Preview of acme/web#42 at 3f9c2ab");
+    assert_eq!(made.new.description, "Preview of #42 at 3f9c2ab");
     assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::InProgress)], vec![None]));
     assert_eq!(world.forge.abouts(), [(7, 42)], "all of it has the place of its pull request");
     world.becomes(ready()).await;
@@ -312,16 +312,12 @@ async fn where_answers_are_asked_for_nothing_is_ready_before_one_came() {
 
 #[tokio::test]
 async fn a_deployment_of_the_same_commit_in_another_pull_request_is_not_taken() {
-    let mut other = World::of(ready());
+    let mut other = World::of(of_pull(43, ready()));
     other.delivered().await;
-    let world = World { forge: other.forge.clone(), ..World::of(ready()) };
-    let members = world.records.members();
-    let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
-    let show = world.sources.show(&group, early()).unwrap();
-    let foreign = [other.feedback().deployments[0].id];
-    let deliverer = Deliverer::new(world.forge.clone(), world.records.clone());
-    deliverer.deliver(&group, (&show, Measure::All), &foreign, &mut Memory::default()).await;
-    assert_eq!(world.forge.deployed().len(), 2);
+    let mut world = World { forge: other.forge.clone(), ..World::of(ready()) };
+    world.delivered().await;
+    let said: Vec<_> = world.forge.deployed().into_iter().map(|deployed| deployed.new.description).collect();
+    assert_eq!(said, ["Preview of #43 at 3f9c2ab", "Preview of #42 at 3f9c2ab"]);
 }
 
 #[tokio::test]
@@ -337,4 +333,49 @@ async fn many_pushes_leave_few_deployments() {
     }
     assert_eq!(world.forge.deployed().len(), 5);
     assert_eq!(world.states().iter().filter(|state| **state == Some(DeploymentState::Success)).count(), 1);
+}
+
+/// The same change in another pull request, such as one into another branch.
+fn of_pull(number: i64, mut object: PreviewEnvironment) -> PreviewEnvironment {
+    object.metadata.name = Some(format!("web-pr-{number}"));
+    object.metadata.uid = Some(format!("uid-{number}"));
+    object.spec.sources[0].pull = Some(number);
+    object
+}
+
+/// Tells of one among all that there are.
+async fn told(world: &mut World, all: &[Arc<PreviewEnvironment>]) {
+    let members = world.records.members();
+    let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap().among(&Heads::of(all));
+    let show = world.sources.show(&group, early()).unwrap();
+    let deliverer = Deliverer::new(world.forge.clone(), world.records.clone());
+    assert_eq!(deliverer.deliver(&group, (&show, Measure::All), &mut world.memory).await, Outcome::Delivered);
+}
+
+#[tokio::test]
+async fn each_pull_request_of_one_commit_keeps_a_check_of_its_own() {
+    let mut first = World::of(of_pull(42, started()));
+    let mut second = World { forge: first.forge.clone(), ..World::of(of_pull(43, started())) };
+    // The second one is heard of first.
+    let alone = second.records.members();
+    told(&mut second, &alone).await;
+    let records = [first.records.clone(), second.records.clone()];
+    let both = || -> Vec<_> { records.iter().flat_map(|records| records.members()).collect() };
+    told(&mut first, &both()).await;
+    told(&mut second, &both()).await;
+    let shown = |world: &World| -> Vec<_> { world.forge.checks().into_iter().map(|c| (c.name, c.pull, c.conclusion)).collect() };
+    let (usual, other) = ("preview / shop".to_owned(), "preview / shop (#43)".to_owned());
+    assert_eq!(shown(&first), [(other.clone(), Some(43), None), (usual.clone(), Some(42), None)]);
+    second.records.replace(of_pull(43, ready()));
+    told(&mut second, &both()).await;
+    assert_eq!(shown(&first), [(other.clone(), Some(43), Some(Conclusion::Success)), (usual.clone(), Some(42), None)]);
+    // Alone again, it keeps the name that it has beside this commit.
+    second.records.replace(of_pull(43, started()));
+    told(&mut second, &records[1].members()).await;
+    assert_eq!(shown(&first)[0], (other.clone(), Some(43), None));
+    // The next commit is its own, and what goes on beside the last one is ended under the name that it has there.
+    second.records.replace(of_pull(43, pushed()));
+    told(&mut second, &both()).await;
+    let ends = [(other, Some(43), Some(Conclusion::Skipped)), (usual.clone(), Some(42), None), (usual, Some(43), None)];
+    assert_eq!(shown(&first), ends);
 }

@@ -41,7 +41,7 @@ impl World {
             return None;
         }
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        Some(deliverer.deliver(&group, (&show, Measure::All), &[], &mut self.memory).await)
+        Some(deliverer.deliver(&group, (&show, Measure::All), &mut self.memory).await)
     }
 
     async fn delivered(&mut self) {

@@ -274,12 +274,9 @@ impl Deployments for Double {
         Box::pin(async move { self.call("deploy", create) })
     }
 
-    fn list<'a>(&'a self, name: &'a RepoName, environment: &'a str, _: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>> {
+    fn list<'a>(&'a self, name: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, Vec<i64>> {
         self.at(name);
-        let list = move |pull: &mut Pull| {
-            let ours = pull.deployed.iter().rev().filter(|d| d.new.environment == environment);
-            Ok(ours.map(|d| (d.id, d.new.revision.clone())).collect())
-        };
+        let list = move |pull: &mut Pull| Ok(pull.deployed.iter().rev().filter(|d| d.new == *new).map(|d| d.id).collect());
         Box::pin(async move { self.call("list", list) })
     }
 
@@ -318,9 +315,10 @@ impl Checks for Double {
         Box::pin(async move { self.call("check", create) })
     }
 
-    fn find<'a>(&'a self, home: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>> {
+    fn find<'a>(&'a self, home: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
         self.at(home);
-        let find = move |pull: &mut Pull| Ok(pull.checks.iter().find(|(_, c)| c.revision == revision && c.name == name).map(|(id, _)| *id));
+        let is_it = |c: &Check| (&c.revision, &c.name, c.pull) == (&check.revision, &check.name, check.pull);
+        let find = move |pull: &mut Pull| Ok(pull.checks.iter().find(|(_, c)| is_it(c)).map(|(id, _)| *id));
         Box::pin(async move { self.call("find check", find) })
     }
 
@@ -349,6 +347,11 @@ impl Records {
 
     pub(crate) fn members(&self) -> Vec<Arc<PreviewEnvironment>> {
         self.members.lock().unwrap().iter().cloned().map(Arc::new).collect()
+    }
+
+    /// One more is made.
+    pub(crate) fn add(&self, member: PreviewEnvironment) {
+        self.members.lock().unwrap().push(member);
     }
 
     /// Whether writes fail from now on.

@@ -71,3 +71,27 @@ async fn an_owner_who_has_to_wait_slows_no_other() {
 fn updating() -> PreviewEnvironment {
     ready().condition("Ready", crate::api::conditions::ConditionStatus::False, "Updating", "").phase("Updating")
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_check_gives_its_name_to_the_smaller_number_as_soon_as_that_has_the_same_commit() {
+    let mut first = ready();
+    (first.metadata.name, first.metadata.uid, first.spec.sources[0].pull) = (Some("web-pr-7".into()), Some("uid-7".into()), Some(7));
+    let (forge, records) = (Arc::new(Double::default()), Records::of([ready()]));
+    let (store, mut writer) = reflector::store();
+    let (driver, notifier) = Driver::with(Deliverer::new(forge.clone(), records.clone()), store, plain());
+    tokio::spawn(driver.run(std::future::pending()));
+    writer.apply_watcher_event(&Event::Init);
+    writer.apply_watcher_event(&Event::InitApply(ready()));
+    writer.apply_watcher_event(&Event::InitDone);
+    // Virtual, and long before anybody looks at everything again.
+    let pause = || tokio::time::sleep(std::time::Duration::from_secs(30));
+    pause().await;
+    put(&mut writer, &records);
+    let names = || -> Vec<_> { forge.checks().into_iter().map(|check| (check.pull, check.name)).collect() };
+    assert_eq!(names(), [(Some(42), "preview / shop".to_owned())]);
+    records.add(first.clone());
+    writer.apply_watcher_event(&Event::Apply(first.clone()));
+    notifier.changed(&first);
+    pause().await;
+    assert_eq!(names(), [(Some(42), "preview / shop (#42)".to_owned()), (Some(7), "preview / shop".to_owned())]);
+}

@@ -242,7 +242,7 @@ pub(crate) fn text_of(mut members: Vec<Arc<PreviewEnvironment>>, feedback: &Valu
     members.sort_by_key(|member| (member.metadata.namespace.clone(), member.metadata.name.clone()));
     let probed = members.iter().any(|member| member.status.as_ref().is_some_and(|status| status.probe.is_some()));
     let rules = Rules::of(&shop(feedback, false), &recorded());
-    let around = Surroundings { rules: Some(&rules), probed };
+    let around = Surroundings { rules: Some(&rules), probed, shares: false };
     let many = members.len() > 1;
     render(&members.iter().filter_map(|member| Section::of(member, around, many, now)).collect::<Vec<_>>())
 }

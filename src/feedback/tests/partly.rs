@@ -20,7 +20,7 @@ async fn told(member: PreviewEnvironment) -> (Vec<(Outcome, Vec<&'static str>)>,
         let members = records.members();
         let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
         let show = sources.show(&group, early()).unwrap();
-        let outcome = deliverer.deliver(&group, (&show, Measure::Thrifty), &[], &mut memory).await;
+        let outcome = deliverer.deliver(&group, (&show, Measure::Thrifty), &mut memory).await;
         let calls = forge.calls();
         let over = outcome == Outcome::Delivered || calls.is_empty();
         ends.push((outcome, calls));

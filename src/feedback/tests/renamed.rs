@@ -30,7 +30,7 @@ impl World {
         let group = sources.named(Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap());
         let show = sources.show(&group, early()).unwrap();
         let deliverer = Deliverer::new(self.forge.clone(), self.records.clone());
-        deliverer.deliver(&group, (&show, Measure::All), &[], &mut self.memory).await
+        deliverer.deliver(&group, (&show, Measure::All), &mut self.memory).await
     }
 
     fn holds(&self) -> (usize, usize, usize) {

@@ -17,7 +17,7 @@ fn failed_hook() -> HookStatus {
         job: "migrate-3f9c2ab".into(),
         state: HookState::Failed,
         message: Some("BackoffLimitExceeded".into()),
-        log: Some("connecting with password=hunter2\nERROR: no such table: `orders`\n".into()),
+        log: crate::controller::logs::shown("connecting with password=hunter2\nERROR: no such table: `orders`\n", 2_048),
     }
 }
 
@@ -214,9 +214,11 @@ fn what_a_failing_service_logged_is_shown_where_the_baseline_lets_everybody_read
     object.status().revision = Some(HEAD.into());
     let lines: Vec<_> = (1..=30).map(|line| format!("line {line}")).collect();
     let secret = "connecting to postgres://shop:hunter2@db/shop";
-    object.status().services[0].log = Some(format!("{}\n{secret}\npanic: no such table\n", lines.join("\n")));
+    let logged = format!("{}\n{secret}\npanic: no such table\n", lines.join("\n"));
+    object.status().services[0].log = crate::controller::logs::shown(&logged, 4_096);
     insta::assert_snapshot!("failed_with_its_log", text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early()));
-    assert!(!comment_of(all([object])).contains("panic"));
+    let closed = comment_of(all([object]));
+    assert!(!closed.contains("panic") && !closed.contains("/preview logs"), "what would be refused is not offered: {closed}");
 }
 
 #[test]
@@ -256,4 +258,19 @@ fn what_holds_a_removal_up_is_said_when_it_takes_long_and_not_before() {
     let group = Group::of(PullKey::of(&object).unwrap(), members).unwrap();
     let show = plain().show(&group, time("27T09:13")).unwrap();
     assert_eq!(show.changes_at, Some(time("27T09:14")), "and it is looked at then");
+}
+
+#[test]
+fn an_end_that_nothing_puts_off_is_not_said_to_wait_for_somebody() {
+    let mut object = ready();
+    let end = object.status().expires_at.unwrap();
+    let mut baseline = shop(&serde_json::json!({}), false);
+    baseline.max = Some(std::time::Duration::from_secs(3_600));
+    for (before, said) in [(59, "if nothing happens before"), (60, "`lifetime.max` lets none be there for longer")] {
+        object.status().started_at = Some(end - chrono::TimeDelta::minutes(before));
+        let members = all([object.clone()]);
+        let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
+        let text = by(baseline.clone()).show(&group, early()).unwrap().letter.unwrap().text;
+        assert!(text.contains(said), "{before} {text}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What stands beside a commit: a check run, which only an App may write, or a commit status.
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use hyper::Method;
 use serde::Deserialize;
@@ -21,6 +22,8 @@ const TITLE_MAX: usize = 255;
 const DESCRIPTION_MAX: usize = 140;
 /// Before the pull request's number in the text that a check run carries for us.
 const PULL: &str = "pull-";
+/// Behind it, before the second in which the environment was made.
+const MADE: &str = ".made-";
 
 #[derive(Deserialize)]
 struct CheckRuns {
@@ -32,6 +35,8 @@ struct CheckRun {
     #[serde(deserialize_with = "positive")]
     id: i64,
     name: String,
+    /// What we gave it when we wrote it.
+    external_id: Option<String>,
     /// Null where the App was deleted.
     app: Option<App>,
 }
@@ -49,9 +54,9 @@ impl Checks for GitHub {
         }
     }
 
-    fn find<'a>(&'a self, repository: &'a RepoName, revision: &'a str, name: &'a str) -> Answer<'a, Option<i64>> {
+    fn find<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
         match self.checks {
-            CheckKind::Runs => self.find_run(repository, revision, name).boxed(),
+            CheckKind::Runs => self.find_run(repository, check).boxed(),
             // A status is never changed: the newest of its name counts.
             CheckKind::Statuses => futures::future::ready(Ok(None)).boxed(),
         }
@@ -74,14 +79,17 @@ impl GitHub {
         Ok(Some(reply.content.id))
     }
 
-    /// Ours is the one that our own App wrote: anybody's can have the same name.
-    async fn find_run(&self, repository: &RepoName, revision: &str, name: &str) -> Result<Option<i64>, ForgeError> {
+    /// Ours is the one that our own App wrote: anybody's can have the same name. All of that name are asked for, since the
+    /// newest can be another pull request's of the same commit.
+    async fn find_run(&self, repository: &RepoName, check: &Check) -> Result<Option<i64>, ForgeError> {
         let login = self.login().await?;
-        let path = format!("/commits/{revision}/check-runs?check_name={}&filter=latest", percent_encoded(name));
+        let Check { revision, name, pull, .. } = check;
+        let path = format!("/commits/{revision}/check-runs?check_name={}&filter=all", percent_encoded(name));
         let thing = format!("the checks of {revision} in {repository}");
         let request = Request::get("find_check", repository, thing, &path).verb("list").page(1);
         let reply: Reply<CheckRuns> = self.send(&request).await?;
-        let ours = |run: &CheckRun| run.name == name && run.app.as_ref().is_some_and(|app| app.is(&login));
+        let about = |run: &CheckRun| run.external_id.as_deref().and_then(About::read).map(|about| about.pull);
+        let ours = |run: &CheckRun| run.name == *name && about(run) == *pull && run.app.as_ref().is_some_and(|app| app.is(&login));
         Ok(reply.content.check_runs.into_iter().filter(ours).map(|run| run.id).max())
     }
 
@@ -119,9 +127,39 @@ fn beside(operation: &'static str, repository: &RepoName, check: &Check, path: &
     Request::get(operation, repository, format!("the check {:?} of {} in {repository}", check.name, check.revision), path)
 }
 
-/// The pull request's number in the text that we gave a check run, since GitHub names none for a fork's commit.
-pub(super) fn pull_named(external_id: &str) -> Option<i64> {
-    let digits = external_id.strip_prefix(PULL)?;
+/// What a check run is about, in the text that it carries for us: GitHub names no pull request for a fork's commit, and several
+/// where several have that commit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct About {
+    /// Number of the pull request.
+    pub(super) pull: i64,
+    /// When the environment was made, to the second.
+    pub(super) made_at: Option<DateTime<Utc>>,
+}
+
+impl About {
+    fn of(check: &Check) -> Option<Self> {
+        Some(Self { pull: check.pull?, made_at: check.made_at })
+    }
+
+    /// What we wrote, or nothing.
+    pub(super) fn read(external_id: &str) -> Option<Self> {
+        let text = external_id.strip_prefix(PULL)?;
+        let (pull, made) = text.split_once(MADE).map_or((text, None), |(pull, made)| (pull, Some(made)));
+        let made_at = match made {
+            Some(second) => Some(DateTime::from_timestamp(number(second)?, 0)?),
+            None => None,
+        };
+        Some(Self { pull: number(pull)?, made_at })
+    }
+
+    fn text(&self) -> String {
+        let made = self.made_at.map(|at| format!("{MADE}{}", at.timestamp())).unwrap_or_default();
+        format!("{PULL}{}{made}", self.pull)
+    }
+}
+
+fn number(digits: &str) -> Option<i64> {
     digits.parse().ok().filter(|number: &i64| *number > 0 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -136,8 +174,8 @@ fn run(check: &Check) -> Value {
     if let Some(conclusion) = check.conclusion {
         body["conclusion"] = json!(concluded(conclusion));
     }
-    if let Some(pull) = check.pull {
-        body["external_id"] = json!(format!("{PULL}{pull}"));
+    if let Some(about) = About::of(check) {
+        body["external_id"] = json!(about.text());
     }
     if let Some(url) = check.url.as_deref().and_then(link) {
         body["details_url"] = json!(url);
@@ -192,6 +230,7 @@ mod tests {
             name: "preview / shop".into(),
             revision: "a".repeat(40),
             pull: Some(42),
+            made_at: DateTime::from_timestamp(1_800_000_010, 500_000_000),
             conclusion,
             title: "ready".into(),
             summary: "s".repeat(SUMMARY_MAX + 1),
@@ -223,7 +262,10 @@ mod tests {
         let done = run(&Check { url: Some("ftp://x".into()), ..check(Some(Conclusion::Neutral)) });
         assert_eq!((&done["status"], &done["conclusion"], done.get("details_url")), (&json!("completed"), &json!("neutral"), None));
         assert_eq!(done["output"]["summary"].as_str().unwrap().chars().count(), SUMMARY_MAX);
-        assert_eq!(pull_named(done["external_id"].as_str().unwrap()), Some(42));
+        let about = About::read(done["external_id"].as_str().unwrap());
+        assert_eq!(about, Some(About { pull: 42, made_at: DateTime::from_timestamp(1_800_000_010, 0) }));
+        let unmade = run(&Check { made_at: None, ..check(None) });
+        assert_eq!(About::read(unmade["external_id"].as_str().unwrap()), Some(About { pull: 42, made_at: None }));
         let buttons = done["actions"].as_array().unwrap();
         for (button, action) in buttons.iter().zip(CheckAction::ALL) {
             let length = |field: &str| button[field].as_str().unwrap().chars().count();
@@ -233,9 +275,24 @@ mod tests {
     }
 
     #[test]
-    fn only_what_we_wrote_is_a_number() {
-        for text in ["", "pull-", "pull-0", "pull--1", "pull-+1", "pull-4 2", "42", "PULL-42", "pull-99999999999999999999"] {
-            assert_eq!(pull_named(text), None, "{text}");
+    fn only_what_we_wrote_is_read() {
+        for text in [
+            "",
+            "pull-",
+            "pull-0",
+            "pull--1",
+            "pull-+1",
+            "pull-4 2",
+            "42",
+            "PULL-42",
+            "pull-99999999999999999999",
+            "pull-42.made-",
+            "pull-42.made-x",
+            "pull-42.made-9223372036854775807",
+            "pull-.made-1",
+            "pull-42.made-1.made-1",
+        ] {
+            assert_eq!(About::read(text), None, "{text}");
         }
     }
 

@@ -25,6 +25,7 @@ struct Deployment {
     sha: String,
     environment: String,
     task: String,
+    description: Option<String>,
 }
 
 impl Deployments for GitHub {
@@ -32,8 +33,8 @@ impl Deployments for GitHub {
         self.create_deployment(repository, new).boxed()
     }
 
-    fn list<'a>(&'a self, repository: &'a RepoName, environment: &'a str, revision: Option<&'a str>) -> Answer<'a, Vec<(i64, String)>> {
-        self.list_deployments(repository, environment, revision).boxed()
+    fn list<'a>(&'a self, repository: &'a RepoName, new: &'a NewDeployment) -> Answer<'a, Vec<i64>> {
+        self.list_deployments(repository, new).boxed()
     }
 
     fn set_state<'a>(&'a self, repository: &'a RepoName, id: i64, state: &'a DeploymentUpdate) -> Answer<'a, ()> {
@@ -65,21 +66,19 @@ impl GitHub {
     }
 
     /// Newest first, by their numbers. What others made is none of ours, and what is of another environment was not asked for.
-    async fn list_deployments(
-        &self,
-        repository: &RepoName,
-        environment: &str,
-        revision: Option<&str>,
-    ) -> Result<Vec<(i64, String)>, ForgeError> {
-        let sha = revision.map(|revision| format!("&sha={}", percent_encoded(revision))).unwrap_or_default();
-        let path = format!("/deployments?environment={}&task={}{sha}", percent_encoded(environment), percent_encoded(TASK));
+    async fn list_deployments(&self, repository: &RepoName, new: &NewDeployment) -> Result<Vec<i64>, ForgeError> {
+        let NewDeployment { revision, environment, description } = new;
+        let encoded = [environment.as_str(), TASK, revision.as_str()].map(percent_encoded);
+        let path = format!("/deployments?environment={}&task={}&sha={}", encoded[0], encoded[1], encoded[2]);
         let thing = format!("the deployments to {environment} in {repository}");
         let request = Request::get("list_deployments", repository, thing, &path).verb("list");
         let mut all: Vec<Deployment> = self.whole(&request).await?;
-        all.retain(|deployment| deployment.task == TASK && deployment.environment == environment);
+        let described = clipped(description, DESCRIPTION_MAX);
+        let is_like = |one: &Deployment| one.task == TASK && one.environment == *environment && one.sha == *revision;
+        all.retain(|one| is_like(one) && one.description.as_ref() == Some(&described));
         all.sort_unstable_by_key(|deployment| std::cmp::Reverse(deployment.id));
         all.dedup_by_key(|deployment| deployment.id);
-        Ok(all.into_iter().map(|deployment| (deployment.id, deployment.sha)).collect())
+        Ok(all.into_iter().map(|deployment| deployment.id).collect())
     }
 
     /// Others of the same name stay as they are: they are other pull requests'.
@@ -98,10 +97,7 @@ impl GitHub {
 
     async fn delete_deployment(&self, repository: &RepoName, id: i64) -> Result<(), ForgeError> {
         let request = Request { method: Method::DELETE, ..deployment("delete_deployment", repository, id, "").verb("delete") };
-        match self.send::<()>(&request).await {
-            Ok(_) | Err(ForgeError::NotFound(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.send::<()>(&request).await.map(drop)
     }
 }
 

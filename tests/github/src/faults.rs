@@ -34,6 +34,11 @@ pub enum Failure {
         /// How much later, in milliseconds.
         milliseconds: u64,
     },
+    /// The request takes effect at once, and its answer comes later.
+    LateAnswer {
+        /// How much later, in milliseconds.
+        milliseconds: u64,
+    },
     /// The connection is cut; the request has no effect.
     CutBefore,
     /// The connection is cut, but the request took effect.
@@ -127,6 +132,11 @@ impl Failure {
     /// The real answer after `delay`, to the millisecond.
     pub fn delay(delay: Duration) -> Self {
         Self::Delay { milliseconds: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// The effect at once and the real answer after `delay`, to the millisecond.
+    pub fn late_answer(delay: Duration) -> Self {
+        Self::LateAnswer { milliseconds: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 

@@ -3,11 +3,10 @@
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::super::checks::pull_named;
-use super::super::wire::{NamedRepository, Repository, User, parsed, positive};
+use super::super::checks::About;
+use super::super::wire::{NamedRepository, Repository, User, positive};
 use super::{Arrival, action, ignored, read, shown};
 use crate::api::baseline::ForgeKind;
-use crate::domain::Revision;
 use crate::forge::CheckAction;
 use crate::forge::event::{Event, ParseError, Press};
 
@@ -34,9 +33,7 @@ struct CheckEvent {
 #[derive(Deserialize)]
 struct CheckRun {
     name: String,
-    #[serde(deserialize_with = "parsed")]
-    head_sha: Revision,
-    /// What we gave it when we made it.
+    /// What we gave it when we wrote it.
     external_id: Option<String>,
     /// Empty where the commit is a fork's.
     pull_requests: Option<Vec<PullOf>>,
@@ -64,7 +61,7 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
         return Ok(ignored(format!("the button {} is none of ours", shown(&requested_action.identifier))));
     };
     let event: CheckEvent = read(body)?;
-    let Some(pull) = pull_of(&event.check_run, event.repository.id) else {
+    let Some(About { pull, made_at }) = about(&event.check_run, event.repository.id) else {
         return Ok(ignored("the check does not tell the one pull request that it belongs to"));
     };
     let press = Press {
@@ -73,23 +70,22 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
         repository_id: event.repository.id,
         repository: event.repository.full_name,
         pull,
-        revision: event.check_run.head_sha.as_str().to_owned(),
         check: event.check_run.name,
         sender: event.sender.login,
-        // The body holds times of the check and none of the press.
+        made_at,
         at: arrival.at,
     };
     Ok(Event::Button { forge: ForgeKind::Github, press: Box::new(press) })
 }
 
-/// The number that we wrote into the check; else the one pull request that GitHub names for its commit, of which there
-/// can be several, and some in other repositories. Several of one repository share the check, and nobody can tell for which of
-/// them a button was pressed.
-fn pull_of(check: &CheckRun, repository: i64) -> Option<i64> {
+/// What we wrote into the check, whatever else has the same commit: each pull request has a check of its own. Else the one pull
+/// request that GitHub names for the commit, of which there can be several, and some in other repositories.
+fn about(check: &CheckRun, repository: i64) -> Option<About> {
     let mut named = check.pull_requests.iter().flatten().filter(|pull| pull.base.repo.id == repository).map(|pull| pull.number);
-    let written = check.external_id.as_deref().and_then(pull_named);
-    let one = written.or_else(|| named.next())?;
-    named.all(|number| number == one).then_some(one)
+    check.external_id.as_deref().and_then(About::read).or_else(|| {
+        let one = named.next()?;
+        named.all(|number| number == one).then_some(About { pull: one, made_at: None })
+    })
 }
 
 /// By the body, which is signed, and not by the delivery's id, which is not: the same press under another id is no other

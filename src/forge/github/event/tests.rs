@@ -246,15 +246,15 @@ fn a_pressed_button_is_of_the_pull_request_that_its_check_names() {
     for action in CheckAction::ALL {
         let press = pressed(&check(action.as_str())).unwrap();
         assert_eq!((press.action, press.pull, press.sender.as_str()), (action, 42, "ann"));
-        assert_eq!((press.repository_id, press.revision, press.at), (7, "a".repeat(40), arrival("").at));
+        assert_eq!((press.repository_id, press.made_at, press.at), (7, None, arrival("").at));
         assert_eq!(press.check, "preview / shop");
     }
     for (external_id, named, expected) in [
         (json!("pull-43"), pulls(&[]), Some(43)),
         (json!("pull-43"), pulls(&[(43, 7)]), Some(43)),
         (json!("pull-43"), pulls(&[(42, 6)]), Some(43)),
-        (json!("pull-43"), pulls(&[(42, 7)]), None),
-        (json!("pull-43"), pulls(&[(42, 7), (43, 7)]), None),
+        (json!("pull-43"), pulls(&[(42, 7)]), Some(43)),
+        (json!("pull-43.made-1800000010"), pulls(&[(42, 7), (43, 7)]), Some(43)),
         (json!(null), pulls(&[(42, 7), (42, 7)]), Some(42)),
         (json!(null), pulls(&[(1, 6), (42, 7)]), Some(42)),
         (json!(""), pulls(&[(42, 7), (43, 7)]), None),
@@ -264,6 +264,13 @@ fn a_pressed_button_is_of_the_pull_request_that_its_check_names() {
         let payload = with(check("delete"), &[("/check_run/external_id", external_id), ("/check_run/pull_requests", named)]);
         assert_eq!(pressed(&payload).map(|press| press.pull), expected, "{payload}");
     }
+}
+
+#[test]
+fn a_press_tells_which_environment_its_check_showed() {
+    let of = |external_id: &str| pressed(&with(check("delete"), &[("/check_run/external_id", json!(external_id))])).unwrap().made_at;
+    assert_eq!(of("pull-42.made-1800000010"), DateTime::from_timestamp(1_800_000_010, 0));
+    assert_eq!((of("pull-42"), of("")), (None, None));
 }
 
 #[test]
@@ -324,7 +331,6 @@ fn what_cannot_be_read_is_named() {
         ("issue_comment", "/comment/created_at", json!(1), "comment.created_at"),
         ("issue_comment", "/repository/full_name", json!("a/b/c"), "repository.full_name"),
         ("check_run", "/requested_action", json!(null), "requested_action"),
-        ("check_run", "/check_run/head_sha", json!("HEAD"), "check_run.head_sha"),
         ("check_run", "/check_run/pull_requests/0/number", json!(-1), "check_run.pull_requests[0].number"),
         ("check_run", "/sender", json!({}), "sender.login"),
         ("installation", "/repositories/1/id", json!(null), "repositories[1].id"),

@@ -53,21 +53,24 @@ async fn a_deployment_merges_nothing_and_waits_for_nothing() {
 
 #[tokio::test]
 async fn only_our_own_deployments_are_listed_newest_first() {
-    let deployment = |id: i64, environment: &str, task: &str| json!({"id": id, "sha": "a", "environment": environment, "task": task});
+    let deployment = |id: i64, environment: &str, task: &str, says: Value| json!({"id": id, "sha": "a", "environment": environment, "task": task, "description": says});
+    let ours = "deploy:preview-env";
     let all = json!([
-        deployment(1, "preview / shop", "deploy:preview-env"),
-        deployment(3, "preview / shop", "deploy:preview-env"),
-        deployment(2, "preview / shop", "deploy"),
-        deployment(4, "production", "deploy:preview-env"),
+        deployment(1, "preview / shop", ours, json!("Preview of #42")),
+        deployment(3, "preview / shop", ours, json!("Preview of #42")),
+        deployment(2, "preview / shop", "deploy", json!("Preview of #42")),
+        deployment(4, "production", ours, json!("Preview of #42")),
+        deployment(5, "preview / shop", ours, json!("Preview of #43")),
+        deployment(6, "preview / shop", ours, json!(null)),
     ]);
-    let path = "GET /repos/acme/web/deployments?environment=preview%20%2F%20shop&task=deploy%3Apreview-env&per_page=100&page=1";
+    let path = "GET /repos/acme/web/deployments?environment=preview%20%2F%20shop&task=deploy%3Apreview-env&sha=a&per_page=100&page=1";
     let world = Double::default().on(path, 200, all).start().await;
-    let found = world.github.deployments().unwrap().list(&web(), "preview / shop", None).await.unwrap();
-    assert_eq!(found, [(3, "a".to_owned()), (1, "a".to_owned())]);
+    let new = NewDeployment { revision: "a".into(), environment: "preview / shop".into(), description: "Preview of #42".into() };
+    assert_eq!(world.github.deployments().unwrap().list(&web(), &new).await.unwrap(), [3, 1]);
 }
 
 #[tokio::test]
-async fn a_deployment_that_is_gone_is_deleted_and_an_active_one_is_not() {
+async fn a_deployment_that_is_not_found_is_not_taken_for_deleted_and_an_active_one_stays() {
     let line = |id| format!("DELETE /repos/acme/web/deployments/{id}");
     let world = Double::default()
         .on(&line(1), 204, "")
@@ -82,7 +85,7 @@ async fn a_deployment_that_is_gone_is_deleted_and_an_active_one_is_not() {
         .start()
         .await;
     let deployments = world.github.deployments().unwrap();
-    for (id, label) in [(1, None), (2, None), (3, Some("refused")), (4, Some("unreadable")), (5, Some("unavailable"))] {
+    for (id, label) in [(1, None), (2, Some("not_found")), (3, Some("refused")), (4, Some("unreadable")), (5, Some("unavailable"))] {
         assert_eq!(deployments.delete(&web(), id).await.err().map(|error| error.label()), label, "{id}");
     }
 }
@@ -92,6 +95,7 @@ fn check(conclusion: Option<Conclusion>) -> Check {
         name: "preview / shop".into(),
         revision: "a".repeat(40),
         pull: Some(42),
+        made_at: "2027-01-15T08:00:10Z".parse().ok(),
         conclusion,
         title: "creating".into(),
         summary: "**creating**".into(),
@@ -103,25 +107,35 @@ fn check(conclusion: Option<Conclusion>) -> Check {
 #[tokio::test]
 async fn an_app_writes_check_runs_and_finds_its_own() {
     let sha = "a".repeat(40);
-    let path = format!("GET /repos/acme/web/commits/{sha}/check-runs?check_name=preview%20%2F%20shop&filter=latest&per_page=100&page=1");
-    let run = |id: i64, name: &str, slug: &str| json!({"id": id, "name": name, "app": {"id": 1, "slug": slug}});
-    let runs = json!([run(1, "preview / shop", "eve"), run(2, "preview / shop", "preview-env"), run(3, "other", "preview-env")]);
+    let path = format!("GET /repos/acme/web/commits/{sha}/check-runs?check_name=preview%20%2F%20shop&filter=all&per_page=100&page=1");
+    let run = |id: i64, name: &str, slug: &str, about: Value| json!({"id": id, "name": name, "app": {"id": 1, "slug": slug}, "external_id": about});
+    let runs = json!([
+        run(1, "preview / shop", "eve", json!("pull-42")),
+        run(2, "preview / shop", "preview-env", json!("pull-42")),
+        run(3, "other", "preview-env", json!("pull-42")),
+        run(4, "preview / shop", "preview-env", json!("pull-43.made-1800000010")),
+        run(5, "preview / shop", "preview-env", json!(null)),
+        run(6, "preview / shop", "preview-env", json!("pull-42.made-1700000000")),
+    ]);
     let mut world = Double::default()
         .on("GET /user", 200, json!({"login": "preview-env[bot]"}))
         .on("POST /repos/acme/web/check-runs", 201, json!({"id": 5}))
         .on("PATCH /repos/acme/web/check-runs/5", 200, json!({"id": 5}))
-        .on(&path, 200, json!({"total_count": 3, "check_runs": runs}))
+        .on(&path, 200, json!({"total_count": 6, "check_runs": runs}))
         .start()
         .await;
     world.github = world.github.with_checks(CheckKind::Runs);
     let checks = world.github.checks().unwrap();
     assert_eq!(checks.create(&web(), &check(None)).await.unwrap(), Some(5));
     let made = sent(&world);
-    assert_eq!((&made["head_sha"], &made["status"], &made["external_id"]), (&json!(sha), &json!("in_progress"), &json!("pull-42")));
+    assert_eq!(
+        (&made["head_sha"], &made["status"], &made["external_id"]),
+        (&json!(sha), &json!("in_progress"), &json!("pull-42.made-1800000010"))
+    );
     checks.update(&web(), 5, &check(Some(Conclusion::Success))).await.unwrap();
     let changed = sent(&world);
     assert_eq!((changed.get("head_sha"), &changed["conclusion"]), (None, &json!("success")));
-    assert_eq!(checks.find(&web(), &sha, "preview / shop").await.unwrap(), Some(2));
+    assert_eq!(checks.find(&web(), &check(None)).await.unwrap(), Some(6), "another pull request of the same commit has another one");
 }
 
 #[tokio::test]
@@ -143,7 +157,7 @@ async fn a_plain_token_writes_statuses_that_have_no_number() {
     let checks = world.github.checks().unwrap();
     assert_eq!(checks.create(&web(), &check(None)).await.unwrap(), None);
     assert_eq!(sent(&world), json!({"state": "pending", "context": "preview / shop", "description": "creating"}));
-    assert_eq!(checks.find(&web(), &"a".repeat(40), "preview / shop").await.unwrap(), None);
+    assert_eq!(checks.find(&web(), &check(None)).await.unwrap(), None);
     checks.update(&web(), 5, &check(Some(Conclusion::Failure))).await.unwrap();
     assert_eq!((sent(&world)["state"].as_str(), world.lines().len()), (Some("failure"), 2));
 }

@@ -120,6 +120,11 @@ async fn through_faults(shared: &Arc<Shared>, request: &Request) -> Result<(Answ
             tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
             Ok(real(shared, request))
         }
+        Some(Failure::LateAnswer { milliseconds }) => {
+            let answer = real(shared, request);
+            tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+            Ok(answer)
+        }
         Some(Failure::CutBefore) => Err(Cut),
         Some(Failure::CutAfter) => {
             real(shared, request);
