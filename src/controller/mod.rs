@@ -38,6 +38,7 @@ pub mod logs;
 mod namespace;
 pub mod nodes;
 pub mod observe;
+mod orphans;
 mod outcome;
 pub mod pods;
 pub mod policy;
@@ -52,6 +53,7 @@ mod routes;
 pub mod scope;
 pub mod settle;
 pub mod status;
+pub mod stuck;
 mod upkeep;
 pub mod wake;
 pub mod watch;
@@ -92,6 +94,7 @@ use crate::forge::Forge;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::resync::brake::Ledger;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -139,6 +142,8 @@ pub struct Context {
     pub pods: Pods,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
+    /// What may be removed that nobody asked to remove.
+    pub brake: Arc<Ledger>,
     /// Every environment, as the watch brings them.
     pub environments: Store<PreviewEnvironment>,
     /// What is counted.
@@ -158,6 +163,7 @@ impl Context {
 /// The controller before it runs.
 pub struct Controller {
     context: Arc<Context>,
+    forge: Option<Arc<dyn Forge>>,
     wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
 }
 
@@ -177,7 +183,7 @@ pub struct Parts {
     pub view: View,
     /// The registries.
     pub registry: Registry,
-    /// Says what pull requests change, if anybody does.
+    /// Says what pull requests change, and what became of them, if anybody does.
     pub forge: Option<Arc<dyn Forge>>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
@@ -190,13 +196,15 @@ impl Controller {
     pub fn new(parts: Parts) -> Self {
         let (wake, wakeups) = Wake::channel();
         let permits = Semaphore::new(parts.config.in_flight);
+        let index: Arc<Index> = Arc::default();
+        let brake = Ledger::new((parts.client.clone(), parts.clock.clone()), (&parts.view, index.clone()), parts.metrics.clone());
         let context = Context {
             client: parts.client.clone(),
             clock: parts.clock,
             config: parts.config,
             seed: parts.seed,
             identity: parts.identity,
-            index: Arc::default(),
+            index,
             baselines: parts.view.baselines,
             memory: Memory::default(),
             queue: Queue::default(),
@@ -207,14 +215,15 @@ impl Controller {
             retries: Retries::default(),
             permits,
             images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
-            changes: Arc::new(Changes::new(parts.forge, wake.clone())),
+            changes: Arc::new(Changes::new(parts.forge.clone(), wake.clone())),
             pods: Pods::default(),
             feedback: parts.feedback,
+            brake: Arc::new(brake),
             environments: parts.view.environments,
             metrics: parts.metrics,
             wake,
         };
-        Self { context: Arc::new(context), wakeups }
+        Self { context: Arc::new(context), forge: parts.forge, wakeups }
     }
 
     /// Wakes reconciles whenever something changes.
@@ -222,15 +231,21 @@ impl Controller {
         reactions::listener(self.context.clone())
     }
 
+    /// What may be removed that nobody asked to remove.
+    pub fn brake(&self) -> Arc<Ledger> {
+        self.context.brake.clone()
+    }
+
     /// Runs until it is dropped. `listed` is called once everything was listed and reconciles start.
     pub async fn run(self, listed: impl FnOnce() + Send) {
-        let Self { context, wakeups } = self;
+        let Self { context, forge, wakeups } = self;
         let store = context.environments.clone();
         let work = async {
             wait_for_lists(&context, &store).await;
             claim_recorded_hosts(&context, &store);
             listed();
-            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), behind::run(context.clone()));
+            let orphans = orphans::run(context.clone(), forge);
+            futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), behind::run(context.clone()), orphans);
         };
         futures::join!(
             policy::follow(context.clone()),

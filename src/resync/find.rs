@@ -1,10 +1,11 @@
-//! One repository: what changed since the last look, as events.
+//! One repository: what changed since the last look, as events. Ends that nobody told of are only gathered: `ends.rs` takes them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::ends::Ends;
 use super::left::Left;
 use super::repositories::Listed;
 use super::turn::Turn;
@@ -70,7 +71,7 @@ impl Seen {
 pub(super) async fn look(
     context: &Context,
     (repository, baselines): (&Listed, &[Arc<Baseline>]),
-    seen: &mut Seen,
+    (seen, ends): (&mut Seen, &mut Ends),
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
     seen.look_for(baselines);
@@ -80,8 +81,8 @@ pub(super) async fn look(
     };
     seen.id = Some(id);
     let existing = context.about(&About::Repositories(repository.forge, vec![id]));
-    let pulls = pulls(context, (repository, baselines), (seen, &existing), now).await;
-    let branches = branches(context, (repository, baselines), (seen, &existing)).await;
+    let pulls = pulls(context, (repository, baselines), (seen, &existing, ends), now).await;
+    let branches = branches(context, (repository, baselines), (seen, &existing, ends)).await;
     // Commands come last: what they are about is known by then.
     let comments = comments(context, repository, seen, now).await;
     let looked = pulls.and(branches).and(comments);
@@ -105,7 +106,7 @@ fn is_it(repository: &Listed, id: i64, found: i64) -> Result<(), ForgeError> {
 async fn pulls(
     context: &Context,
     (repository, baselines): (&Listed, &[Arc<Baseline>]),
-    (seen, existing): (&mut Seen, &[Existing]),
+    (seen, existing, ends): (&mut Seen, &[Existing], &mut Ends),
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
     let mut left = Left::default();
@@ -129,23 +130,30 @@ async fn pulls(
         // Only now: what could not be recorded has to be found again.
         (seen.heads, seen.pulls) = (heads, validator.filter(|_| left.is_nothing()));
     }
-    missing_pulls(context, repository, (seen, existing)).await?;
+    missing_pulls(context, repository, (seen, existing), ends).await?;
     left.end()
 }
 
 /// Asks about the pull requests that count as open and are not listed. In each round, whether the list changed or not: an
 /// answer can be older than the list.
-async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing): (&mut Seen, &[Existing])) -> Result<(), ResyncError> {
-    let mut left = Left::default();
-    let open = existing.iter().filter(|e| is_open(e)).filter_map(|e| e.source.pull);
-    let missing: BTreeSet<i64> = open.filter(|number| !seen.heads.contains_key(number)).collect();
+async fn missing_pulls(
+    context: &Context,
+    repository: &Listed,
+    (seen, existing): (&mut Seen, &[Existing]),
+    ends: &mut Ends,
+) -> Result<(), ResyncError> {
+    let of_pulls = || existing.iter().filter(|e| is_open(e)).filter_map(|e| Some((e, e.source.pull?)));
+    ends.stand(of_pulls().filter(|(_, number)| seen.heads.contains_key(number)).map(|(e, _)| e));
+    let missing: BTreeSet<i64> = of_pulls().map(|(_, number)| number).filter(|number| !seen.heads.contains_key(number)).collect();
     for number in seen.pulls_turn.next(&missing) {
         seen.pulls_turn.asked(number);
         match context.forge.pull_request(&repository.name, number).await {
             Ok(pull) => {
                 is_it(repository, seen.id.unwrap_or_default(), pull.repository_id)?;
-                if pull.state != SourceState::Open {
-                    left.past(context.take(&event(repository, pull, PullAction::Closed)).await)?;
+                if pull.state == SourceState::Open {
+                    ends.stand(of_pulls().filter(|(_, of)| *of == number).map(|(e, _)| e));
+                } else {
+                    ends.found(event(repository, pull, PullAction::Closed));
                 }
             }
             // No proof: a forge that lies says so of everything.
@@ -153,7 +161,7 @@ async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing):
             Err(error) => return Err(error.into()),
         }
     }
-    left.end()
+    Ok(())
 }
 
 fn is_open(existing: &Existing) -> bool {
@@ -185,7 +193,7 @@ fn is_long_over(pull: &PullRequest, baselines: &[Arc<Baseline>], now: DateTime<U
 async fn branches<'a>(
     context: &Context,
     (repository, baselines): (&Listed, &'a [Arc<Baseline>]),
-    (seen, existing): (&mut Seen, &[Existing]),
+    (seen, existing, ends): (&mut Seen, &[Existing], &mut Ends),
 ) -> Result<(), ResyncError> {
     let of_branch: Vec<&Existing> = existing.iter().filter(|e| e.source.pull.is_none() && is_open(e)).collect();
     let id = seen.id.unwrap_or_default();
@@ -206,13 +214,19 @@ async fn branches<'a>(
         }
         (seen.there, seen.branches) = (there, validator.filter(|_| left.is_nothing()));
     }
-    missing_branches(context, repository, (seen, &of_branch)).await?;
+    missing_branches(context, repository, (seen, &of_branch), ends).await?;
     left.end()
 }
 
 /// Asks about the branches that count as open and are not listed.
-async fn missing_branches(context: &Context, repository: &Listed, (seen, open): (&mut Seen, &[&Existing])) -> Result<(), ResyncError> {
-    let mut left = Left::default();
+async fn missing_branches(
+    context: &Context,
+    repository: &Listed,
+    (seen, open): (&mut Seen, &[&Existing]),
+    ends: &mut Ends,
+) -> Result<(), ResyncError> {
+    let is_of = |e: &Existing, name: &str| e.source.branch.as_deref() == Some(name);
+    ends.stand(open.iter().copied().filter(|e| e.source.branch.as_ref().is_some_and(|name| seen.there.contains(name))));
     let mut missing: BTreeMap<String, &Source> = BTreeMap::new();
     for source in open.iter().map(|known| &known.source) {
         if let Some(name) = source.branch.as_ref().filter(|name| !seen.there.contains(*name)) {
@@ -224,16 +238,17 @@ async fn missing_branches(context: &Context, repository: &Listed, (seen, open): 
     for name in seen.branches_turn.next(&missing.keys().cloned().collect()) {
         seen.branches_turn.asked(name.clone());
         let place = (seen.id.unwrap_or_default(), &repository.name);
-        if branch_if_there(context.forge.as_ref(), place, &name).await?.is_none()
-            && let Some(known) = missing.get(&name)
+        if branch_if_there(context.forge.as_ref(), place, &name).await?.is_some() {
+            ends.stand(open.iter().copied().filter(|e| is_of(e, &name)));
+        } else if let Some(known) = missing.get(&name)
             && let Ok(revision) = known.revision.parse()
         {
             let (repository_id, name_of) = (known.repository_id, repository.name.clone());
             let branch = Branch { repository_id, repository: name_of, name, revision, observed_at: known.observed_at };
-            left.past(context.take(&branch_event(repository, branch, false)).await)?;
+            ends.found(branch_event(repository, branch, false));
         }
     }
-    left.end()
+    Ok(())
 }
 
 fn branch_event(repository: &Listed, branch: Branch, exists: bool) -> Event {

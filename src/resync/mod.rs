@@ -3,9 +3,11 @@
 //! delivery does: decide, record.
 //!
 //! Without a webhook this is the only way (`--poll`). Nothing ends because it is missing from a list: the forge is asked
-//! for that one pull request or branch.
+//! for that one pull request or branch; and where many have ended at once, the brake holds them (`brake/`).
 
+pub mod brake;
 mod deliveries;
+mod ends;
 mod find;
 mod left;
 mod news;
@@ -19,9 +21,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
+use self::brake::Brake;
 use self::deliveries::Missed;
+use self::ends::Ends;
 use self::left::Left;
 use self::repositories::{Listed, listed};
+use crate::controller::requests::RequestError;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
 use crate::intent::{About, CommandFact, Existing, Intent, decide};
@@ -44,6 +49,8 @@ pub struct Context {
     pub environments: Arc<dyn Environments>,
     /// Where facts and commands are recorded.
     pub recorder: Arc<dyn Recorder>,
+    /// Says which of the ends that were found may be recorded.
+    pub brake: Arc<dyn Brake>,
     /// Where rounds are counted.
     pub metrics: Metrics,
 }
@@ -57,6 +64,9 @@ pub enum ResyncError {
     /// What was found could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// What may be removed could not be recorded, so nothing is.
+    #[error(transparent)]
+    Brake(#[from] RequestError),
     /// The environment holds as many commands as it takes.
     #[error("cannot record {0}: it holds as many commands as it takes")]
     Full(String),
@@ -75,12 +85,15 @@ impl Resync {
         Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK) }
     }
 
-    /// A round at once, and then one every so often, until it is dropped. `now` tells the time, which is compared with
+    /// A round at once, and then one every so often and when somebody confirmed what is held, until it is dropped. `now` tells the time, which is compared with
     /// what the forge stamps.
     pub async fn run(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
         loop {
             self.round(now()).await;
-            tokio::time::sleep(every).await;
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = self.context.brake.confirmed() => {}
+            }
         }
     }
 
@@ -95,13 +108,18 @@ impl Resync {
         let context = &self.context;
         let looks = self.seen.iter_mut().map(|(repository, seen)| async {
             let known = repositories.get(repository).map_or(&[][..], Vec::as_slice);
-            let result = find::look(context, (repository, known), seen, now).await;
+            let mut ends = Ends::default();
+            let result = find::look(context, (repository, known), (seen, &mut ends), now).await;
             context.metrics.resync(if result.is_ok() { "ok" } else { "failed" });
             if let Err(error) = result {
                 tracing::warn!(repo = %repository.name, %error, "cannot look for what was missed; the next round does");
             }
+            ends
         });
-        join_all(looks).await;
+        let ends = join_all(looks).await;
+        if let Err(error) = ends::take(context, &baselines, ends.into_iter().collect()).await {
+            tracing::warn!(%error, "cannot record all that ended; the next round does");
+        }
         self.redeliver().await;
     }
 

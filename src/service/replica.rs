@@ -26,6 +26,7 @@ use crate::forge::github::GitHub;
 use crate::lease::{self, Fence, Role};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryConfig};
+use crate::resync::brake::Brake;
 use crate::resync::{self, Resync};
 use crate::server::{Gate, Readiness};
 
@@ -148,7 +149,8 @@ impl Replica {
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let look = OptionFuture::from(forge.map(|forge| self.look(forge, &client)));
+        let brake = controller.brake();
+        let look = OptionFuture::from(forge.map(|forge| self.look(forge, &client, brake)));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
@@ -185,12 +187,13 @@ impl Replica {
     }
 
     /// Looks for what no delivery told.
-    async fn look(&self, forge: Arc<dyn Forge>, client: &Client) {
+    async fn look(&self, forge: Arc<dyn Forge>, client: &Client, brake: Arc<dyn Brake>) {
         let context = resync::Context {
             forge,
             baselines: all(self.view.baselines.clone()),
             environments: existing(self.view.environments.clone()),
             recorder: Arc::new(client.clone()),
+            brake,
             metrics: self.metrics.clone(),
         };
         let now = || self.clock.now();

@@ -190,6 +190,7 @@ async fn live(day: &Day, deliveries: &[&Delivery]) -> Outcome {
         baselines: cluster.clone(),
         environments: cluster.clone(),
         recorder: cluster.clone(),
+        brake: cluster.clone(),
         metrics: Metrics::new(),
     };
     let mut resync = Resync::new(context, day.now);

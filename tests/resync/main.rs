@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod brake;
 mod cluster;
 mod day;
 mod forge;

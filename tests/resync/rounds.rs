@@ -15,7 +15,7 @@ use crate::forge::{Mood, REPOSITORY, Tiny};
 
 const BASELINE_MADE: &str = "2026-01-02T00:00:00Z";
 
-fn at(text: &str) -> DateTime<Utc> {
+pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
@@ -23,13 +23,13 @@ fn now() -> DateTime<Utc> {
     at("2026-01-02T12:00:00Z")
 }
 
-struct World {
+pub struct World {
     forge: Arc<Tiny>,
-    cluster: Arc<Cluster>,
+    pub cluster: Arc<Cluster>,
     resync: Resync,
 }
 
-fn world(trigger: &serde_json::Value) -> World {
+pub fn world(trigger: &serde_json::Value) -> World {
     let (forge, cluster) =
         (Arc::new(Tiny::default()), Cluster::with(json!({"repositories": [{"name": "acme/web"}], "trigger": trigger}), BASELINE_MADE));
     let context = Context {
@@ -37,12 +37,13 @@ fn world(trigger: &serde_json::Value) -> World {
         baselines: cluster.clone(),
         environments: cluster.clone(),
         recorder: cluster.clone(),
+        brake: cluster.clone(),
         metrics: Metrics::new(),
     };
     World { forge, cluster, resync: Resync::new(context, now()) }
 }
 
-fn pull(number: i64) -> PullRequest {
+pub fn pull(number: i64) -> PullRequest {
     PullRequest {
         repository_id: REPOSITORY,
         repository: "acme/web".parse().unwrap(),
@@ -77,15 +78,15 @@ fn comment(id: i64, body: &str) -> PostedComment {
 }
 
 impl World {
-    fn has(&self, pull: PullRequest) {
+    pub fn has(&self, pull: PullRequest) {
         self.forge.change(|state| state.pulls.insert(pull.number, pull));
     }
 
-    fn says(&self, mood: Mood) {
+    pub fn says(&self, mood: Mood) {
         self.forge.change(|state| state.mood = mood);
     }
 
-    async fn round(&mut self) {
+    pub async fn round(&mut self) {
         self.resync.round(now()).await;
     }
 
