@@ -185,10 +185,10 @@ impl Pass<'_> {
         let until_next = next.and_then(|at| (at - self.now).to_std().ok());
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
-            Progress::Stalled(..) => STALLED_PAUSE,
+            Progress::Stalled(..) | Progress::Stuck(_) => STALLED_PAUSE,
             Progress::Waiting("Resetting", _) => STATUS_PAUSE,
             Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone" | "HostTaken", _) => WATCH_LAG,
-            Progress::Removing(_) | Progress::Stuck(_) => WATCH_LAG * 2,
+            Progress::Removing(_) => WATCH_LAG * 2,
             Progress::Applied if !self.watch_is_current() => WATCH_LAG,
             Progress::Applied if self.is_drifted() => self.context.healing.wait(&self.environment.uid, self.now).unwrap_or(WATCH_LAG),
             Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
+use tokio::sync::Notify;
 
 use self::brake::Brake;
 use self::deliveries::Missed;
@@ -51,6 +52,8 @@ pub struct Context {
     pub recorder: Arc<dyn Recorder>,
     /// Says which of the ends that were found may be recorded.
     pub brake: Arc<dyn Brake>,
+    /// Told where something seems to have ended, so that it is looked for at once.
+    pub soon: Arc<Notify>,
     /// Where rounds are counted.
     pub metrics: Metrics,
 }
@@ -85,7 +88,7 @@ impl Resync {
         Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK) }
     }
 
-    /// A round at once, and then one every so often and when somebody confirmed what is held, until it is dropped. `now` tells the time, which is compared with
+    /// A round at once, then one every so often, when something seems to have ended, and when somebody confirmed what is held, until it is dropped. `now` tells the time, which is compared with
     /// what the forge stamps.
     pub async fn run(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
         loop {
@@ -93,6 +96,7 @@ impl Resync {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
                 () = self.context.brake.confirmed() => {}
+                () = self.context.soon.notified() => {}
             }
         }
     }

@@ -191,6 +191,7 @@ async fn live(day: &Day, deliveries: &[&Delivery]) -> Outcome {
         environments: cluster.clone(),
         recorder: cluster.clone(),
         brake: cluster.clone(),
+        soon: Arc::default(),
         metrics: Metrics::new(),
     };
     let mut resync = Resync::new(context, day.now);

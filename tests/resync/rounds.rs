@@ -38,6 +38,7 @@ pub fn world(trigger: &serde_json::Value) -> World {
         environments: cluster.clone(),
         recorder: cluster.clone(),
         brake: cluster.clone(),
+        soon: Arc::default(),
         metrics: Metrics::new(),
     };
     World { forge, cluster, resync: Resync::new(context, now()) }

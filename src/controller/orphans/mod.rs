@@ -33,6 +33,8 @@ pub use self::proof::{MadeFor, Proven, made_for, proven};
 enum Stays {
     /// What it was made for is open. An environment is made for it anew, and then this one can go.
     Open(String),
+    /// Its environment is there: the watch is behind, or cannot read it.
+    Owned,
     /// It cannot be told.
     Unknown(String),
 }
@@ -79,7 +81,7 @@ impl Orphans {
                 Ok(orphan) if self.is_ripe(&orphan, now, context) => {
                     ripe.entry(orphan.baseline_namespace.clone()).or_default().push(orphan)
                 }
-                Ok(_) => {}
+                Ok(_) | Err(Stays::Owned) => {}
                 Err(Stays::Open(why)) => {
                     open.insert(state.uid.clone());
                     self.stays((name, &state.uid), why);
@@ -125,7 +127,7 @@ async fn may_go(context: &Context, forge: Option<&dyn Forge>, name: &str) -> Res
     let orphan = proven(&there.metadata).map_err(unknown)?;
     let environments = requests::environment_uids(&context.client, &orphan.baseline_namespace).await?;
     if environments.contains(&orphan.environment_uid) {
-        return Err(unknown("its environment is there, and cannot be read"));
+        return Err(Stays::Owned);
     }
     for made_for in &orphan.made_for {
         has_ended(context, forge, (&orphan, made_for)).await?;
