@@ -99,8 +99,8 @@ fn left(namespace: &Namespace, names: impl Fn(&Remaining) -> Vec<String>) -> Opt
         let Remaining { plural, group, count } = remaining;
         let dot = if group.is_empty() { "" } else { "." };
         let names = names(remaining);
-        let named = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-        format!("{count} of {plural}{dot}{group}{named}")
+        let which = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        format!("{count} of {plural}{dot}{group}{which}")
     };
     let all: Vec<String> = remaining(namespace).iter().map(of_kind).collect();
     match all.len() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ends::Ends;
 use super::left::Left;
@@ -19,6 +19,9 @@ use crate::intent::{About, Existing};
 
 /// Who is said to have caused what was found by looking.
 const NOBODY: &str = "preview-env";
+
+/// How long what was seen of a repository is remembered that no Baseline lists which can be used.
+const KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// What was seen of a repository.
 pub(super) struct Seen {
@@ -36,17 +39,27 @@ pub(super) struct Seen {
     heads: HashMap<i64, Revision>,
     /// The branches that matter, as they were listed last.
     there: HashSet<String>,
+    /// When it was looked at last.
+    looked_at: DateTime<Utc>,
     /// Who is asked about next of what the lists do not have.
     pulls_turn: Turn<i64>,
     branches_turn: Turn<String>,
 }
 
 impl Seen {
-    pub(super) fn new(comments_since: DateTime<Utc>) -> Self {
+    /// Nothing was seen yet.
+    pub(super) fn new(now: DateTime<Utc>) -> Self {
+        let (comments_since, looked_at) = (now - COMMENTS_BACK, now);
         let (pulls, branches, comments) = (None, None, None);
         let (baselines, taken, heads, there) = (Vec::new(), HashSet::new(), HashMap::new(), HashSet::new());
         let (pulls_turn, branches_turn) = (Turn::default(), Turn::default());
-        Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads, there, pulls_turn, branches_turn }
+        Self { id: None, baselines, pulls, branches, comments, comments_since, taken, heads, there, looked_at, pulls_turn, branches_turn }
+    }
+
+    /// Whether it was looked at not long ago: where a Baseline can be used again, what was pushed meanwhile can be told by what was
+    /// seen before.
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        now - self.looked_at < KEPT
     }
 
     /// Forgets the lists under a name that means another repository now, so that they are read again. The number that was looked
@@ -75,6 +88,7 @@ pub(super) async fn look(
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
     seen.look_for(baselines);
+    seen.looked_at = now;
     let id = match seen.id {
         Some(id) => id,
         None => number(context, repository).await?,

@@ -105,15 +105,15 @@ impl Resync {
     pub async fn round(&mut self, now: DateTime<Utc>) {
         let Some(baselines) = self.context.baselines.list() else { return };
         let repositories = listed(&baselines);
-        self.seen.retain(|repository, _| repositories.contains_key(repository));
+        self.seen.retain(|repository, seen| repositories.contains_key(repository) || seen.is_fresh(now));
         for repository in repositories.keys() {
-            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(now - COMMENTS_BACK));
+            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(now));
         }
         let context = &self.context;
-        let looks = self.seen.iter_mut().map(|(repository, seen)| async {
-            let known = repositories.get(repository).map_or(&[][..], Vec::as_slice);
+        let listed = self.seen.iter_mut().filter_map(|(repository, seen)| Some((repository, seen, repositories.get(repository)?)));
+        let looks = listed.map(|(repository, seen, baselines)| async move {
             let mut ends = Ends::default();
-            let result = find::look(context, (repository, known), (seen, &mut ends), now).await;
+            let result = find::look(context, (repository, baselines), (seen, &mut ends), now).await;
             context.metrics.resync(if result.is_ok() { "ok" } else { "failed" });
             if let Err(error) = result {
                 tracing::warn!(repo = %repository.name, %error, "cannot look for what was missed; the next round does");

@@ -19,6 +19,9 @@ use crate::{commands, lookup, probe};
 
 type Queue = (UnboundedSender<ObjectRef<PreviewEnvironment>>, UnboundedReceiver<ObjectRef<PreviewEnvironment>>);
 
+/// Who is asked, and who is told that something seems to have ended.
+pub(super) type AboutForge<'a> = (Option<&'a Arc<dyn Forge>>, &'a Arc<Notify>);
+
 /// What they work with.
 pub(super) struct Beside {
     lookups: Arc<lookup::Context>,
@@ -36,7 +39,7 @@ pub(super) struct Listening {
 
 impl Beside {
     pub(super) fn new(
-        ((client, clock), (forge, look_soon)): ((&Client, &Clock), (Option<&Arc<dyn Forge>>, &Arc<Notify>)),
+        ((client, clock), (forge, look_soon)): ((&Client, &Clock), AboutForge<'_>),
         (baselines, metrics): &(Arc<Baselines>, Metrics),
         through: Option<SocketAddr>,
     ) -> Result<Self, ProbeError> {

@@ -49,7 +49,8 @@ pub(super) async fn run(cluster: &Cluster, environment: &PreviewEnvironment, yes
     }
     let lines: Vec<String> = held.iter().map(Held::line).collect();
     note(&format!("in namespace {name}:\n  {}", lines.join("\n  ")));
-    if !yes && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    let may_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if !yes && !may_ask {
         let why = "taking finalizers off wants an answer, and there is no terminal";
         return Err(Failure::new(Exit::Usage, why).next("say it with --yes"));
     }

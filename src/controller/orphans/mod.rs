@@ -79,7 +79,7 @@ impl Orphans {
         for (name, state) in &suspects {
             match may_go(context, forge, name).await {
                 Ok(orphan) if self.is_ripe(&orphan, now, context) => {
-                    ripe.entry(orphan.baseline_namespace.clone()).or_default().push(orphan)
+                    ripe.entry(orphan.baseline_namespace.clone()).or_default().push(orphan);
                 }
                 Ok(_) | Err(Stays::Owned) => {}
                 Err(Stays::Open(why)) => {

@@ -124,14 +124,9 @@ pub fn condition(
     (before, generation): (&[Condition], Option<i64>),
     now: DateTime<Utc>,
 ) -> Option<Condition> {
-    let observation = match removals.held_at {
-        Some(at) => Observation::new(REMOVALS_HELD, true, "TooMany", sentence(removals, (namespace, name), at)),
-        None => {
-            find(before, REMOVALS_HELD)?;
-            Observation::new(REMOVALS_HELD, false, "NoneHeld", "")
-        }
-    };
-    Some(observation.dated(before, generation, now))
+    let too_many = removals.held_at.map(|at| Observation::new(REMOVALS_HELD, true, "TooMany", sentence(removals, (namespace, name), at)));
+    let over = || find(before, REMOVALS_HELD).map(|_| Observation::new(REMOVALS_HELD, false, "NoneHeld", ""));
+    Some(too_many.or_else(over)?.dated(before, generation, now))
 }
 
 fn sentence(removals: &Removals, (namespace, name): (&str, &str), at: DateTime<Utc>) -> String {
