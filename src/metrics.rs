@@ -104,6 +104,8 @@ struct Inner {
     forge_writers_waiting: Family<ByAccount, Gauge>,
     image_look_ups: Family<ByResult, Counter>,
     resyncs: Family<ByResult, Counter>,
+    removals_held: Family<ByBaseline, Gauge>,
+    orphans: Gauge,
     commands: Family<ByCommand, Counter>,
     leader: Gauge,
     takeovers: Counter,
@@ -131,6 +133,8 @@ impl Metrics {
             forge_writers_waiting: Family::default(),
             image_look_ups: Family::default(),
             resyncs: Family::default(),
+            removals_held: Family::default(),
+            orphans: Gauge::default(),
             commands: Family::default(),
             leader: Gauge::default(),
             takeovers: Counter::default(),
@@ -219,6 +223,17 @@ impl Metrics {
         self.0.resyncs.get_or_create(&ByResult { result }).inc();
     }
 
+    /// So many removals of a Baseline wait until somebody confirms them.
+    pub fn removals_held(&self, baseline: Named<'_>, count: usize) {
+        let baseline = ByBaseline { baseline: self.0.names.label(baseline) };
+        self.0.removals_held.get_or_create(&baseline).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many namespaces have no environment any more, as of the last look.
+    pub fn orphans(&self, count: usize) {
+        self.0.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// A command came to its end, in an environment of that Baseline.
     pub fn command(&self, baseline: Named<'_>, verb: &'static str, result: &'static str) {
         let baseline = self.0.names.label(baseline);
@@ -233,6 +248,8 @@ impl Metrics {
             self.0.takeovers.inc();
         } else {
             [&self.0.forge_requests_left, &self.0.forge_writes_left, &self.0.forge_writers_waiting].into_iter().for_each(Family::clear);
+            self.0.removals_held.clear();
+            self.0.orphans.set(0);
         }
     }
 
@@ -269,6 +286,9 @@ impl Inner {
         registry.register_with_unit("reconcile", "Time that a reconciliation took", Unit::Seconds, self.reconcile_seconds.clone());
         registry.register("image_look_ups", "Images that registries were asked for, by what they answered", self.image_look_ups.clone());
         registry.register("resyncs", "Looks at a repository for what no delivery told, by how they ended", self.resyncs.clone());
+        let help = "Removals that nobody told of and that wait until somebody confirms them, by Baseline";
+        registry.register("removals_held", help, self.removals_held.clone());
+        registry.register("orphans", "Namespaces that have no environment any more", self.orphans.clone());
         registry.register("commands", "What people asked for, by Baseline, by what it was and how it ended", self.commands.clone());
         registry.register("leader", "Whether this replica leads: 1, or 0", self.leader.clone());
         registry.register("takeovers", "How often this replica began to lead", self.takeovers.clone());
@@ -327,6 +347,7 @@ mod tests {
         metrics.forge_request("create_comment", "ok");
         metrics.image_look_up("found");
         metrics.resync("ok");
+        metrics.removals_held(SHOP, 12);
         metrics.command(SHOP, "extend", "done");
         metrics.fact(SHOP, "held");
         metrics.applied(SHOP, Duration::from_millis(700));
@@ -346,6 +367,7 @@ mod tests {
             "preview_reconcile_seconds_count 1",
             r#"preview_image_look_ups_total{result="found"} 1"#,
             r#"preview_resyncs_total{result="ok"} 1"#,
+            r#"preview_removals_held{baseline="shop/main"} 12"#,
             r#"preview_commands_total{baseline="shop/main",verb="extend",result="done"} 1"#,
             r#"preview_facts_total{baseline="shop/main",result="held"} 1"#,
             r#"preview_applied_seconds_bucket{le="1.0",baseline="shop/main"} 1"#,

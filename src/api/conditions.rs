@@ -24,6 +24,8 @@ pub const REACHABLE: &str = "Reachable";
 pub const STALLED: &str = "Stalled";
 /// Did the Baseline's hooks run well for this revision?
 pub const HOOKS_SUCCEEDED: &str = "HooksSucceeded";
+/// Do removals of a Baseline's environments wait until a person confirms them?
+pub const REMOVALS_HELD: &str = "RemovalsHeld";
 /// Something in a Baseline that works and is probably not meant.
 pub const WARNING: &str = "Warning";
 

@@ -73,6 +73,14 @@ pub struct PreviewEnvironmentSpec {
     pub images: Vec<ImageOverride>,
 }
 
+impl PreviewEnvironment {
+    /// The last wish, unless the pull request or branch has ended since.
+    pub fn standing_wish(&self) -> Option<&Wish> {
+        let ended_at = self.status.as_ref().and_then(|status| status.ended_at);
+        self.spec.wish.as_ref().filter(|wish| ended_at.is_none_or(|ended| wish.at > ended))
+    }
+}
+
 /// One fact of the forge. Written by the webhook server or by a look-up, under a manager per forge and repository.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -39,6 +39,13 @@ pub const OWN_OBJECT: &str = "preview-env-isolation";
 /// Hash of an object as we applied it; what was changed since by others shows as a different one.
 pub const ANNOTATION_APPLIED_HASH: &str = "preview-env.dev/applied-hash";
 
+/// Annotation of a Baseline by which a person lets through the removals that are held. Its value is the time that the condition
+/// `RemovalsHeld` names.
+pub const ANNOTATION_CONFIRM_REMOVALS: &str = "preview-env.dev/confirm-removals";
+/// Annotation of an environment's namespace that says which pull requests or branches it was made for, as JSON. It is not
+/// changed afterwards.
+pub const ANNOTATION_SOURCES: &str = "preview-env.dev/sources";
+
 /// Field manager of everything that the controller applies inside an environment's namespace.
 pub const MANAGER_CONTROLLER: &str = "preview-env";
 /// Field manager of the status that the controller derives.
@@ -49,6 +56,8 @@ pub const MANAGER_FEEDBACK: &str = "preview-env/feedback";
 pub const MANAGER_LOOKUP: &str = "preview-env/lookup";
 /// Field manager of a Baseline's `status.doubtedAt`.
 pub const MANAGER_DOUBT: &str = "preview-env/doubt";
+/// Field manager of a Baseline's `status.removals` and of the condition about them.
+pub const MANAGER_REMOVALS: &str = "preview-env/removals";
 /// Field manager of `spec.wish`.
 pub const MANAGER_WISH: &str = "preview-env/wish";
 /// Field manager of `spec.refresh`.

@@ -95,6 +95,9 @@ pub struct PreviewEnvironmentStatus {
     /// That it ended because nobody used it. Something newer, or a wish, takes this away and brings it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapsed: Option<Lapsed>,
+    /// When its pull request or branch ended last. Wishes of before do not count any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
     /// Whether its pin holds; absent where nobody asked for one. It does not while as many others are pinned as
     /// `limits.pinned` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,8 @@
 //! `preview delete`: wishes for an environment to be gone. The service takes it down; the object itself stays as long
 //! as the wish has to be remembered.
 
+mod force;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
@@ -26,7 +28,8 @@ use crate::api::names::MANAGER_WISH;
 
 Examples:
   preview delete web-pr-42
-  preview delete --pull 42 --yes --wait")]
+  preview delete --pull 42 --yes --wait
+  preview delete web-pr-42 --force-finalizers")]
 pub struct DeleteArgs {
     /// The environment.
     #[command(flatten)]
@@ -37,6 +40,10 @@ pub struct DeleteArgs {
     /// Wait until nothing of it is left
     #[arg(long)]
     pub wait: bool,
+    /// Of an environment that is being removed and does not go: take off the finalizers that hold what is left in its
+    /// namespace, with your own rights. What they stand for is not cleaned up. It asks, or needs --yes
+    #[arg(long, conflicts_with = "wait")]
+    pub force_finalizers: bool,
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_limit)]
     pub timeout: Duration,
@@ -47,6 +54,9 @@ pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
     let limit = Limit::from_now(args.timeout);
     let cluster = Cluster::connect(global).await?;
     let before = args.which.find(&cluster).await?;
+    if args.force_finalizers {
+        return Box::pin(force::run(&cluster, &before, args.yes)).await;
+    }
     let asked = if before.metadata.deletion_timestamp.is_some() {
         note(&format!("{} is being removed already", before.name_any()));
         before

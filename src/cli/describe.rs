@@ -93,7 +93,7 @@ impl Description<'_> {
         fact("expires", self.expiry());
         fact("behind", words::behind(self.environment));
         let wish = if words::unwished(self.environment) { "taken down by" } else { "asked for by" };
-        fact(wish, spec.wish.as_ref().map(|w| format!("{}, {} ago", w.actor, self.ago(w.at))));
+        fact(wish, self.environment.standing_wish().map(|w| format!("{}, {} ago", w.actor, self.ago(w.at))));
         for image in &spec.images {
             fact("image", Some(format!("{}:{}, as asked for", image.name, image.tag)));
         }

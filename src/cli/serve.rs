@@ -65,6 +65,9 @@ pub struct ServeArgs {
     /// How often GitHub is asked for what no delivery told
     #[arg(long, env = "PREVIEW_LOOK_EVERY", value_name = "TIME", default_value = "5m", value_parser = parse_pause)]
     pub look_every: Duration,
+    /// How long a namespace that has no environment any more is left alone, from one look to the next
+    #[arg(long, env = "PREVIEW_ORPHAN_AFTER", value_name = "TIME", default_value = "5m", value_parser = parse_pause)]
+    pub orphan_after: Duration,
     /// Address that environments are asked for an answer at, whatever their hosts' names resolve to: that of the ingress
     /// controller or gateway, with its port
     #[arg(long, env = "PREVIEW_PROBE_ADDRESS", value_name = "ADDRESS")]
@@ -125,6 +128,7 @@ impl ServeArgs {
             controller: ControllerConfig {
                 in_flight: self.in_flight.into(),
                 look_over_every: self.look_over_every,
+                orphan_after: self.orphan_after,
                 ..ControllerConfig::default()
             },
             registry: self.registry.config(),

@@ -327,7 +327,7 @@ pub fn create_command(environment: &PreviewEnvironment) -> String {
 
 /// Whether a wish already asks for the environment to be gone.
 pub fn unwished(environment: &PreviewEnvironment) -> bool {
-    environment.spec.wish.as_ref().is_some_and(|w| w.state == WishState::Absent)
+    environment.standing_wish().is_some_and(|w| w.state == WishState::Absent)
 }
 
 /// Whether one of its pull requests or branches is open.

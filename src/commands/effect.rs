@@ -185,7 +185,7 @@ impl Case<'_> {
         if source.state != SourceState::Open {
             return refuse("The pull request is not open. Reopen it first.");
         }
-        let unwished = self.object.spec.wish.as_ref().is_some_and(|w| w.state == WishState::Absent);
+        let unwished = self.object.standing_wish().is_some_and(|w| w.state == WishState::Absent);
         if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
     }
 

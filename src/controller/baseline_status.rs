@@ -17,7 +17,7 @@ use super::events;
 use super::explain::Gaps;
 use super::requests::within_deadline;
 use crate::api::baseline::{External, KindCount, RepositoryStatus};
-use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, WARNING, is_true};
+use crate::api::conditions::{Condition, ConditionStatus, Observation, READY, REMOVALS_HELD, WARNING, is_true};
 use crate::api::names::MANAGER_STATUS;
 use crate::api::{self, BaselineStatus, GROUP};
 use crate::domain::Baseline;
@@ -193,10 +193,8 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
         repositories: context.baselines.repositories.statuses(&namespace, &seen.object.spec.repositories, recorded),
     };
     let status = status(seen, around, context.clock.now());
-    // Somebody else's.
-    let doubted_at = seen.object.status.as_ref().and_then(|s| s.doubted_at);
-    let status = BaselineStatus { doubted_at, ..gaps.added(&namespace, status, seen) };
-    if seen.object.status.as_ref() == Some(&status) {
+    let status = gaps.added(&namespace, status, seen);
+    if seen.object.status.as_ref().map(own_part).as_ref() == Some(&status) {
         return;
     }
     let was_ready =
@@ -204,10 +202,9 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
     if is_true(&status.conditions, READY) && !was_ready {
         context.wake_namespace(&namespace);
     }
-    let ours = BaselineStatus { doubted_at: None, ..status };
-    match write(context, &seen.object, &ours).await {
+    match write(context, &seen.object, &status).await {
         Ok(()) => {
-            if let Some(told) = events::of_baseline(seen.object.status.as_ref(), &ours) {
+            if let Some(told) = events::of_baseline(seen.object.status.as_ref(), &status) {
                 context.events.tell(seen.object.object_ref(&()), told);
             }
         }
@@ -215,6 +212,13 @@ async fn write_if_new(context: &Context, seen: &Seen, (memo, gaps): &mut (Memo, 
             tracing::warn!(baseline = %format!("{namespace}/{}", seen.object.name_any()), %error, "the status of a Baseline was not written");
         }
     }
+}
+
+/// A status without what other field managers hold.
+fn own_part(status: &BaselineStatus) -> BaselineStatus {
+    let mut own = BaselineStatus { doubted_at: None, removals: None, ..status.clone() };
+    own.conditions.retain(|condition| condition.type_ != REMOVALS_HELD);
+    own
 }
 
 fn environments(context: &Context, namespace: &str) -> Count {

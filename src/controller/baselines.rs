@@ -130,6 +130,21 @@ impl Baselines {
         self.lock(|i| i.namespaces.get(namespace)?.parsed(&i.policies).filter(|b| b.name == name))
     }
 
+    /// The object of that name, whether it can be used or not.
+    pub fn object(&self, namespace: &str, name: &str) -> Option<Arc<api::Baseline>> {
+        self.lock(|i| i.namespaces.get(namespace)?.objects.get(name).cloned())
+    }
+
+    /// The Baseline that speaks for a namespace, whether it can be used or not.
+    pub fn speaker(&self, namespace: &str) -> Option<Arc<api::Baseline>> {
+        self.lock(|i| i.namespaces.get(namespace)?.speaker().cloned())
+    }
+
+    /// Every object, whether it can be used or not.
+    pub fn objects(&self) -> Vec<Arc<api::Baseline>> {
+        self.lock(|i| i.namespaces.values().flat_map(|namespace| namespace.objects.values().cloned()).collect())
+    }
+
     /// Every Baseline that can be used, or nothing before the first list.
     pub fn all(&self) -> Option<Vec<Arc<Baseline>>> {
         self.lock(|i| i.listed.then(|| i.namespaces.values().filter_map(|namespace| namespace.parsed(&i.policies)).collect()))

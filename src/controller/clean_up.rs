@@ -44,14 +44,24 @@ pub async fn take_down(context: &Context, environment: &Environment, recorded: &
     for (name, state) in &ours {
         if !state.terminating {
             tracing::info!(env = %environment.name, namespace = name, "taking down");
-            // What one kind's API cannot do, such as for a webhook that is down, keeps nothing else alive.
-            let custom = delete_all(context, environment, (name, &custom)).await;
-            let stopped = stop_workloads(context, environment, name).await;
-            requests::delete_namespace(&context.client, name, &state.uid).await?;
-            custom.and(stopped)?;
+            end_namespace(context, &environment.uid, (name, &state.uid), &custom).await?;
         }
     }
     if ours.is_empty() { Ok(CleanUp::Gone) } else { Ok(CleanUp::Going(ours.into_iter().map(|(name, _)| name).collect())) }
+}
+
+/// Stops what runs in a namespace of the environment of that UID, custom resources first, and deletes it by its own UID.
+pub async fn end_namespace(
+    context: &Context,
+    environment_uid: &str,
+    (name, uid): (&str, &str),
+    custom: &[Kind],
+) -> Result<(), RequestError> {
+    // What one kind's API cannot do, such as for a webhook that is down, keeps nothing else alive.
+    let custom = delete_all(context, environment_uid, (name, custom)).await;
+    let stopped = stop_workloads(context, environment_uid, name).await;
+    requests::delete_namespace(&context.client, name, uid).await?;
+    custom.and(stopped)
 }
 
 /// What the watch knows, and the recorded namespace, which the watch may not have seen yet.
@@ -83,16 +93,16 @@ async fn namespaces(
 /// Deletes the workloads and volumes of an environment, and says whether no volume is left. Called again until it is so.
 /// Claims go after the pods that use them, which Kubernetes sees to.
 pub async fn empty(context: &Context, environment: &Environment, namespace: &str) -> Result<bool, RequestError> {
-    stop_workloads(context, environment, namespace).await?;
+    stop_workloads(context, &environment.uid, namespace).await?;
     let Some(claims) = Kind::find("v1", "PersistentVolumeClaim") else { return Ok(true) };
     Ok(requests::names(&context.client, Place { kind: claims, namespace }, &environment.uid).await?.is_empty())
 }
 
-async fn stop_workloads(context: &Context, environment: &Environment, namespace: &str) -> Result<(), RequestError> {
+async fn stop_workloads(context: &Context, environment_uid: &str, namespace: &str) -> Result<(), RequestError> {
     let mut all = Ok(());
     for stage in STAGES {
         let kinds: Vec<Kind> = stage.iter().filter_map(|(version, kind)| Kind::find(version, kind).cloned()).collect();
-        all = all.and(delete_all(context, environment, (namespace, &kinds)).await);
+        all = all.and(delete_all(context, environment_uid, (namespace, &kinds)).await);
     }
     all
 }
@@ -109,8 +119,8 @@ fn custom_kinds(context: &Context, recorded: &PreviewEnvironmentStatus) -> Vec<K
 }
 
 /// Deletes everything of those kinds, each as a collection.
-async fn delete_all(context: &Context, environment: &Environment, (namespace, kinds): (&str, &[Kind])) -> Result<(), RequestError> {
-    let deletes = kinds.iter().map(|kind| requests::delete_collection(&context.client, Place { kind, namespace }, &environment.uid));
+async fn delete_all(context: &Context, environment_uid: &str, (namespace, kinds): (&str, &[Kind])) -> Result<(), RequestError> {
+    let deletes = kinds.iter().map(|kind| requests::delete_collection(&context.client, Place { kind, namespace }, environment_uid));
     for result in futures::future::join_all(deletes).await {
         match result {
             // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.

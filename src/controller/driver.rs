@@ -382,8 +382,12 @@ impl Pass<'_> {
         }
         match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {
-                let why = format!("{}: namespace {} is going", self.settled.wanted.message, names.join(", "));
-                self.finish(Progress::Removing(why), status.clone()).await
+                let wanted = &self.settled.wanted.message;
+                let progress = match self.held_up(&names).await {
+                    Some(why) => Progress::Stuck(format!("{wanted}: {why}")),
+                    None => Progress::Removing(format!("{wanted}: namespace {} is going", names.join(", "))),
+                };
+                self.finish(progress, status.clone()).await
             }
             CleanUp::Gone => self.gone().await,
         }

@@ -1,10 +1,12 @@
 //! What the watches say about the environments' workloads and namespaces: exactly the fields that are used.
 //! No client, no clock, no logging.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::Notify;
+
+use crate::kinds::KINDS;
 
 /// How one workload is.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +159,16 @@ impl Index {
         self.read(|i| i.workloads.get(namespace)?.get(key).cloned())
     }
 
+    /// The objects of a kind that watches saw in a namespace, by the kind's plural and group; none where the kind is not watched.
+    pub fn names_of(&self, namespace: &str, plural: &str, group: &str) -> Vec<String> {
+        let known = KINDS.iter().find(|known| known.kind.plural == plural && known.kind.group() == group);
+        let Some(kind) = known.map(|known| known.kind.kind.as_ref()) else { return Vec::new() };
+        let of_kind = |objects: &HashMap<WorkloadKey, WorkloadState>| {
+            objects.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.clone()).collect::<BTreeSet<_>>()
+        };
+        self.read(|i| i.workloads.get(namespace).map(of_kind)).into_iter().flatten().collect()
+    }
+
     /// One namespace, if it carries an environment's UID.
     pub fn namespace(&self, name: &str) -> Option<NamespaceState> {
         self.read(|i| i.namespaces.get(name).cloned())
@@ -173,6 +185,11 @@ impl Index {
             }
             standing
         })
+    }
+
+    /// All namespaces that carry the UID of any environment.
+    pub fn namespaces(&self) -> Vec<(String, NamespaceState)> {
+        self.read(|i| i.namespaces.iter().map(|(name, state)| (name.clone(), state.clone())).collect())
     }
 
     /// All namespaces that carry this environment's UID.

@@ -39,6 +39,7 @@ pub mod logs;
 mod namespace;
 pub mod nodes;
 pub mod observe;
+mod orphans;
 mod outcome;
 pub mod pods;
 pub mod policy;
@@ -54,6 +55,7 @@ mod routes;
 pub mod scope;
 pub mod settle;
 pub mod status;
+pub mod stuck;
 mod upkeep;
 pub mod wake;
 pub mod watch;
@@ -96,6 +98,7 @@ use crate::forge::Forge;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::resync::brake::Ledger;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -145,6 +148,8 @@ pub struct Context {
     pub pods: Pods,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
+    /// What may be removed that nobody asked to remove.
+    pub brake: Arc<Ledger>,
     /// Every environment, as the watch brings them.
     pub environments: Store<PreviewEnvironment>,
     /// What is counted.
@@ -167,6 +172,7 @@ impl Context {
 pub struct Controller {
     context: Arc<Context>,
     events: events::Writer,
+    forge: Option<Arc<dyn Forge>>,
     wakeups: futures::channel::mpsc::UnboundedReceiver<reflector::ObjectRef<PreviewEnvironment>>,
 }
 
@@ -186,7 +192,7 @@ pub struct Parts {
     pub view: View,
     /// The registries.
     pub registry: Registry,
-    /// Says what pull requests change, if anybody does.
+    /// Says what pull requests change, and what became of them, if anybody does.
     pub forge: Option<Arc<dyn Forge>>,
     /// What the pull requests show.
     pub feedback: Arc<dyn FeedbackState>,
@@ -200,13 +206,15 @@ impl Controller {
         let (wake, wakeups) = Wake::channel();
         let permits = Semaphore::new(parts.config.in_flight);
         let (events, writer) = Events::new(parts.client.clone());
+        let index: Arc<Index> = Arc::default();
+        let brake = Ledger::new((parts.client.clone(), parts.clock.clone()), (&parts.view, index.clone()), parts.metrics.clone());
         let context = Context {
             client: parts.client.clone(),
             clock: parts.clock,
             config: parts.config,
             seed: parts.seed,
             identity: parts.identity,
-            index: Arc::default(),
+            index,
             baselines: parts.view.baselines,
             memory: Memory::default(),
             queue: Queue::default(),
@@ -218,15 +226,16 @@ impl Controller {
             retries: Retries::default(),
             permits,
             images: Arc::new(Images::new(parts.registry, Around { wake: wake.clone(), client: Some(parts.client) })),
-            changes: Arc::new(Changes::new(parts.forge, wake.clone())),
+            changes: Arc::new(Changes::new(parts.forge.clone(), wake.clone())),
             pods: Pods::default(),
             feedback: parts.feedback,
+            brake: Arc::new(brake),
             environments: parts.view.environments,
             metrics: parts.metrics,
             events,
             wake,
         };
-        Self { context: Arc::new(context), events: writer, wakeups }
+        Self { context: Arc::new(context), forge: parts.forge, events: writer, wakeups }
     }
 
     /// Wakes reconciles whenever something changes.
@@ -234,15 +243,21 @@ impl Controller {
         reactions::listener(self.context.clone())
     }
 
+    /// What may be removed that nobody asked to remove.
+    pub fn brake(&self) -> Arc<Ledger> {
+        self.context.brake.clone()
+    }
+
     /// Runs until it is dropped. `listed` is called once everything was listed and reconciles start.
     pub async fn run(self, listed: impl FnOnce() + Send) {
-        let Self { context, events, wakeups } = self;
+        let Self { context, forge, events, wakeups } = self;
         let store = context.environments.clone();
         let work = async {
             wait_for_lists(&context, &store).await;
             claim_recorded_hosts(&context, &store);
             listed();
-            let beside = async { futures::join!(behind::run(context.clone()), rounds::run(context.clone())) };
+            let orphans = orphans::run(context.clone(), forge);
+            let beside = async { futures::join!(behind::run(context.clone()), rounds::run(context.clone()), orphans) };
             futures::join!(reconcile_all(context.clone(), store.clone(), wakeups), beside);
         };
         futures::join!(

@@ -6,11 +6,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 use super::Context;
+use super::orphans::made_for;
 use super::requests::{self, RequestError};
 use crate::api::baseline::isolation::NamespaceMarks;
 use crate::api::names::{
-    CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, LABEL_TRUST,
-    MANAGED_BY, POD_SECURITY_MODES, POD_SECURITY_PREFIX, ROLE_BINDING, TRUST_ISOLATED,
+    ANNOTATION_SOURCES, CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY,
+    LABEL_TRUST, MANAGED_BY, POD_SECURITY_MODES, POD_SECURITY_PREFIX, ROLE_BINDING, TRUST_ISOLATED,
 };
 use crate::domain::Environment;
 use crate::domain::names::namespace_names;
@@ -145,7 +146,9 @@ impl Marks {
 fn namespace(environment: &Environment, name: &str, marks: &Marks) -> Namespace {
     let mut all = marks.labels.clone();
     all.extend(labels(environment));
-    let annotations = (!marks.annotations.is_empty()).then(|| marks.annotations.clone());
+    let mut annotations = marks.annotations.clone();
+    annotations.extend(made_for(environment).map(|sources| (ANNOTATION_SOURCES.to_owned(), sources)));
+    let annotations = (!annotations.is_empty()).then_some(annotations);
     let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(all), annotations, ..ObjectMeta::default() };
     Namespace { metadata, ..Namespace::default() }
 }

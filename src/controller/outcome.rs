@@ -16,8 +16,11 @@ use super::requests::{self, RequestError};
 use super::rounds;
 use super::settle::Course;
 use super::status::{self, Findings, Progress};
+use super::stuck;
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::baseline::LogRule;
+use crate::api::conditions::{ConditionStatus, WANTED, find};
+use crate::api::time::deleted_at;
 use crate::domain::environment::Source;
 use crate::plan::Plan;
 
@@ -164,6 +167,24 @@ impl Pass<'_> {
         error.lacks_rights() && !self.was_stalled() && tries < PATIENCE
     }
 
+    /// What holds the end of these namespaces up, once it takes long: a GET of each with each look.
+    pub(super) async fn held_up(&self, names: &[String]) -> Option<String> {
+        let wanted = find(&self.recorded.status.conditions, WANTED).filter(|c| c.status == ConditionStatus::False)?;
+        if age(wanted.last_transition_time, self.now) < stuck::PATIENCE {
+            return None;
+        }
+        let mut all = Vec::new();
+        for name in names {
+            // Without an answer there is nothing to say, and the next look asks again.
+            let Ok(Some(namespace)) = requests::get_whole_namespace(&self.context.client, name).await else { continue };
+            if deleted_at(&namespace).is_some_and(|since| age(since, self.now) >= stuck::PATIENCE) {
+                let left = |remaining: &stuck::Remaining| self.context.index.names_of(name, &remaining.plural, &remaining.group);
+                all.extend(stuck::why(&namespace, self.environment.name.as_str(), left));
+            }
+        }
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
     pub(super) fn with_patience(&self, progress: Progress, applied: &Applied) -> Progress {
         match progress {
             Progress::Stalled("ApplyRefused", why) if applied.failures.iter().all(|f| self.has_patience(f)) => Progress::Failing(why),
@@ -181,7 +202,7 @@ impl Pass<'_> {
         let until_next = next.and_then(|at| (at - self.now).to_std().ok());
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
-            Progress::Stalled(..) => STALLED_PAUSE,
+            Progress::Stalled(..) | Progress::Stuck(_) => STALLED_PAUSE,
             Progress::Waiting("Resetting", _) => STATUS_PAUSE,
             Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone" | "HostTaken", _) => WATCH_LAG,
             Progress::Removing(_) => WATCH_LAG * 2,

@@ -191,10 +191,25 @@ pub async fn create_namespace(client: &Client, namespace: &Namespace) -> Result<
     within_deadline(&format!("create namespace {name}"), api.create(&PostParams::default(), namespace)).await.map(drop)
 }
 
+/// UIDs of all environments in the namespace of a Baseline, as the API server knows them at this moment, whether the rest of
+/// them can be read or not.
+pub async fn environment_uids(client: &Client, namespace: &str) -> Result<HashSet<String>, RequestError> {
+    let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), namespace);
+    let what = format!("list the environments of namespace {namespace}");
+    let listed = within_deadline(&what, api.list_metadata(&ListParams::default())).await?;
+    Ok(listed.items.into_iter().filter_map(|object| object.metadata.uid).collect())
+}
+
 /// What a namespace's metadata says, if it exists.
 pub async fn get_namespace(client: &Client, name: &str) -> Result<Option<Metadata>, RequestError> {
     let api: Api<Namespace> = Api::all(client.clone());
     within_deadline(&format!("get namespace {name}"), api.get_metadata_opt(name)).await
+}
+
+/// A namespace with all that Kubernetes says of it, if it exists.
+pub async fn get_whole_namespace(client: &Client, name: &str) -> Result<Option<Namespace>, RequestError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    within_deadline(&format!("get namespace {name}"), api.get_opt(name)).await
 }
 
 /// Deletes the namespace with that UID, and no other of the same name.

@@ -58,6 +58,8 @@ pub struct Settled {
     pub again_at: Option<DateTime<Utc>>,
     /// Whether its pin holds; absent where nobody asked for one.
     pub pinned: Option<bool>,
+    /// When its pull request ended last.
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 impl Settled {
@@ -104,6 +106,8 @@ pub struct Before<'a> {
     pub pin_holds: bool,
     /// Whether it was being taken down already since its pull request had ended.
     pub is_ending: bool,
+    /// When its pull request ended last, if it ended before.
+    pub ended_at: Option<DateTime<Utc>>,
     /// Until when it was to stay although its pull request had ended, which holds while the Baseline cannot be read.
     pub stays_until: Option<DateTime<Utc>>,
     /// What the forge answered.
@@ -127,6 +131,7 @@ impl<'a> Before<'a> {
             queued: status.queue.is_some(),
             pin_holds: status.pinned == Some(true),
             is_ending: reason(ConditionStatus::False).is_some_and(|reason| ending::REASONS.contains(&reason)),
+            ended_at: status.ended_at,
             stays_until: status.expires_at.filter(|_| reason(ConditionStatus::True) == Some(ending::STAYS)),
             lookup: status.lookup.as_ref(),
             trusted: status.trusted.as_ref().filter(|_| is_there),
@@ -169,6 +174,7 @@ pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &B
         queue: None,
         again_at: None,
         pinned: (environment.pinned && is_wanted).then_some(before.pin_holds),
+        ended_at: ending.since(environment).or(before.ended_at),
     }
 }
 
@@ -199,7 +205,8 @@ fn want(environment: &Environment, baseline: Option<&Baseline>, (before, ending)
     if environment.deleted {
         return no(Course::Remove, "Deleted", "the object is being deleted");
     }
-    let wish = environment.wish.as_ref().map(|w| w.state);
+    // Not even where its pull request is open again does a wish outlive the end of it.
+    let wish = environment.wish.as_ref().filter(|w| before.ended_at.is_none_or(|ended| w.at > ended)).map(|w| w.state);
     match (ending, wish) {
         (Ending::Over(reason, message), _) => no(Course::Remove, reason, message.clone()),
         (_, Some(WishState::Absent)) => deleted_by_wish(environment, baseline),
@@ -222,12 +229,13 @@ fn unknown(reason: &'static str, message: impl Into<String>) -> Verdict {
 }
 
 /// How an environment goes that nobody wants now. The object stays as the record of that while its pull request or branch is
-/// open: without it the next look at the forge would take what is open for new, and make it again.
+/// open: without it the next look at the forge would take what is open for new, and make it again. Where the Baseline cannot be
+/// used, nobody can say whether it would be.
 fn without(environment: &Environment, baseline: Option<&Baseline>) -> Course {
     let is_found_again = |source: &Source| {
         let branch = source.branch.as_deref().unwrap_or_default();
         let repository = baseline.and_then(|b| Some((b, b.repository_by(source.forge, source.repository_id, &source.repository)?)));
-        let is_triggered = || repository.is_some_and(|(b, repository)| b.trigger_of(repository).wants_branch(branch));
+        let is_triggered = || baseline.is_none() || repository.is_some_and(|(b, repository)| b.trigger_of(repository).wants_branch(branch));
         source.state == SourceState::Open && (source.subject.is_pull() || is_triggered())
     };
     if environment.sources.iter().any(is_found_again) { Course::TakeDown } else { Course::Remove }

@@ -20,6 +20,9 @@ use crate::plan::{Decision, LeftOutReason, Plan, Workload};
 /// As many workloads are named that moved on with a push.
 const MOVED_MAX: usize = 20;
 
+/// The reason of the conditions where an environment is being taken down and something holds that up.
+const STUCK: &str = "StuckRemoving";
+
 /// Every phase there is.
 pub const PHASES: [&str; 9] = ["Pending", "Queued", "Waiting", "Creating", "Updating", "Ready", "Stalled", "Removing", "Removed"];
 
@@ -36,6 +39,8 @@ pub enum Progress {
     Stalled(&'static str, String),
     /// The environment is being taken down.
     Removing(String),
+    /// The same, and something holds it up.
+    Stuck(String),
     /// Nothing of the environment is left.
     Removed,
 }
@@ -48,7 +53,7 @@ impl Progress {
             Self::Waiting(..) => "waiting",
             Self::Failing(_) => "failing",
             Self::Stalled(..) => "stalled",
-            Self::Removing(_) => "removing",
+            Self::Removing(_) | Self::Stuck(_) => "removing",
             Self::Removed => "removed",
         }
     }
@@ -97,6 +102,7 @@ pub fn status(findings: &Findings<'_>, now: DateTime<Utc>) -> PreviewEnvironment
         lapsed: settled.lapsed.clone(),
         queue: settled.queue.clone().or_else(|| kept_place(findings)),
         pinned: settled.pinned,
+        ended_at: settled.ended_at,
         trusted: match settled.course {
             Course::Run => settled.trusted.clone(),
             Course::Wait => before.trusted.clone(),
@@ -146,6 +152,7 @@ fn ready(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observation 
         Progress::Stalled(reason, message) | Progress::Waiting(reason, message) => Observation::new(READY, false, reason, message.clone()),
         Progress::Failing(message) => Observation::new(READY, false, "Failing", message.clone()),
         Progress::Removing(message) => Observation::new(READY, false, "Removing", message.clone()),
+        Progress::Stuck(message) => Observation::new(READY, false, STUCK, message.clone()),
         Progress::Removed => Observation::new(READY, false, "Removed", "nothing of it is left"),
     }
 }
@@ -158,6 +165,7 @@ fn progressing(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observ
         Progress::Failing(message) => Observation::new(PROGRESSING, true, "Retrying", message.clone()),
         Progress::Stalled(reason, message) => Observation::new(PROGRESSING, false, reason, message.clone()),
         Progress::Removing(message) => Observation::new(PROGRESSING, true, "Removing", message.clone()),
+        Progress::Stuck(message) => Observation::new(PROGRESSING, true, STUCK, message.clone()),
         Progress::Removed => Observation::new(PROGRESSING, false, "Removed", "nothing of it is left"),
     }
 }
@@ -165,6 +173,7 @@ fn progressing(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observ
 fn stalled(progress: &Progress) -> Observation {
     match progress {
         Progress::Stalled(reason, message) => Observation::new(STALLED, true, reason, message.clone()),
+        Progress::Stuck(message) => Observation::new(STALLED, true, STUCK, message.clone()),
         _ => Observation::new(STALLED, false, "GoingOn", ""),
     }
 }
@@ -197,7 +206,7 @@ fn phase(findings: &Findings<'_>, ready: bool) -> &'static str {
         Progress::Waiting(..) if settled.queue.is_some() => "Queued",
         Progress::Waiting(..) if settled.course == Course::Wait => "Pending",
         Progress::Waiting(..) => "Waiting",
-        Progress::Removing(_) => "Removing",
+        Progress::Removing(_) | Progress::Stuck(_) => "Removing",
         Progress::Removed if matches!(settled.wanted.reason, "Draft" | "Bot" | "NotTriggered" | "Triggered" | "Wished") => "Waiting",
         Progress::Removed => "Removed",
     }
@@ -330,6 +339,7 @@ mod tests {
             queue: None,
             again_at: None,
             pinned: None,
+            ended_at: None,
         }
     }
 

@@ -161,6 +161,7 @@ mod tests {
         let source = json!({"forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
             "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z"});
         Existing {
+            uid: "uid".into(),
             namespace: namespace.into(),
             name: EnvironmentName::recorded(name),
             baseline: "old".into(),

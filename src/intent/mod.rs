@@ -89,6 +89,8 @@ pub enum About {
 /// An environment that holds a fact of the same pull request already.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Existing {
+    /// Its UID.
+    pub uid: String,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -169,6 +171,7 @@ impl Existing {
         let forgot_before = order::horizon(results);
         let life = Life::of(object);
         let existing = |source: &api::Source| Self {
+            uid: object.uid().unwrap_or_default(),
             namespace: object.namespace().unwrap_or_default(),
             name: EnvironmentName::recorded(&object.name_any()),
             baseline: object.spec.baseline.clone(),
@@ -188,7 +191,8 @@ impl Existing {
         self.heard.contains(&command.id) || is_before(&self.forgot_before) || is_before(&self.began)
     }
 
-    fn is_for(&self, fact: &Fact) -> bool {
+    /// Whether a fact is one of this environment.
+    pub fn is_for(&self, fact: &Fact) -> bool {
         self.namespace == fact.baseline_namespace && self.name == fact.environment
     }
 

@@ -10,7 +10,8 @@ use crate::domain::environment::Source as KnownSource;
 use crate::domain::names::Subject;
 use crate::forge::{Branch, Forge, PullRequest, branch_if_there};
 
-/// What the forge says instead, if it says something else and nothing older.
+/// What the forge says instead, if it says something else and nothing older. That it has ended is not recorded for it: a look
+/// at the forge finds all that ended, and a brake judges it together.
 pub(super) async fn confirm(forge: &dyn Forge, baseline: &Baseline, known: &KnownSource) -> Result<Option<Source>, LookupError> {
     let Some(repository) = baseline.repository_by(known.forge, known.repository_id, &known.repository) else { return Ok(None) };
     let source = match &known.subject {

@@ -26,9 +26,11 @@ use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use self::question::{Answered, Question, mark, questions};
 use crate::api::conditions::{Condition, ConditionStatus, LOOKED_UP, Observation, find};
+use crate::api::environment::SourceState;
 use crate::api::names::MANAGER_LOOKUP;
 use crate::api::status::Lookup;
 use crate::api::{PreviewEnvironment, Source};
@@ -59,6 +61,8 @@ pub struct Context {
     pub forge: Option<Arc<dyn Forge>>,
     /// The Baselines.
     pub baselines: Arc<Baselines>,
+    /// Told where something seems to have ended that nobody told of: who looks for all of that judges it together.
+    pub look_soon: Arc<Notify>,
     /// Pauses after failures.
     pub retries: Retries,
     /// What was answered, by the environment's UID: the watch may not have brought it back yet.
@@ -157,9 +161,13 @@ fn has_failed(object: &PreviewEnvironment) -> bool {
 
 impl Context {
     /// Nothing was asked yet.
-    pub fn new((client, clock): (Client, Clock), forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>) -> Self {
+    pub fn new(
+        (client, clock): (Client, Clock),
+        (forge, look_soon): (Option<Arc<dyn Forge>>, Arc<Notify>),
+        baselines: Arc<Baselines>,
+    ) -> Self {
         let recorder = Arc::new(client.clone());
-        Self { client, clock, recorder, forge, baselines, retries: Retries::default(), answered: Mutex::default() }
+        Self { client, clock, recorder, forge, baselines, look_soon, retries: Retries::default(), answered: Mutex::default() }
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, Answered>) -> T) -> T {
@@ -209,6 +217,10 @@ async fn answer(
         }
         Question::Confirm(source, mark) => match confirm::confirm(forge, baseline, source).await? {
             None => Ok(Learned::Confirmed(mark.clone())),
+            Some(source) if source.state != SourceState::Open => {
+                context.look_soon.notify_one();
+                Ok(Learned::Confirmed(mark.clone()))
+            }
             Some(source) => {
                 context.recorder.record(&fact_of(environment, source.clone())).await?;
                 Ok(Learned::Recorded(Box::new(source)))

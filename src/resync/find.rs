@@ -1,11 +1,12 @@
-//! One repository: what changed since the last look, as events.
+//! One repository: what changed since the last look, as events. Ends that nobody told of are only gathered: `ends.rs` takes them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::activity::{self, Asked, Said};
+use super::ends::Ends;
 use super::left::Left;
 use super::repositories::Listed;
 use super::turn::Turn;
@@ -19,6 +20,9 @@ use crate::intent::{About, Existing};
 
 /// Who is said to have caused what was found by looking.
 const NOBODY: &str = "preview-env";
+
+/// How long what was seen of a repository is remembered that no Baseline lists which can be used.
+const KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// What was seen of a repository.
 pub(super) struct Seen {
@@ -38,13 +42,16 @@ pub(super) struct Seen {
     heads: HashMap<i64, Revision>,
     /// The branches that matter, as they were listed last.
     there: HashSet<String>,
+    /// When it was looked at last.
+    looked_at: DateTime<Utc>,
     /// Who is asked about next of what the lists do not have.
     pulls_turn: Turn<i64>,
     branches_turn: Turn<String>,
 }
 
 impl Seen {
-    pub(super) fn new(comments_since: DateTime<Utc>) -> Self {
+    /// Nothing was seen yet, and comments are read since then.
+    pub(super) fn new(comments_since: DateTime<Utc>, looked_at: DateTime<Utc>) -> Self {
         let (pulls, branches, comments) = (None, None, None);
         let (baselines, taken, heads, there) = (Vec::new(), HashSet::new(), HashMap::new(), HashSet::new());
         let (pulls_turn, branches_turn) = (Turn::default(), Turn::default());
@@ -59,9 +66,16 @@ impl Seen {
             writers: Asked::default(),
             heads,
             there,
+            looked_at,
             pulls_turn,
             branches_turn,
         }
+    }
+
+    /// Whether it was looked at not long ago: where a Baseline can be used again, what was pushed meanwhile can be told by what was
+    /// seen before.
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        now - self.looked_at < KEPT
     }
 
     /// Forgets the lists under a name that means another repository now, so that they are read again. The number that was looked
@@ -86,18 +100,19 @@ impl Seen {
 pub(super) async fn look(
     context: &Context,
     (repository, baselines): (&Listed, &[Arc<Baseline>]),
-    seen: &mut Seen,
+    (seen, ends): (&mut Seen, &mut Ends),
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
     seen.look_for(baselines);
+    seen.looked_at = now;
     let id = match seen.id {
         Some(id) => id,
         None => number(context, repository).await?,
     };
     seen.id = Some(id);
     let existing = context.about(&About::Repositories(repository.forge, vec![id]));
-    let pulls = pulls(context, (repository, baselines), (seen, &existing), now).await;
-    let branches = branches(context, (repository, baselines), (seen, &existing)).await;
+    let pulls = pulls(context, (repository, baselines), (seen, &existing, ends), now).await;
+    let branches = branches(context, (repository, baselines), (seen, &existing, ends)).await;
     // Commands come last: what they are about is known by then.
     let comments = comments(context, repository, seen, now).await;
     let looked = pulls.and(branches).and(comments);
@@ -121,7 +136,7 @@ fn is_it(repository: &Listed, id: i64, found: i64) -> Result<(), ForgeError> {
 async fn pulls(
     context: &Context,
     (repository, baselines): (&Listed, &[Arc<Baseline>]),
-    (seen, existing): (&mut Seen, &[Existing]),
+    (seen, existing, ends): (&mut Seen, &[Existing], &mut Ends),
     now: DateTime<Utc>,
 ) -> Result<(), ResyncError> {
     let mut left = Left::default();
@@ -145,23 +160,30 @@ async fn pulls(
         // Only now: what could not be recorded has to be found again.
         (seen.heads, seen.pulls) = (heads, validator.filter(|_| left.is_nothing()));
     }
-    missing_pulls(context, repository, (seen, existing)).await?;
+    missing_pulls(context, repository, (seen, existing), ends).await?;
     left.end()
 }
 
 /// Asks about the pull requests that count as open and are not listed. In each round, whether the list changed or not: an
 /// answer can be older than the list.
-async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing): (&mut Seen, &[Existing])) -> Result<(), ResyncError> {
-    let mut left = Left::default();
-    let open = existing.iter().filter(|e| is_open(e)).filter_map(|e| e.source.pull);
-    let missing: BTreeSet<i64> = open.filter(|number| !seen.heads.contains_key(number)).collect();
+async fn missing_pulls(
+    context: &Context,
+    repository: &Listed,
+    (seen, existing): (&mut Seen, &[Existing]),
+    ends: &mut Ends,
+) -> Result<(), ResyncError> {
+    let of_pulls = || existing.iter().filter(|e| is_open(e)).filter_map(|e| Some((e, e.source.pull?)));
+    ends.stand(of_pulls().filter(|(_, number)| seen.heads.contains_key(number)).map(|(e, _)| e));
+    let missing: BTreeSet<i64> = of_pulls().map(|(_, number)| number).filter(|number| !seen.heads.contains_key(number)).collect();
     for number in seen.pulls_turn.next(&missing) {
         seen.pulls_turn.asked(number);
         match context.forge.pull_request(&repository.name, number).await {
             Ok(pull) => {
                 is_it(repository, seen.id.unwrap_or_default(), pull.repository_id)?;
-                if pull.state != SourceState::Open {
-                    left.past(context.take(&event(repository, pull, PullAction::Closed)).await)?;
+                if pull.state == SourceState::Open {
+                    ends.stand(of_pulls().filter(|(_, of)| *of == number).map(|(e, _)| e));
+                } else {
+                    ends.found(event(repository, pull, PullAction::Closed));
                 }
             }
             // No proof: a forge that lies says so of everything.
@@ -169,7 +191,7 @@ async fn missing_pulls(context: &Context, repository: &Listed, (seen, existing):
             Err(error) => return Err(error.into()),
         }
     }
-    left.end()
+    Ok(())
 }
 
 fn is_open(existing: &Existing) -> bool {
@@ -201,7 +223,7 @@ fn is_long_over(pull: &PullRequest, baselines: &[Arc<Baseline>], now: DateTime<U
 async fn branches<'a>(
     context: &Context,
     (repository, baselines): (&Listed, &'a [Arc<Baseline>]),
-    (seen, existing): (&mut Seen, &[Existing]),
+    (seen, existing, ends): (&mut Seen, &[Existing], &mut Ends),
 ) -> Result<(), ResyncError> {
     let of_branch: Vec<&Existing> = existing.iter().filter(|e| e.source.pull.is_none() && is_open(e)).collect();
     let id = seen.id.unwrap_or_default();
@@ -222,13 +244,19 @@ async fn branches<'a>(
         }
         (seen.there, seen.branches) = (there, validator.filter(|_| left.is_nothing()));
     }
-    missing_branches(context, repository, (seen, &of_branch)).await?;
+    missing_branches(context, repository, (seen, &of_branch), ends).await?;
     left.end()
 }
 
 /// Asks about the branches that count as open and are not listed.
-async fn missing_branches(context: &Context, repository: &Listed, (seen, open): (&mut Seen, &[&Existing])) -> Result<(), ResyncError> {
-    let mut left = Left::default();
+async fn missing_branches(
+    context: &Context,
+    repository: &Listed,
+    (seen, open): (&mut Seen, &[&Existing]),
+    ends: &mut Ends,
+) -> Result<(), ResyncError> {
+    let is_of = |e: &Existing, name: &str| e.source.branch.as_deref() == Some(name);
+    ends.stand(open.iter().copied().filter(|e| e.source.branch.as_ref().is_some_and(|name| seen.there.contains(name))));
     let mut missing: BTreeMap<String, &Source> = BTreeMap::new();
     for source in open.iter().map(|known| &known.source) {
         if let Some(name) = source.branch.as_ref().filter(|name| !seen.there.contains(*name)) {
@@ -240,16 +268,17 @@ async fn missing_branches(context: &Context, repository: &Listed, (seen, open): 
     for name in seen.branches_turn.next(&missing.keys().cloned().collect()) {
         seen.branches_turn.asked(name.clone());
         let place = (seen.id.unwrap_or_default(), &repository.name);
-        if branch_if_there(context.forge.as_ref(), place, &name).await?.is_none()
-            && let Some(known) = missing.get(&name)
+        if branch_if_there(context.forge.as_ref(), place, &name).await?.is_some() {
+            ends.stand(open.iter().copied().filter(|e| is_of(e, &name)));
+        } else if let Some(known) = missing.get(&name)
             && let Ok(revision) = known.revision.parse()
         {
             let (repository_id, name_of) = (known.repository_id, repository.name.clone());
             let branch = Branch { repository_id, repository: name_of, name, revision, observed_at: known.observed_at };
-            left.past(context.take(&branch_event(repository, branch, false)).await)?;
+            ends.found(branch_event(repository, branch, false));
         }
     }
-    left.end()
+    Ok(())
 }
 
 fn branch_event(repository: &Listed, branch: Branch, exists: bool) -> Event {

@@ -39,7 +39,7 @@ fn is_of_one(error: &ResyncError) -> bool {
             RecordError::Going(_) | RecordError::Conflict(_) | RecordError::Refused { .. } => true,
             RecordError::Throttled(_) | RecordError::Unavailable { .. } => false,
         },
-        ResyncError::Forge(_) => false,
+        ResyncError::Forge(_) | ResyncError::Brake(_) => false,
     }
 }
 

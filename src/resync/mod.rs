@@ -3,10 +3,12 @@
 //! delivery does: decide, record.
 //!
 //! Without a webhook this is the only way (`--poll`). Nothing ends because it is missing from a list: the forge is asked
-//! for that one pull request or branch.
+//! for that one pull request or branch; and where many have ended at once, the brake holds them (`brake/`).
 
 mod activity;
+pub mod brake;
 mod deliveries;
+mod ends;
 mod find;
 mod left;
 mod news;
@@ -19,10 +21,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
+use tokio::sync::Notify;
 
+use self::brake::Brake;
 use self::deliveries::Missed;
+use self::ends::Ends;
 use self::left::Left;
 use self::repositories::{Listed, listed};
+use crate::controller::requests::RequestError;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
 use crate::intent::{About, CommandFact, Existing, Intent, decide};
@@ -52,6 +58,10 @@ pub struct Context {
     pub recorder: Arc<dyn Recorder>,
     /// Where it is recorded that somebody did something.
     pub activities: Arc<dyn Activities>,
+    /// Says which of the ends that were found may be recorded.
+    pub brake: Arc<dyn Brake>,
+    /// Told where something seems to have ended, so that it is looked for at once.
+    pub soon: Arc<Notify>,
     /// Where rounds are counted.
     pub metrics: Metrics,
 }
@@ -65,6 +75,9 @@ pub enum ResyncError {
     /// What was found could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// What may be removed could not be recorded, so nothing is.
+    #[error(transparent)]
+    Brake(#[from] RequestError),
     /// The environment holds as many commands as it takes.
     #[error("cannot record {0}: it holds as many commands as it takes")]
     Full(String),
@@ -91,12 +104,16 @@ impl Resync {
         Self { away_since, ..self }
     }
 
-    /// A round at once, and then one every so often, until it is dropped. `now` tells the time, which is compared with
+    /// A round at once, then one every so often, when something seems to have ended, and when somebody confirmed what is held, until it is dropped. `now` tells the time, which is compared with
     /// what the forge stamps.
     pub async fn run(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
         loop {
             self.round(now()).await;
-            tokio::time::sleep(every).await;
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = self.context.brake.confirmed() => {}
+                () = self.context.soon.notified() => {}
+            }
         }
     }
 
@@ -104,21 +121,26 @@ impl Resync {
     pub async fn round(&mut self, now: DateTime<Utc>) {
         let Some(baselines) = self.context.baselines.list() else { return };
         let repositories = listed(&baselines);
-        self.seen.retain(|repository, _| repositories.contains_key(repository));
+        self.seen.retain(|repository, seen| repositories.contains_key(repository) || seen.is_fresh(now));
         let since = comments_since(self.away_since.take(), now);
         for repository in repositories.keys() {
-            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(since));
+            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(since, now));
         }
         let context = &self.context;
-        let looks = self.seen.iter_mut().map(|(repository, seen)| async {
-            let known = repositories.get(repository).map_or(&[][..], Vec::as_slice);
-            let result = find::look(context, (repository, known), seen, now).await;
+        let listed = self.seen.iter_mut().filter_map(|(repository, seen)| Some((repository, seen, repositories.get(repository)?)));
+        let looks = listed.map(|(repository, seen, baselines)| async move {
+            let mut ends = Ends::default();
+            let result = find::look(context, (repository, baselines), (seen, &mut ends), now).await;
             context.metrics.resync(if result.is_ok() { "ok" } else { "failed" });
             if let Err(error) = result {
                 tracing::warn!(repo = %repository.name, %error, "cannot look for what was missed; the next round does");
             }
+            ends
         });
-        join_all(looks).await;
+        let ends = join_all(looks).await;
+        if let Err(error) = ends::take(context, &baselines, ends.into_iter().collect()).await {
+            tracing::warn!(%error, "cannot record all that ended; the next round does");
+        }
         self.redeliver().await;
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
+use tokio::sync::Notify;
 
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
@@ -17,6 +18,9 @@ use crate::probe::ProbeError;
 use crate::{commands, lookup, probe};
 
 type Queue = (UnboundedSender<ObjectRef<PreviewEnvironment>>, UnboundedReceiver<ObjectRef<PreviewEnvironment>>);
+
+/// Who is asked, and who is told that something seems to have ended.
+pub(super) type AboutForge<'a> = (Option<&'a Arc<dyn Forge>>, &'a Arc<Notify>);
 
 /// What they work with.
 pub(super) struct Beside {
@@ -35,14 +39,14 @@ pub(super) struct Listening {
 
 impl Beside {
     pub(super) fn new(
-        ((client, clock), forge): ((&Client, &Clock), Option<&Arc<dyn Forge>>),
+        ((client, clock), (forge, look_soon)): ((&Client, &Clock), AboutForge<'_>),
         (baselines, metrics): &(Arc<Baselines>, Metrics),
         through: Option<SocketAddr>,
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
         let timed = || (client(), clock.clone());
         Ok(Self {
-            lookups: Arc::new(lookup::Context::new(timed(), forge(), baselines())),
+            lookups: Arc::new(lookup::Context::new(timed(), (forge(), Arc::clone(look_soon)), baselines())),
             commands: Arc::new(commands::Context::new(client(), forge(), baselines(), metrics.clone())),
             probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })

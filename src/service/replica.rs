@@ -8,7 +8,7 @@ use futures::future::OptionFuture;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::runtime::reflector::Store;
 use kube::{Client, Config};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::beside::Beside;
@@ -26,6 +26,7 @@ use crate::forge::github::GitHub;
 use crate::lease::{self, Fence, Role};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryConfig};
+use crate::resync::brake::Ledger;
 use crate::resync::{self, Resync};
 use crate::server::{Gate, Readiness};
 
@@ -141,14 +142,17 @@ impl Replica {
         let View { environments: store, baselines, .. } = &self.view;
         let (driver, notifier) = feedback((&client, &self.clock), forge.clone(), &self.view);
         let around = (baselines.clone(), self.metrics.clone());
-        let beside = Beside::new(((&client, &self.clock), forge.as_ref()), &around, self.work.probe_address)?.listening();
+        let look_soon = Arc::new(Notify::new());
+        let of_forge = (forge.as_ref(), &look_soon);
+        let beside = Beside::new(((&client, &self.clock), of_forge), &around, self.work.probe_address)?.listening();
         let controller = self.controller(&client, forge.clone(), notifier.clone());
         let _told = self.view.tell(vec![controller.listener(), tell(notifier), beside.listener()]);
         let _read = Reading(baselines);
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence))));
+        let brake = controller.brake();
+        let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence), (brake, look_soon))));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
@@ -185,13 +189,15 @@ impl Replica {
     }
 
     /// Looks for what no delivery told.
-    async fn look(&self, forge: Arc<dyn Forge>, (client, fence): (&Client, &Fence)) {
+    async fn look(&self, forge: Arc<dyn Forge>, (client, fence): (&Client, &Fence), (brake, soon): (Arc<Ledger>, Arc<Notify>)) {
         let context = resync::Context {
             forge,
             baselines: all(self.view.baselines.clone()),
             environments: existing(self.view.environments.clone()),
             recorder: Arc::new(client.clone()),
             activities: Arc::new(client.clone()),
+            brake,
+            soon,
             metrics: self.metrics.clone(),
         };
         let now = || self.clock.now();

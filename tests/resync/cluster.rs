@@ -1,15 +1,19 @@
 //! The API server's part in it, in memory: it holds facts and commands, and refuses older facts as the schema's rule does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use preview_env::api;
+use preview_env::api::baseline::Removals;
 use preview_env::api::environment::{Activity, SourceState};
+use preview_env::controller::requests::RequestError;
 use preview_env::domain::Baseline;
 use preview_env::intent::{About, CommandFact, Existing, Fact};
 use preview_env::record::{Active, Activities, RecordError, Recorded, Recorder};
+use preview_env::resync::brake::{Around, Brake, Looked, Of, judge};
 use preview_env::server::{Baselines, Environments};
 use serde_json::json;
 
@@ -19,7 +23,13 @@ pub struct Cluster {
     pub baselines: Mutex<Vec<Arc<Baseline>>>,
     pub environments: Mutex<BTreeMap<String, api::PreviewEnvironment>>,
     pub writes: Mutex<usize>,
+    /// Its time.
+    pub now: Mutex<DateTime<Utc>>,
     pub refuses: Mutex<bool>,
+    /// What the brake knows, where there is one; without it, all goes.
+    pub brake: Mutex<Option<Removals>>,
+    /// The time that somebody confirmed.
+    pub confirmed: Mutex<Option<DateTime<Utc>>>,
     /// The name of an environment that is being deleted and does not end.
     pub going: Mutex<Option<String>>,
 }
@@ -129,6 +139,28 @@ impl Activities for Cluster {
             Recorded::Held
         });
         std::future::ready(answer).boxed()
+    }
+}
+
+impl Brake for Cluster {
+    fn let_through<'a>(&'a self, _: Of<'a>, looked: &'a Looked) -> BoxFuture<'a, Result<BTreeSet<String>, RequestError>> {
+        let mut brake = self.brake.lock().unwrap();
+        let Some(before) = brake.as_ref() else { return std::future::ready(Ok(looked.ended.keys().cloned().collect())).boxed() };
+        let environments = self.environments.lock().unwrap();
+        let uid = |e: &api::PreviewEnvironment| e.metadata.uid.clone();
+        let is_open = |e: &&api::PreviewEnvironment| e.spec.sources.iter().any(|s| s.state == SourceState::Open);
+        let around = Around {
+            all: environments.values().filter_map(uid).collect(),
+            there: environments.values().filter(is_open).filter_map(uid).collect(),
+            confirmed: *self.confirmed.lock().unwrap(),
+        };
+        let judged = judge(before, looked, &around, *self.now.lock().unwrap());
+        *brake = Some(judged.removals);
+        std::future::ready(Ok(judged.go)).boxed()
+    }
+
+    fn confirmed(&self) -> BoxFuture<'_, ()> {
+        std::future::pending().boxed()
     }
 }
 

@@ -282,6 +282,8 @@ async fn live_with(day: &Day, deliveries: &[&Delivery], failed: Vec<i64>) -> Out
         environments: cluster.clone(),
         recorder: cluster.clone(),
         activities: cluster.clone(),
+        brake: cluster.clone(),
+        soon: Arc::default(),
         metrics: Metrics::new(),
     };
     let mut resync = Resync::new(context, day.now);

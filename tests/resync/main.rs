@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod activity;
+mod brake;
 mod cluster;
 mod day;
 mod forge;

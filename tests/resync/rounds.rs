@@ -15,7 +15,7 @@ use crate::forge::{Mood, REPOSITORY, Tiny};
 
 const BASELINE_MADE: &str = "2026-01-02T00:00:00Z";
 
-fn at(text: &str) -> DateTime<Utc> {
+pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
@@ -38,6 +38,8 @@ pub fn world(trigger: &serde_json::Value) -> World {
         environments: cluster.clone(),
         recorder: cluster.clone(),
         activities: cluster.clone(),
+        brake: cluster.clone(),
+        soon: Arc::default(),
         metrics: Metrics::new(),
     };
     World { forge, cluster, resync: Resync::new(context, now()) }
@@ -82,7 +84,7 @@ impl World {
         self.forge.change(|state| state.pulls.insert(pull.number, pull));
     }
 
-    fn says(&self, mood: Mood) {
+    pub fn says(&self, mood: Mood) {
         self.forge.change(|state| state.mood = mood);
     }
 
@@ -270,6 +272,23 @@ async fn old_pull_requests_get_nothing_until_they_are_pushed_to() {
     world.round().await;
     assert!(world.cluster.names().is_empty(), "{:?}", world.cluster.names());
     world.has(PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: at("2026-01-02T05:00:00Z"), ..old });
+    world.round().await;
+    assert_eq!(world.cluster.names(), ["web-pr-1"]);
+}
+
+#[tokio::test]
+async fn a_push_counts_that_came_while_its_baseline_could_not_be_used() {
+    let mut world = world(&json!({}));
+    let old = PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: at("2026-01-02T03:00:00Z"), ..pull(1) };
+    world.has(old.clone());
+    world.round().await;
+    let usable = std::mem::take(&mut *world.cluster.baselines.lock().unwrap());
+    world.has(PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: at("2026-01-02T05:00:00Z"), ..old });
+    let questions = world.forge.0.lock().unwrap().questions;
+    world.round().await;
+    assert_eq!(world.forge.0.lock().unwrap().questions, questions, "nobody asks for what nobody lists");
+    assert!(world.cluster.names().is_empty());
+    *world.cluster.baselines.lock().unwrap() = usable;
     world.round().await;
     assert_eq!(world.cluster.names(), ["web-pr-1"]);
 }

@@ -37,6 +37,8 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
     metrics.forge_pace("token", Standing { requests: Some(1), writes: 1, waiting: 1 });
     metrics.image_look_up("found");
     metrics.resync("ok");
+    metrics.removals_held(SHOP, 1);
+    metrics.orphans(1);
     metrics.command(SHOP, "extend", "done");
     metrics.leads(true);
     let text = metrics.text().unwrap();

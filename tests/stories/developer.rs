@@ -69,6 +69,16 @@ impl Developer {
         Ok(())
     }
 
+    /// Lets them do everything everywhere: the rights in a namespace end with it.
+    pub async fn administers(&self, shop: &Shop) -> anyhow::Result<()> {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("administer-{}", shop.namespace)},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": DEVELOPER, "namespace": shop.namespace}],
+        });
+        apply(&shop.world.admin, &serde_json::from_value(binding)?, None).await
+    }
+
     /// The environments of that shop, as they see them without the command line.
     pub async fn environments(shop: &Shop) -> anyhow::Result<Api<PreviewEnvironment>> {
         let client = shop.world.cluster.service_account_client(&shop.namespace, DEVELOPER).await?;

@@ -8,6 +8,7 @@ use kube::runtime::wait::await_condition;
 use preview_env::api::PreviewEnvironment;
 use preview_env::api::conditions::{STALLED, is_true};
 use preview_env::api::names::{LABEL_ENVIRONMENT_UID, LABEL_POD_SECURITY, ROLE_BINDING};
+use preview_env::controller::requests::delete_namespace;
 use serde_json::json;
 use test_world::{deadline, wait_for};
 
@@ -28,6 +29,24 @@ fn a_namespace_that_only_carries_our_label_is_never_taken_down() {
         pull.wait_until_gone().await?;
         let precious = namespaces.get("precious").await?;
         anyhow::ensure!(precious.metadata.deletion_timestamp.is_none(), "it was taken down for its label");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_namespace_is_deleted_by_its_uid_and_never_by_its_name() {
+    story(|world| async move {
+        let namespaces: Api<Namespace> = Api::all(world.admin.clone());
+        world.namespace("successor").await?;
+        let before = namespaces.get("successor").await?.uid().unwrap_or_default();
+        let refused = delete_namespace(&world.admin, "successor", "00000000-0000-0000-0000-000000000000").await;
+        assert_eq!(refused.err().and_then(|error| error.code()), Some(409));
+        let there = namespaces.get("successor").await?;
+        assert_eq!((there.uid().unwrap_or_default(), there.metadata.deletion_timestamp.is_some()), (before.clone(), false));
+        delete_namespace(&world.admin, "successor", &before).await?;
+        wait_for(&namespaces, "successor", "gone", |n: Option<&Namespace>| n.is_none()).await?;
+        // One that is gone already needs nothing.
+        delete_namespace(&world.admin, "successor", &before).await?;
         Ok(())
     });
 }

@@ -8,6 +8,7 @@ mod images;
 pub mod isolation;
 mod lifetime;
 mod overrides;
+mod removals;
 mod selection;
 mod trigger;
 
@@ -28,6 +29,7 @@ pub use hooks::{Hook, HookMoment, OnFailure};
 pub use images::{Images, MissingImage};
 pub use lifetime::{Evict, Follow, Lifetime, Limits};
 pub use overrides::{EnvRule, JsonOperation, JsonOperator, PatchRule, PatchTarget};
+pub use removals::{HeldRemoval, PassedRemoval, Removals, Removed};
 pub use selection::{CustomResourceRule, ObjectRule};
 pub use trigger::{Approvers, CommentRule, FeedbackRules, Forks, LogRule, Probe, PullRequests, Trigger, Trust};
 
@@ -280,7 +282,10 @@ pub struct BaselineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub externals: Vec<External>,
-    /// `Ready` and `Warning`.
+    /// Removals that nobody told of, let through or held by the brake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removals: Option<Removals>,
+    /// `Ready`, `Warning` and, where there were ever too many removals at once, `RemovalsHeld`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

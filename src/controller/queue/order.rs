@@ -159,8 +159,8 @@ fn order<'a, 'b>(contenders: &'b [Contender<'a>], taken: &Taken<'_>) -> Vec<&'b 
     ranked.into_iter().map(|(.., contender)| contender).collect()
 }
 
-/// Lets the ones that nothing happened to for the longest time give way, each to one that waits and could then run. Where
-/// nobody can give way yet, says when one can.
+/// Lets the ones that nothing happened to for the longest time give way to those that wait and could then run: one to each, and
+/// where a limit was lowered as many as it takes. Where nobody can give way yet, says when one can.
 fn make_room(
     contenders: &[Contender<'_>],
     (waiting, mut after): (&[&Contender<'_>], Taken<'_>),
@@ -173,25 +173,18 @@ fn make_room(
     let mut gone: HashSet<&str> = HashSet::new();
     let mut again_at: Option<DateTime<Utc>> = None;
     for next in waiting {
-        if !after.has_room(next.author, limits) {
-            let own = after.is_full_of(next.author, limits);
-            let fits = |c: &Contender<'_>| !gone.contains(c.uid) && (!own || c.author == next.author);
-            let Some((since, _, victim)) = unused.iter().find(|(_, _, c)| fits(c)) else { continue };
-            let mut then = after.clone();
-            then.give(victim.author);
-            if !then.has_room(next.author, limits) {
+        if let Some((victims, free_at)) = victims(&unused, (&gone, next), (&after, limits)) {
+            if free_at.is_some_and(|at| at > now) {
+                again_at = earlier(again_at, free_at);
                 continue;
             }
-            let free_at = *since + IN_USE;
-            if free_at > now {
-                again_at = Some(again_at.map_or(free_at, |at| at.min(free_at)));
-                continue;
+            for victim in victims {
+                gone.insert(victim.uid);
+                verdicts.insert(victim.uid.to_owned(), Verdict::GivesWay(next.name.to_owned()));
+                after.give(victim.author);
             }
-            gone.insert(victim.uid);
-            verdicts.insert(victim.uid.to_owned(), Verdict::GivesWay(next.name.to_owned()));
-            after = then;
+            after.take(next.author);
         }
-        after.take(next.author);
     }
     again_at
 }
@@ -199,3 +192,26 @@ fn make_room(
 #[cfg(test)]
 #[path = "order_tests.rs"]
 mod tests;
+
+/// Who gives way so that one that waits has room, and from when on all of them can; nothing where they would not be enough.
+fn victims<'a, 'b>(
+    unused: &[(DateTime<Utc>, &str, &'b Contender<'a>)],
+    (gone, next): (&HashSet<&str>, &Contender<'_>),
+    (after, limits): (&Taken<'a>, &Limits),
+) -> Option<(Vec<&'b Contender<'a>>, Option<DateTime<Utc>>)> {
+    let (mut then, mut chosen, mut free_at) = (after.clone(), Vec::new(), None);
+    while !then.has_room(next.author, limits) {
+        let own = then.is_full_of(next.author, limits);
+        let fits = |c: &Contender<'_>| !gone.contains(c.uid) && (!own || c.author == next.author);
+        let is_chosen = |c: &Contender<'_>| chosen.iter().any(|other: &&Contender<'_>| other.uid == c.uid);
+        let (since, _, victim) = unused.iter().find(|(_, _, c)| fits(c) && !is_chosen(c))?;
+        then.give(victim.author);
+        chosen.push(*victim);
+        free_at = free_at.max(Some(*since + IN_USE));
+    }
+    Some((chosen, free_at))
+}
+
+fn earlier(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    a.into_iter().chain(b).min()
+}

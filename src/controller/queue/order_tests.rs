@@ -71,7 +71,21 @@ fn what_follows_from_who_runs_and_who_waits() {
             "b1 runs, a1 1 own",
         ),
         ("branches that nobody asked for have no limit of their own", &["x - runs", "y - runs", "z - waits 1"], never(3, 1), "z runs"),
-        ("a lowered limit ends nothing", &["a ann runs 0", "b bob runs 0", "c cid runs 0", "d dan waits 1"], oldest(1, 9), "d 1"),
+        ("a lowered limit ends nothing", &["a ann runs 0", "b bob runs 0", "c cid runs 0", "d dan waits 1"], never(1, 9), "d 1"),
+        ("nor does it where nobody waits", &["a ann runs 0", "b bob runs 0", "c cid runs 0"], oldest(1, 9), ""),
+        (
+            "below a limit that was lowered as many give way as it takes, the one that was used last stays if it can",
+            &["a ann runs 20", "b bob runs 10", "c cid runs 30", "d dan waits 1"],
+            oldest(2, 9),
+            "d 1, a for d, b for d",
+        ),
+        ("and none where they are not enough", &["a ann runs 20", "b bob runs", "c cid runs", "d dan waits 1"], oldest(2, 9), "d 1"),
+        (
+            "nor while one of them was used in the last hour",
+            &["a ann runs 20", "b bob runs 941", "c cid runs", "d dan waits 1"],
+            oldest(2, 9),
+            "d 1",
+        ),
         (
             "the one that nobody used for the longest time gives way",
             &["a ann runs 20", "b bob runs 10", "c cid runs 30", "d dan waits 1"],
@@ -256,14 +270,18 @@ proptest! {
         for victim in given.iter().filter(going) {
             prop_assert!(matches!(victim.stand, Stand::Runs(Some(since)) if since + IN_USE <= at(1_000)), "{victim:?}");
         }
-        // Once all have gone that are going, exactly as many more run as gave way.
+        // Once all have gone that are going, as many more run as somebody gave way to. Above a limit that was lowered, several give
+        // way to one.
         let running = |is_left: &dyn Fn(&Given) -> bool| {
             let left: Vec<_> = given.iter().filter(|g| g.stand != Stand::Goes && is_left(g)).cloned().collect();
             let decision = decide(&all(&left), &Limits { evict: Evict::Never, ..limits }, at(1_000));
             left.iter().filter(|g| is_new(g, &decision)).count()
         };
+        let to = |g: &Given| if let Verdict::GivesWay(to) = &decision.verdicts[&g.uid] { Some(to.clone()) } else { None };
+        let made_room_for: std::collections::HashSet<String> = given.iter().filter_map(to).collect();
         let victims = given.iter().filter(going).count();
-        prop_assert_eq!(running(&|g| !going(&g)), running(&|_| true) + victims);
+        prop_assert_eq!(running(&|g| !going(&g)), running(&|_| true) + made_room_for.len());
+        prop_assert!(!is_within(&given, &limits) || victims == made_room_for.len(), "one for each");
     }
 
     /// Environments come and end, one a step, and each lives for a while. However many others come, one that waits is passed

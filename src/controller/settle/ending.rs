@@ -26,6 +26,11 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// When all of it ended, where it has.
+    pub(super) fn since(&self, environment: &Environment) -> Option<DateTime<Utc>> {
+        matches!(self, Self::Over(..)).then(|| environment.sources.iter().map(|s| s.observed_at).max()).flatten()
+    }
+
     /// Until when what is there stays, where that is not for good.
     pub(super) fn at(&self) -> Option<DateTime<Utc>> {
         match self {

@@ -113,6 +113,8 @@ fn a_wish_for_absent_holds_while_the_pull_request_is_open() {
         s["wish"] = wish("Absent", 1);
     });
     assert_eq!(verdict(&branch, 2), (Course::Remove, "DeletedByWish"), "nothing would end a branch's record");
+    let unusable = settle(&branch, None, &Before::default(), at(2));
+    assert_eq!(unusable.course, Course::TakeDown, "nobody knows whether the Baseline would make it again");
 }
 
 #[test]
@@ -167,6 +169,7 @@ fn standing(state: &str) -> PreviewEnvironmentStatus {
             status["expiresAt"] = json!(at(90));
         }
         "ending" => status["conditions"] = wanted("False", "Closed"),
+        "ended" => status = json!({"endedAt": at(10)}),
         _ => {}
     }
     serde_json::from_value(status).unwrap()
@@ -302,6 +305,12 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         ("staying", "reopen@50", "grace=30m", 51, "Run Triggered 110"),
         ("ending", "close@1", "grace=5h", 2, "Remove Closed"),
         ("ending", "reopen@50", "grace=5h", 51, "Run Triggered 110"),
+        // Neither a wish for it nor one against it outlives the end, whenever it is reopened.
+        ("ended", "create@5 reopen@20", "", 21, "Run Triggered 80"),
+        ("ended", "delete@5 reopen@20", "", 21, "Run Triggered 80"),
+        ("ended", "create@30 reopen@20", "", 31, "Run Wished 90"),
+        ("ended", "delete@30 reopen@20", "", 31, "TakeDown DeletedByWish"),
+        ("staying", "create@5 reopen@50", "grace=30m", 51, "Run Wished 110"),
         // Nobody who is not wanted expires.
         ("new", "draft", "", 100, "TakeDown Draft"),
         ("expired", "draft", "", 100, "TakeDown Draft"),

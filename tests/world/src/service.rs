@@ -119,6 +119,9 @@ impl Service {
             options.github_url.clone().into(),
             "--seed-file".into(),
             file("seed"),
+            // Not the minutes that it waits else.
+            "--orphan-after".into(),
+            "5s".into(),
             // Hundreds of stories share one account.
             "--github-limits".into(),
             "none".into(),

@@ -1,0 +1,100 @@
+//! The ends that a round found, taken together: what seems to end at once is judged at once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::brake::Looked;
+use super::left::Left;
+use super::{Context, ResyncError, news};
+use crate::api::baseline::Removed;
+use crate::api::environment::SourceState;
+use crate::domain::Baseline;
+use crate::forge::event::Event;
+use crate::intent::{About, Existing, Fact, Intent, decide};
+
+/// What was found of the environments that count as open.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    events: Vec<Event>,
+    standing: HashSet<String>,
+}
+
+/// The ends of the environments of one Baseline.
+#[derive(Default)]
+struct OfBaseline {
+    /// By UID.
+    facts: BTreeMap<String, Vec<Fact>>,
+    names: BTreeMap<String, String>,
+}
+
+impl Ends {
+    /// A pull request or branch has ended, as the forge says of that very one.
+    pub(super) fn found(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// What these are for is still open.
+    pub(super) fn stand<'a>(&mut self, existing: impl Iterator<Item = &'a Existing>) {
+        self.standing.extend(existing.map(|e| e.uid.clone()));
+    }
+}
+
+impl FromIterator<Self> for Ends {
+    fn from_iter<T: IntoIterator<Item = Self>>(parts: T) -> Self {
+        parts.into_iter().fold(Self::default(), |mut all, part| {
+            all.events.extend(part.events);
+            all.standing.extend(part.standing);
+            all
+        })
+    }
+}
+
+/// Records the ends that the brake lets through. It is asked about every Baseline, so that what it holds is let go of where it
+/// has turned out to be wrong.
+pub(super) async fn take(context: &Context, baselines: &[Arc<Baseline>], ends: Ends) -> Result<(), ResyncError> {
+    let mut left = Left::default();
+    let mut of: HashMap<(String, String), OfBaseline> = HashMap::new();
+    for baseline in baselines {
+        of.entry((baseline.namespace.clone(), baseline.name.clone())).or_default();
+    }
+    for event in &ends.events {
+        let existing = About::of(event).map(|about| context.about(&about)).unwrap_or_default();
+        let Intent::Record(facts) = decide(event, baselines, &existing) else { continue };
+        for fact in facts.into_iter().filter(|fact| news::is_new(fact, &existing)) {
+            match existing.iter().find(|e| e.is_for(&fact) && e.source.state == SourceState::Open) {
+                Some(open) => of.entry((open.namespace.clone(), open.baseline.clone())).or_default().add(open, fact),
+                // Nothing goes for it.
+                None => drop(left.past(context.recorder.record(&fact).await.map(drop).map_err(ResyncError::from))?),
+            }
+        }
+    }
+    for ((namespace, name), found) in of {
+        let judged = judge(context, (&namespace, &name), found, &ends.standing).await;
+        // One Baseline whose removals cannot be recorded holds up no other.
+        let Ok(facts) = judged.inspect_err(|error| tracing::warn!(namespace, name, %error, "nothing of it is removed")) else { continue };
+        for fact in &facts {
+            left.past(context.recorder.record(fact).await.map(drop).map_err(ResyncError::from))?;
+        }
+    }
+    left.end()
+}
+
+/// The facts that may be recorded.
+async fn judge(
+    context: &Context,
+    (namespace, name): (&str, &str),
+    found: OfBaseline,
+    standing: &HashSet<String>,
+) -> Result<Vec<Fact>, ResyncError> {
+    let OfBaseline { mut facts, names } = found;
+    let looked = Looked { ended: names, standing: standing.clone(), what: Removed::Environment };
+    let go = context.brake.let_through((namespace, name), &looked).await?;
+    Ok(go.iter().filter_map(|uid| facts.remove(uid)).flatten().collect())
+}
+
+impl OfBaseline {
+    fn add(&mut self, open: &Existing, fact: Fact) {
+        self.names.insert(open.uid.clone(), open.name.to_string());
+        self.facts.entry(open.uid.clone()).or_default().push(fact);
+    }
+}

@@ -1,0 +1,51 @@
+//! Environments that do not go: what holds them up is said, and nothing is forced that nobody asked for.
+
+use github_double::On;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, Patch, PatchParams};
+use preview_env::api::PreviewEnvironmentStatus;
+use preview_env::api::conditions::{READY, find};
+use serde_json::json;
+use test_world::wait_for;
+
+use crate::developer::Developer;
+use crate::shop::{Shop, story};
+
+const HOLD: &str = "example.com/hold";
+
+#[test]
+fn what_holds_a_removal_up_is_named_and_goes_only_when_somebody_forces_it() {
+    story(|world| async move {
+        let shop = Shop::open(world, "stuck").await?;
+        let pull = shop.pull_request("stuck").await?;
+        pull.wait_until_ready().await?;
+        let name = pull.namespace();
+        let config_maps: Api<ConfigMap> = Api::namespaced(world.admin.clone(), &name);
+        let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": [HOLD]}});
+        config_maps.patch("held", &PatchParams::apply("somebody"), &Patch::Apply(&held)).await?;
+        let admin = Developer::of(&shop).await?;
+        admin.administers(&shop).await?;
+
+        // Before it goes nothing is held up, and nothing is taken off.
+        let early = admin.run(&["delete", "web-pr-1", "--force-finalizers", "--yes"]).await?.fails(1);
+        assert!(early.contains("is not being deleted"), "{early}");
+
+        pull.perform(On::close).await?;
+        let is_stuck = |s: &PreviewEnvironmentStatus| find(&s.conditions, READY).is_some_and(|c| c.reason == "StuckRemoving");
+        let status = pull.wait("known to be stuck", is_stuck).await?;
+        let message = find(&status.conditions, READY).map(|c| c.message.clone()).unwrap_or_default();
+        assert!(message.contains("1 of configmaps is held by the finalizer example.com/hold"), "{message}");
+        assert!(message.contains("preview delete web-pr-1 --force-finalizers"), "{message}");
+        let described = admin.run(&["describe", "web-pr-1"]).await?.succeeds();
+        assert!(described.contains(HOLD), "{described}");
+
+        let unasked = admin.run(&["delete", "web-pr-1", "--force-finalizers"]).await?.fails(2);
+        assert!(unasked.contains("configmaps/held: example.com/hold") && unasked.contains("--yes"), "{unasked}");
+        assert!(config_maps.get("held").await?.metadata.finalizers.is_some(), "it was forced without an answer");
+        let forced = admin.run(&["delete", "web-pr-1", "--force-finalizers", "--yes"]).await?.succeeds();
+        assert_eq!(forced, "configmaps/held: took off example.com/hold\n");
+        let namespaces: Api<Namespace> = Api::all(world.admin.clone());
+        wait_for(&namespaces, &name, "gone", |n: Option<&Namespace>| n.is_none()).await?;
+        pull.wait_until_gone().await
+    });
+}
