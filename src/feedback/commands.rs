@@ -55,16 +55,17 @@ pub(super) fn all(environment: &PreviewEnvironment, source: &Source, logs_are_sh
 fn comments(environment: &PreviewEnvironment, logs_are_shown: bool) -> String {
     let pinned = environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
     let pin = if pinned { ("unpin", "let it expire again") } else { ("pin", "keep it until the pull request is closed") };
-    let service = likeliest(environment).filter(|_| logs_are_shown).map(|service| format!("logs {}", word(&service.name)));
-    let logs = service.as_deref().map(|logs| (logs, "what it logged last"));
-    let all = [("", "how it is"), ("update", "read the pull request anew, and follow the baseline"), ("extend 24h", "keep it longer"), pin];
+    let logs = likeliest(environment).filter(|_| logs_are_shown).map(|service| format!("logs {}", word(&service.name)));
+    let logs = logs.as_deref().map(|logs| (logs, "what it logged last"));
+    let first =
+        [("", "how it is"), ("update", "read the pull request anew, and follow the baseline"), ("extend 24h", "keep it longer"), pin];
     let rest = [
         ("image <name>=<tag>", "run another tag of an image"),
         ("delete", "take it down now"),
         ("help", "everything that can be asked for"),
     ];
     let line = |(command, purpose): &(&str, &str)| format!("- {}: {purpose}\n", code(&format!("/preview {command}")));
-    all.iter().chain(&logs).chain(&rest).map(line).collect::<Vec<_>>().concat()
+    first.iter().chain(&logs).chain(&rest).map(line).collect::<Vec<_>>().concat()
 }
 
 /// The service that a reader most likely asks about.

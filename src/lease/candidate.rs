@@ -235,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_takes_the_lease_knows_until_when_somebody_led() {
+        let (start, last) = (Instant::now(), Timestamp::from_second(1_800_000_000).unwrap());
+        for holder in ["", "b"] {
+            let mut found = lease(holder, "1");
+            found.spec.get_or_insert_default().renew_time = Some(MicroTime(last));
+            let mut a = candidate("a", start);
+            a.looked(Some(found), start);
+            a.wrote(a.proposal(Timestamp::now()), start, start);
+            assert_eq!(a.renewed_before(), Some(last), "{holder:?}");
+        }
+        let mut first = candidate("a", start);
+        first.looked(None, start);
+        first.wrote(first.proposal(Timestamp::now()), start, start);
+        assert_eq!(first.renewed_before(), None);
+    }
+
+    #[test]
     fn what_nobody_holds_is_taken_at_once_and_renewed_in_time() {
         let start = Instant::now();
         for found in [None, Some(lease("", "1")), Some(lease("a", "1"))] {

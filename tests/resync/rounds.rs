@@ -306,6 +306,26 @@ async fn a_command_whose_delivery_was_lost_is_found_once() {
 }
 
 #[tokio::test]
+async fn what_was_written_while_nobody_looked_is_found_for_a_week() {
+    for (away, found) in [(None, vec!["13.1 Pin"]), (Some(4), vec!["12.1 Unpin", "13.1 Pin"]), (Some(400), vec!["12.1 Unpin", "13.1 Pin"])]
+    {
+        let mut world = world(&json!({}));
+        world.has(pull(1));
+        let days = |id, body, days| {
+            let at = now() - TimeDelta::days(days);
+            PostedComment { created_at: at, updated_at: at, ..comment(id, body) }
+        };
+        let written = vec![days(11, "/preview delete", 8), days(12, "/preview unpin", 3), days(13, "/preview pin", 0)];
+        world.forge.change(|state| state.comments = written);
+        world.resync = world.resync.away_since(away.map(|away| now() - TimeDelta::days(away)));
+        for _ in 0..2 {
+            world.round().await;
+            assert_eq!(world.cluster.commands("web-pr-1"), found, "{away:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_takes_the_name_of_a_repository_is_not_listened_to() {
     const STRANGER: i64 = 8;
     for known in [None, Some(REPOSITORY)] {

@@ -149,7 +149,11 @@ fn whoever_takes_the_old_name_of_a_repository_ends_nothing_of_it() {
 }
 
 /// What stands on a pull request: comments, checks and deployments.
-fn shown_on(pull: &Pull<'_>) -> anyhow::Result<(usize, usize, usize)> {
+type Shown = (usize, usize, usize);
+/// Whether something stands there.
+type Written = fn(Shown) -> bool;
+
+fn shown_on(pull: &Pull<'_>) -> anyhow::Result<Shown> {
     let records = pull.shop.world.github.repository(&pull.shop.repository)?.records;
     let sha = pull.revision()?;
     let checks = records.checks.values().filter(|check| check.head_sha == sha).count();
@@ -157,7 +161,7 @@ fn shown_on(pull: &Pull<'_>) -> anyhow::Result<(usize, usize, usize)> {
 }
 
 /// Waits until that is written whose answer is on its way, and kills the one that leads.
-async fn kill_at(pull: &Pull<'_>, written: fn((usize, usize, usize)) -> bool) -> anyhow::Result<()> {
+async fn kill_at(pull: &Pull<'_>, written: Written) -> anyhow::Result<()> {
     let look = |_: &github_double::Double| shown_on(pull).ok().filter(|shown| written(*shown));
     pull.shop.world.github.wait_until("what is being written", deadline(), look).await?;
     pull.shop.world.service.lock().await.kill();
@@ -171,7 +175,6 @@ fn two_replicas_of_which_one_is_killed_while_it_writes_write_everything_once() {
         wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
         become_app(world, &[&shop]).await?;
         wait_until_leads(world, FIRST).await?;
-        type Written = fn((usize, usize, usize)) -> bool;
         let moments: [(&str, &str, Written); 3] = [
             ("comment", "/repos/*/*/issues/*/comments", |(comments, ..)| comments > 0),
             ("check", "/repos/*/*/check-runs", |(_, checks, _)| checks > 0),
