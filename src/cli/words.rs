@@ -83,7 +83,14 @@ fn unanswered(environment: &PreviewEnvironment) -> bool {
 
 /// How far the removal of an environment is, as one short line.
 pub fn removal(environment: &PreviewEnvironment, generation: i64) -> String {
-    seen(environment, generation).map_or_else(|| NOT_SEEN.to_owned(), |_| phase(environment))
+    let Some(status) = seen(environment, generation) else { return NOT_SEEN.to_owned() };
+    stuck(status).map_or_else(|| phase(environment), str::to_owned)
+}
+
+/// What holds up the end of one that does not go.
+fn stuck(status: &PreviewEnvironmentStatus) -> Option<&str> {
+    let ready = find(status, conditions::READY, ConditionStatus::False)?;
+    (ready.reason == "StuckRemoving").then_some(ready.message.as_str())
 }
 
 const NOT_SEEN: &str = "recorded; the service has yet to look";
@@ -277,6 +284,9 @@ pub fn next_steps(environment: &PreviewEnvironment) -> Vec<String> {
     let Some(status) = &environment.status else {
         return vec!["nothing has looked at it yet: is preview serve running in the cluster?".to_owned()];
     };
+    if stuck(status).is_some() {
+        return vec!["mend what is named above; it then goes by itself".to_owned()];
+    }
     let create = create_command(environment);
     let no = |type_| find(status, type_, ConditionStatus::False).map(|c| c.reason.as_str());
     let step = match (no(conditions::LOOKED_UP), no(conditions::WANTED), no(conditions::APPROVED)) {

@@ -39,6 +39,10 @@ fn what_holds_a_removal_up_is_named_and_goes_only_when_somebody_forces_it() {
         let described = admin.run(&["describe", "web-pr-1"]).await?.succeeds();
         assert!(described.contains(HOLD), "{described}");
 
+        // It holds up no other.
+        let other = shop.pull_request("other").await?;
+        other.wait_until_ready().await?;
+
         let unasked = admin.run(&["delete", "web-pr-1", "--force-finalizers"]).await?.fails(2);
         assert!(unasked.contains("configmaps/held: example.com/hold") && unasked.contains("--yes"), "{unasked}");
         assert!(config_maps.get("held").await?.metadata.finalizers.is_some(), "it was forced without an answer");

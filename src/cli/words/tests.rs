@@ -128,6 +128,15 @@ fn progress_says_what_is_waited_for() {
 }
 
 #[test]
+fn what_holds_a_removal_up_is_said_while_it_is_waited_for() {
+    let mut held = environment(3, &[condition("Wanted", "False", "Closed", ""), condition("Ready", "False", "Removing", "it is going")]);
+    assert_eq!(removal(&held, 3), phase(&held));
+    held.status.as_mut().unwrap().conditions[1].reason = "StuckRemoving".to_owned();
+    assert_eq!(removal(&held, 3), "it is going");
+    assert_eq!(next_steps(&held), ["mend what is named above; it then goes by itself"]);
+}
+
+#[test]
 fn an_environment_is_gone_when_it_is_unwanted_and_has_no_namespace() {
     let mut gone = environment(3, &[condition("Wanted", "False", "DeletedByWish", "")]);
     assert!(!is_gone(&gone, 3));

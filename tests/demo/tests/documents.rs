@@ -11,7 +11,7 @@ use preview_env::controller::status::PHASES;
 use test_world::root;
 
 /// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
-const OTHER_WORDS: [&str; 32] = [
+const OTHER_WORDS: [&str; 33] = [
     "Absent",
     "Age",
     "Apply",
@@ -31,6 +31,7 @@ const OTHER_WORDS: [&str; 32] = [
     "Metrics",
     "New",
     "Open",
+    "Orphan",
     "Phase",
     "Prefix",
     "Present",
@@ -46,7 +47,7 @@ const OTHER_WORDS: [&str; 32] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 54] = [
+const OF_KUBERNETES: [&str; 59] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -75,6 +76,11 @@ const OF_KUBERNETES: [&str; 54] = [
     "Local",
     "Localhost",
     "Namespace",
+    "NamespaceContentRemaining",
+    "NamespaceDeletionContentFailure",
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionGroupVersionParsingFailure",
+    "NamespaceFinalizersRemaining",
     "Namespaced",
     "Never",
     "NodePort",
