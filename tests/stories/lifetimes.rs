@@ -151,6 +151,8 @@ fn a_pull_request_that_is_reopened_within_the_grace_finds_all_as_it_was() {
         assert!(why.starts_with("acme/graceful#1 was closed; all of it stays until "), "{why}");
         let kept = pull.wait_for_condition(READY, ConditionStatus::True, "Ready").await?;
         assert!(!kept.is_empty());
+        let web = Api::<Deployment>::namespaced(world.admin.clone(), &pull.namespace()).get("web").await?;
+        assert_eq!(web.metadata.generation, Some(1), "nobody touches it meanwhile");
         world.github.send(&pull.act_later(On::reopen)?).await;
         pull.wait_for_condition(WANTED, ConditionStatus::True, "Triggered").await?;
         let after = pull.environment().await?.status.unwrap_or_default();

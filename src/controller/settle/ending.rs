@@ -56,7 +56,9 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     }
 }
 
+/// Without a grace nothing stays, whatever the forge's clock says of the end.
 fn until(environment: &Environment, baseline: Option<&Baseline>) -> Option<DateTime<Utc>> {
+    let grace = baseline.map(|baseline| baseline.grace).filter(|grace| !grace.is_zero())?;
     let ended = environment.sources.iter().map(|s| s.observed_at).max()?;
-    ended.checked_add_signed(TimeDelta::from_std(baseline?.grace).ok()?)
+    ended.checked_add_signed(TimeDelta::from_std(grace).ok()?)
 }
