@@ -67,6 +67,12 @@ impl RequestError {
         matches!(self, Self::Answered { code: 404, message, .. } if message.contains(&format!("\"{name}\" not found")))
     }
 
+    /// Whether an object of that name is there. A conflict in a quota or with somebody else's write is a 409 too, and nothing
+    /// was made then.
+    pub fn says_it_is_there(&self) -> bool {
+        matches!(self, Self::Answered { code: 409, message, .. } if message.ends_with("already exists"))
+    }
+
     /// From kube's error. The texts of kube's errors hold no request bodies.
     pub fn from_kube(what: impl Into<String>, error: kube::Error) -> Self {
         let what = what.into();
@@ -127,7 +133,7 @@ pub async fn create(client: &Client, place: Place<'_>, manifest: &Manifest) -> R
     let body = manifest.value().to_string().into_bytes();
     let request = Request::new(place.path()).create(&PostParams::default(), body);
     match send::<Metadata>(client, &what, request).await {
-        Err(error) if error.code() == Some(409) => Ok(()),
+        Err(error) if error.says_it_is_there() => Ok(()),
         other => other.map(drop),
     }
 }
@@ -224,7 +230,7 @@ pub async fn create_role_binding(client: &Client, namespace: &str, binding: &Rol
     let api: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     let what = format!("create the RoleBinding of namespace {namespace}");
     match within_deadline(&what, api.create(&PostParams::default(), binding)).await {
-        Err(error) if error.code() == Some(409) => Ok(false),
+        Err(error) if error.says_it_is_there() => Ok(false),
         other => other.map(|_| true),
     }
 }
@@ -321,5 +327,14 @@ mod tests {
         assert!(answered(404, r#"databases.db.example.com "main" not found"#).finds_no("main"));
         assert!(!answered(404, "the server could not find the requested resource").finds_no("main"));
         assert!(!answered(403, r#"secrets "main" is forbidden: User "x" cannot patch"#).finds_no("main"));
+    }
+
+    #[test]
+    fn what_is_there_is_told_from_what_could_not_be_made_just_now() {
+        let answered = |code, message: &str| RequestError::Answered { what: "create".into(), code, message: message.into() };
+        assert!(answered(409, r#"jobs.batch "migrate" already exists"#).says_it_is_there());
+        let conflict = r#"Operation cannot be fulfilled on resourcequotas "quota": the object has been modified"#;
+        assert!(!answered(409, conflict).says_it_is_there() && answered(409, conflict).is_transient());
+        assert!(!answered(422, r#"jobs.batch "migrate" already exists"#).says_it_is_there());
     }
 }

@@ -63,16 +63,14 @@ pub struct Known<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// The images of every open source by the Baseline's rules; what a person asked for stands before a rule. Where all of them
-/// have ended, what stays for the Baseline's grace stays as it is.
+/// The images of every open source by the Baseline's rules; what a person asked for stands before a rule. Where none is open any
+/// more, what there is stays as it was, if it stays.
 pub fn wanted(environment: &Environment, baseline: &Baseline) -> Result<Vec<Wanted>, TemplateError> {
     let mut wanted: Vec<Wanted> = environment.images.iter().map(|(repository, tag)| override_of(repository, tag)).collect();
-    let is_open = |source: &Source| source.state == SourceState::Open;
-    let any_open = environment.sources.iter().any(is_open);
+    let have_ended = environment.sources.iter().all(|s| s.state != SourceState::Open);
     for repository in &baseline.repositories {
-        let Some(source) = environment.source(repository.forge, &repository.name).filter(|s| is_open(s) || !any_open) else {
-            continue;
-        };
+        let source = environment.source(repository.forge, &repository.name);
+        let Some(source) = source.filter(|s| have_ended || s.state == SourceState::Open) else { continue };
         for built in built_by(repository, source)? {
             if !wanted.iter().any(|w| w.repository.same_repository(&built.repository)) {
                 wanted.push(built);

@@ -127,13 +127,13 @@ impl<'a> View<'a> {
         format!("{:?}", self.facts.state)
     }
 
-    /// What people did last.
+    /// What people did last: what came of it before they closed and reopened it counts no more.
     fn asked(&self) -> String {
         // What anybody can write is told when there is room for it.
         let mut commands = self.facts.status.commands.iter().rev().filter(|result| !result.is_anybodys());
         let command = commands.next().map(|result| result.id.as_str()).unwrap_or_default();
         let wish = self.environment.spec.wish.as_ref().map(|wish| wish.at);
-        format!("{} {command} {wish:?}", self.facts.source.revision)
+        format!("{} {:?} {command} {wish:?}", self.facts.source.revision, self.facts.source.state)
     }
 
     fn rule(&self) -> Option<CommentRule> {
@@ -173,4 +173,24 @@ fn letter(views: &mut Vec<View<'_>>, is_there: bool) -> Option<Letter> {
 
 fn switched_off() -> String {
     format!("{}\n### Previews are not shown here any more\n\nThe Baseline says `feedback.comment: Never`.\n", super::MARKER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::environment::SourceState;
+    use crate::feedback::PullKey;
+    use crate::feedback::tests::fixtures::{all, early, plain, ready};
+
+    #[test]
+    fn a_close_and_a_reopening_are_something_that_people_did() {
+        let asked = |state| {
+            let mut object = ready();
+            object.spec.sources[0].state = state;
+            let group = Group::of(PullKey::of(&object).unwrap(), all([object])).unwrap();
+            plain().show(&group, early()).unwrap().gist.news.asked
+        };
+        assert_ne!(asked(SourceState::Open), asked(SourceState::Closed));
+        assert_eq!(asked(SourceState::Open), asked(SourceState::Open));
+    }
 }

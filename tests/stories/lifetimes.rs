@@ -153,6 +153,8 @@ fn a_pull_request_that_is_reopened_within_the_grace_finds_all_as_it_was() {
         assert!(!kept.is_empty());
         let staying = pull.environment().await?.status.unwrap_or_default();
         assert_eq!((staying.inventory, staying.images), (before.inventory.clone(), before.images.clone()), "nothing of it changes");
+        let web = Api::<Deployment>::namespaced(world.admin.clone(), &pull.namespace()).get("web").await?;
+        assert_eq!(web.metadata.generation, Some(1), "nobody touches it meanwhile");
         world.github.send(&pull.act_later(On::reopen)?).await;
         pull.wait_for_condition(WANTED, ConditionStatus::True, "Triggered").await?;
         let after = pull.environment().await?.status.unwrap_or_default();

@@ -34,6 +34,22 @@ fn every_image_of_the_repository_gets_the_tag_of_the_revision() {
 }
 
 #[test]
+fn what_stays_although_its_pull_request_was_closed_runs_what_it_ran() {
+    let (mut environment, baseline) = worlds(&json!([]), "acme/web");
+    let open = wanted(&environment, &baseline).unwrap();
+    environment.sources[0].state = SourceState::Closed;
+    assert_eq!(wanted(&environment, &baseline).unwrap(), open);
+    // With another one that is open, one that was closed counts no more.
+    let other = crate::domain::environment::Source {
+        state: SourceState::Open,
+        repository: "acme/api".parse().unwrap(),
+        ..environment.sources[0].clone()
+    };
+    environment.sources.push(other);
+    assert!(wanted(&environment, &baseline).unwrap().is_empty());
+}
+
+#[test]
 fn an_override_stands_before_the_rule() {
     assert_eq!(swaps(&json!([{"name": "acme/web", "tag": "mine"}]), "acme/web")[0], "acme/web:mine");
 }

@@ -61,12 +61,9 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     }
 }
 
-/// None without a grace: the forge's clock, which says when it ended, may be ahead of ours.
+/// Without a grace nothing stays, whatever the forge's clock says of the end.
 fn until(environment: &Environment, baseline: Option<&Baseline>) -> Option<DateTime<Utc>> {
-    let grace = baseline?.grace;
-    if grace.is_zero() {
-        return None;
-    }
+    let grace = baseline.map(|baseline| baseline.grace).filter(|grace| !grace.is_zero())?;
     let ended = environment.sources.iter().map(|s| s.observed_at).max()?;
     ended.checked_add_signed(TimeDelta::from_std(grace).ok()?)
 }

@@ -161,6 +161,11 @@ impl Service {
         self.options.credential = Credential::App;
     }
 
+    /// From the next start on it reaches the API server by that kubeconfig and GitHub at that address, such as by proxies.
+    pub fn go_by(&mut self, kubeconfig: PathBuf, github_url: String) {
+        (self.options.kubeconfig, self.options.github_url) = (kubeconfig, github_url);
+    }
+
     /// From the next start on its machine's clock is so many hours ahead.
     pub fn go_ahead(&mut self, hours: i64) {
         self.options.hours_ahead = hours;
