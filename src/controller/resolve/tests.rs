@@ -55,18 +55,6 @@ fn an_override_stands_before_the_rule() {
 }
 
 #[test]
-fn what_stays_after_its_end_runs_what_it_ran_and_one_of_several_that_ended_goes_back() {
-    let (mut environment, baseline) = worlds(&json!([]), "acme/web");
-    let tags = |environment: &Environment| wanted(environment, &baseline).unwrap().into_iter().map(|w| w.tag).collect::<Vec<_>>();
-    let before = tags(&environment);
-    environment.sources[0].state = SourceState::Merged;
-    assert_eq!(tags(&environment), before);
-    let other = Source { state: SourceState::Open, repository: "acme/api".parse().unwrap(), ..environment.sources[0].clone() };
-    environment.sources.push(other);
-    assert!(tags(&environment).is_empty());
-}
-
-#[test]
 fn another_repository_changes_nothing() {
     assert!(swaps(&json!([]), "acme/api").is_empty());
 }

@@ -295,8 +295,6 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         ("running", "close@1", "grace=30m", 1, "Run Closing 31"),
         ("running", "merge@1", "grace=30m", 30, "Run Closing 31"),
         ("running", "merge@1", "grace=30m", 31, "Remove Merged"),
-        // The forge's clock is ahead.
-        ("running", "close@2", "", 1, "Remove Closed"),
         ("running", "close@1", "grace=5h", 2, "Run Closing 61"),
         ("running", "close@1", "grace=5h", 61, "Remove Expired"),
         ("running", "close@1 delete@2", "grace=5h", 3, "Remove DeletedByWish"),
