@@ -2,14 +2,14 @@
 
 use github_double::On;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{READY, find};
 use serde_json::json;
-use test_world::wait_for;
+use test_world::{apply, wait_for};
 
 use crate::developer::Developer;
-use crate::shop::{Shop, story};
+use crate::shop::{Shop, story, story_apart};
 
 const HOLD: &str = "example.com/hold";
 
@@ -50,6 +50,31 @@ fn what_holds_a_removal_up_is_named_and_goes_only_when_somebody_forces_it() {
         assert_eq!(forced, "configmaps/held: took off example.com/hold\n");
         let namespaces: Api<Namespace> = Api::all(world.admin.clone());
         wait_for(&namespaces, &name, "gone", |n: Option<&Namespace>| n.is_none()).await?;
+        pull.wait_until_gone().await
+    });
+}
+
+#[test]
+fn an_api_service_that_does_not_answer_is_named_and_all_goes_once_it_is_gone() {
+    story_apart(|world| async move {
+        let shop = Shop::open(world, "undiscovered").await?;
+        let pull = shop.pull_request("undiscovered").await?;
+        pull.wait_until_ready().await?;
+        let nowhere = json!({
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.nowhere.example.com"},
+            "spec": {"group": "nowhere.example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10,
+                "insecureSkipTLSVerify": true, "service": {"namespace": "default", "name": "nowhere"}},
+        });
+        let nowhere: DynamicObject = serde_json::from_value(nowhere)?;
+        apply(&world.admin, &nowhere, None).await?;
+        pull.perform(On::close).await?;
+        let is_stuck = |s: &PreviewEnvironmentStatus| find(&s.conditions, READY).is_some_and(|c| c.reason == "StuckRemoving");
+        let status = pull.wait("known to be stuck", is_stuck).await?;
+        let message = find(&status.conditions, READY).map(|c| c.message.clone()).unwrap_or_default();
+        assert!(message.contains("the API service v1.nowhere.example.com does not answer"), "{message}");
+        let kind = GroupVersionKind::gvk("apiregistration.k8s.io", "v1", "APIService");
+        let services: Api<DynamicObject> = Api::all_with(world.admin.clone(), &ApiResource::from_gvk(&kind));
+        services.delete("v1.nowhere.example.com", &DeleteParams::default()).await?;
         pull.wait_until_gone().await
     });
 }
