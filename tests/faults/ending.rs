@@ -40,8 +40,8 @@ pub async fn shown(tale: &Tale) -> anyhow::Result<Value> {
     let ours = |author: u64| github.login(author) == BOT;
     let comments: Vec<_> = github.comments(&tale.repository(), NUMBER).into_iter().filter(|c| ours(c.author)).collect();
     let is_there = object.as_ref().is_some_and(|object| object.status.as_ref().is_some_and(|s| s.phase.as_deref() != Some("Removed")));
-    let text = |body: &str| if is_there { words.text(body) } else { reason_of(body).to_owned() };
-    let comments: Vec<String> = comments.iter().map(|comment| text(&comment.body)).collect();
+    let strange = |body: &str| is_there || !says_that_it_ended(body);
+    let comments: Vec<String> = comments.iter().map(|comment| words.text(&comment.body)).filter(|body| strange(body)).collect();
     Ok(json!({
         "environment": object.as_ref().map(|object| environment(object, &words)),
         "comments": comments,
@@ -49,10 +49,9 @@ pub async fn shown(tale: &Tale) -> anyhow::Result<Value> {
     }))
 }
 
-/// Why there is none any more. Whether it ever ran is a matter of how soon it was closed.
-fn reason_of(body: &str) -> &str {
-    let heading = body.lines().find_map(|line| line.strip_prefix("### ")).unwrap_or(body);
-    ["Preview removed: ", "No preview: "].iter().find_map(|word| heading.strip_prefix(word)).unwrap_or(body)
+/// Whether it says that there is none any more. Whether there ever was one, and hence a comment, is a matter of how soon it ended.
+fn says_that_it_ended(body: &str) -> bool {
+    ["### Preview removed: ", "### No preview: "].iter().any(|words| body.contains(words))
 }
 
 fn words(tale: &Tale, object: Option<&PreviewEnvironment>) -> anyhow::Result<Words> {

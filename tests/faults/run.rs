@@ -174,7 +174,7 @@ async fn take_leave(tale: &Tale) -> Result<()> {
     }
     let github = &tale.world().github;
     let comments = github.comments(&tale.repository(), NUMBER).into_iter().filter(|c| github.login(c.author) == BOT).count();
-    ensure!(comments == 1, "it has {comments} comments of ours");
+    ensure!(comments <= 1, "it has {comments} comments of ours");
     let namespaces: Api<Namespace> = Api::all(tale.world().admin.clone());
     namespaces.delete(&tale.name, &DeleteParams::background()).await?;
     Ok(())
@@ -204,11 +204,11 @@ fn whole(lines: &'static [Line], expected: &AllExpected) -> Vec<Row> {
     STORIES.iter().flat_map(|story| lines.iter().flat_map(move |line| of(story, line))).collect()
 }
 
-/// Every story with each fourth line, from another one on than the story before.
+/// Every story with each fifth line, from another one on than the story before.
 fn part(lines: &'static [Line]) -> Vec<Row> {
     let lines = || lines.iter().filter(|line| line.part > 0);
     let stories = STORIES.iter().enumerate();
-    stories.flat_map(|(at, story)| lines().skip(at % 4).step_by(4).map(move |line| row(story, line, line.part))).collect()
+    stories.flat_map(|(at, story)| lines().skip(at % 5).step_by(5).map(move |line| row(story, line, line.part))).collect()
 }
 
 async fn run(stage: &'static Stage, rows: Vec<Row>, expected: &AllExpected) -> Vec<Told> {
