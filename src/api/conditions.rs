@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Does somebody want this environment to exist?
 pub const WANTED: &str = "Wanted";
+/// The reason of [`WANTED`] where its pull request was closed and all of it stays for the Baseline's grace.
+pub const CLOSING: &str = "Closing";
 /// May the revision run here? False for a pull request from a fork.
 pub const APPROVED: &str = "Approved";
 /// Are the images there that run instead of the baseline's?

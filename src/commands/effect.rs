@@ -12,7 +12,7 @@ use super::parse::VERBS;
 use crate::api;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::Forks;
-use crate::api::conditions::{READY, find};
+use crate::api::conditions::{CLOSING, ConditionStatus, READY, WANTED, find};
 use crate::api::environment::{Command, SourceState, Verb, WishState};
 use crate::api::names::{MANAGER_APPROVAL, MANAGER_EXTENSION, MANAGER_PIN, MANAGER_REFRESH, MANAGER_WISH};
 use crate::api::status::CommandResult;
@@ -243,7 +243,11 @@ fn create(case: &Case<'_>) -> Verdict {
 /// Recorded even where nothing is there: an event that comes later must not bring it up.
 fn delete(case: &Case<'_>) -> Effect {
     if !is_open(case) {
-        return said("there is nothing to take down: the pull request is not open.");
+        let wanted = case.object.status.as_ref().and_then(|status| find(&status.conditions, WANTED));
+        return match wanted.filter(|wanted| wanted.status == ConditionStatus::True && wanted.reason == CLOSING) {
+            Some(_) => case.wish(WishState::Absent, "it is taken down now, and does not stay for the rest of its grace.".to_owned()),
+            None => said("there is nothing to take down: the pull request is not open."),
+        };
     }
     case.wish(WishState::Absent, "it is taken down, and a push does not bring it back. /preview create does.".to_owned())
 }

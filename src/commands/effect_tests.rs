@@ -120,6 +120,21 @@ fn a_pull_request_that_is_not_open_gets_nothing() {
 }
 
 #[test]
+fn what_stays_after_a_close_for_its_grace_is_taken_down_where_somebody_says_so() {
+    let closing = environment(|object| {
+        object["spec"]["sources"][0]["state"] = json!("Closed");
+        object["status"]["conditions"] = json!([{"type": "Wanted", "status": "True", "reason": "Closing", "message": "",
+            "lastTransitionTime": "2027-01-15T07:00:00Z"}]);
+    });
+    let (baseline, pull, command) = (baseline(|_| ()), pull(7, SourceState::Closed), command("1001.1", 0, Verb::Delete, &[]));
+    let of = |object| come_to(&Case { command: &command, object, baseline: &baseline, results: &[], pull: Some(&pull) });
+    let effect = of(&closing);
+    assert!(effect.contains(r#""state":"Absent""#) && effect.contains("the rest of its grace"), "{effect}");
+    let over = environment(|object| object["spec"]["sources"][0]["state"] = json!("Closed"));
+    assert_eq!(of(&over), "there is nothing to take down: the pull request is not open.");
+}
+
+#[test]
 fn a_wish_for_absent_is_recorded_before_there_is_anything() {
     let object = environment(|object| object["spec"]["sources"] = json!([]));
     assert!(of(Verb::Delete, &[], &object).contains(r#"wish={"actor":"github:ann","at":"2027-01-15T08:00:00Z","state":"Absent"}"#));

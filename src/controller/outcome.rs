@@ -179,7 +179,7 @@ impl Pass<'_> {
             let Ok(Some(namespace)) = requests::get_whole_namespace(&self.context.client, name).await else { continue };
             if deleted_at(&namespace).is_some_and(|since| age(since, self.now) >= stuck::PATIENCE) {
                 let left = |remaining: &stuck::Remaining| self.context.index.names_of(name, &remaining.plural, &remaining.group);
-                all.extend(stuck::why(&namespace, self.environment.name.as_str(), left));
+                all.extend(stuck::why(&namespace, (&self.environment.baseline_namespace, self.environment.name.as_str()), left));
             }
         }
         (!all.is_empty()).then(|| all.join("; "))

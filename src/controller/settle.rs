@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use self::ending::Ending;
 use self::trust::Stance;
 use crate::api::PreviewEnvironmentStatus;
-use crate::api::conditions::{ConditionStatus, Observation, READY, WANTED, find};
+use crate::api::conditions::{CLOSING, ConditionStatus, Observation, READY, WANTED, find};
 use crate::api::environment::{SourceState, WishState};
 use crate::api::status::{Lapse, Lapsed, Lookup, Queue, Right, Trusted};
 use crate::domain::environment::Source;
@@ -132,7 +132,7 @@ impl<'a> Before<'a> {
             pin_holds: status.pinned == Some(true),
             is_ending: reason(ConditionStatus::False).is_some_and(|reason| ending::REASONS.contains(&reason)),
             ended_at: status.ended_at,
-            stays_until: status.expires_at.filter(|_| reason(ConditionStatus::True) == Some(ending::STAYS)),
+            stays_until: status.expires_at.filter(|_| reason(ConditionStatus::True) == Some(CLOSING)),
             lookup: status.lookup.as_ref(),
             trusted: status.trusted.as_ref().filter(|_| is_there),
             is_there,
@@ -210,7 +210,7 @@ fn want(environment: &Environment, baseline: Option<&Baseline>, (before, ending)
     match (ending, wish) {
         (Ending::Over(reason, message), _) => no(Course::Remove, reason, message.clone()),
         (_, Some(WishState::Absent)) => deleted_by_wish(environment, baseline),
-        (Ending::Soon(_, message), _) => yes(ending::STAYS, message.clone()),
+        (Ending::Soon(_, message), _) => yes(CLOSING, message.clone()),
         (Ending::Open, Some(WishState::Present)) => wished(environment, baseline),
         (Ending::Open, None) => triggered(environment, baseline, before.lookup),
     }

@@ -25,7 +25,8 @@ pub struct Remaining {
 }
 
 /// What holds a namespace up: nothing where Kubernetes says nothing of it. `names` knows which objects of a kind are left.
-pub fn why(namespace: &Namespace, environment: &str, names: impl Fn(&Remaining) -> Vec<String>) -> Option<String> {
+/// `environment` is the namespace of the PreviewEnvironment and its name.
+pub fn why(namespace: &Namespace, environment: (&str, &str), names: impl Fn(&Remaining) -> Vec<String>) -> Option<String> {
     let name = namespace.metadata.name.as_deref().unwrap_or_default();
     let mut parts: Vec<String> = Vec::new();
     parts.extend(message(namespace, "NamespaceDeletionDiscoveryFailure").map(no_answer));
@@ -110,10 +111,10 @@ fn left(namespace: &Namespace, names: impl Fn(&Remaining) -> Vec<String>) -> Opt
     }
 }
 
-fn way_out(environment: &str) -> String {
+fn way_out((namespace, name): (&str, &str)) -> String {
     format!(
         "whoever set a finalizer has to take it off, so look whether its controller runs; where it never will again: preview delete \
-         {environment} --force-finalizers"
+         {name} -n {namespace} --force-finalizers"
     )
 }
 
@@ -137,7 +138,7 @@ mod tests {
 
     fn said(conditions: &[(&str, &str)], finalizers: &[&str]) -> Option<String> {
         let names = |r: &Remaining| if r.plural == "deployments" { vec!["web".to_owned()] } else { Vec::new() };
-        why(&namespace(conditions, finalizers), "web-pr-42", names)
+        why(&namespace(conditions, finalizers), ("shop", "web-pr-42"), names)
     }
 
     const CONTENT: &str = "NamespaceContentRemaining";
@@ -147,7 +148,7 @@ mod tests {
     fn what_holds_it_up_is_named_with_the_way_out() {
         let content = (CONTENT, "Some resources are remaining: deployments.apps has 1 resource instances");
         let held = (FINALIZERS, "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances");
-        insta::assert_snapshot!(said(&[content, held], &[]).unwrap(), @"namespace shop-web-pr-42 does not go: 1 of deployments.apps (web) is held by the finalizer example.com/hold; whoever set a finalizer has to take it off, so look whether its controller runs; where it never will again: preview delete web-pr-42 --force-finalizers");
+        insta::assert_snapshot!(said(&[content, held], &[]).unwrap(), @"namespace shop-web-pr-42 does not go: 1 of deployments.apps (web) is held by the finalizer example.com/hold; whoever set a finalizer has to take it off, so look whether its controller runs; where it never will again: preview delete web-pr-42 -n shop --force-finalizers");
         let content = (CONTENT, "Some resources are remaining: configmaps. has 2 resource instances, pods. has 1 resource instances");
         insta::assert_snapshot!(said(&[content], &["cloud.example.com/x"]).unwrap(), @"namespace shop-web-pr-42 does not go: 2 of configmaps, 1 of pods are still there: kubectl -n shop-web-pr-42 get events; the namespace itself is held by cloud.example.com/x, which whoever set it has to take off");
         let discovery = (
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(whole(CONTENT), None, "the other conditions say the rest");
         let mut over = namespace(&[(FINALIZERS, "All content-preserving finalizers finished")], &[]);
         over.status.as_mut().unwrap().conditions.as_mut().unwrap()[0].status = "False".to_owned();
-        assert_eq!(why(&over, "web-pr-42", |_| Vec::new()), None);
+        assert_eq!(why(&over, ("shop", "web-pr-42"), |_| Vec::new()), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::rules::{Surroundings, beside_others};
 use super::section::Section;
 use super::state::{Reach, State};
 use super::trouble::{self, Fault};
+use crate::api::environment::SourceState;
 use crate::api::status::{CheckStatus, Feedback};
 use crate::forge::{Check, CheckAction, Conclusion};
 
@@ -48,7 +49,7 @@ impl Checking {
             title: facts.title().replace('`', ""),
             summary,
             url: url(facts),
-            actions: if facts.state.is_there() { CheckAction::ALL.to_vec() } else { Vec::new() },
+            actions: actions(facts),
         };
         Some(Self { check, usual, opens: around.rules.is_some() && !ended, rests: ended })
     }
@@ -92,6 +93,15 @@ fn name(facts: &Facts<'_>, around: Surroundings<'_>, usual: &str) -> String {
     match facts.source.pull {
         Some(pull) if around.shares || keeps => beside_others(usual, pull),
         _ => usual.to_owned(),
+    }
+}
+
+/// The buttons that do something: what stays for a while although its pull request was closed can only be taken down.
+fn actions(facts: &Facts<'_>) -> Vec<CheckAction> {
+    match (facts.state.is_there(), facts.source.state) {
+        (true, SourceState::Open) => CheckAction::ALL.to_vec(),
+        (true, _) => vec![CheckAction::Delete],
+        (false, _) => Vec::new(),
     }
 }
 

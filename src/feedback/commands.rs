@@ -3,6 +3,7 @@
 use kube::ResourceExt;
 
 use super::markdown::{block, code, shell_word, word};
+use crate::api::environment::SourceState;
 use crate::api::status::{ImageOrigin, ServiceStatus};
 use crate::api::{PreviewEnvironment, Source};
 
@@ -42,30 +43,34 @@ pub(super) fn all(environment: &PreviewEnvironment, source: &Source, logs_are_sh
     let mut shell = vec![(describe(environment), "what runs, and why something does not".to_owned())];
     let likeliest = likeliest(environment);
     shell.extend(likeliest.and_then(|service| Some((logs(environment, service)?, format!("what {} says", shell_word(&service.name))))));
-    shell.push((create(environment, source), "keep it: its time to live starts again".to_owned()));
+    if is_open(source) {
+        shell.push((create(environment, source), "keep it: its time to live starts again".to_owned()));
+    }
     shell.push((delete, "take it down now".to_owned()));
     format!(
         "As a line of a comment on this pull request:\n\n{}\nOr from a shell:\n\n{}",
-        comments(environment, logs_are_shown),
+        comments(environment, is_open(source), logs_are_shown),
         fenced(&shell)
     )
 }
 
 /// A line for each, whose code can be copied without what it is for. What would be refused is not offered.
-fn comments(environment: &PreviewEnvironment, logs_are_shown: bool) -> String {
+fn comments(environment: &PreviewEnvironment, is_open: bool, logs_are_shown: bool) -> String {
     let pinned = environment.spec.lifetime.as_ref().and_then(|l| l.pinned).unwrap_or_default();
     let pin = if pinned { ("unpin", "let it expire again") } else { ("pin", "keep it until the pull request is closed") };
     let logs = likeliest(environment).filter(|_| logs_are_shown).map(|service| format!("logs {}", word(&service.name)));
     let logs = logs.as_deref().map(|logs| (logs, "what it logged last"));
-    let first =
-        [("", "how it is"), ("update", "read the pull request anew, and follow the baseline"), ("extend 24h", "keep it longer"), pin];
-    let rest = [
-        ("image <name>=<tag>", "run another tag of an image"),
-        ("delete", "take it down now"),
-        ("help", "everything that can be asked for"),
-    ];
+    let changes = [("update", "read the pull request anew, and follow the baseline"), ("extend 24h", "keep it longer"), pin];
+    let image = [("image <name>=<tag>", "run another tag of an image")];
+    let (changes, image) = if is_open { (&changes[..], &image[..]) } else { (&[][..], &[][..]) };
+    let rest = [("delete", "take it down now"), ("help", "everything that can be asked for")];
     let line = |(command, purpose): &(&str, &str)| format!("- {}: {purpose}\n", code(&format!("/preview {command}")));
-    first.iter().chain(&logs).chain(&rest).map(line).collect::<Vec<_>>().concat()
+    [("", "how it is")].iter().chain(changes).chain(&logs).chain(image).chain(&rest).map(line).collect::<Vec<_>>().concat()
+}
+
+/// What stays for a while although its pull request was closed can only be looked at and taken down.
+fn is_open(source: &Source) -> bool {
+    source.state == SourceState::Open
 }
 
 /// The service that a reader most likely asks about.

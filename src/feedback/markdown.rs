@@ -17,10 +17,35 @@ pub fn code(text: &str) -> String {
 }
 
 /// A sentence as a sentence of at most `max` characters: plain words stay, everything else (names, paths, images,
-/// mentions, numbers of issues, links, HTML) becomes a code span.
+/// mentions, numbers of issues, links, HTML) becomes a code span, and so does a command as a whole.
 pub fn prose(text: &str, max: usize) -> String {
     let clipped = clip(&clean(text), max);
-    clipped.split(' ').filter(|word| !word.is_empty()).map(prose_word).collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = clipped.split(' ').filter(|word| !word.is_empty()).collect();
+    let mut shown = Vec::new();
+    let mut rest = &words[..];
+    while let [word, after @ ..] = rest {
+        if is_command(word, after) {
+            let end = rest.iter().position(|word| word.ends_with([';', ',', '.', ')'])).map_or(rest.len(), |last| last + 1);
+            let command = rest[..end].join(" ");
+            let bare = command.trim_end_matches([';', ',', '.', ')']);
+            shown.push(format!("{}{}", span(bare), &command[bare.len()..]));
+            rest = &rest[end..];
+        } else {
+            shown.push(prose_word(word));
+            rest = after;
+        }
+    }
+    shown.join(" ")
+}
+
+/// Whether a command for a shell begins there: of kubectl, or of ours.
+fn is_command(word: &str, after: &[&str]) -> bool {
+    let verb = after.first().copied().unwrap_or_default();
+    match word {
+        "kubectl" => !verb.is_empty(),
+        "preview" => ["create", "delete", "describe", "list", "plan", "refresh", "wait"].contains(&verb),
+        _ => false,
+    }
 }
 
 /// The last `lines` lines of a text as a fenced block, each of at most `width` characters. The fence is longer than any run
@@ -181,6 +206,9 @@ mod tests {
     #[test]
     fn plain_sentences_stay_and_names_become_code() {
         for (text, shown) in [
+            ("try: kubectl -n shop get events; then wait", "try: `kubectl -n shop get events`; then wait"),
+            ("never again: preview delete web-pr-1 -n shop --force", "never again: `preview delete web-pr-1 -n shop --force`"),
+            ("a preview environment", "a preview environment"),
             ("0 of 1 ready", "0 of 1 ready"),
             ("crashes: exit 1, 3 restarts in 40 s.", "crashes: exit 1, 3 restarts in 40 s."),
             ("Deployment/web asks for hostPath.", "`Deployment/web` asks for hostPath."),

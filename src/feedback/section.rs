@@ -301,7 +301,7 @@ impl Facts<'_> {
         let commit = commit(&self.source.repository, &self.source.revision);
         let wanted = conditions::find(&self.status.conditions, conditions::WANTED);
         let until = match self.status.expires_at {
-            _ if wanted.is_some_and(|c| c.reason == "Closing") => {
+            _ if wanted.is_some_and(|c| c.reason == conditions::CLOSING) => {
                 wanted.map(|c| format!(" {}", spaced(&c.message).trim_end())).unwrap_or_default()
             }
             None if self.status.pinned == Some(true) => " Pinned: it stays until the pull request is closed.".to_owned(),

@@ -22,11 +22,19 @@ const HOLDS_FOR: TimeDelta = TimeDelta::hours(1);
 /// Accounts of a repository that are asked about in one look.
 const ASKED_MOST: usize = 10;
 
+/// Comments of which nobody can tell yet whether they count, and that are looked at again with the next look.
+const UNTOLD_MOST: usize = 100;
+
 /// What accounts may in a repository, asked lately.
 #[derive(Default)]
-pub(super) struct Asked(HashMap<String, (DateTime<Utc>, bool)>);
+pub(super) struct Asked {
+    answers: HashMap<String, (DateTime<Utc>, bool)>,
+    /// Comments whose authors could not be asked about.
+    untold: Vec<Said>,
+}
 
 /// A comment of a person.
+#[derive(Clone)]
 pub(super) struct Said {
     pull: i64,
     author: String,
@@ -41,23 +49,30 @@ impl Said {
     }
 }
 
-/// Records of each environment the newest comment that counts for it. A help and no more: what fails here is not tried again,
-/// since the next comment counts too.
-pub(super) async fn note(context: &Context, (repository, id): (&Listed, i64), said: &[Said], asked: &mut Asked, now: DateTime<Utc>) {
-    asked.0.retain(|_, (at, _)| now - *at < HOLDS_FOR);
-    let mut left = ASKED_MOST;
+/// Records of each environment the newest comment that counts for it. Those whose authors cannot be asked about now are looked
+/// at again; a record that fails is not tried again, since the next comment counts too.
+pub(super) async fn note(context: &Context, (repository, id): (&Listed, i64), said: Vec<Said>, asked: &mut Asked, now: DateTime<Utc>) {
+    asked.answers.retain(|_, (at, _)| now - *at < HOLDS_FOR);
+    let (mut left, mut untold) = (ASKED_MOST, Vec::new());
+    let all: Vec<Said> = said.into_iter().chain(std::mem::take(&mut asked.untold)).collect();
     for existing in context.about(&About::Repositories(repository.forge, vec![id])) {
         let mut tried = HashSet::new();
-        for comment in worth_a_write(said, &existing) {
+        for comment in worth_a_write(&all, &existing) {
             if !tried.insert(comment.author.as_str()) {
                 continue;
             }
-            if may_write(context, (repository, &comment.author), (asked, &mut left), now).await {
-                record(context, (repository, &existing), comment).await;
-                break;
+            match may_write(context, (repository, &comment.author), (&mut asked.answers, &mut left), now).await {
+                Some(true) => {
+                    record(context, (repository, &existing), comment).await;
+                    break;
+                }
+                Some(false) => {}
+                None => untold.push(comment.clone()),
             }
         }
     }
+    untold.truncate(UNTOLD_MOST);
+    asked.untold = untold;
 }
 
 /// The comments on the pull request of an environment that say more than is recorded and came before its end, the newest first.
@@ -70,29 +85,27 @@ fn worth_a_write<'a>(said: &'a [Said], existing: &Existing) -> Vec<&'a Said> {
     worth
 }
 
+/// Whether that account may, or nothing where it cannot be asked about in this look.
 async fn may_write(
     context: &Context,
     (repository, login): (&Listed, &str),
-    (asked, left): (&mut Asked, &mut usize),
+    (answers, left): (&mut HashMap<String, (DateTime<Utc>, bool)>, &mut usize),
     now: DateTime<Utc>,
-) -> bool {
-    if let Some((_, may)) = asked.0.get(login) {
-        return *may;
+) -> Option<bool> {
+    if let Some((_, may)) = answers.get(login) {
+        return Some(*may);
     }
-    if *left == 0 {
-        return false;
-    }
-    *left -= 1;
+    *left = left.checked_sub(1)?;
     match context.forge.permission(&repository.name, login).await {
         Ok(permission) => {
             let may = permission >= Permission::Write;
-            asked.0.insert(login.to_owned(), (now, may));
-            may
+            answers.insert(login.to_owned(), (now, may));
+            Some(may)
         }
-        Err(ForgeError::Unsupported(_)) => false,
+        Err(ForgeError::Unsupported(_)) => Some(false),
         Err(error) => {
             tracing::debug!(repo = %repository.name, login, %error, "nobody can tell whether a comment counts");
-            false
+            None
         }
     }
 }

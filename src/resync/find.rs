@@ -290,8 +290,11 @@ async fn comments(context: &Context, repository: &Listed, seen: &mut Seen, now: 
         Err(ForgeError::Unsupported(_)) => return Ok(()),
         other => other?,
     };
-    let Listing::Now { items, validator } = listing else { return Ok(()) };
     let id = seen.id.unwrap_or_default();
+    let Listing::Now { items, validator } = listing else {
+        activity::note(context, (repository, id), Vec::new(), &mut seen.writers, now).await;
+        return Ok(());
+    };
     items.iter().try_for_each(|comment| is_it(repository, id, comment.repository_id))?;
     let newest = items.iter().map(|comment| comment.updated_at).max();
     let listed: HashSet<i64> = items.iter().map(|comment| comment.id).collect();
@@ -310,7 +313,7 @@ async fn comments(context: &Context, repository: &Listed, seen: &mut Seen, now: 
         }
     }
     seen.taken.retain(|id| listed.contains(id));
-    activity::note(context, (repository, id), &said, &mut seen.writers, now).await;
+    activity::note(context, (repository, id), said, &mut seen.writers, now).await;
     // What was not taken is looked for again, for as long as it could be found after a start.
     let seen_to = oldest_left.map(|at: DateTime<Utc>| at.max(now - COMMENTS_BACK_MOST)).or(newest);
     match seen_to.filter(|at| *at > seen.comments_since) {

@@ -80,9 +80,24 @@ async fn strangers_cost_a_question_an_hour_each_and_a_few_in_one_look() {
     let crowd: Vec<_> = (0..50).map(|n| said(100 + n, &format!("stranger-{}", n % 25))).collect();
     let questions = |world: &World| world.forge.change(|state| std::mem::take(&mut state.asked_about));
     let mut world = with(there(), crowd).await;
-    assert_eq!(questions(&world).len(), 10);
-    world.forge.change(|state| state.comments.push(said(200, "stranger-24")));
-    world.round().await;
-    assert_eq!(questions(&world), Vec::<String>::new(), "it was asked about already");
+    let mut asked = questions(&world);
+    assert_eq!(asked.len(), 10);
+    for more in [10, 5, 0] {
+        world.forge.change(|state| state.comments.push(said(200, "stranger-24")));
+        world.round().await;
+        let now = questions(&world);
+        assert_eq!(now.len(), more, "{now:?}");
+        asked.extend(now);
+    }
+    let different: std::collections::HashSet<_> = asked.iter().collect();
+    assert_eq!((different.len(), activity(&world)), (25, None));
+}
+
+#[tokio::test]
+async fn whoever_could_not_be_asked_about_is_asked_about_with_the_next_look() {
+    let crowd: Vec<_> = (0..10).map(|n| said(200 + n, &format!("stranger-{n}"))).chain([said(120, "ann")]).collect();
+    let mut world = with(there(), crowd).await;
     assert_eq!(activity(&world), None);
+    world.round().await;
+    assert_eq!(activity(&world), Some((120, "github:ann".to_owned())));
 }

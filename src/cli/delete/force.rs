@@ -18,7 +18,7 @@ use super::super::output::{clean, note, print};
 use super::confirm;
 use crate::api::PreviewEnvironment;
 use crate::api::names::LABEL_ENVIRONMENT_UID;
-use crate::controller::stuck::{Remaining, remaining};
+use crate::controller::stuck::{self, Remaining, remaining};
 
 /// An object that finalizers hold.
 struct Held {
@@ -44,8 +44,11 @@ pub(super) async fn run(cluster: &Cluster, environment: &PreviewEnvironment, yes
     let name = namespace.name_any();
     let held = held(cluster, &namespace).await?;
     if held.is_empty() {
-        note(&format!("nothing that is left in namespace {name} is held by a finalizer"));
-        return Ok(());
+        let of = environment.namespace().unwrap_or_default();
+        let why = stuck::why(&namespace, (&of, &environment.name_any()), |_| Vec::new());
+        let why = why.unwrap_or_else(|| format!("Kubernetes does not say what holds namespace {name} up"));
+        let what = format!("nothing that is left in namespace {name} is held by a finalizer that could be taken off; {why}");
+        return Err(Failure::failed(what).next(format!("kubectl describe namespace {name}")));
     }
     let lines: Vec<String> = held.iter().map(Held::line).collect();
     note(&format!("in namespace {name}:\n  {}", lines.join("\n  ")));

@@ -11,8 +11,6 @@ use crate::domain::{Baseline, Environment};
 
 /// The reasons of `Wanted` that speak of an end of this kind.
 pub(super) const REASONS: [&str; 3] = ["Merged", "Gone", "Closed"];
-/// The reason of `Wanted` where all of it stays for the Baseline's grace.
-pub(super) const STAYS: &str = "Closing";
 
 /// Whether what an environment is for has ended.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
-use crate::api::environment::{Verb, Wish, WishState};
+use crate::api::environment::{SourceState, Verb, Wish, WishState};
 use crate::api::status::{CommandOutcome, HookState, HookStatus, ImageOrigin, Moved, Url};
 use crate::feedback::{Group, PullKey};
 
@@ -180,7 +180,9 @@ reads!(evicted, {
 });
 reads!(closed_and_kept_for_a_while, {
     let why = "acme/web#42 was closed; all of it stays until 27 Nov, 15:12 UTC";
-    ready().condition(conditions::WANTED, ConditionStatus::True, "Closing", why)
+    let mut object = ready().condition(conditions::WANTED, ConditionStatus::True, "Closing", why);
+    object.spec.sources[0].state = SourceState::Closed;
+    object
 });
 reads!(deleted_by_a_person, {
     let mut object = ready().unwanted("DeletedByWish", "Removed");
@@ -249,7 +251,9 @@ fn what_a_command_brought_of_logs_is_shown_where_they_may_be_read() {
 
 #[test]
 fn what_holds_a_removal_up_is_said_when_it_takes_long_and_not_before() {
-    let why = "the pull request was merged: namespace shop-web-pr-42 is going; PersistentVolumeClaim/data is held by a finalizer";
+    let why = "acme/web#42 was merged: namespace shop-web-pr-42 does not go: 1 of persistentvolumeclaims (data) is held by the finalizer \
+               example.com/hold; whoever set a finalizer has to take it off, so look whether its controller runs; where it never will \
+               again: preview delete web-pr-42 -n shop --force-finalizers";
     let object = ready().unwanted("Merged", "Removing").condition(conditions::PROGRESSING, ConditionStatus::True, "Removing", why);
     let at = |minutes| text_of(all([object.clone()]), &serde_json::json!({}), time("27T09:12") + chrono::TimeDelta::minutes(minutes));
     assert!(!at(1).contains("finalizer"));
