@@ -17,6 +17,16 @@ use crate::intent::{About, Existing, Fact, Intent, decide};
 pub(super) struct Ends {
     events: Vec<Event>,
     standing: HashSet<String>,
+    unasked: Vec<Unasked>,
+}
+
+/// An environment whose pull request or branch is missing, and was not asked about yet.
+#[derive(Debug)]
+struct Unasked {
+    /// Namespace and name of the Baseline.
+    of: (String, String),
+    uid: String,
+    name: String,
 }
 
 /// The ends of the environments of one Baseline.
@@ -25,6 +35,8 @@ struct OfBaseline {
     /// By UID.
     facts: BTreeMap<String, Vec<Fact>>,
     names: BTreeMap<String, String>,
+    /// The names of those that are missing, by UID.
+    unasked: BTreeMap<String, String>,
 }
 
 impl Ends {
@@ -37,6 +49,12 @@ impl Ends {
     pub(super) fn stand<'a>(&mut self, existing: impl Iterator<Item = &'a Existing>) {
         self.standing.extend(existing.map(|e| e.uid.clone()));
     }
+
+    /// What these are for is missing, and is asked about in a later round.
+    pub(super) fn unasked<'a>(&mut self, existing: impl Iterator<Item = &'a Existing>) {
+        let of = |e: &Existing| (e.namespace.clone(), e.baseline.clone());
+        self.unasked.extend(existing.map(|e| Unasked { of: of(e), uid: e.uid.clone(), name: e.name.to_string() }));
+    }
 }
 
 impl FromIterator<Self> for Ends {
@@ -44,6 +62,7 @@ impl FromIterator<Self> for Ends {
         parts.into_iter().fold(Self::default(), |mut all, part| {
             all.events.extend(part.events);
             all.standing.extend(part.standing);
+            all.unasked.extend(part.unasked);
             all
         })
     }
@@ -68,6 +87,9 @@ pub(super) async fn take(context: &Context, baselines: &[Arc<Baseline>], ends: E
             }
         }
     }
+    for Unasked { of: baseline, uid, name } in ends.unasked.into_iter().filter(|e| !ends.standing.contains(&e.uid)) {
+        of.entry(baseline).or_default().unasked.insert(uid, name);
+    }
     for ((namespace, name), found) in of {
         let judged = judge(context, (&namespace, &name), found, &ends.standing).await;
         // One Baseline whose removals cannot be recorded holds up no other.
@@ -86,8 +108,8 @@ async fn judge(
     found: OfBaseline,
     standing: &HashSet<String>,
 ) -> Result<Vec<Fact>, ResyncError> {
-    let OfBaseline { mut facts, names } = found;
-    let looked = Looked { ended: names, standing: standing.clone(), what: Removed::Environment };
+    let OfBaseline { mut facts, names, unasked } = found;
+    let looked = Looked { what: Removed::Environment, ended: names, unasked, standing: standing.clone() };
     let go = context.brake.let_through((namespace, name), &looked).await?;
     Ok(go.iter().filter_map(|uid| facts.remove(uid)).flatten().collect())
 }

@@ -175,7 +175,19 @@ async fn missing_pulls(
     let of_pulls = || existing.iter().filter(|e| is_open(e)).filter_map(|e| Some((e, e.source.pull?)));
     ends.stand(of_pulls().filter(|(_, number)| seen.heads.contains_key(number)).map(|(e, _)| e));
     let missing: BTreeSet<i64> = of_pulls().map(|(_, number)| number).filter(|number| !seen.heads.contains_key(number)).collect();
-    for number in seen.pulls_turn.next(&missing) {
+    let asked = ask_pulls(context, repository, (seen, &missing), (ends, &of_pulls)).await;
+    ends.unasked(of_pulls().filter(|(_, number)| missing.contains(number) && !seen.pulls_turn.has_asked(number)).map(|(e, _)| e));
+    asked
+}
+
+/// Asks about those whose turn it is.
+async fn ask_pulls<'a, I: Iterator<Item = (&'a Existing, i64)>>(
+    context: &Context,
+    repository: &Listed,
+    (seen, missing): (&mut Seen, &BTreeSet<i64>),
+    (ends, of_pulls): (&mut Ends, &(impl Fn() -> I + Sync)),
+) -> Result<(), ResyncError> {
+    for number in seen.pulls_turn.next(missing) {
         seen.pulls_turn.asked(number);
         match context.forge.pull_request(&repository.name, number).await {
             Ok(pull) => {
@@ -255,7 +267,6 @@ async fn missing_branches(
     (seen, open): (&mut Seen, &[&Existing]),
     ends: &mut Ends,
 ) -> Result<(), ResyncError> {
-    let is_of = |e: &Existing, name: &str| e.source.branch.as_deref() == Some(name);
     ends.stand(open.iter().copied().filter(|e| e.source.branch.as_ref().is_some_and(|name| seen.there.contains(name))));
     let mut missing: BTreeMap<String, &Source> = BTreeMap::new();
     for source in open.iter().map(|known| &known.source) {
@@ -265,6 +276,20 @@ async fn missing_branches(
             *newest = if source.observed_at > newest.observed_at { source } else { newest };
         }
     }
+    let asked = ask_branches(context, repository, (seen, &missing), (ends, open)).await;
+    let is_unasked = |name: &String| missing.contains_key(name) && !seen.branches_turn.has_asked(name);
+    ends.unasked(open.iter().copied().filter(|e| e.source.branch.as_ref().is_some_and(is_unasked)));
+    asked
+}
+
+/// Asks about those whose turn it is.
+async fn ask_branches(
+    context: &Context,
+    repository: &Listed,
+    (seen, missing): (&mut Seen, &BTreeMap<String, &Source>),
+    (ends, open): (&mut Ends, &[&Existing]),
+) -> Result<(), ResyncError> {
+    let is_of = |e: &Existing, name: &str| e.source.branch.as_deref() == Some(name);
     for name in seen.branches_turn.next(&missing.keys().cloned().collect()) {
         seen.branches_turn.asked(name.clone());
         let place = (seen.id.unwrap_or_default(), &repository.name);

@@ -10,17 +10,20 @@ pub(super) const SINGLE_QUESTIONS: usize = 50;
 #[derive(Debug)]
 pub(super) struct Turn<T> {
     last: Option<T>,
+    /// Those that were asked about since they are missing.
+    asked: BTreeSet<T>,
 }
 
 impl<T> Default for Turn<T> {
     fn default() -> Self {
-        Self { last: None }
+        Self { last: None, asked: BTreeSet::new() }
     }
 }
 
 impl<T: Clone + Ord> Turn<T> {
     /// Those whose turn it is in this round: the ones after the last that was asked about, then the ones before it.
-    pub(super) fn next(&self, missing: &BTreeSet<T>) -> Vec<T> {
+    pub(super) fn next(&mut self, missing: &BTreeSet<T>) -> Vec<T> {
+        self.asked.retain(|one| missing.contains(one));
         let is_later = |one: &&T| self.last.as_ref().is_none_or(|last| *one > last);
         let later = missing.iter().filter(is_later);
         later.chain(missing.iter().filter(|one| !is_later(one))).take(SINGLE_QUESTIONS).cloned().collect()
@@ -28,7 +31,13 @@ impl<T: Clone + Ord> Turn<T> {
 
     /// It is asked about now, whatever comes of that.
     pub(super) fn asked(&mut self, one: T) {
+        self.asked.insert(one.clone());
         self.last = Some(one);
+    }
+
+    /// Whether it was asked about since it is missing.
+    pub(super) fn has_asked(&self, one: &T) -> bool {
+        self.asked.contains(one)
     }
 }
 
@@ -59,5 +68,15 @@ mod tests {
         let mut turn = Turn::default();
         turn.asked(3);
         assert_eq!(turn.next(&missing)[..2], [4, 5]);
+    }
+
+    #[test]
+    fn one_that_is_missing_again_was_not_asked_about_yet() {
+        let mut turn = Turn::default();
+        turn.asked(3);
+        assert!(turn.has_asked(&3) && !turn.has_asked(&4));
+        assert_eq!((turn.next(&BTreeSet::from([3])), turn.has_asked(&3)), (vec![3], true));
+        turn.next(&BTreeSet::new());
+        assert!(!turn.has_asked(&3));
     }
 }

@@ -72,3 +72,41 @@ async fn few_ends_go_at_once_and_a_forge_that_is_away_lets_nothing_that_is_held_
         assert_eq!((open(&world), held(&world).held.len()), (5, 2));
     }
 }
+
+#[tokio::test]
+async fn what_waits_for_a_place_has_nothing_to_lose_and_its_end_is_recorded() {
+    let mut world = braked(4).await;
+    *world.cluster.waits.lock().unwrap() = true;
+    (5..=20).for_each(|number| world.has(pull(number)));
+    world.round().await;
+    assert_eq!(open(&world), 20);
+    (1..=20).for_each(|number| world.has(closed(number)));
+    world.round().await;
+    assert_eq!((open(&world), held(&world).held.len()), (4, 4), "four of the four that run");
+}
+
+#[tokio::test]
+async fn a_confirmation_is_good_for_what_was_held_until_then_whatever_was_held_since() {
+    let mut world = braked(10).await;
+    (1..=5).for_each(|number| world.has(closed(number)));
+    world.round().await;
+    let copied = held(&world).held_at;
+    (6..=7).for_each(|number| world.has(closed(number)));
+    world.round().await;
+    assert_eq!(held(&world).held.len(), 7);
+    *world.cluster.confirmed.lock().unwrap() = copied;
+    world.round().await;
+    assert_eq!((open(&world), held(&world).held.len()), (5, 2));
+}
+
+#[tokio::test]
+async fn a_portion_of_what_is_missing_does_not_hide_how_much_it_is() {
+    let mut world = braked(300).await;
+    (1..=120).for_each(|number| world.has(closed(number)));
+    world.round().await;
+    assert_eq!((open(&world), held(&world).held.len()), (300, 120), "fifty were asked about, which is less than a fifth");
+    // The others turn out to be open.
+    (51..=120).for_each(|number| world.has(pull(number)));
+    world.round().await;
+    assert_eq!((open(&world), held(&world).held.len()), (300, 50));
+}

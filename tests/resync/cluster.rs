@@ -32,6 +32,8 @@ pub struct Cluster {
     pub confirmed: Mutex<Option<DateTime<Utc>>>,
     /// The name of an environment that is being deleted and does not end.
     pub going: Mutex<Option<String>>,
+    /// Whether what is made has no place, and so no namespace.
+    pub waits: Mutex<bool>,
 }
 
 impl Cluster {
@@ -89,6 +91,8 @@ impl Cluster {
             let mut object = api::PreviewEnvironment::new(name, serde_json::from_value(json!({"baseline": baseline})).unwrap());
             object.metadata.namespace = Some(namespace.to_owned());
             object.metadata.uid = Some(format!("uid-{name}"));
+            let namespace = (!*self.waits.lock().unwrap()).then(|| format!("{namespace}-{name}"));
+            object.status = Some(api::PreviewEnvironmentStatus { namespace, ..Default::default() });
             object
         };
         Ok(change(environments.entry(name.to_owned()).or_insert_with(made)))
@@ -147,13 +151,8 @@ impl Brake for Cluster {
         let mut brake = self.brake.lock().unwrap();
         let Some(before) = brake.as_ref() else { return std::future::ready(Ok(looked.ended.keys().cloned().collect())).boxed() };
         let environments = self.environments.lock().unwrap();
-        let uid = |e: &api::PreviewEnvironment| e.metadata.uid.clone();
-        let is_open = |e: &&api::PreviewEnvironment| e.spec.sources.iter().any(|s| s.state == SourceState::Open);
-        let around = Around {
-            all: environments.values().filter_map(uid).collect(),
-            there: environments.values().filter(is_open).filter_map(uid).collect(),
-            confirmed: *self.confirmed.lock().unwrap(),
-        };
+        let confirmed = *self.confirmed.lock().unwrap();
+        let around = Around { namespaces_listed: true, confirmed, ..Around::of(environments.values()) };
         let judged = judge(before, looked, &around, *self.now.lock().unwrap());
         *brake = Some(judged.removals);
         std::future::ready(Ok(judged.go)).boxed()

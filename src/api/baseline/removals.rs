@@ -49,6 +49,9 @@ pub struct HeldRemoval {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// When it was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// What is removed.

@@ -60,7 +60,7 @@ pub struct Proven {
     pub environment_uid: String,
     /// Namespace of its environment and of that one's Baseline.
     pub baseline_namespace: String,
-    /// What it was made for; empty where nothing is written down, as by services before this one.
+    /// What it was made for: at least one.
     pub made_for: Vec<MadeFor>,
 }
 
@@ -81,10 +81,13 @@ pub fn proven(metadata: &ObjectMeta) -> Result<Proven, &'static str> {
     if name != names.preferred && name != names.hashed {
         return Err("its name is none that this service gives to the environment that its labels name");
     }
-    let made_for = match metadata.annotations.as_ref().and_then(|annotations| annotations.get(ANNOTATION_SOURCES)) {
-        None => Vec::new(),
-        Some(text) => serde_json::from_str(text).map_err(|_| "what it was made for cannot be read")?,
-    };
+    let sources = metadata.annotations.as_ref().and_then(|annotations| annotations.get(ANNOTATION_SOURCES));
+    // Earlier releases wrote none. Nobody can be asked whether what it was made for has ended.
+    let sources = sources.ok_or("nothing says what it was made for: it has no annotation preview-env.dev/sources")?;
+    let made_for: Vec<MadeFor> = serde_json::from_str(sources).map_err(|_| "what it was made for cannot be read")?;
+    if made_for.is_empty() {
+        return Err("nothing says what it was made for: its annotation preview-env.dev/sources is empty");
+    }
     Ok(Proven { name, uid, environment_uid: environment_uid.clone(), baseline_namespace: baseline_namespace.clone(), made_for })
 }
 
@@ -112,9 +115,16 @@ mod tests {
         let mut hashed = namespace();
         hashed["name"] = json!(namespace_names("shop", &EnvironmentName::recorded("web-pr-42")).hashed);
         assert!(read(&hashed).is_ok());
-        let mut of_before = namespace();
-        of_before["annotations"] = json!(null);
-        assert_eq!(read(&of_before).map(|ours| ours.made_for), Ok(vec![]));
+    }
+
+    #[test]
+    fn one_that_does_not_say_what_it_was_made_for_is_left_alone() {
+        for annotations in [json!(null), json!({}), json!({"preview-env.dev/sources": "[]"})] {
+            let mut of_before = namespace();
+            of_before["annotations"] = annotations;
+            let why = read(&of_before).unwrap_err();
+            assert!(why.starts_with("nothing says what it was made for"), "{why}");
+        }
     }
 
     #[test]

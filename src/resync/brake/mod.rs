@@ -19,7 +19,6 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::api::baseline::Removals;
-use crate::api::environment::SourceState;
 use crate::api::names::{ANNOTATION_CONFIRM_REMOVALS, MANAGER_REMOVALS};
 use crate::api::{self, PreviewEnvironment};
 use crate::clock::Clock;
@@ -95,10 +94,11 @@ impl Ledger {
 
     fn around(&self, (namespace, name): Of<'_>, confirmed: Option<DateTime<Utc>>) -> Around {
         let is_of = |e: &PreviewEnvironment| e.metadata.namespace.as_deref() == Some(namespace) && e.spec.baseline == name;
-        let of_baseline = self.environments.state_filter(is_of);
-        let is_open = |e: &&Arc<PreviewEnvironment>| e.spec.sources.iter().any(|s| s.state == SourceState::Open);
-        let there = of_baseline.iter().filter(is_open).filter_map(|e| e.uid()).chain(self.namespaces());
-        Around { all: of_baseline.iter().filter_map(|e| e.uid()).collect(), there: there.collect(), confirmed }
+        // Asked first: a list that ends meanwhile names them all.
+        let namespaces_listed = self.index.is_listed("Namespace");
+        let mut around = Around::of(self.environments.state_filter(is_of).iter().map(Arc::as_ref));
+        around.there.extend(self.namespaces());
+        Around { namespaces_listed, confirmed, ..around }
     }
 
     /// The UIDs of the namespaces that are not going.
@@ -133,8 +133,8 @@ impl Ledger {
     }
 
     fn is_just_confirmed(&self, object: &api::Baseline) -> bool {
-        let held_at = object.status.as_ref().and_then(|status| status.removals.as_ref()?.held_at);
-        let confirmed = held_at.filter(|_| confirmed_at(object) == held_at);
+        let removals = object.status.as_ref().and_then(|status| status.removals.as_ref());
+        let confirmed = confirmed_at(object).filter(|at| removals.is_some_and(|removals| judge::is_confirmed(removals, *at)));
         confirmed.is_some_and(|at| {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             told.insert((object.uid().unwrap_or_default(), at))
