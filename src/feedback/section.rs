@@ -220,7 +220,7 @@ impl Facts<'_> {
     fn denied(&self) -> String {
         format!(
             "Code from outside would run with what {} holds, and its Baseline runs none (`trust.forks: Deny`). Somebody with \
-             write access who has read {} can run that commit as a branch of {}:\n\n{}",
+             write access who has read {} can run that commit as a branch of {}, whose own workflows then run with it too:\n\n{}",
             code(&self.baseline),
             commit(&self.source.repository, &self.source.revision),
             code(&self.source.repository),

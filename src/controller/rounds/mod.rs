@@ -106,10 +106,12 @@ async fn look_over(context: &Context, object: &PreviewEnvironment, uid: &str) ->
             Ok(found) => missing.extend(found),
             Err(error) if error.lacks_rights() => refusal = Some(error),
             Err(error) => {
-                tracing::debug!(env = %object.name_any(), %error, "it is not known whether everything is still there");
                 if error.is_transient() {
+                    tracing::debug!(env = %object.name_any(), %error, "it is not known whether everything is still there");
                     break;
                 }
+                // Such as an admission webhook that takes no dry run: nothing of the kind comes back until somebody mends that.
+                tracing::warn!(env = %object.name_any(), %error, "it is not known whether everything is still there");
             }
         }
     }
