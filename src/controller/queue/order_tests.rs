@@ -270,8 +270,8 @@ proptest! {
         for victim in given.iter().filter(going) {
             prop_assert!(matches!(victim.stand, Stand::Runs(Some(since)) if since + IN_USE <= at(1_000)), "{victim:?}");
         }
-        // Once all have gone that are going, as many more run as somebody gave way to. Above a limit that was lowered, several give
-        // way to one.
+        // Once all have gone that are going, exactly as many more run as gave way. Above limits that were lowered several give way
+        // to one, and those of its own author may leave more room in all than it needs: the next ones have that for nothing.
         let running = |is_left: &dyn Fn(&Given) -> bool| {
             let left: Vec<_> = given.iter().filter(|g| g.stand != Stand::Goes && is_left(g)).cloned().collect();
             let decision = decide(&all(&left), &Limits { evict: Evict::Never, ..limits }, at(1_000));
@@ -280,7 +280,8 @@ proptest! {
         let to = |g: &Given| if let Verdict::GivesWay(to) = &decision.verdicts[&g.uid] { Some(to.clone()) } else { None };
         let made_room_for: std::collections::HashSet<String> = given.iter().filter_map(to).collect();
         let victims = given.iter().filter(going).count();
-        prop_assert_eq!(running(&|g| !going(&g)), running(&|_| true) + made_room_for.len());
+        let more = running(&|g| !going(&g)).checked_sub(running(&|_| true));
+        prop_assert!(more.is_some_and(|more| (made_room_for.len()..=victims).contains(&more)), "{more:?} for {victims}");
         prop_assert!(!is_within(&given, &limits) || victims == made_room_for.len(), "one for each");
     }
 
