@@ -1,7 +1,7 @@
 //! Rounds over all environments: is everything still there of the kinds that no watch follows? The client is used here.
 //!
 //! Of ConfigMaps, ServiceAccounts and the like there are too many to watch, and of Secrets the service may read none. So one
-//! environment after the other is looked over, at a pace that does not grow with their number ([`turns`]). What is missing is
+//! environment after the other is looked over, at a pace that does not grow with their number (`turns`). What is missing is
 //! noted, and the environment's own pass brings it back as it does for what the watches follow.
 
 mod hints;
