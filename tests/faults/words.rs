@@ -5,7 +5,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 /// Fields that differ from run to run and say nothing.
-const DROPPED: [&str; 22] = [
+const DROPPED: [&str; 23] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -28,6 +28,8 @@ const DROPPED: [&str; 22] = [
     // Who told of a fact, and when it was last confirmed: one that is found by looking has nobody.
     "sender",
     "lookup",
+    // When it had ended before: of an end that was over again before anybody could look nobody knows.
+    "endedAt",
     "deployment.kubernetes.io/revision",
 ];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -35,7 +35,7 @@ fn what_holds_a_removal_up_is_named_and_goes_only_when_somebody_forces_it() {
         let status = pull.wait("known to be stuck", is_stuck).await?;
         let message = find(&status.conditions, READY).map(|c| c.message.clone()).unwrap_or_default();
         assert!(message.contains("1 of configmaps is held by the finalizer example.com/hold"), "{message}");
-        assert!(message.contains("preview delete web-pr-1 --force-finalizers"), "{message}");
+        assert!(message.contains("preview delete web-pr-1 -n stuck --force-finalizers"), "{message}");
         let described = admin.run(&["describe", "web-pr-1"]).await?.succeeds();
         assert!(described.contains(HOLD), "{described}");
 
