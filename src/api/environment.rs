@@ -74,6 +74,11 @@ pub struct PreviewEnvironmentSpec {
 }
 
 impl PreviewEnvironment {
+    /// Whether one of its pull requests or branches is open.
+    pub fn has_open_source(&self) -> bool {
+        self.spec.sources.iter().any(|source| source.state == SourceState::Open)
+    }
+
     /// The last wish, unless the pull request or branch has ended since.
     pub fn standing_wish(&self) -> Option<&Wish> {
         let ended_at = self.status.as_ref().and_then(|status| status.ended_at);

@@ -124,7 +124,11 @@ fn report(global: &Global, asked: &PreviewEnvironment, gone: bool) -> Result<(),
 
 fn afterwards(asked: &PreviewEnvironment) -> String {
     let back = words::create_command(asked);
-    if words::is_open(asked) { format!("a push does not bring it back; this does: {back}") } else { format!("this brings it back: {back}") }
+    if asked.has_open_source() {
+        format!("a push does not bring it back; this does: {back}")
+    } else {
+        format!("this brings it back: {back}")
+    }
 }
 
 #[cfg(test)]

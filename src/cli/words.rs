@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use super::errors::{Exit, Failure};
 use super::output::span;
 use crate::api::conditions::{self, Condition, ConditionStatus};
-use crate::api::environment::{SourceState, WishState};
+use crate::api::environment::WishState;
 use crate::api::gaps::PlanSummary;
 use crate::api::status::{HookState, HookStatus, ImageOrigin, ServiceStatus};
 use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
@@ -338,11 +338,6 @@ pub fn create_command(environment: &PreviewEnvironment) -> String {
 /// Whether a wish already asks for the environment to be gone.
 pub fn unwished(environment: &PreviewEnvironment) -> bool {
     environment.standing_wish().is_some_and(|w| w.state == WishState::Absent)
-}
-
-/// Whether one of its pull requests or branches is open.
-pub fn is_open(environment: &PreviewEnvironment) -> bool {
-    environment.spec.sources.iter().any(|s| s.state == SourceState::Open)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub struct Known<'a> {
 /// more, what there is stays as it was, if it stays.
 pub fn wanted(environment: &Environment, baseline: &Baseline) -> Result<Vec<Wanted>, TemplateError> {
     let mut wanted: Vec<Wanted> = environment.images.iter().map(|(repository, tag)| override_of(repository, tag)).collect();
-    let have_ended = environment.sources.iter().all(|s| s.state != SourceState::Open);
+    let have_ended = !environment.has_open_source();
     for repository in &baseline.repositories {
         let source = environment.source(repository.forge, &repository.name);
         let Some(source) = source.filter(|s| have_ended || s.state == SourceState::Open) else { continue };

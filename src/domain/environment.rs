@@ -112,6 +112,11 @@ impl Environment {
         Self::try_from(&readable).ok()
     }
 
+    /// Whether one of its pull requests or branches is open.
+    pub fn has_open_source(&self) -> bool {
+        self.sources.iter().any(|source| source.state == SourceState::Open)
+    }
+
     /// What tells one run of the hooks from another: the commits, and when somebody last asked for a refresh.
     pub fn hook_run(&self) -> String {
         let mut parts: Vec<String> = self.sources.iter().map(|s| s.revision.to_string()).collect();

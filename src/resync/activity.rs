@@ -52,6 +52,9 @@ impl Said {
 /// Records of each environment the newest comment that counts for it. Those whose authors cannot be asked about now are looked
 /// at again; a record that fails is not tried again, since the next comment counts too.
 pub(super) async fn note(context: &Context, (repository, id): (&Listed, i64), said: Vec<Said>, asked: &mut Asked, now: DateTime<Utc>) {
+    if said.is_empty() && asked.untold.is_empty() {
+        return;
+    }
     asked.answers.retain(|_, (at, _)| now - *at < HOLDS_FOR);
     let (mut left, mut untold) = (ASKED_MOST, Vec::new());
     let all: Vec<Said> = said.into_iter().chain(std::mem::take(&mut asked.untold)).collect();

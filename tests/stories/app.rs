@@ -42,6 +42,14 @@ pub async fn wait_until_found(shop: &Shop, what: &str, fits: impl Fn(&Repository
     wait_for(&baselines, &shop.namespace, what, found).await.map(drop)
 }
 
+/// A shop of that name in a world of its own, whose service is an App from now on that is installed on its repository.
+pub async fn shop_of_an_app(world: &'static World, name: &str) -> anyhow::Result<Shop> {
+    let shop = Shop::open(world, name).await?;
+    wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
+    become_app(world, &[&shop]).await?;
+    Ok(shop)
+}
+
 fn install(world: &World, shops: &[&Shop]) -> anyhow::Result<u64> {
     let repositories: Vec<&str> = shops.iter().map(|shop| shop.repository.as_str()).collect();
     Ok(world.github.install(APP, "acme", Some(&repositories))?)
@@ -119,9 +127,7 @@ fn what_an_app_may_not_see_any_more_ends_and_what_it_cannot_see_for_now_stays() 
 #[test]
 fn whoever_takes_the_old_name_of_a_repository_ends_nothing_of_it() {
     story_apart(|world| async move {
-        let shop = Shop::open(world, "renamed").await?;
-        wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
-        become_app(world, &[&shop]).await?;
+        let shop = shop_of_an_app(world, "renamed").await?;
         let pull = shop.pull_request("login").await?;
         pull.wait_until_ready().await?;
         let made = made_for(&pull).await?;
@@ -171,9 +177,7 @@ async fn kill_at(pull: &Pull<'_>, written: Written) -> anyhow::Result<()> {
 #[test]
 fn two_replicas_of_which_one_is_killed_while_it_writes_write_everything_once() {
     story_apart(|world| async move {
-        let shop = Shop::open(world, "once").await?;
-        wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
-        become_app(world, &[&shop]).await?;
+        let shop = shop_of_an_app(world, "once").await?;
         wait_until_leads(world, FIRST).await?;
         let moments: [(&str, &str, Written); 3] = [
             ("comment", "/repos/*/*/issues/*/comments", |(comments, ..)| comments > 0),

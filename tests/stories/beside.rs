@@ -1,7 +1,7 @@
 //! What stands beside the commit: deployments and checks of an App, and the commit status of an account with a token.
 
 use anyhow::Context;
-use github_double::{Action, CheckRun, CommitStatus, Deployment, On, Open, Records};
+use github_double::{CheckRun, CommitStatus, Deployment, On, Open, Records};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, Patch, PatchParams};
 use preview_env::api::conditions::{ConditionStatus, FEEDBACK_DELIVERED};
@@ -240,13 +240,7 @@ fn an_account_with_a_token_gives_a_commit_status_instead_of_a_check() {
 fn two_pull_requests_with_one_commit_have_a_commit_status_each() {
     story(|world| async move {
         let shop = Shop::open(world, "one-status").await?;
-        let (repo, by) = (shop.repository.clone(), DEVELOPER.to_owned());
-        world.github.act(Action::Push { repo, branch: "next".to_owned(), by, force: false })?;
-        let first = shop.pull_request("login").await?;
-        let second = shop.opened(Open::new(&shop.repository, "login", DEVELOPER).base("next")).await?;
-        for pull in [&first, &second] {
-            pull.wait_until_ready().await?;
-        }
+        let (first, second) = shop.two_with_one_commit().await?;
         wait_for_status(&first, "one-status", "success").await?;
         wait_for_status(&second, "one-status (#2)", "success").await?;
         second.crash("web").await?;

@@ -1,7 +1,7 @@
 //! The buttons of the check: pressed by somebody who may, and by somebody who may not.
 
 use anyhow::Context;
-use github_double::{Action, CheckRun, Open, Records};
+use github_double::{Action, CheckRun, Records};
 use preview_env::api::conditions::{ConditionStatus, WANTED};
 use preview_env::api::environment::Verb;
 use preview_env::api::status::{CommandOutcome, CommandResult};
@@ -102,14 +102,7 @@ fn buttons_do_nothing_for_whoever_may_not_and_say_why() {
 fn two_pull_requests_with_one_commit_have_a_check_each_and_a_button_is_of_its_own() {
     story_of_an_app(|world| async move {
         let shop = Shop::open(world, "one-commit").await?;
-        let (repo, by) = (shop.repository.clone(), DEVELOPER.to_owned());
-        world.github.act(Action::Push { repo, branch: "next".to_owned(), by, force: false })?;
-        let first = shop.pull_request("login").await?;
-        let second = shop.opened(Open::new(&shop.repository, "login", DEVELOPER).base("next")).await?;
-        assert_eq!(first.revision()?, second.revision()?);
-        for pull in [&first, &second] {
-            pull.wait_until_ready().await?;
-        }
+        let (first, second) = shop.two_with_one_commit().await?;
         let usual = "preview / one-commit";
         let checks = |fits: fn(&CheckRun) -> bool| {
             move |records: &Records| {

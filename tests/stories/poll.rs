@@ -4,7 +4,7 @@ use github_double::{Open, Records, on};
 use preview_env::api::environment::Verb;
 use test_world::{DEVELOPER, World};
 
-use crate::app::{become_app, wait_until_found};
+use crate::app::shop_of_an_app;
 use crate::shop::{Pull, Shop, story_alone, story_apart};
 
 async fn start(world: &World, poll: Option<&'static str>) -> anyhow::Result<()> {
@@ -48,9 +48,7 @@ fn a_service_that_polls_needs_no_delivery() {
 #[test]
 fn an_app_that_polls_needs_no_delivery_and_offers_no_button() {
     story_apart(|world| async move {
-        let shop = Shop::open(world, "polled-app").await?;
-        wait_until_found(&shop, "known by its number", |repository| repository.id > 0).await?;
-        become_app(world, &[&shop]).await?;
+        let shop = shop_of_an_app(world, "polled-app").await?;
         start(world, Some("5s")).await?;
         polled(world, &shop).await?;
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use github_double::{Delivery, Double, Open, Records, on};
+use github_double::{Action, Delivery, Double, Open, Records, on};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -212,6 +212,18 @@ impl Shop {
     pub async fn opened(&self, open: Open) -> anyhow::Result<Pull<'_>> {
         let done = self.world.github.perform(open).await?;
         Ok(Pull { shop: self, number: done.number(), status: done.status() })
+    }
+
+    /// Opens two pull requests with one commit, which want it in different branches, and waits until both are ready.
+    pub async fn two_with_one_commit(&self) -> anyhow::Result<(Pull<'_>, Pull<'_>)> {
+        let (repo, by) = (self.repository.clone(), DEVELOPER.to_owned());
+        self.world.github.act(Action::Push { repo, branch: "next".to_owned(), by, force: false })?;
+        let first = self.pull_request("login").await?;
+        let second = self.opened(Open::new(&self.repository, "login", DEVELOPER).base("next")).await?;
+        anyhow::ensure!(first.revision()? == second.revision()?, "they have different commits");
+        first.wait_until_ready().await?;
+        second.wait_until_ready().await?;
+        Ok((first, second))
     }
 
     /// Opens a pull request whose delivery is on its way and not here yet.

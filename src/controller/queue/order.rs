@@ -189,10 +189,6 @@ fn make_room(
     again_at
 }
 
-#[cfg(test)]
-#[path = "order_tests.rs"]
-mod tests;
-
 /// Who gives way so that one that waits has room, and from when on all of them can; nothing where they would not be enough.
 fn victims<'a, 'b>(
     unused: &[(DateTime<Utc>, &str, &'b Contender<'a>)],
@@ -215,3 +211,7 @@ fn victims<'a, 'b>(
 fn earlier(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
     a.into_iter().chain(b).min()
 }
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

@@ -86,8 +86,12 @@ pub(super) async fn run(context: Arc<Context>) {
         let all = context.environments.state();
         let uids = all.iter().filter_map(|object| object.metadata.uid.as_deref());
         let now = Instant::now();
-        let Some(uid) = context.rounds.lock(|i| turns.next(uids, &i.hurried, now)) else { continue };
-        context.rounds.lock(|i| i.hurried.remove(&uid));
+        let next = context.rounds.lock(|i| {
+            let uid = turns.next(uids, &i.hurried, now)?;
+            i.hurried.remove(&uid);
+            Some(uid)
+        });
+        let Some(uid) = next else { continue };
         let Some(object) = all.iter().find(|object| object.metadata.uid.as_ref() == Some(&uid)) else { continue };
         let requests = look_over(&context, object, &uid).await;
         turns.looked(uid, requests, Instant::now());

@@ -40,7 +40,7 @@ impl Ending {
 
 /// The end of all sources. What is being taken down already does not come back with a longer grace.
 pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>, now: DateTime<Utc>) -> Ending {
-    if environment.sources.is_empty() || environment.sources.iter().any(|s| s.state == SourceState::Open) {
+    if environment.sources.is_empty() || environment.has_open_source() {
         return Ending::Open;
     }
     let states = environment.sources.iter().map(|s| s.state);

@@ -16,7 +16,6 @@ use kube::ResourceExt;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::{HeldRemoval, PassedRemoval, Removals, Removed};
 use crate::api::conditions::{Condition, Observation, REMOVALS_HELD, find};
-use crate::api::environment::SourceState;
 use crate::api::names::ANNOTATION_CONFIRM_REMOVALS;
 
 /// As many are let through in ten minutes, however few environments there are.
@@ -72,7 +71,7 @@ impl Around {
                 around.bare.insert(uid);
                 continue;
             }
-            if environment.spec.sources.iter().any(|source| source.state == SourceState::Open) {
+            if environment.has_open_source() {
                 around.there.insert(uid.clone());
             }
             around.all.insert(uid);
