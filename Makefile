@@ -79,6 +79,13 @@ bench: ## Time how fast an environment is applied, beside a raw writer
 	@cargo build --quiet --release --package preview-env --package bench --bins
 	@cargo run --quiet --release --package bench
 
+# A quarter of an hour. SCALE=60 makes fewer environments, IDLE=300 looks on for longer, ONLY=bursts or ONLY=rest is one half of it.
+.PHONY: bench-scale
+bench-scale: ## Measure what a thousand environments cost, and bursts of pull requests beside a raw writer
+	@.ci/tools
+	@cargo build --quiet --release --package preview-env --package scale --bins
+	@cargo run --quiet --release --package scale
+
 # With a nightly compiler and cargo-fuzz, each target by libFuzzer: cargo +nightly fuzz run rewriter --features libfuzzer
 SECONDS_EACH ?= 60
 .PHONY: fuzz

@@ -63,6 +63,10 @@ pub struct ServiceOptions {
     pub poll: Option<&'static str>,
     /// How often an environment is looked over, where not as usual.
     pub look_over: Option<&'static str>,
+    /// How often GitHub is asked for what no delivery told, where not as usual.
+    pub look_every: Option<&'static str>,
+    /// How long a namespace without its environment is left alone.
+    pub orphan_after: &'static str,
     /// By how many hours its machine's clock is ahead.
     pub hours_ahead: i64,
 }
@@ -119,9 +123,8 @@ impl Service {
             options.github_url.clone().into(),
             "--seed-file".into(),
             file("seed"),
-            // Not the minutes that it waits else.
             "--orphan-after".into(),
-            "5s".into(),
+            options.orphan_after.into(),
             // Hundreds of stories share one account.
             "--github-limits".into(),
             "none".into(),
@@ -138,6 +141,7 @@ impl Service {
             .chain(hears)
             .chain(options.credential.arguments(&options.folder))
             .chain(probe.map(Into::into))
+            .chain(options.look_every.map(|every| format!("--look-every={every}").into()))
             .chain(options.look_over.map(|every| format!("--look-over-every={every}").into()))
             .chain(of_registries.map(Into::into));
         let (program, arguments) = in_time(options, arguments.collect())?;
@@ -154,6 +158,21 @@ impl Service {
     /// From the next start on it looks environments over so often.
     pub fn look_over(&mut self, every: &'static str) {
         self.options.look_over = Some(every);
+    }
+
+    /// From the next start on GitHub is asked so often for what no delivery told.
+    pub fn look_every(&mut self, every: &'static str) {
+        self.options.look_every = Some(every);
+    }
+
+    /// From the next start on namespaces without an environment are left alone for so long.
+    pub fn orphan_after(&mut self, after: &'static str) {
+        self.options.orphan_after = after;
+    }
+
+    /// The id of its process.
+    pub fn process(&self) -> Result<u32> {
+        Ok(self.running()?.id())
     }
 
     /// From the next start on it is a GitHub App, whose key its folder holds.

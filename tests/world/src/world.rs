@@ -111,6 +111,9 @@ impl World {
         let options = ServiceOptions {
             poll: None,
             look_over: None,
+            look_every: None,
+            // Not the minutes that it waits else.
+            orphan_after: "5s",
             hours_ahead: 0,
             credential: setup.credential,
             probe: routes.as_ref().map(Routes::address),
