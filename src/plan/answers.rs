@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::hosts::{HostMap, by_age, rule_host};
 use super::kinds::is_route;
-use super::manifest::{Manifest, ObjectName};
+use super::manifest::{Manifest, ObjectName, at};
 use super::pods::{list, text};
 
 /// One path of one host of the environment. Ingresses and routes go through different controllers, so they never meet.
@@ -67,7 +67,7 @@ fn paths(object: &Manifest, host: Option<&str>) -> Vec<String> {
         return object.items("/spec/rules").flat_map(matches).map(|m| match_key(&m)).collect();
     }
     let rules = object.items("/spec/rules").filter(|rule| rule_host(rule) == host);
-    rules.flat_map(|rule| rule.pointer("/http/paths").and_then(Value::as_array).into_iter().flatten()).map(path_key).collect()
+    rules.flat_map(|rule| at(rule, "/http/paths").and_then(Value::as_array).into_iter().flatten()).map(path_key).collect()
 }
 
 /// What tells one path of an Ingress from another.

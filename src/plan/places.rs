@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::manifest::Manifest;
+use super::manifest::{Manifest, at};
 use super::pods::text;
 
 /// One text of an object or of a container.
@@ -81,21 +81,30 @@ fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + u
 }
 
 fn list_texts(container: &Value, field: &str, places: &mut Vec<Place>) {
+    let count = inside(container, field).and_then(Value::as_array).map_or(0, Vec::len);
+    if count == 0 {
+        return;
+    }
     let path = field.replace('/', ".");
-    let count = container.pointer(&format!("/{field}")).and_then(Value::as_array).map_or(0, Vec::len);
     places.extend((0..count).map(|i| Place { pointer: format!("/{field}/{i}"), path: format!("{path}[{i}]"), key: String::new() }));
 }
 
 fn action_texts(container: &Value, field: &str, places: &mut Vec<Place>) {
-    let Some(action) = container.pointer(&format!("/{field}")) else { return };
+    let Some(action) = inside(container, field) else { return };
     list_texts(container, &format!("{field}/exec/command"), places);
+    let headers = at(action, "/httpGet/httpHeaders").and_then(Value::as_array).map_or(0, Vec::len);
     let path = field.replace('/', ".");
-    let headers = action.pointer("/httpGet/httpHeaders").and_then(Value::as_array).map_or(0, Vec::len);
     places.extend((0..headers).map(|i| Place {
         pointer: format!("/{field}/httpGet/httpHeaders/{i}/value"),
         path: format!("{path}.httpGet.httpHeaders[{i}]"),
         key: String::new(),
     }));
+}
+
+/// The field at a path of plain names, such as `lifecycle/preStop`. Most containers lack most of them, so nothing is put
+/// together to look.
+fn inside<'a>(container: &'a Value, field: &str) -> Option<&'a Value> {
+    field.split('/').try_fold(container, |value, name| value.get(name))
 }
 
 fn annotations(manifest: &Manifest) -> Vec<Place> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::decision::{Decision, LeftOutReason};
 use super::kinds::runs_pods;
-use super::manifest::{Manifest, ObjectName};
+use super::manifest::{Manifest, ObjectName, at};
 use super::pods::{containers, list, spec_pointer, text};
 use super::rules::is_made_for;
 use super::types::{Snapshot, Target};
@@ -93,13 +93,13 @@ fn pull_secrets<'a>(object: &'a Manifest, pointer: &str) -> impl Iterator<Item =
 }
 
 fn container_secrets(container: &Value) -> Vec<&str> {
-    let one = list(container, "env").filter_map(|e| required(e.pointer("/valueFrom/secretKeyRef")?, "name"));
+    let one = list(container, "env").filter_map(|e| required(at(e, "/valueFrom/secretKeyRef")?, "name"));
     one.chain(list(container, "envFrom").filter_map(|e| required(e.get("secretRef")?, "name"))).collect()
 }
 
 fn volume_secrets(volume: &Value) -> Vec<&str> {
     let own = volume.get("secret").and_then(|s| required(s, "secretName"));
-    let sources = volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten();
+    let sources = at(volume, "/projected/sources").and_then(Value::as_array).into_iter().flatten();
     own.into_iter().chain(sources.filter_map(|s| required(s.get("secret")?, "name"))).collect()
 }
 

@@ -89,7 +89,7 @@ impl Check {
     fn spares(&self, pod: &Template<'_>) -> bool {
         match self.spares {
             Spares::Nobody => false,
-            Spares::Windows => pod.spec.pointer("/os/name").and_then(Value::as_str) == Some("windows"),
+            Spares::Windows => pod.spec.get("os").and_then(|os| os.get("name")).and_then(Value::as_str) == Some("windows"),
             Spares::UserNamespaces => pod.spec.get("hostUsers") == Some(&Value::Bool(false)),
         }
     }
@@ -101,7 +101,7 @@ impl Check {
             Place::Pod => all(Some(pod.spec), self.field, &allows),
             Place::Containers => pod.containers().all(|(_, container)| all(Some(container), self.field, &allows)),
             Place::Inherited => {
-                let of_pod = pod.spec.pointer(&format!("/{}", self.field.replace('.', "/")));
+                let of_pod = self.field.split('.').try_fold(pod.spec, |value, name| value.get(name));
                 let allows = |value: Option<&Value>| (self.allows)(value.or(of_pod));
                 pod.containers().all(|(_, container)| all(Some(container), self.field, &allows))
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Finding, View, listed};
 use crate::plan::decision::LeftOutReason;
-use crate::plan::manifest::{Manifest, ObjectName};
+use crate::plan::manifest::{Manifest, ObjectName, at};
 use crate::plan::pods::{containers, spec_pointer, text};
 
 /// ConfigMaps that Kubernetes or a mesh makes in every namespace.
@@ -173,11 +173,11 @@ fn in_volume(volume: &Value) -> Vec<Reference<'_>> {
     let mut found = Vec::new();
     found.extend(volume.get("secret").map_or_else(Vec::new, |s| files(s, "Secret", "secretName")));
     found.extend(volume.get("configMap").map_or_else(Vec::new, |c| files(c, "ConfigMap", "name")));
-    for source in volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten() {
+    for source in at(volume, "/projected/sources").and_then(Value::as_array).into_iter().flatten() {
         found.extend(source.get("secret").map_or_else(Vec::new, |s| files(s, "Secret", "name")));
         found.extend(source.get("configMap").map_or_else(Vec::new, |c| files(c, "ConfigMap", "name")));
     }
-    let named = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
+    let named = |pointer: &str| at(volume, pointer).and_then(Value::as_str);
     found.extend(named("/persistentVolumeClaim/claimName").map(|name| start("PersistentVolumeClaim", name)));
     found.extend(named("/csi/nodePublishSecretRef/name").map(|name| start("Secret", name)));
     found

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::manifest::{Manifest, ObjectName};
+use super::manifest::{Manifest, ObjectName, at};
 use super::places::{self, Place};
 use super::pods::{containers, text};
 use super::secret_values::decoded;
@@ -157,8 +157,9 @@ fn named_in(object: &Manifest) -> Vec<(Found, String)> {
         found.extend(named_at(object.text(&place.pointer), "", &place));
     }
     for (path, container) in containers(object) {
+        let prefix = format!("{path}.");
         for place in places::of_container(container) {
-            found.extend(named_at(container.pointer(&place.pointer).and_then(Value::as_str), &format!("{path}."), &place));
+            found.extend(named_at(at(container, &place.pointer).and_then(Value::as_str), &prefix, &place));
         }
     }
     let external_name = object.text("/spec/externalName").filter(|_| object.kind() == "Service");

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::domain::baseline::isolation::{Amounts, Limits};
 use crate::domain::quantity::Quantity;
 use crate::plan::admission::Template;
-use crate::plan::manifest::{Manifest, ObjectName};
+use crate::plan::manifest::{Manifest, ObjectName, at};
 use crate::plan::pods::text;
 
 /// The share of replicas that a rollout adds where the Deployment says nothing, in percent (the API server's default).
@@ -42,7 +42,7 @@ pub fn loads(object: &Manifest, limits: Option<&Limits>) -> Vec<Load> {
 }
 
 fn storage(spec: Option<&Value>) -> Amounts {
-    let asked = spec.and_then(|spec| spec.pointer("/resources/requests/storage")).and_then(quantity).unwrap_or_default();
+    let asked = spec.and_then(|spec| at(spec, "/resources/requests/storage")).and_then(quantity).unwrap_or_default();
     Amounts::from([("persistentvolumeclaims".to_owned(), Quantity::whole(1)), ("requests.storage".to_owned(), asked)])
 }
 
@@ -126,7 +126,7 @@ pub fn filled_in(container: &Value, range: Option<&Limits>) -> (Amounts, Amounts
 
 /// The amounts under `resources` of a container or a pod.
 pub fn amounts(owner: &Value, kind: &str) -> Amounts {
-    let listed = owner.pointer(&format!("/resources/{kind}")).and_then(Value::as_object).into_iter().flatten();
+    let listed = owner.get("resources").and_then(|resources| resources.get(kind)).and_then(Value::as_object).into_iter().flatten();
     listed.filter_map(|(name, value)| Some((name.clone(), quantity(value)?))).collect()
 }
 
