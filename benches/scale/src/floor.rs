@@ -10,7 +10,7 @@ use serde::Deserialize;
 use test_world::World;
 
 /// Objects of a page, as many as the service asks for.
-const PAGE: usize = 500;
+const PAGE: usize = 100;
 /// What the service follows of the environments, in the whole cluster.
 const LISTS: [(&str, bool); 10] = [
     ("/apis/preview-env.dev/v1alpha1/previewenvironments", false),

@@ -24,7 +24,7 @@ pub struct Start {
     pub converged: f64,
     /// What the service asked of the API server until 10 s after that.
     pub asked: Asked,
-    /// What it asked of GitHub, by method.
+    /// What it asked of GitHub.
     pub of_github: BTreeMap<String, usize>,
     /// What it took until then.
     pub taken: Taken,
@@ -45,10 +45,7 @@ pub async fn restart(world: &World, environments: usize) -> Result<Start> {
     let converged = begun.elapsed().as_secs_f64();
     tokio::time::sleep(AFTER).await;
     let asked = Asked::since(world, mark).await?;
-    let of_github = world.github.requests().into_iter().fold(BTreeMap::new(), |mut all, request| {
-        *all.entry(request.method).or_default() += 1;
-        all
-    });
+    let of_github = of_github(world);
     Ok(Start { converged, asked, of_github, taken: look(world).await? })
 }
 
@@ -83,7 +80,7 @@ pub struct Looks {
     pub busy: f64,
     /// What the service asked of the API server meanwhile.
     pub asked: Asked,
-    /// What it asked of GitHub, by method and how it was answered.
+    /// What it asked of GitHub.
     pub of_github: BTreeMap<String, usize>,
 }
 
@@ -100,12 +97,21 @@ pub async fn looks(world: &World, environments: usize) -> Result<Looks> {
     let last = next + f64::from(LOOKS);
     until(world, "looked at GitHub again", |shown| looks(shown) >= last).await?;
     let (asked, after) = (Asked::since(world, mark).await?, look(world).await?);
-    let of_github = world.github.requests().into_iter().fold(BTreeMap::new(), |mut all, request| {
-        let answered = request.status.map_or_else(|| "cut".to_owned(), |status| status.to_string());
-        *all.entry(format!("{} {answered}", request.method)).or_default() += 1;
-        all
-    });
+    let of_github = of_github(world);
     Ok(Looks { count: f64::from(LOOKS), busy: (after.busy - before.busy).as_secs_f64() * 1e3 / f64::from(LOOKS), asked, of_github })
+}
+
+/// What was asked of the double, by method, path and answer; numbers and commits are left out of the path.
+fn of_github(world: &World) -> BTreeMap<String, usize> {
+    let is_name = |part: &&str| !part.is_empty() && !part.bytes().any(|byte| byte.is_ascii_digit());
+    let mut all = BTreeMap::new();
+    for request in world.github.requests() {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let path: Vec<&str> = path.split('/').map(|part| if part.is_empty() || is_name(&part) { part } else { "*" }).collect();
+        let answered = request.status.map_or_else(|| "cut".to_owned(), |status| status.to_string());
+        *all.entry(format!("{} {} {answered}", request.method, path.join("/"))).or_default() += 1;
+    }
+    all
 }
 
 /// What the service takes of the machine.
