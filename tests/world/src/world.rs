@@ -112,6 +112,7 @@ impl World {
             poll: None,
             look_over: None,
             hours_ahead: 0,
+            variables: Vec::new(),
             credential: setup.credential,
             probe: routes.as_ref().map(Routes::address),
             preview: preview.to_owned(),
