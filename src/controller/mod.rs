@@ -57,6 +57,7 @@ pub mod scope;
 pub mod settle;
 pub mod status;
 pub mod stuck;
+mod traced;
 mod upkeep;
 pub mod wake;
 pub mod watch;
@@ -100,6 +101,7 @@ use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::resync::brake::Ledger;
+use crate::traces::Traces;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -155,6 +157,8 @@ pub struct Context {
     pub environments: Store<PreviewEnvironment>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What traces show.
+    pub traces: Traces,
     /// What `kubectl describe` shows below the objects.
     pub events: Events,
     /// Wakes reconciles.
@@ -199,6 +203,8 @@ pub struct Parts {
     pub feedback: Arc<dyn FeedbackState>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What traces show.
+    pub traces: Traces,
 }
 
 impl Controller {
@@ -233,6 +239,7 @@ impl Controller {
             brake: Arc::new(brake),
             environments: parts.view.environments,
             metrics: parts.metrics,
+            traces: parts.traces,
             events,
             wake,
         };

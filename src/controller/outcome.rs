@@ -98,6 +98,7 @@ impl Pass<'_> {
                 other => other?,
             }
             self.tell(&after);
+            self.trace_end(&progress, &after);
         }
         Ok(Action::requeue(pause))
     }

@@ -69,6 +69,8 @@ pub struct ServiceOptions {
     pub orphan_after: &'static str,
     /// By how many hours its machine's clock is ahead.
     pub hours_ahead: i64,
+    /// What its environment has beside that of the tests.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// Stands before the C library, and has its clock go ahead.
@@ -144,7 +146,7 @@ impl Service {
             .chain(options.look_every.map(|every| format!("--look-every={every}").into()))
             .chain(options.look_over.map(|every| format!("--look-over-every={every}").into()))
             .chain(of_registries.map(Into::into));
-        let (program, arguments) = in_time(options, arguments.collect())?;
+        let (program, arguments) = with_variables(options, arguments.collect())?;
         let launch = Launch { name: "preview", program, arguments, log: self.log(), home: options.folder.clone() };
         self.component = Some(Component::start(launch)?);
         Ok(())
@@ -188,6 +190,11 @@ impl Service {
     /// From the next start on its machine's clock is so many hours ahead.
     pub fn go_ahead(&mut self, hours: i64) {
         self.options.hours_ahead = hours;
+    }
+
+    /// From the next start on its environment has these variables, and none of those before.
+    pub fn have(&mut self, variables: Vec<(&'static str, String)>) {
+        self.options.variables = variables;
     }
 
     /// Ends it as `kill -9` does.
@@ -282,10 +289,21 @@ impl Service {
     }
 }
 
-/// What is started, and with which arguments, so that its clock goes as it is to.
-fn in_time(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBuf, Vec<OsString>)> {
-    if options.hours_ahead == 0 {
+/// What is started, and with which arguments, so that it has its variables and its clock goes as it is to.
+fn with_variables(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBuf, Vec<OsString>)> {
+    let given = options.variables.iter().map(|(name, value)| format!("{name}={value}").into());
+    let variables: Vec<OsString> = in_time(options)?.into_iter().chain(given).collect();
+    if variables.is_empty() {
         return Ok((options.preview.clone(), arguments));
+    }
+    let program = [options.preview.clone().into_os_string()];
+    Ok(("/usr/bin/env".into(), variables.into_iter().chain(program).chain(arguments).collect()))
+}
+
+/// The variables that have its clock go ahead.
+fn in_time(options: &ServiceOptions) -> Result<Vec<OsString>> {
+    if options.hours_ahead == 0 {
+        return Ok(Vec::new());
     }
     let (source, library) = (options.folder.join("ahead.c"), options.folder.join("ahead.so"));
     std::fs::write(&source, AHEAD).context("cannot write the clock that is ahead")?;
@@ -293,7 +311,5 @@ fn in_time(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBu
     anyhow::ensure!(built.context("no C compiler")?.success(), "the clock that is ahead cannot be built");
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(&library);
-    let ahead = format!("SECONDS_AHEAD={}", options.hours_ahead * 3_600).into();
-    let first = [preload, ahead, options.preview.clone().into_os_string()];
-    Ok(("/usr/bin/env".into(), first.into_iter().chain(arguments).collect()))
+    Ok(vec![preload, format!("SECONDS_AHEAD={}", options.hours_ahead * 3_600).into()])
 }

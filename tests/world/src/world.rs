@@ -115,6 +115,7 @@ impl World {
             // Not the minutes that it waits else.
             orphan_after: "5s",
             hours_ahead: 0,
+            variables: Vec::new(),
             credential: setup.credential,
             probe: routes.as_ref().map(Routes::address),
             preview: preview.to_owned(),
