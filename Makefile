@@ -33,13 +33,14 @@ test: ## Run all tests; nothing but the tools that it names has to be there
 	@$(TARGET)/debug/test-cluster build
 	@RUST_TEST_THREADS=$(TEST_THREADS) cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
-# The part of it that `make test` has takes two minutes. ONLY=push tells those stories and faults alone whose line has that word.
+# The part of it that `make test` has takes two minutes. ONLY=push tells those stories and faults alone whose line has that word, and
+# DONE=file those alone that did not end well in the output of an earlier run.
 .PHONY: test-faults
-test-faults: ## Have every story meet every fault at every moment, and say how long that took (ONLY=words)
+test-faults: ## Have every story meet every fault at every moment, and say how long that took (ONLY=words, DONE=file)
 	@.ci/tools git
 	@cargo test $(CARGO_FLAGS) --workspace --no-run
 	@$(TARGET)/debug/test-cluster build
-	@FAULTS_ONLY="$(ONLY)" cargo test $(CARGO_FLAGS) --workspace --test faults -- --ignored --nocapture --test-threads=1
+	@FAULTS_ONLY="$(ONLY)" FAULTS_DONE="$(abspath $(DONE))" cargo test $(CARGO_FLAGS) --workspace --test faults -- --ignored --nocapture --test-threads=1
 
 .PHONY: lint
 lint: ## Check formatting, lints and documentation
