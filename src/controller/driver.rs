@@ -385,6 +385,9 @@ impl Pass<'_> {
         if self.settled.lapsed != status.lapsed && status.namespace.is_some() {
             self.record_lapse().await?;
         }
+        if self.settled.course == Course::Remove {
+            clean_up::forget_wishes(self.context, &self.environment, self.object).await?;
+        }
         match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {
                 let wanted = &self.settled.wanted.message;

@@ -228,7 +228,7 @@ impl Controller {
             hosts: Arc::default(),
             behind: Behind::default(),
             hook_jobs: Arc::default(),
-            healing: Healing::default(),
+            healing: Healing::new(parts.config.look_over_every),
             rounds: Rounds::default(),
             retries: Retries::default(),
             permits,
