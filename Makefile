@@ -55,6 +55,15 @@ crds: ## Write deploy/crds.yaml anew
 	@$(TARGET)/debug/preview crd > deploy/crds.yaml.new
 	@mv deploy/crds.yaml.new deploy/crds.yaml
 
+.PHONY: chart
+chart: ## Write the reference of the chart's values anew
+	@cargo run --quiet $(CARGO_FLAGS) --package chart
+
+.PHONY: image
+image: ## Build the service's image without Docker, into target/image
+	@.ci/tools
+	@deploy/image/build
+
 # Two clones have two clusters; CLUSTER_NAME=... names one instead.
 .PHONY: cluster cluster-down
 cluster: ## Start a Kubernetes cluster that stays, and say how to use it

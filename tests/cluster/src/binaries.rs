@@ -12,7 +12,10 @@ use std::process;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::go::Go;
-use crate::recipe::{API_SERVER, CONTROLLER_MANAGER, Command, ETCD_SERVER, GATEWAY_API, KUBELET_DOUBLE, KWOK, Recipe, SCHEDULER, STAGES};
+use crate::recipe::{
+    API_SERVER, CONTROLLER_MANAGER, Command, ETCD_SERVER, GATEWAY_API, HELM_COMMAND, KUBELET_DOUBLE, KWOK, PROMETHEUS_OPERATOR, Recipe,
+    SCHEDULER, STAGES,
+};
 
 /// Where each component's binary is.
 #[derive(Debug, Clone)]
@@ -52,6 +55,17 @@ impl Binaries {
 pub fn gateway_api() -> Result<PathBuf> {
     let shelf = Shelf::new(&GATEWAY_API)?;
     shelf.find_or_make("crds.yaml", |part| shelf.collect("config/crd/standard", "CustomResourceDefinition", part))
+}
+
+/// The same of the Prometheus Operator, for what monitors a service: `ServiceMonitor`s and `PrometheusRule`s.
+pub fn prometheus_operator() -> Result<PathBuf> {
+    let shelf = Shelf::new(&PROMETHEUS_OPERATOR)?;
+    shelf.find_or_make("crds.yaml", |part| shelf.collect_definitions(&["servicemonitors", "prometheusrules"], part))
+}
+
+/// Helm, built once per user and machine: none of the cluster's components, so whoever needs it asks for it.
+pub fn helm() -> Result<PathBuf> {
+    binary(&HELM_COMMAND)
 }
 
 /// The user's cache folder for clusters.
@@ -132,6 +146,17 @@ impl Shelf {
 
     fn collect(&self, folder: &str, kind: &str, to: &Path) -> Result<()> {
         fs::write(to, self.objects(folder, kind)?).with_context(|| format!("cannot write {}", to.display()))
+    }
+
+    /// Some of the Prometheus Operator's definitions, by their plurals: the others have hundreds of kilobytes each.
+    fn collect_definitions(&self, plurals: &[&str], to: &Path) -> Result<()> {
+        let folder = self.go()?.module_folder(self.recipe.module)?.join("example/prometheus-operator-crd");
+        let mut all = String::new();
+        for plural in plurals {
+            let file = folder.join(format!("monitoring.coreos.com_{plural}.yaml"));
+            all.push_str(&fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?);
+        }
+        fs::write(to, all).with_context(|| format!("cannot write {}", to.display()))
     }
 
     /// The files of one folder of the module that hold objects of a kind, as one text.

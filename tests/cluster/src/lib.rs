@@ -41,7 +41,7 @@ mod tied;
 use tokio::sync::OnceCell;
 
 pub use audit::{Audit, Event, Mark};
-pub use binaries::{Binaries, gateway_api};
+pub use binaries::{Binaries, gateway_api, helm, prometheus_operator};
 pub use cluster::{Cluster, Options};
 pub use component::{Component, Launch};
 pub use kubelets::{FAILS, Logs};

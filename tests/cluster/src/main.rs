@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the components, unless they are built
+    /// Build the components and Helm, unless they are built
     Build,
     /// Start a cluster that stays, and print how to use it
     Up {
@@ -40,7 +40,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Build => Binaries::find_or_build().map(drop),
+        Command::Build => Binaries::find_or_build().and_then(|_| test_cluster::helm()).map(drop),
         Command::Up { name } => Kept::new(name).and_then(|kept| up(&kept)),
         Command::Down { name } => Kept::new(name).and_then(|kept| down(&kept)),
         Command::Serve { folder } => serve(&folder),

@@ -66,6 +66,22 @@ pub static GATEWAY_API: Recipe = Recipe {
     go_sum: include_str!("../go/gateway-api/go.sum"),
 };
 
+/// Installs charts.
+pub static HELM: Recipe = Recipe {
+    name: "helm",
+    module: "helm.sh/helm/v4",
+    go_mod: include_str!("../go/helm/go.mod"),
+    go_sum: include_str!("../go/helm/go.sum"),
+};
+
+/// Definitions of the Prometheus Operator. Nothing of it is built.
+pub static PROMETHEUS_OPERATOR: Recipe = Recipe {
+    name: "prometheus-operator",
+    module: "github.com/prometheus-operator/prometheus-operator",
+    go_mod: include_str!("../go/prometheus-operator/go.mod"),
+    go_sum: include_str!("../go/prometheus-operator/go.sum"),
+};
+
 /// Stores everything.
 pub static ETCD_SERVER: Command = Command { recipe: &ETCD, name: "etcd", package: "go.etcd.io/etcd/server/v3", takes: "1 minute" };
 
@@ -87,6 +103,9 @@ pub static SCHEDULER: Command =
 
 /// Says that nodes, pods and volumes are ready.
 pub static KUBELET_DOUBLE: Command = Command { recipe: &KWOK, name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", takes: "1 minute" };
+
+/// Helm's own command.
+pub static HELM_COMMAND: Command = Command { recipe: &HELM, name: "helm", package: "helm.sh/helm/v4/cmd/helm", takes: "2 minutes" };
 
 impl Recipe {
     /// The version of the module, such as `v1.36.3`.
@@ -138,7 +157,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_go_mod() {
-        for recipe in [&KUBERNETES, &ETCD, &KWOK, &GATEWAY_API] {
+        for recipe in [&KUBERNETES, &ETCD, &KWOK, &GATEWAY_API, &HELM, &PROMETHEUS_OPERATOR] {
             assert!(recipe.version().expect("a version").starts_with('v'), "{recipe:?}");
             assert!(recipe.go_version().expect("a Go version").starts_with("1."), "{recipe:?}");
         }

@@ -195,6 +195,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
     for path in [
         "README.md",
         "CONTRIBUTING.md",
+        "charts/preview-env/README.md",
         "docs/architecture.md",
         "docs/commands.md",
         "docs/configuration.md",
