@@ -33,13 +33,14 @@ test: ## Run all tests; nothing but the tools that it names has to be there
 	@$(TARGET)/debug/test-cluster build
 	@RUST_TEST_THREADS=$(TEST_THREADS) cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
-# The part of it that `make test` has takes two minutes. ONLY=push tells those stories and faults alone whose line has that word.
+# The part of it that `make test` has takes two minutes. ONLY=push tells those stories and faults alone whose line has that word, and
+# DONE=file those alone that did not end well in the output of an earlier run.
 .PHONY: test-faults
-test-faults: ## Have every story meet every fault at every moment, and say how long that took (ONLY=words)
+test-faults: ## Have every story meet every fault at every moment, and say how long that took (ONLY=words, DONE=file)
 	@.ci/tools git
 	@cargo test $(CARGO_FLAGS) --workspace --no-run
 	@$(TARGET)/debug/test-cluster build
-	@FAULTS_ONLY="$(ONLY)" cargo test $(CARGO_FLAGS) --workspace --test faults -- --ignored --nocapture --test-threads=1
+	@FAULTS_ONLY="$(ONLY)" FAULTS_DONE="$(abspath $(DONE))" cargo test $(CARGO_FLAGS) --workspace --test faults -- --ignored --nocapture --test-threads=1
 
 .PHONY: lint
 lint: ## Check formatting, lints and documentation
@@ -78,6 +79,13 @@ bench: ## Time how fast an environment is applied, beside a raw writer
 	@.ci/tools
 	@cargo build --quiet --release --package preview-env --package bench --bins
 	@cargo run --quiet --release --package bench
+
+# A quarter of an hour. SCALE=60 makes fewer environments, IDLE=300 looks on for longer, ONLY=bursts or ONLY=rest is one half of it.
+.PHONY: bench-scale
+bench-scale: ## Measure what a thousand environments cost, and bursts of pull requests beside a raw writer
+	@.ci/tools
+	@cargo build --quiet --release --package preview-env --package scale --bins
+	@cargo run --quiet --release --package scale
 
 # With a nightly compiler and cargo-fuzz, each target by libFuzzer: cargo +nightly fuzz run rewriter --features libfuzzer
 SECONDS_EACH ?= 60

@@ -25,3 +25,4 @@ pub mod resync;
 pub mod server;
 pub mod service;
 pub mod telemetry;
+pub mod traces;

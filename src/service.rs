@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::probe::ProbeError;
 use crate::record::{Coalescing, doubt};
 use crate::server::{self, Gate, Limits, LookSoon, Readiness, Server, WebhookSecrets};
+use crate::traces::Traces;
 
 /// How long it is waited for the word whether this replica leads, before it lists what there is.
 const FIRST_ROLE: Duration = Duration::from_secs(2);
@@ -48,6 +49,8 @@ pub struct Options {
     pub lease: Place,
     /// What is done by the replica that leads.
     pub work: Work,
+    /// Where traces go, where anybody wants them.
+    pub traces: Traces,
 }
 
 /// Why the service does not start.
@@ -94,6 +97,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
         hears: options.secrets.is_some(),
         view: view.clone(),
         metrics: metrics.clone(),
+        traces: options.traces.clone(),
         readiness: readiness.clone(),
     };
     replica.check()?;
@@ -102,7 +106,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
     let roles = election.roles();
     tracing::info!(address = %options.server.listen, identity = replica.identity.name, "listening");
 
-    let server = server((&client, &clock), &view, (options.secrets, options.server.body_limit), (&readiness, &metrics));
+    let server = server((&client, &clock), &view, (options.secrets, options.server.body_limit), (&readiness, &metrics, options.traces));
     let checks = server::health(readiness.clone(), metrics);
     let (webhooks, checks) = match health {
         Some(health) => (server::webhooks(server), Some((health, checks))),
@@ -135,7 +139,7 @@ fn server(
     (client, clock): (&Client, &Clock),
     view: &View,
     (secrets, body_limit): (Option<WebhookSecrets>, usize),
-    (readiness, metrics): (&Readiness, &Metrics),
+    (readiness, metrics, traces): (&Readiness, &Metrics, Traces),
 ) -> Server {
     Server {
         secrets,
@@ -146,6 +150,7 @@ fn server(
         recorder: Arc::new(Coalescing::new(Arc::new(client.clone()))),
         readiness: readiness.clone(),
         metrics: metrics.clone(),
+        traces,
         limits: Limits { body: body_limit, ..Limits::default() },
     }
 }

@@ -28,7 +28,7 @@ pub const STALLED: &str = "Stalled";
 pub const HOOKS_SUCCEEDED: &str = "HooksSucceeded";
 /// Do removals of a Baseline's environments wait until a person confirms them?
 pub const REMOVALS_HELD: &str = "RemovalsHeld";
-/// Something in a Baseline that works and is probably not meant.
+/// Something that works and is probably not meant: in a Baseline, or that happens to an environment again and again.
 pub const WARNING: &str = "Warning";
 
 /// True, False or not known.

@@ -121,8 +121,8 @@ pub struct PreviewEnvironmentStatus {
     /// What the pull request shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,
-    /// `Wanted`, `Approved`, `ImagesAvailable`, `Progressing`, `Ready`, `Stalled`, `HooksSucceeded`, `LookedUp` and
-    /// `FeedbackDelivered`.
+    /// `Wanted`, `Approved`, `ImagesAvailable`, `Progressing`, `Ready`, `Stalled`, `HooksSucceeded`, `LookedUp`,
+    /// `FeedbackDelivered` and, where something takes objects away again and again, `Warning`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -20,6 +20,7 @@ use crate::forge::pace::Limits;
 use crate::lease::Place;
 use crate::server::{SecretsError, WebhookSecrets};
 use crate::service::{self, Options, Work};
+use crate::traces::Traces;
 
 /// How long deliveries are still taken after SIGTERM. Kubernetes takes a pod that ends out of its Services at the same time as
 /// it tells it to end, and proxies and load balancers hear of that some seconds later.
@@ -135,7 +136,7 @@ impl ServeArgs {
             github,
         };
         let server = ServerConfig { listen: self.listen, health: self.health_listen, body_limit: self.body_limit };
-        Ok(Options { secrets, server, lease: self.lease()?, work })
+        Ok(Options { secrets, server, lease: self.lease()?, work, traces: Traces::default() })
     }
 
     fn lease(&self) -> Result<Place, Failure> {
@@ -196,6 +197,8 @@ fn parse_pause(text: &str) -> Result<Duration, String> {
 /// Runs the service until SIGTERM or SIGINT, and ends it at once with a second one.
 pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
     let options = args.options()?;
+    let traces = Traces::by_variables(&options.lease.identity);
+    let options = Options { traces: traces.clone(), ..options };
     let (mut config, _) = config(global).await?;
     // So that the API server's own log tells one replica from another.
     let agent = format!("preview-env/{} ({})", env!("CARGO_PKG_VERSION"), options.lease.identity);
@@ -209,8 +212,13 @@ pub async fn run(global: &Global, args: ServeArgs) -> Result<(), Failure> {
         tracing::info!("stopping");
         signals.next().await
     };
+    let run = async {
+        let ended = service::run(config, options, stop).await;
+        traces.end().await;
+        ended
+    };
     tokio::select! {
-        ended = Box::pin(service::run(config, options, stop)) => ended.map_err(|error| Failure::failed(error.to_string())),
+        ended = Box::pin(run) => ended.map_err(|error| Failure::failed(error.to_string())),
         _ = again => Err(Failure::failed("stopped at once by a second signal; what was under way was not waited for")),
     }
 }

@@ -296,19 +296,24 @@ fn extend(case: &Case<'_>) -> Verdict {
     let own = lifetime.and_then(|l| l.ttl.as_deref()).and_then(|ttl| parse_ttl(ttl).ok());
     let ttl = TimeDelta::from_std(own.unwrap_or(case.baseline.ttl)).unwrap_or(EXTENSION_MAX);
     let mut until = None;
-    for (at, span) in order::extensions(case.command, case.results) {
+    for (at, span) in order::extensions(case.command, case.results).into_iter().filter(|(at, _)| !ended_since(case, *at)) {
         let Some(span) = parse_ttl(span.unwrap_or(EXTENSION)).ok().and_then(|span| TimeDelta::from_std(span).ok()) else { continue };
         let base = until.map_or(at + ttl, |until: DateTime<Utc>| until.max(at + ttl));
         until = Some((base + span).min(at + EXTENSION_MAX).max(base));
     }
     let recorded = lifetime.and_then(|l| l.extended_until);
-    let Some(until) = until.max(recorded) else { return refuse("Nothing was done: write it as /preview extend 24h.") };
+    let Some(until) = until.max(recorded) else { return Ok(said("The pull request was closed since.")) };
     let moment = |at: DateTime<Utc>| at.format("%-d %b, %H:%M UTC").to_string();
     let message = match longest(case).filter(|end| *end < until) {
         Some(end) => format!("it lives until {}, which is as long as lifetime.max lets one be.", moment(end)),
         None => format!("it lives until {} at least.", moment(until)),
     };
     Ok(part(MANAGER_EXTENSION, "lifetime", json!({"extendedUntil": until}), message))
+}
+
+/// Whether its pull request was closed after that moment, and reopened. No pin and no extension outlives that.
+fn ended_since(case: &Case<'_>, at: DateTime<Utc>) -> bool {
+    case.object.status.as_ref().and_then(|status| status.ended_at).is_some_and(|ended| at <= ended)
 }
 
 /// When it ends whatever is asked for, if the Baseline says so.
@@ -321,6 +326,9 @@ fn pin(case: &Case<'_>) -> Verdict {
     case.there()?;
     if order::overtaken(case.command, case.results).is_some() {
         return Ok(said("What was asked for after it stands."));
+    }
+    if ended_since(case, case.command.at) {
+        return Ok(said("The pull request was closed since."));
     }
     let pinned = case.command.verb == Verb::Pin;
     let message = if pinned { "it lives until the pull request is closed." } else { "it expires again as others do." };

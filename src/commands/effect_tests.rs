@@ -228,6 +228,25 @@ fn a_reset_is_not_lost_between_refreshes() {
 }
 
 #[test]
+fn no_pin_and_no_extension_outlives_a_close() {
+    let baseline = baseline(|_| ());
+    let before = [command("1.1", 0, Verb::Extend, &["20d"]), command("2.1", 0, Verb::Pin, &[])];
+    let results = before.each_ref().map(|command| result(command, CommandOutcome::Done));
+    let reopened = environment(|object| object["status"] = json!({"endedAt": before[0].at + TimeDelta::seconds(10)}));
+    let parts = |command: &Command| {
+        let case = Case { command, object: &reopened, baseline: &baseline, results: &results, pull: None };
+        effect(&case).unwrap().parts.into_iter().map(|part| part.value).collect::<Vec<_>>()
+    };
+    for late in &before {
+        assert_eq!(parts(late), Vec::<Value>::new(), "it is heard of after the reopening");
+    }
+    let extended = command("3.1", 60, Verb::Extend, &["24h"]);
+    let until = extended.at + TimeDelta::days(6);
+    assert_eq!(parts(&extended), [json!({"extendedUntil": until})], "the one from before does not count");
+    assert_eq!(parts(&command("4.1", 60, Verb::Pin, &[])), [json!({"pinned": true})]);
+}
+
+#[test]
 fn the_same_commands_in_any_order_end_the_same() {
     let baseline = baseline(|_| ());
     let commands = [

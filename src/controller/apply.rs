@@ -68,13 +68,16 @@ fn outdated<'a>(context: &Context, to: &Destination<'_>, plan: &'a Plan, recorde
     plan.stages.iter().map(|stage| stage.iter().filter(is_due).collect()).collect()
 }
 
-/// Whether somebody else deleted or replaced an object since it was applied, as far as the watches and the rounds see that.
-pub fn drifted(context: &Context, recorded: &Recorded, (uid, namespace): (&str, &str)) -> bool {
-    let differs = |entry: &InventoryEntry| match (&entry.hash, seen_as(context, (uid, namespace), &object_name(entry))) {
-        (Some(applied), Some(seen)) => *applied != seen,
-        _ => false,
-    };
-    recorded.status.inventory.iter().any(differs)
+/// What somebody else deleted or replaced since it was applied, as far as the watches and the rounds see that.
+pub fn drifted<'a>(
+    context: &'a Context,
+    recorded: &'a Recorded,
+    (uid, namespace): (&'a str, &'a str),
+) -> impl Iterator<Item = ObjectName> + 'a {
+    let applied = recorded.status.inventory.iter().filter_map(|entry| Some((entry.hash.as_ref()?, object_name(entry))));
+    let differs =
+        move |(hash, object): &(&String, ObjectName)| seen_as(context, (uid, namespace), object).is_some_and(|seen| seen != **hash);
+    applied.filter(differs).map(|(_, object)| object)
 }
 
 /// The hash that an object was last seen with: empty where it is gone. `None` where no watch follows it and no round missed

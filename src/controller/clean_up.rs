@@ -5,13 +5,14 @@
 //! namespace's own UID: a label alone can come with a copied manifest or a restored backup. A collection
 //! delete cannot carry a precondition, so it selects by the environment's UID label.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Context;
 use super::index::NamespaceState;
 use super::namespace::candidates;
 use super::requests::{self, Place, RequestError};
-use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID};
+use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_EXTENSION, MANAGER_PIN};
 use crate::api::status::InventoryEntry;
 use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use crate::domain::Environment;
@@ -126,6 +127,22 @@ async fn delete_all(context: &Context, environment_uid: &str, (namespace, kinds)
             // Without rights in the namespace nothing was ever applied there; the namespace's end takes the rest.
             Err(error) if error.code() == Some(403) => tracing::warn!(namespace, %error, "workloads end with their namespace"),
             other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes a pin and an extension back where the pull request has ended: one that is reopened while the rest goes begins anew, as
+/// one that is reopened later.
+pub async fn forget_wishes(context: &Context, environment: &Environment, object: &PreviewEnvironment) -> Result<(), RequestError> {
+    let mut current = Cow::Borrowed(object);
+    for (manager, is_there) in [(MANAGER_PIN, environment.pinned), (MANAGER_EXTENSION, environment.extended_until.is_some())] {
+        if is_there {
+            current = match requests::take_back(&context.client, &current, manager).await {
+                // Something came in between. The watch brings it, and with it the next pass.
+                Err(error) if matches!(error.code(), Some(404 | 409)) => return Ok(()),
+                other => Cow::Owned(other?),
+            };
         }
     }
     Ok(())

@@ -88,6 +88,9 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
         (Course::Run, Some(baseline), None) => pass.run(&baseline).await,
         (Course::Run | Course::Wait, _, None) => pass.wait().await,
     };
+    if result.is_err() {
+        pass.trace_error();
+    }
     match result {
         // Trying again helps only after somebody changed something, and they have to be told what.
         Err(error) if !error.is_transient() && !pass.has_patience(&error) => pass.stall("Refused", error.to_string()).await,
@@ -349,7 +352,9 @@ impl Pass<'_> {
             held: &held,
             mending: false,
         };
+        let began = Instant::now();
         let applied = apply::apply(self.context, &to, plan, recorded).await;
+        self.trace_apply(began.elapsed(), (applied.written, &applied.failures));
         let progress = self.with_patience(progress_of(plan, &applied), &applied);
         let Applied { inventory, written, failures } = applied;
         tracing::info!(env = %self.environment.name, namespace, written, failed = failures.len(), "applied");
@@ -379,6 +384,9 @@ impl Pass<'_> {
         let status = &self.recorded.status;
         if self.settled.lapsed != status.lapsed && status.namespace.is_some() {
             self.record_lapse().await?;
+        }
+        if self.settled.course == Course::Remove {
+            clean_up::forget_wishes(self.context, &self.environment, self.object).await?;
         }
         match clean_up::take_down(self.context, &self.environment, status).await? {
             CleanUp::Going(names) => {

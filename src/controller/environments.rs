@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::baselines::Baselines;
+use super::light::in_pages;
 use super::watch::log_errors;
 use crate::api::{Baseline, PreviewEnvironment};
 
@@ -267,7 +268,7 @@ fn readable<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), what);
+    let events = log_errors(watcher(api, in_pages()).default_backoff(), what);
     events.filter_map(move |event| futures::future::ready(unguarded(event, what, &note))).boxed()
 }
 

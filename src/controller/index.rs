@@ -69,6 +69,10 @@ struct Inner {
 }
 
 impl Inner {
+    fn takes_room(&self, namespace: &str, state: &NamespaceState) -> bool {
+        !state.terminating || self.has_workloads(namespace)
+    }
+
     fn has_workloads(&self, namespace: &str) -> bool {
         let is_workload = |(kind, _): &WorkloadKey| WORKLOADS.iter().any(|(_, workload)| workload == kind);
         self.workloads.get(namespace).is_some_and(|objects| objects.keys().any(is_workload))
@@ -180,10 +184,18 @@ impl Index {
         self.read(|i| {
             let mut standing = HashMap::with_capacity(i.namespaces.len());
             for (name, state) in &i.namespaces {
-                let takes_room = !state.terminating || i.has_workloads(name);
-                *standing.entry(state.environment_uid.clone()).or_default() |= takes_room;
+                *standing.entry(state.environment_uid.clone()).or_default() |= i.takes_room(name, state);
             }
             standing
+        })
+    }
+
+    /// The same of one environment; nothing where it has no namespace.
+    pub fn stands(&self, environment_uid: &str) -> Option<bool> {
+        self.read(|i| {
+            let mut ours = i.namespaces.iter().filter(|(_, state)| state.environment_uid == environment_uid).peekable();
+            ours.peek()?;
+            Some(ours.any(|(name, state)| i.takes_room(name, state)))
         })
     }
 
@@ -239,6 +251,7 @@ mod tests {
         let mut namespace = NamespaceState { uid: "n".into(), environment_uid: "u-1".into(), terminating: false };
         index.put_namespace("a", namespace.clone());
         assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), true)]), "it is new and empty");
+        assert_eq!(index.stands("u-1"), Some(true));
         index.put_workload("a", ("Deployment", "web".into()), state(true));
         index.put_workload("a", ("Service", "web".into()), state(true));
         namespace.terminating = true;
@@ -246,5 +259,6 @@ mod tests {
         assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), true)]), "it still runs something");
         index.drop_workload("a", &("Deployment", "web".into()));
         assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), false)]), "a Service runs nothing");
+        assert_eq!((index.stands("u-1"), index.stands("u-2")), (Some(false), None));
     }
 }

@@ -35,6 +35,7 @@ pub mod hosts;
 pub mod images;
 pub mod index;
 pub mod inquiry;
+mod light;
 pub mod logs;
 mod namespace;
 pub mod nodes;
@@ -56,6 +57,7 @@ pub mod scope;
 pub mod settle;
 pub mod status;
 pub mod stuck;
+mod traced;
 mod upkeep;
 pub mod wake;
 pub mod watch;
@@ -99,6 +101,7 @@ use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::resync::brake::Ledger;
+use crate::traces::Traces;
 
 /// What the pull request shows, as far as the controller must know.
 pub trait FeedbackState: Send + Sync {
@@ -154,6 +157,8 @@ pub struct Context {
     pub environments: Store<PreviewEnvironment>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What traces show.
+    pub traces: Traces,
     /// What `kubectl describe` shows below the objects.
     pub events: Events,
     /// Wakes reconciles.
@@ -198,6 +203,8 @@ pub struct Parts {
     pub feedback: Arc<dyn FeedbackState>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What traces show.
+    pub traces: Traces,
 }
 
 impl Controller {
@@ -221,7 +228,7 @@ impl Controller {
             hosts: Arc::default(),
             behind: Behind::default(),
             hook_jobs: Arc::default(),
-            healing: Healing::default(),
+            healing: Healing::new(parts.config.look_over_every),
             rounds: Rounds::default(),
             retries: Retries::default(),
             permits,
@@ -232,6 +239,7 @@ impl Controller {
             brake: Arc::new(brake),
             environments: parts.view.environments,
             metrics: parts.metrics,
+            traces: parts.traces,
             events,
             wake,
         };

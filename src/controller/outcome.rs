@@ -19,7 +19,7 @@ use super::status::{self, Findings, Progress};
 use super::stuck;
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::baseline::LogRule;
-use crate::api::conditions::{ConditionStatus, WANTED, find};
+use crate::api::conditions::{ConditionStatus, Observation, WANTED, find};
 use crate::api::time::deleted_at;
 use crate::domain::environment::Source;
 use crate::plan::Plan;
@@ -82,12 +82,21 @@ impl Pass<'_> {
             self.context.retries.forget(&self.environment.uid);
         }
         let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before: &before };
-        let after = status::status(&findings, self.now);
+        let mut after = status::status(&findings, self.now);
+        let trouble = self.context.healing.trouble(&self.environment.uid, self.now);
+        let dated = |said: &Observation| said.clone().dated(&before.conditions, self.environment.generation, self.now);
+        after.conditions.extend(trouble.as_ref().map(|(said, _)| dated(said)));
         let status_pause = self.status_pause(&before);
         let recent = self.recorded.written_at.is_some_and(|at| age(at, self.now) < status_pause);
         // What this pass wrote on its way counts too.
         let known = status::derived(&self.context.memory.recall(self.object).status);
-        let next = [look, self.settled.expires_at, self.settled.again_at, availability::next_end(&before.images, self.now)];
+        let next = [
+            look,
+            trouble.map(|(_, over_at)| over_at),
+            self.settled.expires_at,
+            self.settled.again_at,
+            availability::next_end(&before.images, self.now),
+        ];
         let mut pause = self.pause(&progress, next.into_iter().flatten().min());
         if after != known && recent && !status::is_worth_a_write(&known, &after) {
             pause = pause.min(status_pause);
@@ -98,6 +107,7 @@ impl Pass<'_> {
                 other => other?,
             }
             self.tell(&after);
+            self.trace_end(&progress, &after);
         }
         Ok(Action::requeue(pause))
     }

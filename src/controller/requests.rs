@@ -268,6 +268,19 @@ async fn write_status(client: &Client, object: &PreviewEnvironment, manager: &st
     within_deadline(&format!("write the status of {namespace}/{name}"), answer).await.map(drop)
 }
 
+/// Takes back what one of our managers wrote, from exactly the version of an environment that was read, and gives the new version.
+pub async fn take_back(client: &Client, object: &PreviewEnvironment, manager: &str) -> Result<PreviewEnvironment, RequestError> {
+    let (namespace, name) = names_of(object);
+    let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
+    let patch = Patch::Apply(json!({
+        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "PreviewEnvironment",
+        "metadata": {"name": name, "uid": object.metadata.uid, "resourceVersion": object.metadata.resource_version},
+    }));
+    let params = PatchParams::apply(manager).force();
+    let answer = api.patch(&name, &params, &patch);
+    within_deadline(&format!("take back what {manager} wrote into {namespace}/{name}"), answer).await
+}
+
 /// Adds our finalizer, whatever else changed in the object meanwhile. The UID keeps it from a successor of the same name.
 pub async fn hold(client: &Client, object: &PreviewEnvironment) -> Result<(), RequestError> {
     let (namespace, name) = names_of(object);

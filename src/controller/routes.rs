@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::catalogue::Catalogue;
 use super::index::{Index, WorkloadState};
+use super::light::in_pages;
 use super::wake::Wake;
 use super::watch::log_errors;
 use super::{Context, hosts::HostClaims};
@@ -76,7 +77,7 @@ async fn follow_kind(context: &Context, kind: &'static Kind) {
     let kind: &'static str = &kind.kind;
     let seen = Seen { kind, index: context.index.clone(), hosts: context.hosts.clone(), wake: context.wake.clone() };
     let mut listed = HashSet::new();
-    let mut events = log_errors(watcher(api, watcher::Config::default()).default_backoff(), kind);
+    let mut events = log_errors(watcher(api, in_pages()).default_backoff(), kind);
     while let Some(event) = events.next().await {
         match event {
             watcher::Event::Init => listed.clear(),

@@ -69,9 +69,11 @@ impl Pass<'_> {
 
     /// Whether something is not as it was applied, and it is time to mend that.
     pub(super) fn needs_mending(&self) -> bool {
-        let due = self.is_drifted() && self.context.healing.wait(&self.environment.uid, self.now).is_none();
+        let (uid, healing) = (self.environment.uid.as_str(), &self.context.healing);
+        let due = self.is_drifted() && healing.wait(uid, self.now).is_none();
         if due {
-            self.context.healing.mended(&self.environment.uid, self.now);
+            let namespace = self.recorded.status.namespace.as_deref().unwrap_or_default();
+            healing.mended(uid, apply::drifted(self.context, &self.recorded, (uid, namespace)).collect(), self.now);
         }
         due
     }
@@ -79,7 +81,8 @@ impl Pass<'_> {
     /// Whether somebody else deleted or replaced something, as far as that is seen.
     pub(super) fn is_drifted(&self) -> bool {
         let namespace = self.recorded.status.namespace.as_deref();
-        self.watch_is_current() && namespace.is_some_and(|name| apply::drifted(self.context, &self.recorded, (&self.environment.uid, name)))
+        self.watch_is_current()
+            && namespace.is_some_and(|name| apply::drifted(self.context, &self.recorded, (&self.environment.uid, name)).next().is_some())
     }
 
     /// Applies what others deleted or replaced, and nothing else: that the baseline has moved on is no reason to.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::core::ApiResource;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 
 use super::index::{Index, NamespaceState, WorkloadKey, watched_key, workload_key};
+use super::light::{Light, in_pages};
 use super::routes::put_object;
 use super::wake::Wake;
 use super::workload::Workload;
@@ -17,7 +18,7 @@ use crate::api::names::{ANNOTATION_APPLIED_HASH, LABEL_ENVIRONMENT_UID};
 use crate::kinds::Kind;
 
 fn ours() -> watcher::Config {
-    watcher::Config::default().labels(LABEL_ENVIRONMENT_UID)
+    in_pages().labels(LABEL_ENVIRONMENT_UID)
 }
 
 /// Follows all workloads of one kind that carry our label.
@@ -50,7 +51,7 @@ pub async fn workloads(client: Client, kind: &'static Kind, index: Arc<Index>, w
 /// StatefulSet makes are its own affair.
 pub async fn objects(client: Client, kind: &'static Kind, index: Arc<Index>, wake: Wake) {
     let Some((name, _)) = watched_key(&kind.kind, "") else { return };
-    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &kind.resource());
+    let api: Api<Light> = Api::all_with(client, &kind.resource());
     let mut listed = HashSet::new();
     let mut events = log_errors(watcher(api, ours()).default_backoff(), name);
     while let Some(event) = events.next().await {
@@ -64,17 +65,17 @@ pub async fn objects(client: Client, kind: &'static Kind, index: Arc<Index>, wak
             watcher::Event::Apply(object) => put_applied(&index, name, &object, &wake),
             watcher::Event::Delete(object) => {
                 index.drop_workload(&object.namespace().unwrap_or_default(), &(name, object.name_any()));
-                wake.owner_of(&object.metadata);
+                wake.owner_of(object.meta());
             }
         }
     }
 }
 
-fn put_applied(index: &Index, kind: &'static str, object: &PartialObjectMeta<DynamicObject>, wake: &Wake) {
+fn put_applied(index: &Index, kind: &'static str, object: &Light, wake: &Wake) {
     let namespace = object.namespace().unwrap_or_default();
     let is_known = index.workload(&namespace, &(kind, object.name_any())).is_some();
     if is_known || object.annotations().contains_key(ANNOTATION_APPLIED_HASH) {
-        put_object(index, (&namespace, kind), &object.metadata, wake);
+        put_object(index, (&namespace, kind), object.meta(), wake);
     }
 }
 
@@ -90,7 +91,8 @@ fn put(index: &Index, kind: &'static str, workload: &Workload, wake: &Wake) {
 /// Follows all namespaces that carry our label.
 pub async fn namespaces(client: Client, index: Arc<Index>, wake: Wake) {
     let mut listed = HashSet::new();
-    let mut events = log_errors(watcher(Api::<PartialObjectMeta<Namespace>>::all(client), ours()).default_backoff(), "Namespace");
+    let mut events =
+        log_errors(watcher(Api::<Light>::all_with(client, &ApiResource::erase::<Namespace>(&())), ours()).default_backoff(), "Namespace");
     while let Some(event) = events.next().await {
         match event {
             watcher::Event::Init => listed.clear(),
@@ -105,20 +107,20 @@ pub async fn namespaces(client: Client, index: Arc<Index>, wake: Wake) {
             watcher::Event::Apply(namespace) => put_namespace(&index, &namespace, &wake),
             watcher::Event::Delete(namespace) => {
                 index.drop_namespace(&namespace.name_any());
-                wake.owner_of(&namespace.metadata);
+                wake.owner_of(namespace.meta());
             }
         }
     }
 }
 
-fn put_namespace(index: &Index, namespace: &PartialObjectMeta<Namespace>, wake: &Wake) {
+fn put_namespace(index: &Index, namespace: &Light, wake: &Wake) {
     let state = NamespaceState {
         uid: namespace.uid().unwrap_or_default(),
         environment_uid: namespace.labels().get(LABEL_ENVIRONMENT_UID).cloned().unwrap_or_default(),
-        terminating: namespace.metadata.deletion_timestamp.is_some(),
+        terminating: namespace.meta().deletion_timestamp.is_some(),
     };
     index.put_namespace(&namespace.name_any(), state);
-    wake.owner_of(&namespace.metadata);
+    wake.owner_of(namespace.meta());
 }
 
 /// The events of a watch; errors are logged, and the watch goes on with its backoff.

@@ -8,12 +8,14 @@ use kube::{Resource, ResourceExt};
 use serde::Deserialize;
 
 use super::index::WorkloadState;
+use super::light;
 use crate::api::names::ANNOTATION_APPLIED_HASH;
 
 /// A workload of any kind.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Workload {
+    #[serde(deserialize_with = "light::metadata")]
     metadata: ObjectMeta,
     spec: Spec,
     status: Status,

@@ -16,8 +16,8 @@ use kube::runtime::reflector::Store;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::deliver::{Deliverer, Measure};
-use super::group::{self, Group, PullKey};
+use super::deliver::{Deliverer, Measure, Outcome};
+use super::group::{self, Group, PullKey, pull_source};
 use super::heads::Heads;
 use super::lanes::Account;
 use super::schedule::{Landed, Schedule};
@@ -25,8 +25,10 @@ use super::sources::Sources;
 use super::status::ClusterStatuses;
 use super::urgency::Urgency;
 use crate::api::PreviewEnvironment;
+use crate::api::environment::SourceState;
 use crate::clock::Clock;
 use crate::forge::Forge;
+use crate::traces::{self, Span, Traces};
 
 /// How often everything is looked at again: a Baseline may say something else, and a change may have got lost.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -78,6 +80,7 @@ impl Notifier {
 pub struct Driver {
     deliverer: Arc<Deliverer>,
     clock: Clock,
+    traces: Traces,
     sources: Sources,
     store: Store<PreviewEnvironment>,
     changes: UnboundedReceiver<Change>,
@@ -99,13 +102,18 @@ impl Driver {
         let notifier = Notifier { on: Some(On { changes: sender, store: store.clone(), sources: sources.clone() }) };
         let (schedule, flights) = (Schedule::default(), FuturesUnordered::new());
         let sweep_at = Instant::now() + SWEEP;
-        let clock = Clock::default();
-        (Self { deliverer: Arc::new(deliverer), sources, store, clock, changes, schedule, flights, sweep_at }, notifier)
+        let (clock, traces) = (Clock::default(), Traces::default());
+        (Self { deliverer: Arc::new(deliverer), sources, store, clock, traces, changes, schedule, flights, sweep_at }, notifier)
     }
 
     /// The same by that clock: what is shown of times is compared with what the API server stamps.
     pub fn by(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// The same with traces of what it delivers.
+    pub fn traced(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Delivers until `shutdown` completes, then lets what is under way come to its end for five seconds.
@@ -187,9 +195,10 @@ impl Driver {
         let measure = if self.schedule.is_thrifty(&key, now) { Measure::Thrifty } else { Measure::All };
         let Some(mut memory) = self.schedule.start(&key, &show.gist, now) else { return };
         self.rename_after(&group, heads, now);
-        let deliverer = self.deliverer.clone();
+        let (deliverer, traces) = (self.deliverer.clone(), self.traces.clone());
         self.flights.push(Box::pin(async move {
             let outcome = deliverer.deliver(&group, (&show, measure), &mut memory).await;
+            trace(&traces, &group, outcome, now.elapsed());
             (key, Landed { memory, outcome, gist: show.gist, changes_at })
         }));
     }
@@ -210,6 +219,25 @@ impl Driver {
             let known = Group::index(self.store.state());
             self.schedule.retain(|key| known.contains_key(key));
         }
+    }
+}
+
+/// Tells of it in the trace of each commit that it was about. What has ended has no trace any more.
+fn trace(traces: &Traces, group: &Group, outcome: Outcome, took: Duration) {
+    for member in group.members() {
+        let change = || {
+            let source = pull_source(member).filter(|source| source.state == SourceState::Open)?;
+            let (namespace, environment) = (member.metadata.namespace.as_deref()?, member.metadata.name.as_deref()?);
+            Some(traces::Change { namespace, environment, source })
+        };
+        let Some(trace) = traces.of(change) else { continue };
+        let span = Span::part("comment", took).asks();
+        trace.tell(match outcome {
+            Outcome::Delivered => span.with("preview.result", "delivered"),
+            Outcome::Partly => span.with("preview.result", "partly"),
+            Outcome::Retry(_) => span.with("preview.result", "retry").failed("Retrying"),
+            Outcome::Refused => span.with("preview.result", "refused").failed("Refused"),
+        });
     }
 }
 

@@ -165,7 +165,11 @@ impl Existing {
     /// The environment, once for each of its facts that the event is about. One that is being deleted holds nothing for
     /// long.
     pub fn of(object: &api::PreviewEnvironment, about: &About) -> Vec<Self> {
-        let sources = object.spec.sources.iter().filter(|s| about.names(s) && object.metadata.deletion_timestamp.is_none());
+        let mut sources = object.spec.sources.iter().filter(|s| about.names(s) && object.metadata.deletion_timestamp.is_none()).peekable();
+        // One event is about few of many, and what follows is not needed of the others.
+        if sources.peek().is_none() {
+            return Vec::new();
+        }
         let results = object.status.as_ref().map_or(&[][..], |s| &s.commands);
         let heard: Vec<String> = object.spec.commands.iter().map(|c| &c.id).chain(results.iter().map(|r| &r.id)).cloned().collect();
         let forgot_before = order::horizon(results);

@@ -9,6 +9,7 @@ mod intake;
 mod listen;
 mod readiness;
 mod signature;
+mod traced;
 mod webhook;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::config::DEFAULT_BODY_LIMIT;
 use crate::domain::Baseline;
 use crate::metrics::Metrics;
 use crate::record::{RecordError, Recorded, Recorder};
+use crate::traces::Traces;
 
 /// What the server takes, and how long it waits.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -89,6 +91,8 @@ pub struct Server {
     pub readiness: Readiness,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// What traces show.
+    pub traces: Traces,
     /// What is taken.
     pub limits: Limits,
 }

@@ -17,6 +17,7 @@ use crate::api;
 use crate::domain::Baseline;
 use crate::intent::{About, CommandFact, Fact};
 use crate::record::{RecordError, Recorded};
+use crate::traces::Traces;
 
 const SECRET: &str = "s3cret";
 /// What the forge's clock says, whatever ours does.
@@ -97,6 +98,7 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
         recorder: Arc::clone(&notebook) as Arc<dyn Recorder>,
         readiness: readiness.clone(),
         metrics: metrics.clone(),
+        traces: Traces::default(),
         limits,
     };
     World { notebook, doubted, router: router(server), metrics, readiness, _folder: folder }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::delivery::Account;
-use super::{Limits, Server, Shared};
+use super::{Limits, Server, Shared, traced};
 use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::github;
@@ -52,7 +52,12 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     match decide(&event, &baselines, &existing) {
         Intent::Pong => Ok(Answer::pong()),
         Intent::Ignore(why) => Ok(Answer::ignored(&why)),
-        Intent::Record(facts) => hold(server, &facts, arrived + server.limits.answer).await,
+        Intent::Record(facts) => {
+            let end = hold(server, &facts, arrived + server.limits.answer).await;
+            let (Ok(answer) | Err(answer)) = &end;
+            traced::tell(&server.traces, &facts, (account, answer), arrived.elapsed());
+            end
+        }
         Intent::Command(mut commands) => {
             for fact in &mut commands {
                 fact.command.delivery = account.id().map(str::to_owned);

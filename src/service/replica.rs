@@ -29,6 +29,7 @@ use crate::registry::{Registry, RegistryConfig};
 use crate::resync::brake::Ledger;
 use crate::resync::{self, Resync};
 use crate::server::{Gate, Readiness};
+use crate::traces::Traces;
 
 /// How long writes to the API server may take that are under way when a replica stops.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -63,6 +64,7 @@ pub(super) struct Replica {
     pub(super) hears: bool,
     pub(super) view: View,
     pub(super) metrics: Metrics,
+    pub(super) traces: Traces,
     pub(super) readiness: Readiness,
 }
 
@@ -157,7 +159,7 @@ impl Replica {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
         let end = async {
-            show(driver, baselines, stopping).await;
+            show(driver.map(|driver| driver.traced(self.traces.clone())), baselines, stopping).await;
             fence.finish(LAST_WRITES).await;
         };
         tokio::select! {
@@ -185,6 +187,7 @@ impl Replica {
             forge,
             feedback: Arc::new(notifier),
             metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
         })
     }
 

@@ -6,7 +6,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt};
 use preview_env::api::PreviewEnvironment;
-use preview_env::api::conditions::LOOKED_UP;
+use preview_env::api::conditions::{LOOKED_UP, REACHABLE};
 use preview_env::api::names::LABEL_BASELINE_NAMESPACE;
 use serde_json::{Value, json};
 use test_world::BOT;
@@ -78,8 +78,10 @@ fn environment(object: &PreviewEnvironment, words: &Words) -> Value {
         conditions.into_iter().filter(counts).map(|condition| (condition["type"].as_str().unwrap_or_default().to_owned(), condition));
     shown["status"]["conditions"] = Value::Object(by_type.collect());
     if status.phase.as_deref() == Some("Removed") {
-        // So is whether it ever ran, where it ended by itself.
+        // So is whether it ever ran, where it ended by itself, and was asked for an answer.
         shown["status"]["revision"] = Value::Null;
+        shown["status"]["probe"] = Value::Null;
+        shown["status"]["conditions"][REACHABLE] = Value::Null;
     }
     // Which commits were shown on the way is a matter of how fast one was after the other.
     shown["status"]["feedback"]["deployments"] = Value::Null;

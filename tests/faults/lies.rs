@@ -29,6 +29,8 @@ const PULLS: u64 = 10;
 const EVERY: &str = "5s";
 /// Rounds of questions in an hour, by default.
 const ROUNDS: u64 = 12;
+/// How late an answer is that nobody waits for any more.
+const LATE: Duration = Duration::from_secs(30);
 /// Until when all is to be right.
 const AFTER: Duration = Duration::from_secs(300);
 
@@ -161,6 +163,7 @@ fn a_forge_that_loses_its_mind_for_an_hour_costs_no_environment() {
         ("an empty list", Failure::empty_list()),
         ("404", Failure::status(404)),
         ("500", Failure::status(500)),
+        ("an answer that is too late", Failure::late_answer(LATE)),
     ];
     let telling = async {
         let world = begin().await?;

@@ -211,6 +211,7 @@ impl Proxy {
             Fault::Down(time) => {
                 let (rules, before) = (Arc::clone(&self.rules), self.server.before());
                 tokio::spawn(async move { rules.take_down(before, time).await });
+                self.rules.goes_down(before).await;
                 Err(Failure::wanted())
             }
             Fault::Missed => self.pass(head, body).await,

@@ -2,8 +2,9 @@
 //! of one disturbs no other; but for those that end the service or take a whole server down.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -49,7 +50,7 @@ pub enum Fault {
     Old,
     /// A watch does not bring it. The watch ends then as the API server ends those that missed something, with a 410.
     Missed,
-    /// From then on nothing is answered for so long, for anybody.
+    /// It is not passed on, and then nothing is answered for so long, for anybody.
     Down(Duration),
 }
 
@@ -93,6 +94,9 @@ pub struct Seen {
     pub happened: bool,
 }
 
+/// How long an outage that is about to begin waits for others that are to meet it: theirs would begin when it is over.
+const GATHERS: Duration = Duration::from_secs(3);
+
 /// The rules of all rows.
 pub struct Rules {
     rows: Mutex<HashMap<String, Row>>,
@@ -101,6 +105,10 @@ pub struct Rules {
     /// The service is about to end: nothing that it sends is passed on any more.
     ending: watch::Sender<bool>,
     down: [watch::Sender<bool>; 2],
+    /// Whether each is down or about to be.
+    falls: [AtomicBool; 2],
+    /// When one of them came back last.
+    up_since: Mutex<Option<Instant>>,
     ends: mpsc::UnboundedSender<()>,
 }
 
@@ -113,7 +121,8 @@ impl Rules {
     pub fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
         let (ends, told) = mpsc::unbounded_channel();
         let down = [watch::Sender::new(false), watch::Sender::new(false)];
-        (Self { rows: Mutex::default(), old_lists: Mutex::default(), ending: watch::Sender::new(false), down, ends }, told)
+        let (falls, up_since, ending) = (Default::default(), Mutex::default(), watch::Sender::new(false));
+        (Self { rows: Mutex::default(), old_lists: Mutex::default(), ending, down, falls, up_since, ends }, told)
     }
 
     /// From now on a row's messages are counted; what is given happens with the n-th that counts.
@@ -170,11 +179,23 @@ impl Rules {
         let _ = self.down(before).subscribe().wait_for(|down| *down).await;
     }
 
-    /// Takes a server down for so long.
+    /// Takes a server down for so long, once for all who want that within a few seconds.
     pub async fn take_down(&self, before: Before, time: Duration) {
+        let falls = &self.falls[usize::from(before == Before::Forge)];
+        if falls.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        tokio::time::sleep(GATHERS).await;
         self.down(before).send_replace(true);
         tokio::time::sleep(time).await;
+        falls.store(false, Ordering::SeqCst);
+        *lock(&self.up_since) = Some(Instant::now());
         self.down(before).send_replace(false);
+    }
+
+    /// When a server that had been down came back last.
+    pub fn up_since(&self) -> Option<Instant> {
+        *lock(&self.up_since)
     }
 
     fn down(&self, before: Before) -> &watch::Sender<bool> {

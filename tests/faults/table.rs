@@ -33,7 +33,7 @@ fn long() -> Value {
 
 /// Short enough to be waited for, and long enough to be there first while the service ends now and then.
 fn short() -> Value {
-    json!({"ttl": "60s"})
+    json!({"ttl": "30s"})
 }
 
 fn following() -> Value {

@@ -16,6 +16,7 @@ use preview_env::intent::{About, CommandFact, Fact};
 use preview_env::metrics::Metrics;
 use preview_env::record::{RecordError, Recorded, Recorder};
 use preview_env::server::{Limits, Readiness, Server, WebhookSecrets, router, serve};
+use preview_env::traces::Traces;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -57,6 +58,7 @@ pub(super) fn routes(folder: &tempfile::TempDir, notebook: &Arc<Notebook>, repos
         recorder: Arc::clone(notebook) as Arc<dyn Recorder>,
         readiness: Readiness::new(&[]),
         metrics: Metrics::new(),
+        traces: Traces::default(),
         limits: Limits::default(),
     })
 }

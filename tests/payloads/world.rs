@@ -15,6 +15,7 @@ use preview_env::intent::{About, CommandFact, Existing, Fact};
 use preview_env::metrics::Metrics;
 use preview_env::record::{RecordError, Recorded, Recorder};
 use preview_env::server::{Gate, Limits, Readiness, Server, WebhookSecrets, router};
+use preview_env::traces::Traces;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tower::ServiceExt;
@@ -86,6 +87,7 @@ impl World {
             recorder: notebook.clone(),
             readiness: Readiness::new(&Gate::ALL),
             metrics: Metrics::new(),
+            traces: Traces::default(),
             limits: Limits::default(),
         };
         Self { notebook, router: router(server), _folder: folder }

@@ -2,16 +2,19 @@
 
 use github_double::{On, Open};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{ConditionStatus, READY, WANTED};
 use preview_env::api::status::Lapse;
+use preview_env::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use serde_json::json;
 use test_world::{DEVELOPER, World, wait_for};
 
 use crate::developer::Developer;
 use crate::shop::{Pull, Shop, story, story_alone};
+
+const HOLD: &str = "example.com/hold";
 
 /// Waits until nothing runs, while the object stays and says why.
 async fn wait_until_down(pull: &Pull<'_>, reason: &str) -> anyhow::Result<PreviewEnvironmentStatus> {
@@ -83,6 +86,40 @@ fn what_a_person_took_down_stays_down_until_a_person_wants_it_back() {
         pull.wait_until_ready().await?;
         assert_eq!(pull.perform(On::close).await?, Some(202));
         pull.wait_until_gone().await
+    });
+}
+
+#[test]
+fn a_pull_request_that_is_reopened_while_its_environment_goes_begins_without_its_pin_and_extension() {
+    story(|world| async move {
+        let shop = Shop::open(world, "pinned-before").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        for command in ["/preview extend 240h", "/preview pin"] {
+            world.github.send(&pull.act_later(|on| on.comment(command))?).await;
+        }
+        let is_kept = |e: Option<&PreviewEnvironment>| {
+            e.and_then(|e| e.spec.lifetime.as_ref()).is_some_and(|l| l.pinned == Some(true) && l.extended_until.is_some())
+        };
+        wait_for(&shop.environments(), &pull.name(), "pinned and extended", is_kept).await?;
+
+        let config_maps: Api<ConfigMap> = Api::namespaced(world.admin.clone(), &pull.namespace());
+        let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": [HOLD]}});
+        config_maps.patch("held", &PatchParams::apply("somebody"), &Patch::Apply(&held)).await?;
+        world.github.send(&pull.act_later(On::close)?).await;
+        pull.wait_for_condition(WANTED, ConditionStatus::False, "Closed").await?;
+        let is_fresh = |e: Option<&PreviewEnvironment>| {
+            e.is_some_and(|e| e.spec.lifetime.as_ref().is_none_or(|l| l.pinned.is_none() && l.extended_until.is_none()))
+        };
+        wait_for(&shop.environments(), &pull.name(), "without what was asked for", is_fresh).await?;
+
+        world.github.send(&pull.act_later(On::reopen)?).await;
+        config_maps.patch("held", &PatchParams::default(), &Patch::Merge(json!({"metadata": {"finalizers": null}}))).await?;
+        pull.wait_for_condition(WANTED, ConditionStatus::True, "Triggered").await?;
+        let status = pull.wait_until_ready().await?;
+        let from_now = status.expires_at.zip(status.started_at).map(|(end, start)| end - start);
+        assert_eq!((status.pinned, from_now.map(|span| span.num_days())), (None, Some(5)), "the Baseline's time to live and no more");
+        Ok(())
     });
 }
 

@@ -40,6 +40,7 @@ mod rounds;
 mod shop;
 mod table;
 mod takeover;
+mod traces;
 mod triggers;
 mod trust;
 mod upkeep;

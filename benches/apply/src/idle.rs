@@ -5,8 +5,8 @@ use chrono::Utc;
 use github_double::{Open, on};
 use test_world::{DEVELOPER, World};
 
-use crate::service::{self, USER};
-use crate::shop::Shop;
+use bench::service::{self, USER};
+use bench::shop::Shop;
 
 const DELIVERIES: usize = 200;
 

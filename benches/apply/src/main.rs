@@ -5,7 +5,7 @@
 //! Both take turns in one cluster, and both are timed by the API server's audit log. It is no test: whatever the
 //! figures are, it ends well.
 //!
-//! | module | what it does |
+//! | module, some of them in the library | what it does |
 //! |---|---|
 //! | `shop` | the system that is cloned |
 //! | `service` | one environment by the service, from the delivery to the end |
@@ -15,25 +15,21 @@
 //! | `planning` | how long a plan takes |
 //! | `figures`, `report` | medians, and the tables |
 
-mod course;
-mod figures;
 mod idle;
 mod planning;
-mod raw;
 mod report;
-mod service;
-mod shop;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bench::raw::Raw;
+use bench::service;
+use bench::shop::Shop;
 use test_world::World;
 
-use crate::raw::Raw;
 use crate::report::{Pair, Size};
-use crate::shop::Shop;
 
 /// Sizes of the system, in services.
 const SIZES: [usize; 2] = [12, 60];

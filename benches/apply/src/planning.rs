@@ -8,7 +8,7 @@ use preview_env::api;
 use preview_env::domain::{Baseline, EnvironmentName};
 use preview_env::plan::{Manifest, ResolvedImages, Snapshot, Target, plan};
 
-use crate::shop::{Shop, objects};
+use bench::shop::{Shop, objects};
 
 /// A system far above what teams have in one namespace.
 pub const SERVICES: usize = 200;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -21,19 +21,30 @@ use preview_env::controller::resolve;
 use preview_env::domain::names::namespace_names;
 use preview_env::domain::{Baseline, Environment, EnvironmentName};
 use preview_env::kinds::{KINDS, Kind, Known, Reading};
-use preview_env::plan::{Manifest, Plan, Planned, ResolvedImages, Snapshot, Target, plan, sources};
+use preview_env::plan::{Manifest, Plan, ResolvedImages, Snapshot, Target, plan, sources};
 use serde_json::{Value, json};
+use test_cluster::Event;
 use test_world::{World, wait_for};
+use tokio::sync::Semaphore;
 
 use crate::course::{Course, Written, course};
 use crate::service::{Run, USER};
 use crate::shop::Shop;
 
 /// Requests under way at one time, as many as the service sends by default.
-const IN_FLIGHT: usize = 32;
+pub const IN_FLIGHT: usize = 32;
 /// The service's own patience with rights that are on their way.
 const RBAC_LAG: Duration = Duration::from_secs(2);
 const RBAC_PAUSE: Duration = Duration::from_millis(5);
+
+/// One environment, ready to be written.
+pub struct Prepared {
+    /// The name of its namespace.
+    pub name: String,
+    namespace: Namespace,
+    binding: RoleBinding,
+    plan: Plan,
+}
 
 /// A raw writer for one baseline.
 pub struct Raw {
@@ -65,23 +76,45 @@ impl Raw {
 
     /// Writes one environment and gives the course of it; then takes it away and waits until it is gone.
     pub async fn run(&self, world: &World, index: usize) -> Result<Course> {
-        let environment = Environment { name: EnvironmentName::recorded(&format!("web-raw-{index}")), ..self.environment.clone() };
-        let name = namespace_names(&environment.baseline_namespace, &environment.name).preferred;
-        let plan = self.plan(&environment, &name);
-        let (namespace, binding) = (namespace(&environment, &name)?, binding(&environment)?);
+        let prepared = self.prepare(&index.to_string())?;
         let mark = world.audit().mark().await?;
         let start = Utc::now();
-        requests::create_namespace(&self.client, &namespace).await?;
-        requests::create_role_binding(&self.client, &name, &binding).await?;
-        for stage in &plan.stages {
-            self.write(&name, stage).await?;
-        }
-        let mut events = world.audit().since(mark).await?;
-        events.retain(|e| e.user == USER && (e.namespace == name || e.name == name));
-        let course = course(&events, &name, start)?;
-        ensure!(course.objects.iter().all(|o| self.expected.contains(o)) && course.objects.len() == self.objects(), "not the same objects");
-        take_away(world, &name).await?;
+        self.write(&prepared, &Semaphore::new(IN_FLIGHT)).await?;
+        let course = self.course(&world.audit().since(mark).await?, &prepared.name, start)?;
+        take_away(world, &prepared.name).await?;
         Ok(course)
+    }
+
+    /// One environment's way, which has to have the objects of the service's.
+    pub fn course(&self, events: &[Event], namespace: &str, start: DateTime<Utc>) -> Result<Course> {
+        let is_of = |e: &&Event| e.user == USER && (e.namespace == namespace || e.name == namespace);
+        let events: Vec<Event> = events.iter().filter(is_of).cloned().collect();
+        let course = course(&events, namespace, start)?;
+        ensure!(course.objects.iter().all(|o| self.expected.contains(o)) && course.objects.len() == self.objects(), "not the same objects");
+        Ok(course)
+    }
+
+    /// An environment of that name, made and not written.
+    pub fn prepare(&self, name: &str) -> Result<Prepared> {
+        let environment = Environment { name: EnvironmentName::recorded(&format!("web-raw-{name}")), ..self.environment.clone() };
+        let name = namespace_names(&environment.baseline_namespace, &environment.name).preferred;
+        let plan = self.plan(&environment, &name);
+        Ok(Prepared { namespace: namespace(&environment, &name)?, binding: binding(&environment)?, plan, name })
+    }
+
+    /// Writes one environment, with a permit for each request.
+    pub async fn write(&self, prepared: &Prepared, permits: &Semaphore) -> Result<()> {
+        let Prepared { name, namespace, binding, plan } = prepared;
+        {
+            let _permit = permits.acquire().await;
+            requests::create_namespace(&self.client, namespace).await?;
+            requests::create_role_binding(&self.client, name, binding).await?;
+        }
+        for stage in &plan.stages {
+            let writes: Vec<_> = stage.iter().map(|planned| self.write_one((name, permits), &planned.manifest)).collect();
+            stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+        }
+        Ok(())
     }
 
     fn plan(&self, environment: &Environment, namespace: &str) -> Plan {
@@ -100,16 +133,15 @@ impl Raw {
         plan(&self.snapshot, &target, &self.images)
     }
 
-    async fn write(&self, namespace: &str, stage: &[Planned]) -> Result<()> {
-        let writes: Vec<_> = stage.iter().map(|planned| self.write_one(namespace, &planned.manifest)).collect();
-        stream::iter(writes).buffer_unordered(IN_FLIGHT).try_collect::<()>().await
-    }
-
-    async fn write_one(&self, namespace: &str, manifest: &Manifest) -> Result<()> {
+    async fn write_one(&self, (namespace, permits): (&str, &Semaphore), manifest: &Manifest) -> Result<()> {
         let (begun, name) = (Instant::now(), manifest.name());
         let kind = Kind::find(&name.api_version, &name.kind).with_context(|| format!("{name} is of a kind that is not known"))?;
         loop {
-            match requests::apply(&self.client, Place { kind, namespace }, manifest).await {
+            let applied = {
+                let _permit = permits.acquire().await;
+                requests::apply(&self.client, Place { kind, namespace }, manifest).await
+            };
+            match applied {
                 Err(error) if error.code() == Some(403) && begun.elapsed() < RBAC_LAG => tokio::time::sleep(RBAC_PAUSE).await,
                 done => return Ok(done?),
             }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::course::{Course, counts};
-use crate::figures::{median, quantile};
 use crate::idle::Idle;
 use crate::planning::SERVICES;
-use crate::service::Run;
+use bench::course::{Course, counts};
+use bench::figures::{median, quantile};
+use bench::service::Run;
 
 /// The namespace and the RoleBinding, which are objects of an environment too and not timed.
 const AROUND: usize = 2;

@@ -29,10 +29,21 @@ pub struct Run {
     pub requests: Vec<Event>,
     /// The environment when it was Ready.
     pub object: PreviewEnvironment,
+    /// The pull request's number.
+    pub number: u64,
+    /// The environment's namespace.
+    pub namespace: String,
 }
 
 /// Opens a pull request, waits until its comment calls it ready, closes it, and waits until all is gone.
 pub async fn run(world: &World, shop: &Shop) -> Result<Run> {
+    let run = open(world, shop).await?;
+    close(world, shop, run.number, &run.namespace).await?;
+    Ok(run)
+}
+
+/// Opens a pull request, and waits until its comment calls it ready.
+pub async fn open(world: &World, shop: &Shop) -> Result<Run> {
     let branch = format!("change-{}", Utc::now().timestamp_micros());
     let opened = world.github.act(Open::new(&shop.repository, &branch, DEVELOPER))?;
     let number = opened.number();
@@ -45,8 +56,7 @@ pub async fn run(world: &World, shop: &Shop) -> Result<Run> {
     requests.retain(|e| e.user == USER && e.received >= start && e.resource != "leases");
     let namespace = object.status.as_ref().and_then(|s| s.namespace.clone()).context("an environment without a namespace")?;
     let course = Course { acknowledged: Some(acknowledged), ..course(&requests, &namespace, start)? };
-    close(world, shop, number, &namespace).await?;
-    Ok(Run { course, requests, object })
+    Ok(Run { course, requests, object, number, namespace })
 }
 
 /// Sends a delivery as it is, and gives the milliseconds until its answer.

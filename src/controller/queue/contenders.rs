@@ -86,8 +86,9 @@ fn unused_since(environment: &Environment, status: &PreviewEnvironmentStatus, no
     last_used(environment, status.started_at, now).filter(|_| !is_kept)
 }
 
-/// Whose environment it is, for what cannot be read too.
+/// Whose environment it is, for what cannot be read too. Forges tell no capitals apart in names, so one person is one author however
+/// somebody wrote the name.
 fn author_of(object: &PreviewEnvironment) -> Option<String> {
-    let author = object.spec.sources.first().and_then(|source| source.author.clone());
-    author.or_else(|| object.spec.wish.as_ref().map(|wish| wish.actor.clone()))
+    let author = object.spec.sources.first().and_then(|source| source.author.as_ref());
+    author.or_else(|| object.spec.wish.as_ref().map(|wish| &wish.actor)).map(|name| name.to_lowercase())
 }

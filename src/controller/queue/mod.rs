@@ -179,8 +179,7 @@ impl Inner {
     /// Whether an environment has a place. A namespace that is on its way out and has no workloads takes none, also where it
     /// is still recorded: its place was given to the next one.
     fn has_place(&self, context: &Context, uid: &str, recorded: &Recorded) -> bool {
-        let stands = context.index.standing().get(uid).copied();
-        self.places.contains(uid) || stands.unwrap_or(recorded.status.namespace.is_some())
+        self.places.contains(uid) || context.index.stands(uid).unwrap_or(recorded.status.namespace.is_some())
     }
 
     fn decide(&self, context: &Context, baseline: &Baseline, now: DateTime<Utc>) -> Decision {
@@ -225,7 +224,7 @@ impl Inner {
 
 /// Whether something of an environment is in the cluster that runs or may run.
 fn takes_room(context: &Context, uid: &str) -> bool {
-    context.index.standing().get(uid).copied().unwrap_or_default()
+    context.index.stands(uid).unwrap_or_default()
 }
 
 /// What is waited for, as a sentence without numbers that move.

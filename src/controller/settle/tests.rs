@@ -263,6 +263,7 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         ("running", "", "max=30m", 1, "Run Triggered 30"),
         ("running", "push@29", "max=30m", 30, "TakeDown Expired"),
         ("running", "extend@90", "max=30m", 1, "Run Triggered 30"),
+        ("running", "ttl@90", "max=30m", 1, "Run Triggered 30"),
         ("pinned", "pin", "max=30m", 1, "Run Triggered 30"),
         ("pinned", "pin", "max=30m", 30, "TakeDown Expired"),
         ("outlived", "", "max=5d", 61, "TakeDown Expired"),

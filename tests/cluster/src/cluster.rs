@@ -18,7 +18,7 @@ use tokio::time::interval;
 use crate::arguments::Plant;
 use crate::audit::{self, Audit};
 use crate::binaries::Binaries;
-use crate::component::{Component, Launch};
+use crate::component::{Component, Launch, NAMES};
 use crate::credentials::{ADMIN, Credentials};
 use crate::folder::Folder;
 use crate::kubeconfig::{self, Access};
@@ -221,6 +221,11 @@ impl Cluster {
         lock(&self.callers).clear();
         self.stop_api_server();
         lock(&self.etcd).kill();
+    }
+
+    /// Ends the controllers for good: from then on Deployments get no pods, and namespaces that are deleted stay.
+    pub fn stop_controllers(&self) {
+        lock(&self.callers).retain(|caller| caller.name() != NAMES[2]);
     }
 
     /// Ends the API server, as a crash does: connections are refused until [`Self::start_api_server`].

@@ -50,6 +50,16 @@ impl Component {
         Ok(Self { launch, child })
     }
 
+    /// What it is called.
+    pub const fn name(&self) -> &'static str {
+        self.launch.name
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()

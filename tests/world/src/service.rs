@@ -63,8 +63,14 @@ pub struct ServiceOptions {
     pub poll: Option<&'static str>,
     /// How often an environment is looked over, where not as usual.
     pub look_over: Option<&'static str>,
+    /// How often GitHub is asked for what no delivery told, where not as usual.
+    pub look_every: Option<&'static str>,
+    /// How long a namespace without its environment is left alone.
+    pub orphan_after: &'static str,
     /// By how many hours its machine's clock is ahead.
     pub hours_ahead: i64,
+    /// What its environment has beside that of the tests.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// Stands before the C library, and has its clock go ahead.
@@ -119,9 +125,8 @@ impl Service {
             options.github_url.clone().into(),
             "--seed-file".into(),
             file("seed"),
-            // Not the minutes that it waits else.
             "--orphan-after".into(),
-            "5s".into(),
+            options.orphan_after.into(),
             // Hundreds of stories share one account.
             "--github-limits".into(),
             "none".into(),
@@ -138,9 +143,10 @@ impl Service {
             .chain(hears)
             .chain(options.credential.arguments(&options.folder))
             .chain(probe.map(Into::into))
+            .chain(options.look_every.map(|every| format!("--look-every={every}").into()))
             .chain(options.look_over.map(|every| format!("--look-over-every={every}").into()))
             .chain(of_registries.map(Into::into));
-        let (program, arguments) = in_time(options, arguments.collect())?;
+        let (program, arguments) = with_variables(options, arguments.collect())?;
         let launch = Launch { name: "preview", program, arguments, log: self.log(), home: options.folder.clone() };
         self.component = Some(Component::start(launch)?);
         Ok(())
@@ -156,6 +162,21 @@ impl Service {
         self.options.look_over = Some(every);
     }
 
+    /// From the next start on GitHub is asked so often for what no delivery told.
+    pub fn look_every(&mut self, every: &'static str) {
+        self.options.look_every = Some(every);
+    }
+
+    /// From the next start on namespaces without an environment are left alone for so long.
+    pub fn orphan_after(&mut self, after: &'static str) {
+        self.options.orphan_after = after;
+    }
+
+    /// The id of its process.
+    pub fn process(&self) -> Result<u32> {
+        Ok(self.running()?.id())
+    }
+
     /// From the next start on it is a GitHub App, whose key its folder holds.
     pub fn be_app(&mut self) {
         self.options.credential = Credential::App;
@@ -169,6 +190,11 @@ impl Service {
     /// From the next start on its machine's clock is so many hours ahead.
     pub fn go_ahead(&mut self, hours: i64) {
         self.options.hours_ahead = hours;
+    }
+
+    /// From the next start on its environment has these variables, and none of those before.
+    pub fn have(&mut self, variables: Vec<(&'static str, String)>) {
+        self.options.variables = variables;
     }
 
     /// Ends it as `kill -9` does.
@@ -263,10 +289,21 @@ impl Service {
     }
 }
 
-/// What is started, and with which arguments, so that its clock goes as it is to.
-fn in_time(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBuf, Vec<OsString>)> {
-    if options.hours_ahead == 0 {
+/// What is started, and with which arguments, so that it has its variables and its clock goes as it is to.
+fn with_variables(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBuf, Vec<OsString>)> {
+    let given = options.variables.iter().map(|(name, value)| format!("{name}={value}").into());
+    let variables: Vec<OsString> = in_time(options)?.into_iter().chain(given).collect();
+    if variables.is_empty() {
         return Ok((options.preview.clone(), arguments));
+    }
+    let program = [options.preview.clone().into_os_string()];
+    Ok(("/usr/bin/env".into(), variables.into_iter().chain(program).chain(arguments).collect()))
+}
+
+/// The variables that have its clock go ahead.
+fn in_time(options: &ServiceOptions) -> Result<Vec<OsString>> {
+    if options.hours_ahead == 0 {
+        return Ok(Vec::new());
     }
     let (source, library) = (options.folder.join("ahead.c"), options.folder.join("ahead.so"));
     std::fs::write(&source, AHEAD).context("cannot write the clock that is ahead")?;
@@ -274,7 +311,5 @@ fn in_time(options: &ServiceOptions, arguments: Vec<OsString>) -> Result<(PathBu
     anyhow::ensure!(built.context("no C compiler")?.success(), "the clock that is ahead cannot be built");
     let mut preload = OsString::from("LD_PRELOAD=");
     preload.push(&library);
-    let ahead = format!("SECONDS_AHEAD={}", options.hours_ahead * 3_600).into();
-    let first = [preload, ahead, options.preview.clone().into_os_string()];
-    Ok(("/usr/bin/env".into(), first.into_iter().chain(arguments).collect()))
+    Ok(vec![preload, format!("SECONDS_AHEAD={}", options.hours_ahead * 3_600).into()])
 }

@@ -111,7 +111,11 @@ impl World {
         let options = ServiceOptions {
             poll: None,
             look_over: None,
+            look_every: None,
+            // Not the minutes that it waits else.
+            orphan_after: "5s",
             hours_ahead: 0,
+            variables: Vec::new(),
             credential: setup.credential,
             probe: routes.as_ref().map(Routes::address),
             preview: preview.to_owned(),
