@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use preview_env::cli::errors::Exit;
 use preview_env::cli::{self, Cli};
 use preview_env::telemetry;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     // The first provider that is installed stays; a second installation changes nothing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     if let Err(error) = telemetry::init(&cli.logging()) {

@@ -97,6 +97,14 @@ impl Cluster {
         Ok(self.ask(asked, api.list(&ListParams::default())).await?.items)
     }
 
+    /// The Baselines of every namespace, by namespace and name.
+    pub async fn all_baselines(&self) -> Result<Vec<Baseline>, Failure> {
+        let asked = Asked { namespace: None, ..self.asked("list", "baselines") };
+        let mut items = self.ask(asked, Api::<Baseline>::all(self.client.clone()).list(&ListParams::default())).await?.items;
+        items.sort_by_key(|b| (b.namespace(), b.name_any()));
+        Ok(items)
+    }
+
     /// The environments of the namespace, by name.
     pub async fn environments(&self) -> Result<Vec<PreviewEnvironment>, Failure> {
         let asked = self.asked("list", "previewenvironments");
@@ -170,6 +178,21 @@ impl Cluster {
             let asked = Asked { verb: "watch", resource: "previewenvironments", namespace: Some(&namespace) };
             let seen = change.map_or_else(|error| refusal(&error).map(|e| Err(place.failure(&asked, e))), |object| Some(Ok(object)));
             std::future::ready(seen)
+        })
+    }
+
+    /// The environments of the namespace, or of all, as they become: each with whether it is there.
+    pub fn watch_all(&self, everywhere: bool) -> impl Stream<Item = Result<(PreviewEnvironment, bool), Failure>> + use<> {
+        let (place, namespace) = (self.place.clone(), (!everywhere).then(|| self.namespace.clone()));
+        let api = if everywhere { Api::all(self.client.clone()) } else { self.api() };
+        watcher(api, watcher::Config::default()).default_backoff().filter_map(move |change| {
+            let asked = Asked { verb: "watch", resource: "previewenvironments", namespace: namespace.as_deref() };
+            std::future::ready(match change {
+                Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => Some(Ok((object, true))),
+                Ok(watcher::Event::Delete(object)) => Some(Ok((object, false))),
+                Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
+                Err(error) => refusal(&error).map(|error| Err(place.failure(&asked, error))),
+            })
         })
     }
 

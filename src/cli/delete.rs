@@ -70,9 +70,14 @@ pub async fn run(global: &Global, args: DeleteArgs) -> Result<(), Failure> {
     report(global, &asked, args.wait)
 }
 
+/// Whether there is somebody to ask.
+pub(super) fn is_asked() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks where there is somebody to ask.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
-    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if yes || !is_asked() {
         return Ok(());
     }
     let _ = write!(io::stderr(), "{} [y/N] ", clean(question));

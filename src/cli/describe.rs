@@ -300,7 +300,7 @@ mod tests {
 
         next
           kubectl -n shop-web-pr-42 describe deployment/web
-          kubectl -n shop-web-pr-42 logs deployment/web --tail=50
+          preview logs web-pr-42 web
         ");
     }
 

@@ -1,12 +1,15 @@
 //! `preview list`: the environments as a table.
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
+use futures::StreamExt;
 use kube::ResourceExt;
 
 use super::Global;
 use super::cluster::Cluster;
-use super::errors::Failure;
+use super::errors::{Exit, Failure};
 use super::output::{Format, Table, note, objects, print, span, width};
 use super::words;
 use crate::api::PreviewEnvironment;
@@ -17,27 +20,58 @@ use crate::api::time::created_at;
 #[command(after_help = "Examples:
   preview list
   preview list -A -o wide
+  preview list --watch
   preview list -o url")]
 pub struct ListArgs {
     /// Those of every namespace
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
+    /// Go on: print each one again that changes
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 /// Runs the command.
 pub async fn run(global: &Global, args: ListArgs) -> Result<(), Failure> {
     let cluster = Cluster::connect(global).await?;
     let environments = if args.all_namespaces { cluster.all_environments().await? } else { cluster.environments().await? };
+    if args.watch && !global.output.for_people() {
+        let failure = Failure::new(Exit::Usage, "--watch prints a table and no objects");
+        return Err(failure.next("for objects: kubectl get previewenvironments --watch -o json"));
+    }
     if let Some(text) = objects(global.output, &environments)? {
         return print(&text);
     }
-    if environments.is_empty() {
+    if environments.is_empty() && !args.watch {
         let place = if args.all_namespaces { "any namespace".to_owned() } else { format!("namespace {}", cluster.namespace) };
         note(&format!("no environments in {place}; ask for one with preview create"));
         return Ok(());
     }
     let columns = Columns { namespace: args.all_namespaces, wide: global.output == Format::Wide };
-    print(&table(&environments, columns, Utc::now()).render(width()))
+    print(&table(&environments, columns, Utc::now()).render(width()))?;
+    if args.watch { follow(&cluster, environments, columns).await } else { Ok(()) }
+}
+
+/// Prints the row of each environment that changes, in line with those above. One that is gone is said on standard error.
+async fn follow(cluster: &Cluster, mut known: Vec<PreviewEnvironment>, columns: Columns) -> Result<(), Failure> {
+    let mut changes = pin!(cluster.watch_all(columns.namespace));
+    while let Some(change) = changes.next().await {
+        let (now, is_there) = change?;
+        let at = known.iter().position(|other| other.uid() == now.uid());
+        let before = at.map(|at| known.swap_remove(at));
+        if !is_there {
+            note(&format!("{} is gone", now.name_any()));
+            continue;
+        }
+        known.push(now);
+        let lines = |all: &[PreviewEnvironment]| table(all, columns, Utc::now()).render(width());
+        let shown =
+            before.is_some_and(|before| known.last().is_some_and(|now| row(&before, columns, Utc::now()) == row(now, columns, Utc::now())));
+        if let Some(last) = lines(&known).lines().last().filter(|_| !shown) {
+            print(&format!("{last}\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Which columns there are beside the usual ones.

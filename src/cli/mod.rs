@@ -3,31 +3,40 @@
 //! Commands read and write the kinds with the user's own kubeconfig and rights; they never talk to the service or to
 //! the forge. What a script reads goes to standard output, everything else to standard error.
 
+pub mod approve;
+pub mod baselines;
 pub mod cluster;
+pub mod completion;
 pub mod crd;
 pub mod create;
 pub mod delete;
 pub mod describe;
 pub mod draft;
 pub mod errors;
+pub mod events;
 pub mod find;
 pub mod git;
+pub mod keep;
 pub mod list;
+pub mod logs;
+pub mod open;
 pub mod output;
 pub mod plan;
 pub mod refresh;
 pub mod registry;
 pub mod serve;
 pub mod target;
+pub mod url;
 pub mod version;
 pub mod wait;
+pub mod waiting;
 pub mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::telemetry::{LogFormat, Logging};
 use errors::{EXIT_CODES, Exit, Failure};
@@ -82,19 +91,59 @@ pub enum Command {
     Describe(describe::DescribeArgs),
     /// Say what an environment would hold, change and leave out, and why; changes nothing
     Plan(Box<plan::PlanArgs>),
+    /// Compare what an environment would hold with what runs: preview plan --diff
+    Diff(Box<plan::DiffArgs>),
+    /// Print what services log, several at one time
+    Logs(logs::LogsArgs),
+    /// Print what happened to an environment and in its namespace
+    Events(events::EventsArgs),
+    /// Print where an environment is reached, and open it
+    Open(open::OpenArgs),
+    /// Print where an environment will be reached, before it is there
+    Url(Box<url::UrlArgs>),
+    /// Wait until an environment is ready, or gone
+    Wait(waiting::WaitArgs),
+    /// Keep an environment longer
+    Extend(keep::ExtendArgs),
+    /// Keep an environment until its pull request is closed
+    Pin(keep::PinArgs),
+    /// Let a pinned environment expire again
+    Unpin(keep::PinArgs),
+    /// Let one commit of a fork run
+    Approve(approve::ApproveArgs),
     /// Take an environment down
     Delete(delete::DeleteArgs),
     /// Bring an environment up to its baseline now
     Refresh(refresh::RefreshArgs),
+    /// List the Baselines of a namespace
+    Baselines(baselines::BaselinesArgs),
     /// Run the service: webhook server and controller
     Serve(Box<serve::ServeArgs>),
     /// Print the definitions of the kinds, for kubectl apply --server-side -f -
     Crd,
+    /// Print the completions of a shell
+    Completion(completion::CompletionArgs),
+    /// Print the manual page, or write those of all commands
+    Man(completion::ManArgs),
     /// Print the version
     Version,
 }
 
+/// How the program is called where it is a plugin of kubectl, which runs it as `kubectl-preview_env`.
+const PLUGIN: &str = "kubectl preview-env";
+
 impl Cli {
+    /// Reads the command line. Help and usage name the program as it was called. What cannot be understood ends the process
+    /// with 2, help and version with 0.
+    pub fn read() -> Self {
+        let called = std::env::args_os().next().map(PathBuf::from);
+        let mut command = Self::command();
+        if is_plugin(called.as_deref()) {
+            command = command.bin_name(PLUGIN).display_name(PLUGIN);
+        }
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
     /// How this command logs.
     pub fn logging(&self) -> Logging {
         let default = if matches!(self.command, Command::Serve(_)) { "info,kube_client=off,kube_runtime=warn" } else { "off" };
@@ -104,7 +153,7 @@ impl Cli {
 
 /// Runs the command, prints its failure if there is one, and gives the exit code.
 pub async fn run(cli: Cli) -> ExitCode {
-    let compares = matches!(cli.command, Command::Plan(_));
+    let compares = matches!(cli.command, Command::Plan(_) | Command::Diff(_));
     let exit = match Box::pin(dispatch(cli)).await {
         Ok(exit) => exit,
         Err(failure) => {
@@ -123,6 +172,19 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
         Command::Plan(args) => return plan::run(&global, *args).await,
+        Command::Diff(args) => return plan::run(&global, args.into_plan()).await,
+        Command::Logs(args) => Box::pin(logs::run(&global, args)).await,
+        Command::Events(args) => Box::pin(events::run(&global, args)).await,
+        Command::Open(args) => open::run(&global, args).await,
+        Command::Url(args) => url::run(&global, *args).await,
+        Command::Wait(args) => Box::pin(waiting::run(&global, args)).await,
+        Command::Extend(args) => Box::pin(keep::extend(&global, args)).await,
+        Command::Pin(args) => Box::pin(keep::pin(&global, args, true)).await,
+        Command::Unpin(args) => Box::pin(keep::pin(&global, args, false)).await,
+        Command::Approve(args) => Box::pin(approve::run(&global, args)).await,
+        Command::Baselines(args) => baselines::run(&global, args).await,
+        Command::Completion(args) => completion::completion(&args),
+        Command::Man(args) => completion::man(&args),
         Command::Delete(args) => Box::pin(delete::run(&global, args)).await,
         Command::Refresh(args) => Box::pin(refresh::run(&global, args)).await,
         Command::Serve(args) => serve::run(&global, *args).await,
@@ -130,6 +192,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Version => version::run(global.output),
     }
     .map(|()| Exit::Done)
+}
+
+fn is_plugin(called: Option<&Path>) -> bool {
+    called.and_then(Path::file_name).is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"))
 }
 
 /// A time such as `10m`, at least a second.

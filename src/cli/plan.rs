@@ -81,6 +81,42 @@ pub struct PlanArgs {
     pub all: bool,
 }
 
+/// Flags of `preview diff`.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit codes of this command:
+  0  nothing differs
+  1  something differs
+  2  error
+
+Examples:
+  preview diff web-pr-42
+  preview diff --pull 42 --image web=pr-42-debug")]
+pub struct DiffArgs {
+    /// Name of the environment
+    #[arg(value_name = "NAME", conflicts_with_all = ["pull", "branch", "repo"])]
+    pub name: Option<String>,
+    /// Number of the pull request
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(1..), conflicts_with = "branch")]
+    pub pull: Option<i64>,
+    /// Name of the branch
+    #[arg(long, value_name = "NAME", value_parser = parse_branch)]
+    pub branch: Option<String>,
+    /// The repository, as the Baseline lists it
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub repo: Option<RepoName>,
+    /// Run this tag of an image instead of what the Baseline's rules give; repeat it for more
+    #[arg(long, value_name = "NAME=TAG", value_parser = parse_image)]
+    pub image: Vec<AskedImage>,
+}
+
+impl DiffArgs {
+    /// The same as flags of `preview plan`.
+    pub fn into_plan(self) -> PlanArgs {
+        let Self { name, pull, branch, repo, image } = self;
+        PlanArgs { name, pull, branch, repo, image, diff: true, ..PlanArgs::default() }
+    }
+}
+
 /// Runs the command. The exit code says what came out.
 pub async fn run(global: &Global, args: PlanArgs) -> Result<Exit, Failure> {
     if args.rights {

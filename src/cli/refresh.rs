@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::cluster::{Cluster, Part};
 use super::delete::confirm;
-use super::errors::{Exit, Failure};
+use super::errors::Failure;
 use super::find::Which;
 use super::output::{one_object, print, urls};
 use super::wait::{Limit, Screen, until_ready};
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: RefreshArgs) -> Result<(), Failure> {
     let limit = Limit::from_now(args.timeout);
     let cluster = Cluster::connect(global).await?;
     let before = args.which.find(&cluster).await?;
-    refuse_what_is_gone(&before)?;
+    words::refuse_what_is_gone(&before)?;
     if args.reset {
         confirm(&question(&before), args.yes)?;
     }
@@ -62,15 +62,6 @@ pub async fn run(global: &Global, args: RefreshArgs) -> Result<(), Failure> {
         Some(text) => print(&text),
         None => print(&urls(&ready).fold(String::new(), |text, url| text + url + "\n")),
     }
-}
-
-/// What is not wanted is not there to be refreshed.
-fn refuse_what_is_gone(environment: &PreviewEnvironment) -> Result<(), Failure> {
-    if environment.metadata.deletion_timestamp.is_none() && !words::unwished(environment) {
-        return Ok(());
-    }
-    let failure = Failure::new(Exit::CannotBeReady, format!("{} was taken down", environment.name_any()));
-    Err(failure.next(format!("this brings it back, as the baseline is now: {}", words::create_command(environment))))
 }
 
 fn question(environment: &PreviewEnvironment) -> String {
@@ -127,12 +118,12 @@ mod tests {
 
     #[test]
     fn what_is_asked_and_refused_is_said() {
-        let refused = refuse_what_is_gone(&environment("Absent")).unwrap_err();
+        let refused = words::refuse_what_is_gone(&environment("Absent")).unwrap_err();
         insta::assert_snapshot!(format!("{}\n{refused}", question(&environment("Present"))), @r"
         Reset web-pr-42 (acme/web#42): delete its volumes with everything in them, and run its hooks again?
         error: web-pr-42 was taken down
           this brings it back, as the baseline is now: preview create --repo acme/web --pull 42
         ");
-        assert!(refuse_what_is_gone(&environment("Present")).is_ok());
+        assert!(words::refuse_what_is_gone(&environment("Present")).is_ok());
     }
 }

@@ -118,7 +118,8 @@ fn repository_name(baselines: &[Baseline], checkout: Option<&Checkout>, wanted: 
     }
 }
 
-fn listed<'a>(
+/// The repository of that name, with the Baseline that lists it.
+pub(super) fn listed<'a>(
     namespace: &str,
     baselines: &'a [Baseline],
     name: &RepoName,

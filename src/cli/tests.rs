@@ -1,5 +1,4 @@
 use super::*;
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -38,6 +37,14 @@ fn what_makes_no_sense_is_a_usage_error() {
         assert_eq!(error.exit_code(), Exit::Usage as i32, "{line}");
     }
     assert_eq!(parse("preview --help").unwrap_err().kind(), ErrorKind::DisplayHelp);
+}
+
+#[test]
+fn as_a_plugin_of_kubectl_it_is_called_so() {
+    let is = |called: &str| is_plugin(Some(Path::new(called)));
+    assert!(is("/usr/local/bin/kubectl-preview_env") && !is("/usr/local/bin/preview") && !is_plugin(None));
+    let usage = Cli::command().bin_name(PLUGIN).render_usage().to_string();
+    assert!(usage.contains("kubectl preview-env"), "{usage}");
 }
 
 #[test]

@@ -298,7 +298,8 @@ pub fn next_steps(environment: &PreviewEnvironment) -> Vec<String> {
         }
         (_, Some("Draft"), _) => format!("mark it ready for review, or run {create}"),
         (_, Some(_), _) => format!("bring it back: {create}"),
-        (_, _, Some(_)) => "push the change to a branch of the repository itself and open a pull request from there".to_owned(),
+        (_, _, Some("ForksDenied")) => "push the change to a branch of the repository itself and open a pull request from there".to_owned(),
+        (_, _, Some(_)) => format!("look at the change, then let its commit run: preview approve {}", environment.name_any()),
         _ => return further_steps(environment, status),
     };
     vec![step]
@@ -316,7 +317,7 @@ fn further_steps(environment: &PreviewEnvironment, status: &PreviewEnvironmentSt
     match status.services.iter().find(|s| !s.ready) {
         Some(service) => vec![
             format!("kubectl -n {namespace} describe {}/{}", service.kind.to_lowercase(), service.name),
-            format!("kubectl -n {namespace} logs {}/{} --tail=50", service.kind.to_lowercase(), service.name),
+            format!("preview logs {name} {}", service.name),
         ],
         None => vec![format!("preview delete {name} takes it down")],
     }
@@ -338,6 +339,27 @@ pub fn create_command(environment: &PreviewEnvironment) -> String {
 /// Whether a wish already asks for the environment to be gone.
 pub fn unwished(environment: &PreviewEnvironment) -> bool {
     environment.standing_wish().is_some_and(|w| w.state == WishState::Absent)
+}
+
+/// What is not wanted is not there to be refreshed, extended or pinned.
+pub fn refuse_what_is_gone(environment: &PreviewEnvironment) -> Result<(), Failure> {
+    if environment.metadata.deletion_timestamp.is_none() && !unwished(environment) {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::CannotBeReady, format!("{} was taken down", environment.name_any()));
+    Err(failure.next(format!("this brings it back, as the baseline is now: {}", create_command(environment))))
+}
+
+/// Whether it has expired or given way, which nothing undoes but a push, a comment or a wish.
+pub fn is_over(environment: &PreviewEnvironment) -> bool {
+    environment.status.as_ref().is_some_and(|status| status.lapsed.is_some())
+}
+
+/// A time as people read it, with how long that is from now.
+pub fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let left = (at - now).num_seconds();
+    let left = if left > 0 { format!("in {}", span(left)) } else { "now".to_owned() };
+    format!("{} UTC, {left}", at.format("%-d %b %Y, %H:%M"))
 }
 
 #[cfg(test)]

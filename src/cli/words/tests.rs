@@ -81,7 +81,7 @@ fn what_does_not_become_ready_ends_the_wait() {
     4 error: web-pr-42 is not wanted: bob took it down
       bring it back: preview create --repo acme/web --pull 42
     4 error: web-pr-42 does not run: the pull request comes from a fork
-      push the change to a branch of the repository itself and open a pull request from there
+      look at the change, then let its commit run: preview approve web-pr-42
     4 error: web-pr-42 is stalled: Deployment/web mounts the host path /var/run
       mend what is named above; the service then goes on by itself
     3 error: web-pr-42 cannot be made: the forge knows no such pull request or branch
