@@ -132,7 +132,14 @@ mod tests {
             baseline("held", &json!({"conditions": [ready, condition("RemovalsHeld", "True", "5 of 8 at once")]})),
             baseline("new", &Value::Null),
         ];
-        insta::assert_snapshot!(table(&all, (true, true), "2026-01-03T00:00:00Z".parse().unwrap()).render(None), @"");
+        insta::assert_snapshot!(table(&all, (true, true), "2026-01-03T00:00:00Z".parse().unwrap()).render(None), @r"
+        NAMESPACE  NAME     REPOSITORIES        RUNNING  STATE                                                        QUEUED  OBJECTS  AGE
+        shop       fine     acme/web, acme/api  3 of 20  ready                                                        1       12       2d
+        shop       warned   acme/web, acme/api  0 of 20  ready; images[0].tag: holds no revision                      0       0        2d
+        shop       refused  acme/web, acme/api  0 of 20  not ready: hosts.domain: not one of the PreviewPolicy's      0       0        2d
+        shop       held     acme/web, acme/api  0 of 20  removals held: 5 of 8 at once                                0       0        2d
+        shop       new      acme/web, acme/api  0 of 20  not looked at yet: is preview serve running in the cluster?  0       0        2d
+        ");
         let names = machine(Format::Name, &all[..1]).unwrap().unwrap();
         assert_eq!(names, "baseline.preview-env.dev/fine\n");
         let list: Value = serde_json::from_str(&machine(Format::Json, &all).unwrap().unwrap()).unwrap();

@@ -122,7 +122,12 @@ mod tests {
             event("Ready", ("PreviewEnvironment", "web-pr-42"), "12 of 12 services ready", 1),
             event("BackOff", ("Pod", "web-5f7"), "restarting failed container\u{1b}[2J of a pod that goes on crashing", 4),
         ];
-        insta::assert_snapshot!(table(&events, 1_767_398_400).flowing(80), @"");
+        insta::assert_snapshot!(table(&events, 1_767_398_400).flowing(80), @r"
+        30s  Normal  Ready    previewenvironment/web-pr-42  12 of 12 services ready
+        30s  Normal  BackOff  pod/web-5f7                   restarting failed
+                                                            container[2J of a pod that
+                                                            goes on crashing (4 times)
+        ");
         assert_ne!(identity(&events[0]), identity(&events[1]));
     }
 }

@@ -117,10 +117,10 @@ mod tests {
     fn services_are_named_and_a_typo_is_told() {
         assert_eq!(chosen(&environment(), &[]).unwrap().len(), 2);
         assert_eq!(chosen(&environment(), &["worker".into()]).unwrap(), [("Deployment".to_owned(), "worker".to_owned())]);
-        let refused = ["wbe", "nothing"].map(|name| chosen(&environment(), &[name.to_owned()]).unwrap_err().to_string());
+        let refused = ["worke", "nothing"].map(|name| chosen(&environment(), &[name.to_owned()]).unwrap_err().to_string());
         insta::assert_snapshot!(refused.join("\n"), @r"
-        error: web-pr-42 has no service wbe
-          did you mean: web
+        error: web-pr-42 has no service worke
+          did you mean: worker
         error: web-pr-42 has no service nothing
           it has web, worker
         ");
