@@ -59,6 +59,14 @@ pub enum RecordError {
         /// The API server's message.
         why: String,
     },
+    /// What is to be recorded is not valid, and will not be however often it is delivered.
+    #[error("cannot record {environment}: the API server finds it invalid: {why}")]
+    Invalid {
+        /// What was to be recorded.
+        environment: String,
+        /// The API server's message.
+        why: String,
+    },
 }
 
 /// Where facts are recorded.
@@ -97,7 +105,7 @@ pub async fn record_command(client: &Client, fact: &CommandFact) -> Result<Recor
 }
 
 fn unwritable(environment: String, why: &serde_json::Error) -> RecordError {
-    RecordError::Refused { environment, why: why.to_string() }
+    RecordError::Invalid { environment, why: why.to_string() }
 }
 
 async fn apply(client: &Client, (namespace, name): (&str, &EnvironmentName), manager: &str, spec: Value) -> Result<Recorded, RecordError> {
@@ -138,6 +146,7 @@ fn refusal(environment: String, error: kube::Error) -> Result<Recorded, RecordEr
         422 if is_going(&status) => Err(RecordError::Going(environment)),
         409 => Err(RecordError::Conflict(environment)),
         429 => Err(RecordError::Throttled(environment)),
+        400 | 422 => Err(RecordError::Invalid { environment, why }),
         500.. => Err(RecordError::Unavailable { environment, why }),
         _ => Err(RecordError::Refused { environment, why }),
     }
@@ -209,10 +218,10 @@ mod tests {
         assert_eq!(answered(422, "is invalid", &[&older]), Ok(Recorded::Older));
         assert_eq!(answered(422, &older, &[]), Ok(Recorded::Older));
         assert_eq!(answered(422, "is invalid", &[OLDER_ACTIVITY]), Ok(Recorded::Older));
-        assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Refused { .. })));
+        assert!(matches!(answered(422, "is invalid", &[&older, "baseline: cannot be changed"]), Err(RecordError::Invalid { .. })));
         let changed = format!("Invalid value: {CHANGED_COMMAND}");
         assert_eq!(answered(422, "is invalid", &[&changed]), Ok(Recorded::Held), "a press that is delivered again is held");
-        assert!(matches!(answered(422, "is invalid", &[&changed, &older]), Err(RecordError::Refused { .. })));
+        assert!(matches!(answered(422, "is invalid", &[&changed, &older]), Err(RecordError::Invalid { .. })));
         let going = r#"metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"preview-env.dev/clean-up"}"#;
         assert_eq!(answered(422, going, &[]), Err(RecordError::Going(name())));
         assert_eq!(answered(422, "is invalid: spec.commands: Too many: 101: must have at most 100 items", &[]), Ok(Recorded::Full));

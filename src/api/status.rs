@@ -13,7 +13,7 @@ use super::gaps::{Missing, PlanSummary};
 
 pub use forge::{
     ANYBODYS_KEPT, CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus,
-    RESULTS_KEPT, Refusal, Right, Shown, Surface, Trusted,
+    RESULTS_KEPT, Refusal, Right, Shown, Sought, Surface, Trusted,
 };
 pub use lifetime::{Lapse, Lapsed, Queue};
 

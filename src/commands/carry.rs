@@ -97,7 +97,7 @@ impl From<RequestError> for Stop {
 
 impl From<RecordError> for Stop {
     fn from(error: RecordError) -> Self {
-        if !matches!(error, RecordError::Refused { .. }) {
+        if !matches!(error, RecordError::Refused { .. } | RecordError::Invalid { .. }) {
             return Self::Failed(error.into());
         }
         tracing::warn!(%error, "the cluster refuses what a command asks for");

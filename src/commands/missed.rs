@@ -56,7 +56,7 @@ async fn hold_one(errand: &Errand<'_>, command: Command) -> Result<bool, Stop> {
     };
     match context.recorder.command(&fact).await {
         Ok(recorded) => Ok(recorded == Recorded::Held),
-        Err(error @ RecordError::Refused { .. }) => {
+        Err(error @ (RecordError::Refused { .. } | RecordError::Invalid { .. })) => {
             tracing::warn!(env = fact.environment.as_str(), id = fact.command.id, %error, "a command that was found is not held");
             Ok(false)
         }

@@ -1,6 +1,7 @@
 //! What stands beside a commit. No client, no clock, no logging.
 
 use super::digest::digest;
+use super::end::End;
 use super::facts::Facts;
 use super::group::recorded;
 use super::render::render_short;
@@ -9,7 +10,7 @@ use super::section::Section;
 use super::state::{Reach, State};
 use super::trouble::{self, Fault};
 use crate::api::environment::SourceState;
-use crate::api::status::{CheckStatus, Feedback};
+use crate::api::status::{CheckStatus, Feedback, Surface};
 use crate::forge::{Check, CheckAction, Conclusion};
 
 /// GitHub refuses a longer summary ("Create a check run"), in characters; we count bytes, of which there are never fewer.
@@ -24,8 +25,8 @@ pub struct Checking {
     pub usual: String,
     /// Whether it is made where there is none.
     pub opens: bool,
-    /// Whether it is left as it is once it ended.
-    pub rests: bool,
+    /// The end of the pull request: what has ended beside the commit is left as it is then, and what goes on is ended.
+    pub end: Option<End>,
 }
 
 impl Checking {
@@ -51,7 +52,7 @@ impl Checking {
             url: url(facts),
             actions: actions(facts),
         };
-        Some(Self { check, usual, opens: around.rules.is_some() && !ended, rests: ended })
+        Some(Self { check, usual, opens: around.rules.is_some() && !ended, end: End::of(facts).filter(|_| ended) })
     }
 
     /// What tells it from another.
@@ -62,12 +63,18 @@ impl Checking {
 
     /// Whether the records say that the forge shows this.
     pub fn is_shown(&self, feedback: &Feedback) -> bool {
-        match &feedback.check {
-            Some(shown) if self.rests && shown.concluded => true,
-            Some(shown) if shown.revision == self.check.revision => shown.digest.as_deref() == Some(&self.digest()),
-            Some(before) => !self.opens && before.concluded,
-            None => !self.opens,
+        let at_the_head = |check: &&CheckStatus| check.revision == self.check.revision;
+        match (feedback.check.as_ref().filter(at_the_head), &self.end) {
+            (Some(shown), Some(_)) if shown.concluded => true,
+            (Some(shown), _) => shown.digest.as_deref() == Some(&self.digest()),
+            (None, Some(end)) => !self.leaves_one(feedback) && end.is_sought(feedback, Surface::Check),
+            (None, None) => !self.opens && !self.leaves_one(feedback),
         }
+    }
+
+    /// Whether the check of a commit before goes on, as far as is recorded.
+    fn leaves_one(&self, feedback: &Feedback) -> bool {
+        feedback.check.as_ref().is_some_and(|before| !before.concluded)
     }
 
     /// What it is called, where that is not the usual name.

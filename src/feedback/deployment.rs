@@ -1,12 +1,13 @@
 //! What the forge's list of deployments is to say of an environment. No client, no clock, no logging.
 
 use super::digest::digest;
+use super::end::{End, commits};
 use super::facts::Facts;
 use super::markdown::short;
 use super::rules::Surroundings;
 use super::state::{Reach, State};
 use super::trouble::Fault;
-use crate::api::status::Feedback;
+use crate::api::status::{Feedback, Surface};
 use crate::forge::{DeploymentState, DeploymentUpdate, NewDeployment};
 
 /// What is recorded of a deployment that another one, or the end, has taken the place of.
@@ -31,7 +32,12 @@ pub enum Deploying {
         opens: bool,
     },
     /// None.
-    End,
+    End {
+        /// Those that the forge may list although nobody recorded them.
+        unrecorded: Vec<NewDeployment>,
+        /// By what it is known whether they were looked for; None where there is nothing to look for.
+        end: Option<End>,
+    },
 }
 
 impl Deploying {
@@ -39,18 +45,24 @@ impl Deploying {
     pub(super) fn of(facts: &Facts<'_>, around: Surroundings<'_>) -> Self {
         let is_off = around.rules.is_some_and(|rules| !rules.deployment);
         match &facts.state {
-            State::Removing(_) | State::Gone(_) | State::Fork | State::Denied => Self::End,
-            _ if is_off => Self::End,
+            _ if is_off => Self::End { unrecorded: Vec::new(), end: None },
+            State::Removing(_) | State::Gone(_) | State::Fork | State::Denied => Self::ended(facts),
             state if !state.is_deployed() => Self::Keep,
-            state => Self::Show { new: new(facts), update: update(facts, state), opens: around.rules.is_some() },
+            state => Self::Show { new: new(facts, &facts.source.revision), update: update(facts, state), opens: around.rules.is_some() },
         }
+    }
+
+    fn ended(facts: &Facts<'_>) -> Self {
+        let end = End::of(facts);
+        let commits = if end.is_some() { commits(facts) } else { Vec::new() };
+        Self::End { unrecorded: commits.iter().map(|commit| new(facts, commit)).collect(), end }
     }
 
     /// What tells it from another.
     pub fn digest(&self) -> String {
         match self {
             Self::Keep => "keep".to_owned(),
-            Self::End => INACTIVE.to_owned(),
+            Self::End { .. } => INACTIVE.to_owned(),
             Self::Show { update, .. } => said(update),
         }
     }
@@ -59,7 +71,10 @@ impl Deploying {
     pub fn is_shown(&self, feedback: &Feedback) -> bool {
         match self {
             Self::Keep => true,
-            Self::End => feedback.deployments.is_empty(),
+            Self::End { end, .. } => {
+                let is_sought = end.as_ref().is_none_or(|end| end.is_sought(feedback, Surface::Deployment));
+                is_sought && feedback.deployments.is_empty()
+            }
             Self::Show { new, update, opens } => match feedback.deployments.split_last() {
                 Some((last, older)) if last.revision == new.revision => {
                     let told = last.digest.as_deref() == Some(&said(update));
@@ -78,12 +93,12 @@ pub fn said(update: &DeploymentUpdate) -> String {
 
 /// One name for all environments of a Baseline: a forge keeps a page for each name for ever, and one for each pull request
 /// would fill its list. So the description tells those of two pull requests with one commit apart.
-fn new(facts: &Facts<'_>) -> NewDeployment {
+fn new(facts: &Facts<'_>, revision: &str) -> NewDeployment {
     let pull = facts.source.pull.unwrap_or_default();
     NewDeployment {
-        revision: facts.source.revision.clone(),
+        revision: revision.to_owned(),
         environment: format!("preview/{}", facts.rules.label),
-        description: clipped(&format!("Preview of #{pull} at {}", short(&facts.source.revision))),
+        description: clipped(&format!("Preview of #{pull} at {}", short(revision))),
     }
 }
 

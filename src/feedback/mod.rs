@@ -15,6 +15,7 @@ pub mod deliver;
 mod deployment;
 mod digest;
 pub mod driver;
+mod end;
 mod facts;
 pub mod group;
 mod heads;

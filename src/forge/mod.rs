@@ -343,6 +343,8 @@ pub trait Checks: Send + Sync {
     fn create<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>>;
     /// Our check of the same name at the same commit that is about the same pull request, if there is one.
     fn find<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>>;
+    /// The same where it has not ended.
+    fn unfinished<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>>;
     /// Changes it.
     fn update<'a>(&'a self, repository: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()>;
 }

@@ -1,5 +1,9 @@
 //! How fast a forge may be asked on behalf of one account: its own word on what is left and when to come again, and the
 //! limits on writes that it publishes. No client, no clock, no logging: every question brings the time.
+//!
+//! It is empty when a term begins: a forge tells what is left of all requests and nothing of writes, and a budget that is smaller
+//! for an hour would hold back the first words of a leader that began because the one before was gone. What is too much the forge
+//! refuses with the time to wait, which is kept.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -36,7 +36,7 @@ fn is_of_one(error: &ResyncError) -> bool {
     match error {
         ResyncError::Full(_) => true,
         ResyncError::Record(error) => match error {
-            RecordError::Going(_) | RecordError::Conflict(_) | RecordError::Refused { .. } => true,
+            RecordError::Going(_) | RecordError::Conflict(_) | RecordError::Refused { .. } | RecordError::Invalid { .. } => true,
             RecordError::Throttled(_) | RecordError::Unavailable { .. } => false,
         },
         ResyncError::Forge(_) | ResyncError::Brake(_) => false,
@@ -55,6 +55,7 @@ mod tests {
             (RecordError::Going(name()).into(), true),
             (RecordError::Conflict(name()).into(), true),
             (RecordError::Refused { environment: name(), why: "quota".into() }.into(), true),
+            (RecordError::Invalid { environment: name(), why: "too long".into() }.into(), true),
             (RecordError::Throttled(name()).into(), false),
             (RecordError::Unavailable { environment: name(), why: "503".into() }.into(), false),
         ] {

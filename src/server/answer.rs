@@ -119,6 +119,12 @@ impl Answer {
         let message = format!("{environment} cannot be recorded: the cluster refuses it; the log of this service says why");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "refused", message)
     }
+
+    /// Sent again it would be the same, so it is nothing that a forge's log of failed deliveries should be read for.
+    pub(super) fn invalid(environment: &str) -> Self {
+        let message = format!("{environment} cannot be recorded: what the delivery says is not valid; the log of this service says why");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", message)
+    }
 }
 
 impl IntoResponse for Answer {

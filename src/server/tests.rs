@@ -234,6 +234,7 @@ async fn what_is_not_held_is_not_acknowledged() {
         (RecordError::Throttled(name()), 503, "asks to wait"),
         (RecordError::Unavailable { environment: name(), why: "refused by 10.0.0.1".into() }, 503, "does not answer"),
         (RecordError::Refused { environment: name(), why: "internal matters".into() }, 500, "log of this service"),
+        (RecordError::Invalid { environment: name(), why: "internal matters".into() }, 422, "log of this service"),
     ] {
         let world = world(vec![End::Now(Err(error))]);
         let (got, body) = answer(&world, pull_delivery()).await;

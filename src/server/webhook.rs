@@ -129,7 +129,7 @@ fn worst_of(ends: Vec<Result<Recorded, Answer>>, names: Vec<String>) -> Result<A
                 older |= recorded == Recorded::Older;
                 full |= recorded == Recorded::Full;
             }
-            Err(answer) if worst.as_ref().is_none_or(|worst| answer.status < worst.status) => worst = Some(answer),
+            Err(answer) if worst.as_ref().is_none_or(|worst| is_worse(&answer, worst)) => worst = Some(answer),
             Err(_) => {}
         }
     }
@@ -139,6 +139,12 @@ fn worst_of(ends: Vec<Result<Recorded, Answer>>, names: Vec<String>) -> Result<A
         None if older => Ok(Answer::older().with_environments(names)),
         None => Ok(Answer::accepted().with_environments(names)),
     }
+}
+
+/// What may be taken the next time goes before what never will be: it is to be delivered again.
+fn is_worse(answer: &Answer, than: &Answer) -> bool {
+    let rank = |answer: &Answer| (answer.status.is_client_error(), answer.status);
+    rank(answer) < rank(than)
 }
 
 async fn hold_one(
@@ -160,10 +166,30 @@ async fn hold_one(
 fn not_held(name: &str, error: &RecordError) -> Answer {
     let answer = match error {
         RecordError::Refused { .. } => Answer::refused(name),
+        RecordError::Invalid { .. } => Answer::invalid(name),
         RecordError::Going(_) => Answer::not_held(name, "the environment before it is still going away"),
         RecordError::Conflict(_) => Answer::not_held(name, "somebody else changed it at the same moment"),
         RecordError::Throttled(_) => Answer::not_held(name, "the cluster asks to wait"),
         RecordError::Unavailable { .. } => Answer::not_held(name, "the cluster does not answer"),
     };
     answer.with_detail(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_facts_what_may_be_held_the_next_time_decides() {
+        let held = || Answer::not_held("shop/web", "the cluster does not answer");
+        let (refused, invalid) = (|| Answer::refused("shop/api"), || Answer::invalid("shop/docs"));
+        for (ends, status) in [
+            (vec![Ok(Recorded::Held), Err(invalid())], 422),
+            (vec![Err(invalid()), Err(held())], 503),
+            (vec![Err(held()), Err(invalid())], 503),
+            (vec![Err(held()), Err(refused()), Err(invalid())], 500),
+        ] {
+            assert_eq!(worst_of(ends.clone(), vec![]).unwrap_err().status.as_u16(), status, "{ends:?}");
+        }
+    }
 }

@@ -195,6 +195,20 @@ pub struct Feedback {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub refused: Vec<Refusal>,
+    /// For what the forge was asked at the end, since it may show what was never recorded here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sought: Option<Sought>,
+}
+
+/// What was looked for on the forge at the end of an environment.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sought {
+    /// The commit at the head then.
+    pub revision: String,
+    /// What was looked for.
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub surfaces: Vec<Surface>,
 }
 
 /// What a forge shows of an environment.

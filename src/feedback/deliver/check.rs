@@ -1,8 +1,9 @@
 //! One check for each commit at the head.
 
 use super::{Delivery, Step, within};
-use crate::api::status::CheckStatus;
+use crate::api::status::{CheckStatus, Surface};
 use crate::feedback::check::Checking;
+use crate::feedback::end::End;
 use crate::forge::{Checks, ForgeError};
 
 impl Delivery<'_> {
@@ -11,6 +12,9 @@ impl Delivery<'_> {
         let Some(checking) = self.show.parts.get(index).and_then(|part| part.checking.as_ref()) else { return Ok(()) };
         self.repository()?;
         self.end_the_one_before(checks, checking, index).await?;
+        if let Some(end) = checking.end.as_ref().filter(|_| !self.has_check_of(checking, index)) {
+            return self.end_unrecorded(checks, (checking, end), index).await;
+        }
         let feedback = &mut self.feedbacks[index];
         let before = feedback.check.as_ref().filter(|check| check.revision == checking.check.revision);
         let (known, opens) = (before.and_then(|check| check.id), checking.opens || before.is_some());
@@ -22,6 +26,20 @@ impl Delivery<'_> {
         let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some());
         let (name, digest) = (checking.other_name(), Some(checking.digest()));
         self.feedbacks[index].check = Some(CheckStatus { id, revision, name, digest, concluded });
+        Ok(())
+    }
+
+    fn has_check_of(&self, checking: &Checking, index: usize) -> bool {
+        self.feedbacks[index].check.as_ref().is_some_and(|check| check.revision == checking.check.revision)
+    }
+
+    /// Ends the one that goes on although nobody recorded it, if there is one.
+    async fn end_unrecorded(&mut self, checks: &dyn Checks, (checking, end): (&Checking, &End), index: usize) -> Step {
+        let (repository, check) = (self.repository()?, &checking.check);
+        if let Some(id) = within("find the check", checks.unfinished(repository, check)).await? {
+            within("end the check", checks.update(repository, id, check)).await?;
+        }
+        end.sought(&mut self.feedbacks[index], Surface::Check);
         Ok(())
     }
 

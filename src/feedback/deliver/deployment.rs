@@ -1,7 +1,7 @@
 //! The deployments of an environment: one for each commit, and none at the end.
 
 use super::{Delivery, Step, within};
-use crate::api::status::DeploymentStatus;
+use crate::api::status::{DeploymentStatus, Surface};
 use crate::feedback::deployment::{Deploying, INACTIVE, KEPT, said};
 use crate::forge::{DeploymentState, DeploymentUpdate, Deployments, ForgeError, NewDeployment};
 
@@ -11,7 +11,13 @@ impl Delivery<'_> {
         let Some(part) = self.show.parts.get(index) else { return Ok(()) };
         match &part.deploying {
             Deploying::Keep => Ok(()),
-            Deploying::End => self.remove_all_but(deployments, index, 0).await,
+            Deploying::End { unrecorded, end } => {
+                if let Some(end) = end.as_ref().filter(|end| !end.is_sought(&self.feedbacks[index], Surface::Deployment)) {
+                    self.find_unrecorded(deployments, index, unrecorded).await?;
+                    end.sought(&mut self.feedbacks[index], Surface::Deployment);
+                }
+                self.remove_all_but(deployments, index, 0).await
+            }
             Deploying::Show { new, update, opens } => {
                 self.make(deployments, index, new, *opens).await?;
                 self.say(deployments, index, new, update).await?;
@@ -22,6 +28,20 @@ impl Delivery<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Takes up those that nobody recorded, so that they end as all others do. Only what is like one that we would make is ours.
+    async fn find_unrecorded(&mut self, deployments: &dyn Deployments, index: usize, unrecorded: &[NewDeployment]) -> Step {
+        let repository = self.repository()?;
+        for new in unrecorded {
+            if self.feedbacks[index].deployments.iter().any(|known| known.revision == new.revision) {
+                continue;
+            }
+            let listed = within("list the deployments", deployments.list(repository, new)).await?;
+            let found = listed.into_iter().rev().map(|id| DeploymentStatus { id, revision: new.revision.clone(), digest: None });
+            self.feedbacks[index].deployments.extend(found);
+        }
+        Ok(())
     }
 
     /// Sees to it that the newest record is of the commit at the head. Always looks before it makes one: the answer to an

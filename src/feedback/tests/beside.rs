@@ -149,6 +149,53 @@ async fn at_the_end_no_deployment_is_left_and_only_then_the_object_may_go() {
 }
 
 #[tokio::test]
+async fn what_was_never_recorded_is_found_at_the_end_and_does_not_go_on() {
+    for (what, object, end) in [
+        ("merged while it was made", started(), "Removing"),
+        ("merged and gone before anything more was told", started(), "Removed"),
+        ("its first commit was never recorded, nor its second", pushed(), "Removed"),
+    ] {
+        for restart in [false, true] {
+            let mut world = World::of(started());
+            // What others have beside the same commit is none of ours.
+            let mut other = World { forge: world.forge.clone(), ..World::of(of_pull(43, started())) };
+            other.delivered().await;
+            world.records.refuse(true);
+            assert_eq!(world.deliver().await, Some(Outcome::Retry(None)), "the API server is away");
+            let mut object = object.clone();
+            object.status().revision = Some(HEAD.into());
+            world.records.replace(object.clone());
+            world.deliver().await;
+            if restart {
+                world.memory = Memory::default();
+            }
+            world.records.refuse(false);
+            let mut gone = object.unwanted("Merged", end);
+            gone.spec.sources[0].state = crate::api::environment::SourceState::Merged;
+            world.records.replace(gone);
+            assert!(!world.is_over(), "{what}: nobody looked");
+            world.delivered().await;
+            let left: Vec<_> = world.forge.deployed().into_iter().map(|deployed| deployed.new.description).collect();
+            assert_eq!(left, ["Preview of #43 at 3f9c2ab"], "{what}");
+            let going: Vec<_> = world.forge.checks().into_iter().filter(|check| check.conclusion.is_none()).map(|c| c.pull).collect();
+            assert!(going.iter().all(|pull| *pull == Some(43)) || what.contains("second"), "{what}: {going:?}");
+            assert!(world.is_over(), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_not_looked_for_at_the_end() {
+    let mut world = World::of(ready());
+    world.delivered().await;
+    world.forge.calls();
+    let mut gone = ready().unwanted("Merged", "Removed");
+    gone.spec.sources[0].state = crate::api::environment::SourceState::Merged;
+    world.becomes(gone).await;
+    assert_eq!(world.forge.calls(), ["edit", "state", "undeploy"]);
+}
+
+#[tokio::test]
 async fn a_lost_answer_makes_no_second_deployment_and_no_second_check() {
     for (call, restart) in [("deploy", false), ("deploy", true), ("check", false), ("check", true)] {
         let mut world = World::of(started());

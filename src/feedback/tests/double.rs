@@ -322,6 +322,16 @@ impl Checks for Double {
         Box::pin(async move { self.call("find check", find) })
     }
 
+    fn unfinished<'a>(&'a self, home: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
+        self.at(home);
+        let is_it = |c: &Check| (&c.revision, &c.name, c.pull) == (&check.revision, &check.name, check.pull);
+        let find = move |pull: &mut Pull| {
+            let going = pull.checks.iter().find(|(_, c)| is_it(c) && c.conclusion.is_none());
+            Ok(going.map(|(id, _)| *id))
+        };
+        Box::pin(async move { self.call("find unfinished", find) })
+    }
+
     fn update<'a>(&'a self, name: &'a RepoName, id: i64, check: &'a Check) -> Answer<'a, ()> {
         self.at(name);
         let update = move |pull: &mut Pull| {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::exchange::{Reply, Request};
 use super::repositories::percent_encoded;
 use super::text::{clipped, link};
-use super::wire::{Numbered, positive};
+use super::wire::{Numbered, User, positive};
 use super::{CheckKind, GitHub};
 use crate::domain::RepoName;
 use crate::forge::{Answer, Check, CheckAction, Checks, Conclusion, ForgeError};
@@ -35,6 +35,8 @@ struct CheckRun {
     #[serde(deserialize_with = "positive")]
     id: i64,
     name: String,
+    /// `completed` once it ended.
+    status: String,
     /// What we gave it when we wrote it.
     external_id: Option<String>,
     /// Null where the App was deleted.
@@ -44,6 +46,17 @@ struct CheckRun {
 #[derive(Deserialize)]
 struct App {
     slug: Option<String>,
+}
+
+/// A commit status as it is listed ("List commit statuses for a reference"), newest first.
+#[derive(Deserialize)]
+struct CommitStatus {
+    #[serde(deserialize_with = "positive")]
+    id: i64,
+    state: String,
+    context: String,
+    /// Null where the account was deleted.
+    creator: Option<User>,
 }
 
 impl Checks for GitHub {
@@ -56,9 +69,19 @@ impl Checks for GitHub {
 
     fn find<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
         match self.checks {
-            CheckKind::Runs => self.find_run(repository, check).boxed(),
+            CheckKind::Runs => self.find_run(repository, check).map(|found| Ok(found?.map(|run| run.id))).boxed(),
             // A status is never changed: the newest of its name counts.
             CheckKind::Statuses => futures::future::ready(Ok(None)).boxed(),
+        }
+    }
+
+    fn unfinished<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
+        match self.checks {
+            CheckKind::Runs => {
+                let going = |run: &CheckRun| run.status != "completed";
+                self.find_run(repository, check).map(move |found| Ok(found?.filter(going).map(|run| run.id))).boxed()
+            }
+            CheckKind::Statuses => self.pending_status(repository, check).boxed(),
         }
     }
 
@@ -81,7 +104,7 @@ impl GitHub {
 
     /// Ours is the one that our own App wrote: anybody's can have the same name. All of that name are asked for, since the
     /// newest can be another pull request's of the same commit.
-    async fn find_run(&self, repository: &RepoName, check: &Check) -> Result<Option<i64>, ForgeError> {
+    async fn find_run(&self, repository: &RepoName, check: &Check) -> Result<Option<CheckRun>, ForgeError> {
         let login = self.login().await?;
         let Check { revision, name, pull, .. } = check;
         let path = format!("/commits/{revision}/check-runs?check_name={}&filter=all", percent_encoded(name));
@@ -90,7 +113,7 @@ impl GitHub {
         let reply: Reply<CheckRuns> = self.send(&request).await?;
         let about = |run: &CheckRun| run.external_id.as_deref().and_then(About::read).map(|about| about.pull);
         let ours = |run: &CheckRun| run.name == *name && about(run) == *pull && run.app.as_ref().is_some_and(|app| app.is(&login));
-        Ok(reply.content.check_runs.into_iter().filter(ours).map(|run| run.id).max())
+        Ok(reply.content.check_runs.into_iter().filter(ours).max_by_key(|run| run.id))
     }
 
     async fn update_run(&self, repository: &RepoName, id: i64, check: &Check) -> Result<(), ForgeError> {
@@ -106,6 +129,17 @@ impl GitHub {
             body["actions"] = json!([]);
         }
         body
+    }
+
+    /// The newest of its name, where it is ours and still pending: that one is what people see.
+    async fn pending_status(&self, repository: &RepoName, check: &Check) -> Result<Option<i64>, ForgeError> {
+        let login = self.login().await?;
+        let path = format!("/commits/{}/statuses", percent_encoded(&check.revision));
+        let request = beside("list_statuses", repository, check, &path).verb("find").page(1);
+        let reply: Reply<Vec<CommitStatus>> = self.send(&request).await?;
+        let newest = reply.content.into_iter().find(|status| status.context == check.name);
+        let is_ours = |status: &CommitStatus| status.creator.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(&login));
+        Ok(newest.filter(|status| status.state == "pending" && is_ours(status)).map(|status| status.id))
     }
 
     async fn write_status(&self, repository: &RepoName, check: &Check) -> Result<(), ForgeError> {

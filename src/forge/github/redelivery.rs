@@ -17,8 +17,8 @@ use crate::forge::{Answer, Cursor, Deliveries, FailedDeliveries, ForgeError};
 /// Pages that are read for one part of the log: 5,000 attempts. An App may ask 5,000 times an hour for all that it does.
 const PART: usize = 50;
 
-/// What the service itself answers to what it will never take (400, 413, 415): sent again it would be the same.
-const REFUSED_FOR_GOOD: [i64; 3] = [400, 413, 415];
+/// What the service itself answers to what it will never take (400, 413, 415, 422): sent again it would be the same.
+const REFUSED_FOR_GOOD: [i64; 4] = [400, 413, 415, 422];
 
 /// One attempt of a delivery ("List deliveries for an app webhook"), newest first.
 #[derive(Deserialize)]
@@ -103,6 +103,7 @@ mod tests {
     #[test]
     fn what_was_taken_at_any_time_or_refused_for_good_is_not_asked_for_again() {
         let log = [
+            attempt(10, "not valid", 422),
             attempt(9, "lost", 0),
             attempt(8, "taken later", 202),
             attempt(7, "away", 503),

@@ -108,7 +108,11 @@ fn check(conclusion: Option<Conclusion>) -> Check {
 async fn an_app_writes_check_runs_and_finds_its_own() {
     let sha = "a".repeat(40);
     let path = format!("GET /repos/acme/web/commits/{sha}/check-runs?check_name=preview%20%2F%20shop&filter=all&per_page=100&page=1");
-    let run = |id: i64, name: &str, slug: &str, about: Value| json!({"id": id, "name": name, "app": {"id": 1, "slug": slug}, "external_id": about});
+    let run = |id: i64, name: &str, slug: &str, about: Value| {
+        json!({
+            "id": id, "name": name, "app": {"id": 1, "slug": slug}, "external_id": about, "status": if id == 6 { "in_progress" } else { "completed" },
+        })
+    };
     let runs = json!([
         run(1, "preview / shop", "eve", json!("pull-42")),
         run(2, "preview / shop", "preview-env", json!("pull-42")),
@@ -136,6 +140,10 @@ async fn an_app_writes_check_runs_and_finds_its_own() {
     let changed = sent(&world);
     assert_eq!((changed.get("head_sha"), &changed["conclusion"]), (None, &json!("success")));
     assert_eq!(checks.find(&web(), &check(None)).await.unwrap(), Some(6), "another pull request of the same commit has another one");
+    assert_eq!(checks.unfinished(&web(), &check(None)).await.unwrap(), Some(6));
+    let others = Check { pull: Some(43), ..check(None) };
+    assert_eq!(checks.find(&web(), &others).await.unwrap(), Some(4));
+    assert_eq!(checks.unfinished(&web(), &others).await.unwrap(), None, "that one has ended");
 }
 
 #[tokio::test]
@@ -160,6 +168,23 @@ async fn a_plain_token_writes_statuses_that_have_no_number() {
     assert_eq!(checks.find(&web(), &check(None)).await.unwrap(), None);
     checks.update(&web(), 5, &check(Some(Conclusion::Failure))).await.unwrap();
     assert_eq!((sent(&world)["state"].as_str(), world.lines().len()), (Some("failure"), 2));
+}
+
+#[tokio::test]
+async fn a_status_is_unfinished_where_the_newest_of_its_name_is_ours_and_pending() {
+    let line = format!("GET /repos/acme/web/commits/{}/statuses?per_page=100&page=1", "a".repeat(40));
+    let one = |id: i64, context: &str, state: &str, login: &str| json!({"id": id, "context": context, "state": state, "creator": {"login": login}});
+    let (ours, eve) = ("preview-bot", "eve");
+    for (newest, found) in [
+        (one(9, "preview / shop", "pending", ours), Some(9)),
+        (one(9, "preview / shop", "pending", eve), None),
+        (one(9, "preview / shop", "success", ours), None),
+        (json!({"id": 9, "context": "preview / shop", "state": "pending", "creator": null}), None),
+    ] {
+        let all = json!([one(10, "ci", "failure", ours), newest, one(8, "preview / shop", "pending", ours)]);
+        let world = Double::default().on("GET /user", 200, json!({"login": ours})).on(&line, 200, all).start().await;
+        assert_eq!(world.github.checks().unwrap().unfinished(&web(), &check(None)).await.unwrap(), found, "{newest}");
+    }
 }
 
 /// GitHub in the same process, which takes everything.
