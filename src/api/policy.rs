@@ -55,6 +55,9 @@ pub struct PreviewPolicySpec {
     /// How long environments live.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lifetime: LifetimeCeiling,
+    /// How many environments there are at one time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: LimitsCeiling,
     /// The most that one environment uses, by the names that a ResourceQuota uses, such as `requests.cpu: "4"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quota: BTreeMap<String, String>,
@@ -90,6 +93,20 @@ pub struct IsolationCeiling {
     pub pod_security: Option<PodSecurity>,
 }
 
+/// How many environments there are at one time at most.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsCeiling {
+    /// The most that a Baseline may say in `limits.environments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub environments: Option<i32>,
+    /// How many run at one time of all Baselines together that this policy binds. The next ones wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub total: Option<i32>,
+}
+
 /// How long environments live at most.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -99,6 +116,15 @@ pub struct LifetimeCeiling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50))]
     pub ttl: Option<String>,
+    /// The longest time from the start to the end, whatever happens to an environment: for `lifetime.max` of Baselines, and in
+    /// place of it where they say none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub max: Option<String>,
+    /// The longest time from the end of a pull request to that of its environment: for `lifetime.grace` of Baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub grace: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,6 +1,7 @@
 //! One command, from the question who may to the last write. The client and the forge are used here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
@@ -64,6 +65,9 @@ pub(super) struct End {
     /// Whether something was written for it.
     pub(super) written: bool,
 }
+
+/// How long is waited for the policies of the cluster, before it is looked again. They come with a watch, in a moment as a rule.
+const UNKNOWN_POLICIES: Duration = Duration::from_secs(1);
 
 /// What stands between a command and its end.
 pub(super) enum Stop {
@@ -140,6 +144,10 @@ impl Errand<'_> {
             return Err(Trouble::Refused("The Baseline of this environment cannot be used now.".to_owned()).into());
         };
         let home = home.as_ref().map_err(Clone::clone)?;
+        // A policy may ask for more than the Baseline does. What has to end still ends.
+        if baseline.policy.is_pending() && self.command.verb != Verb::Delete {
+            return Err(Trouble::Later(Some(UNKNOWN_POLICIES), "Nobody knows yet which PreviewPolicies hold here.".to_owned()).into());
+        }
         let may_command = who::may(forge, (home, self.command), &baseline).await?;
         Ok(Allowed { forge, home, baseline, may_command })
     }

@@ -66,11 +66,12 @@ impl Cluster for Client {
 
     fn remove<'a>(&'a self, object: &'a PreviewEnvironment) -> Answer<'a, ()> {
         async move {
-            if object.finalizers().iter().any(|f| f == FINALIZER) {
+            let ended = if object.finalizers().iter().any(|f| f == FINALIZER) {
                 delete_environment(self, &let_go(self, object).await?).await
             } else {
                 delete_environment(self, object).await
-            }
+            };
+            ended.map(drop)
         }
         .boxed()
     }

@@ -31,7 +31,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
     let written = match known(context, (object, command), &results) {
         Known::Done => false,
         Known::TooOld => {
-            tracing::info!(env = object.name_any(), id = command.id, "a command is older than what is remembered, and is passed over");
+            audit(object, command, ("TooOld", "it is older than what is remembered, and is passed over"));
             count(context, (object, command), "too_old");
             false
         }
@@ -61,7 +61,7 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     let home = errand.home().await;
     let (end, may_command) = end_of(errand, &home).await?;
     context.retries.forget(&errand.uid());
-    audit(object, command, &end);
+    audit(object, command, (&format!("{:?}", end.outcome), &end.message));
     count(context, (object, command), end.outcome.label());
     let (reaction, written) = (if end.outcome == CommandOutcome::Done { Reaction::Done } else { Reaction::Refused }, end.written);
     let result = CommandResult { message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) };
@@ -112,10 +112,10 @@ fn stopped(errand: &Errand<'_>, stop: Stop, outcome: CommandOutcome) -> Result<E
 }
 
 /// Who asked for what, and what came of it: one line for each command.
-fn audit(object: &PreviewEnvironment, command: &Command, end: &End) {
+fn audit(object: &PreviewEnvironment, command: &Command, (outcome, why): (&str, &str)) {
     let Command { id, verb, args, actor, repository, pull, delivery, .. } = command;
     let (env, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
-    let (verb, outcome, why) = (format!("{verb:?}"), format!("{:?}", end.outcome), &end.message);
+    let verb = format!("{verb:?}");
     tracing::info!(env, namespace, actor, verb, ?args, outcome, why, id, delivery, repo = repository, pull, "command");
 }
 

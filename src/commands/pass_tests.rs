@@ -247,6 +247,20 @@ async fn what_is_refused_or_only_read_leaves_nothing_where_nothing_was() {
 }
 
 #[tokio::test]
+async fn nothing_is_carried_out_but_an_end_before_it_is_known_which_policies_hold() {
+    for (verb, waits) in [(Verb::Approve, true), (Verb::Pin, true), (Verb::Delete, false)] {
+        let (world, mut context) = world(vec![]);
+        context.baselines = Arc::new(|_, _| Some(Arc::new(Arc::unwrap_or_clone(baseline()).under(None, None))));
+        let action = pass(&environment(&given(verb, &[]), true), &context, now()).await.unwrap();
+        assert_eq!((world.done().is_empty(), action == Action::await_change()), (waits, !waits), "{verb:?}");
+        // They come, and it goes on.
+        context.baselines = Arc::new(|_, _| Some(baseline()));
+        pass(&environment(&given(verb, &[]), true), &context, now()).await.unwrap();
+        assert!(world.done().iter().any(|done| done == "prune 1001.1"), "{verb:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_may_not_is_refused_with_the_reason() {
     let missing = || ForgeError::Refused { what: "ask".into(), status: 403, message: "Resource not accessible".into() };
     for (verb, answer, expected) in [

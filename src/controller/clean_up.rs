@@ -148,12 +148,13 @@ pub async fn forget_wishes(context: &Context, environment: &Environment, object:
     Ok(())
 }
 
-/// Takes the object itself away: exactly the version that was looked at, so that a fact that came in between keeps it.
-pub async fn remove_object(context: &Context, object: &PreviewEnvironment) -> Result<(), RequestError> {
+/// Takes the object itself away: exactly the version that was looked at, so that a fact that came in between keeps it. Says
+/// whether that was done here, and not by a pass before.
+pub async fn remove_object(context: &Context, object: &PreviewEnvironment) -> Result<bool, RequestError> {
     let held = object.finalizers().iter().any(|f| f == FINALIZER);
     let current = if held { requests::let_go(&context.client, object).await? } else { object.clone() };
     if object.metadata.deletion_timestamp.is_none() {
-        requests::delete_environment(&context.client, &current).await?;
+        return requests::delete_environment(&context.client, &current).await;
     }
-    Ok(())
+    Ok(held)
 }

@@ -414,13 +414,15 @@ impl Pass<'_> {
         if self.settled.course != Course::Remove || !self.is_told() {
             return Ok(action);
         }
-        match clean_up::remove_object(self.context, self.object).await {
+        let removed = match clean_up::remove_object(self.context, self.object).await {
             // A fact or a comment's record came in between; the watch brings it, and with it the next pass.
             Err(error) if error.code() == Some(409) => return Ok(Action::requeue(STATUS_PAUSE)),
             other => other?,
-        }
+        };
         self.context.memory.forget(&self.environment.uid);
-        tracing::info!(env = %self.environment.name, reason = self.settled.wanted.reason, "gone");
+        if removed {
+            tracing::info!(env = %self.environment.name, reason = self.settled.wanted.reason, "gone");
+        }
         Ok(Action::await_change())
     }
 

@@ -214,7 +214,8 @@ impl Controller {
         let permits = Semaphore::new(parts.config.in_flight);
         let (events, writer) = Events::new(parts.client.clone());
         let index: Arc<Index> = Arc::default();
-        let brake = Ledger::new((parts.client.clone(), parts.clock.clone()), (&parts.view, index.clone()), parts.metrics.clone());
+        let told = (parts.metrics.clone(), events.clone());
+        let brake = Ledger::new((parts.client.clone(), parts.clock.clone()), (&parts.view, index.clone()), told);
         let context = Context {
             client: parts.client.clone(),
             clock: parts.clock,

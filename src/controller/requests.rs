@@ -308,13 +308,13 @@ pub async fn let_go(client: &Client, object: &PreviewEnvironment) -> Result<Prev
 }
 
 /// Deletes exactly the version of an environment that was read.
-pub async fn delete_environment(client: &Client, object: &PreviewEnvironment) -> Result<(), RequestError> {
+pub async fn delete_environment(client: &Client, object: &PreviewEnvironment) -> Result<bool, RequestError> {
     let (namespace, name) = names_of(object);
     let api: Api<PreviewEnvironment> = Api::namespaced(client.clone(), &namespace);
     let preconditions = Preconditions { uid: object.metadata.uid.clone(), resource_version: object.metadata.resource_version.clone() };
     let params = DeleteParams::default().preconditions(preconditions);
     let answer = api.delete(&name, &params);
-    found(within_deadline(&format!("delete {namespace}/{name}"), answer).await).map(drop)
+    found(within_deadline(&format!("delete {namespace}/{name}"), answer).await).map(|there| there.is_some())
 }
 
 fn names_of(object: &PreviewEnvironment) -> (String, String) {

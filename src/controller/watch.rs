@@ -123,12 +123,23 @@ fn put_namespace(index: &Index, namespace: &Light, wake: &Wake) {
     wake.owner_of(namespace.meta());
 }
 
-/// The events of a watch; errors are logged, and the watch goes on with its backoff.
-pub fn log_errors<T>(events: impl Stream<Item = Result<T, watcher::Error>> + Send, what: &'static str) -> impl Stream<Item = T> + Unpin
+/// The events of a watch; errors are logged, and the watch goes on with its backoff. So is each list but the first: it makes up
+/// for what the watch missed, and should be rare.
+pub fn log_errors<T>(
+    events: impl Stream<Item = Result<watcher::Event<T>, watcher::Error>> + Send,
+    what: &'static str,
+) -> impl Stream<Item = watcher::Event<T>> + Unpin
 where
     T: Send,
 {
-    Box::pin(events.filter_map(move |event| async move {
-        event.inspect_err(|error| tracing::warn!(kind = what, %error, "a watch was interrupted and goes on")).ok()
+    let mut lists = 0_u64;
+    Box::pin(events.filter_map(move |event| {
+        match &event {
+            Ok(watcher::Event::Init) => lists += 1,
+            Ok(watcher::Event::InitDone) if lists > 1 => tracing::warn!(kind = what, lists, "a watch began anew, and all was listed again"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(kind = what, %error, "a watch was interrupted and goes on"),
+        }
+        std::future::ready(event.ok())
     }))
 }

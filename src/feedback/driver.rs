@@ -197,8 +197,12 @@ impl Driver {
         self.rename_after(&group, heads, now);
         let (deliverer, traces) = (self.deliverer.clone(), self.traces.clone());
         self.flights.push(Box::pin(async move {
+            // A replica that begins to lead looks at all of them, and finds most as they should be.
+            let is_news = !show.is_shown(&memory.feedbacks(&group));
             let outcome = deliverer.deliver(&group, (&show, measure), &mut memory).await;
-            trace(&traces, &group, outcome, now.elapsed());
+            if is_news {
+                trace(&traces, &group, outcome, now.elapsed());
+            }
             (key, Landed { memory, outcome, gist: show.gist, changes_at })
         }));
     }

@@ -100,6 +100,9 @@ fn impossible(reason: &'static str, why: &dyn std::fmt::Display) -> LookupError 
     LookupError::Impossible(reason, why.to_string())
 }
 
+/// How long is waited for the policies of the cluster, before it is looked again.
+const UNKNOWN_POLICIES: Duration = Duration::from_secs(1);
+
 /// Runs until it is dropped. `changed` names the environments that changed.
 pub async fn run(context: Arc<Context>, store: Store<PreviewEnvironment>, changed: UnboundedReceiver<ObjectRef<PreviewEnvironment>>) {
     let look_up = |object, context| look_up(object, context).boxed();
@@ -119,6 +122,10 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
     for question in questions((&object, &environment), baseline.as_deref(), &answered, context.clock.now()) {
         if context.forge.is_none() && matches!(question, Question::Confirm(..)) {
             continue;
+        }
+        // A policy may ask for more of whoever sets a label than the Baseline does.
+        if matches!(question, Question::Trigger(Ask::Label, _)) && baseline.as_ref().is_some_and(|b| b.policy.is_pending()) {
+            return Ok(Action::requeue(UNKNOWN_POLICIES));
         }
         let (observation, lookup) = match answer(&context, &object, (&environment, baseline.as_deref()), &question).await {
             Ok(Learned::Confirmed(mark)) => {

@@ -91,7 +91,9 @@ impl Traces {
                 Self::default()
             }
             Wanted::Yes { timeout, warning } => {
-                warning.iter().for_each(|why| tracing::warn!(why, "traces are not as they were meant to be"));
+                if let Some(why) = warning {
+                    tracing::warn!(why, "traces are not as they were meant to be");
+                }
                 pipe(timeout, identity).map_or_else(
                     |why| {
                         tracing::warn!(why, "there are no traces");

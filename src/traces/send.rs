@@ -56,12 +56,11 @@ impl Sender {
         let timeout = self.timeout;
         // The timer needs a runtime too.
         let timed = self.runtime.spawn(async move { tokio::time::timeout(timeout, exchange).await });
-        match timed.await? {
-            Ok(answer) => answer?,
-            Err(_) => {
-                task.abort();
-                Err(format!("it did not answer within {} s", self.timeout.as_secs_f32()).into())
-            }
+        if let Ok(answer) = timed.await? {
+            answer?
+        } else {
+            task.abort();
+            Err(format!("it did not answer within {} s", self.timeout.as_secs_f32()).into())
         }
     }
 

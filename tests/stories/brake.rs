@@ -78,6 +78,7 @@ fn many_ends_that_nobody_told_of_are_held_until_a_person_confirms_them() {
         }
         look_again(world).await?;
         held(&shop, COUNT).await?;
+        crate::events::of_baseline(&shop, "RemovalsHeld", ANNOTATION_CONFIRM_REMOVALS).await?;
         are_open(&pulls).await?;
         // What is held is known to whoever leads next.
         look_again(world).await?;

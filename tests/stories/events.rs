@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
@@ -33,6 +34,23 @@ async fn events(pull: &Pull<'_>, fit: impl Fn(&[Event]) -> bool) -> anyhow::Resu
     anyhow::ensure!(ended.is_ok(), "the events are otherwise:\n{}", shown.join("\n"));
     ended??;
     Ok(seen)
+}
+
+/// Waits until the Baseline of a shop tells of that, in such words.
+pub async fn of_baseline(shop: &Shop, reason: &str, words: &str) -> anyhow::Result<()> {
+    let api: Api<Event> = Api::namespaced(shop.world.admin.clone(), &shop.namespace);
+    let is_it = |event: &Event| {
+        let of = event.regarding.as_ref().is_some_and(|of| of.kind.as_deref() == Some("Baseline"));
+        of && event.reason.as_deref() == Some(reason) && event.note.as_ref().is_some_and(|note| note.contains(words))
+    };
+    let told = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        while !api.list(&ListParams::default()).await?.items.iter().any(is_it) {
+            ticks.tick().await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(test_world::deadline(), told).await.with_context(|| format!("the Baseline does not tell {reason}: {words}"))?
 }
 
 fn reasons(events: &[Event]) -> Vec<&str> {

@@ -74,6 +74,7 @@ fn a_namespace_without_its_environment_goes_once_its_pull_request_is_closed_and_
         start(world).await?;
         wait_until_removed(world, &pull.namespace()).await?;
         said(world, &["orphaned-precious", "is left alone"]).await?;
+        crate::events::of_baseline(&shop, "OrphanRemoved", &pull.namespace()).await?;
         let precious = namespaces.get("orphaned-precious").await?;
         assert!(precious.metadata.deletion_timestamp.is_none(), "it was removed for its labels");
         Ok(())

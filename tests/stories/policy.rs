@@ -2,6 +2,7 @@
 //! its own, since the first policy holds for every Baseline.
 
 use anyhow::Context;
+use github_double::On;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
@@ -150,5 +151,31 @@ fn ceilings_bind_what_is_planned_and_how_long_it_lives() {
         assert!(message.contains("PreviewPolicy default (spec.lifetime.ttl)"), "{message}");
         pull.wait("taken down", |s| s.namespace.is_none() && !is_true(&s.conditions, READY)).await?;
         Ok(())
+    });
+}
+
+#[test]
+fn a_policy_counts_the_environments_of_all_its_namespaces_together() {
+    story_apart(|world| async move {
+        set(world, with(json!({"limits": {"total": 1}}))).await?;
+        // The policy selects them once they have its label.
+        let (one, two) = (Shop::unready(world, "counted-a", "", |_| ()).await?, Shop::unready(world, "counted-b", "", |_| ()).await?);
+        for shop in [&one, &two] {
+            label(world, &shop.namespace, json!("shop")).await?;
+            world.wait_until_baseline_is_ready(&shop.namespace, &shop.namespace).await?;
+        }
+        let first = one.pull_request("first").await?;
+        first.wait_until_ready().await?;
+        let second = two.pull_request("second").await?;
+        let waits = |s: &preview_env::api::PreviewEnvironmentStatus| {
+            s.queue.as_ref().is_some_and(|queue| {
+                (queue.position, queue.of) == (1, 1) && queue.why.contains("PreviewPolicy default (spec.limits.total)")
+            })
+        };
+        second.wait("waiting for the total", waits).await?;
+        assert!(!second.has_namespace().await?);
+        first.perform(On::close).await?;
+        second.wait_until_ready().await?;
+        first.wait_until_gone().await
     });
 }

@@ -17,7 +17,8 @@ use kube::{Api, Client};
 use tokio::sync::mpsc;
 
 use self::series::{Series, Turn};
-pub(super) use self::words::{of_baseline, of_environment};
+pub(crate) use self::words::held;
+pub(super) use self::words::{of_baseline, of_environment, orphan};
 use super::requests::within_deadline;
 use crate::api::names::MANAGER_CONTROLLER;
 
@@ -28,7 +29,7 @@ const REPORTER: &str = "preview-env.dev/controller";
 
 /// What one event says.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// `Normal` or `Warning`.
     pub(super) type_: &'static str,
     /// Why, as one word.
@@ -54,7 +55,7 @@ impl Events {
     }
 
     /// Tells of an object.
-    pub(super) fn tell(&self, object: ObjectReference, told: Told) {
+    pub(crate) fn tell(&self, object: ObjectReference, told: Told) {
         if let Err(error) = self.0.try_send((object, told)) {
             tracing::debug!(%error, "an event is passed over");
         }

@@ -67,6 +67,19 @@ pub(in crate::controller) fn of_baseline(before: Option<&BaselineStatus>, after:
     }
 }
 
+/// Of a Baseline: that a namespace is removed whose environment was gone already.
+pub(in crate::controller) fn orphan(namespace: &str) -> Told {
+    normal(
+        "OrphanRemoved",
+        format!("namespace {namespace} is removed: its environment was gone already, and what it was made for has ended"),
+    )
+}
+
+/// Of a Baseline: that so many removals wait for a person, and what there is to do.
+pub(crate) fn held(message: &str) -> Told {
+    warning("RemovalsHeld", message.to_owned())
+}
+
 fn normal(reason: &'static str, note: String) -> Told {
     Told { type_: "Normal", reason, note: short(note) }
 }
@@ -147,6 +160,19 @@ mod tests {
         assert_eq!(told(Some(&bad), &bad), None);
         assert_eq!(told(Some(&bad), &other), Some(("NotReady", "Policy: why".to_owned())));
         assert_eq!(told(Some(&bad), &good), Some(("Ready", "why".to_owned())));
+    }
+
+    #[test]
+    fn a_baseline_tells_of_what_went_and_of_what_waits_without_anybody_having_asked() {
+        let told = [orphan("shop-web-pr-1"), held("4 environments seem to have ended")];
+        let told: Vec<String> = told.iter().map(|t| format!("{} {} {}", t.type_, t.reason, t.note)).collect();
+        assert_eq!(
+            told,
+            [
+                "Normal OrphanRemoved namespace shop-web-pr-1 is removed: its environment was gone already, and what it was made for has ended",
+                "Warning RemovalsHeld 4 environments seem to have ended",
+            ]
+        );
     }
 
     #[test]

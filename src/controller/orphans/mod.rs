@@ -11,11 +11,12 @@ mod proof;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Context;
 use super::clean_up;
+use super::events;
 use super::index::NamespaceState;
 use super::requests::{self, RequestError};
 use crate::api::baseline::Removed;
@@ -188,7 +189,12 @@ async fn remove(context: &Context, baseline_namespace: &str, (orphans, open): (&
         let Proven { name, uid, environment_uid, .. } = orphan;
         tracing::warn!(namespace = name, environment_uid, "removing a namespace whose environment is gone");
         match clean_up::end_namespace(context, environment_uid, (name, uid), &[]).await {
-            Ok(()) => context.metrics.deletion((baseline_namespace, &baseline), "Orphan"),
+            Ok(()) => {
+                context.metrics.deletion((baseline_namespace, &baseline), "Orphan");
+                if let Some(object) = context.baselines.speaker(baseline_namespace) {
+                    context.events.tell(object.object_ref(&()), events::orphan(name));
+                }
+            }
             Err(error) => tracing::warn!(namespace = name, %error, "a namespace was not removed; the next look tries again"),
         }
     }

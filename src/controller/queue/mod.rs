@@ -7,11 +7,12 @@
 
 mod contenders;
 pub mod order;
+mod total;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use self::contenders::{Seen, read};
 use self::order::{Decision, Verdict};
@@ -22,6 +23,10 @@ use crate::api::PreviewEnvironmentStatus;
 use crate::api::baseline::Limits;
 use crate::api::status;
 use crate::domain::{Baseline, Environment};
+
+/// How often it is looked whether others left a place, where a PreviewPolicy counts those of several Baselines: what is looked
+/// at is in memory.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 /// What is remembered of all Baselines' queues.
 #[derive(Debug, Default)]
@@ -67,13 +72,13 @@ impl Queue {
     pub fn place(&self, context: &Context, asking: Asking<'_>, settled: Settled, now: DateTime<Utc>) -> Settled {
         let Asking { environment, baseline, recorded } = asking;
         let uid = environment.uid.as_str();
-        let (verdict, again_at) = self.lock(|inner| {
+        let (verdict, again_at, ceiling) = self.lock(|inner| {
             let has_place = inner.has_place(context, uid, recorded);
             if has_place && !inner.told.contains_key(uid) {
                 inner.places.insert(uid.to_owned());
-                return (Verdict::Runs, None);
+                return (Verdict::Runs, None, None);
             }
-            let decision = inner.decide(context, baseline, now);
+            let (decision, ceiling) = inner.decide(context, baseline, now);
             inner.tell(context, baseline, &decision, Some(uid));
             // Whoever is not among those that want a place gets none.
             let of = decision.verdicts.values().filter(|v| matches!(v, Verdict::Waits { .. })).count() + 1;
@@ -81,7 +86,7 @@ impl Queue {
             if verdict == Verdict::Runs {
                 inner.places.insert(uid.to_owned());
             }
-            (verdict, decision.again_at)
+            (verdict, decision.again_at, ceiling)
         });
         match verdict {
             Verdict::Runs | Verdict::Goes => settled,
@@ -89,7 +94,10 @@ impl Queue {
             Verdict::Waits { position, of, own } => {
                 let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
                 let since = contenders::since(environment, &recorded.status, now);
-                let why = why(environment, baseline, own);
+                let why = match ceiling.filter(|_| !own) {
+                    Some(at) => format!("as many previews run as {at} lets run in all of its namespaces"),
+                    None => why(environment, baseline, own),
+                };
                 let queue = status::Queue { position: count(position), of: count(of), since, why };
                 Settled { again_at, ..settled.queued(queue) }
             }
@@ -156,7 +164,7 @@ impl Queue {
     fn look(&self, context: &Context, (namespace, name): &(String, String), now: DateTime<Utc>) {
         let Some(baseline) = context.baselines.get(namespace, name) else { return };
         self.lock(|inner| {
-            let decision = inner.decide(context, &baseline, now);
+            let (decision, _) = inner.decide(context, &baseline, now);
             inner.tell(context, &baseline, &decision, None);
         });
     }
@@ -182,10 +190,18 @@ impl Inner {
         self.places.contains(uid) || context.index.stands(uid).unwrap_or(recorded.status.namespace.is_some())
     }
 
-    fn decide(&self, context: &Context, baseline: &Baseline, now: DateTime<Utc>) -> Decision {
+    /// The decision, and whose ceiling it is where that leaves fewer places than the Baseline has. What gives a place back in
+    /// another namespace wakes nobody here, so it is looked again then.
+    fn decide(&self, context: &Context, baseline: &Baseline, now: DateTime<Utc>) -> (Decision, Option<String>) {
         let seen = read(context, baseline, &self.places, now);
         let contenders: Vec<_> = seen.iter().map(Seen::contender).collect();
-        order::decide(&contenders, &baseline.limits, now)
+        let (limits, ceiling) = total::limits(context, baseline, &self.places);
+        let mut decision = order::decide(&contenders, &limits, now);
+        if ceiling.is_some() {
+            let again = now + LOOK_AGAIN;
+            decision.again_at = Some(decision.again_at.map_or(again, |at| at.min(again)));
+        }
+        (decision, ceiling)
     }
 
     /// Remembers what is decided, and wakes those for whom it is new. `asking` is told by its own pass.

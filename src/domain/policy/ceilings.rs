@@ -32,6 +32,14 @@ pub struct Ceilings {
     pub pod_security: Option<PodSecurity>,
     /// The longest life after the last activity.
     pub ttl: Option<Duration>,
+    /// The longest life from the start on.
+    pub max: Option<Duration>,
+    /// The longest life after the end of the pull request.
+    pub grace: Option<Duration>,
+    /// How many environments a Baseline has at one time.
+    pub environments: Option<i32>,
+    /// How many all Baselines together have that the policy binds.
+    pub total: Option<i32>,
     /// The most that an environment uses, with `requests.cpu` and `requests.memory` written out.
     pub quota: Amounts,
     /// Labels of new namespaces.
@@ -54,12 +62,20 @@ impl Ceilings {
             trust: spec.trust,
             isolates: spec.isolation.network_policy == Some(NetworkIsolation::Isolated),
             pod_security: spec.isolation.pod_security,
-            ttl: spec.lifetime.ttl.as_deref().map(parse_ttl).transpose().map_err(|why| format!("spec.lifetime.ttl: {why}"))?,
+            ttl: time("spec.lifetime.ttl", spec.lifetime.ttl.as_deref())?,
+            max: time("spec.lifetime.max", spec.lifetime.max.as_deref())?,
+            grace: time("spec.lifetime.grace", spec.lifetime.grace.as_deref())?,
+            environments: spec.limits.environments,
+            total: spec.limits.total,
             quota: quota(&spec.quota)?,
             namespace_labels: spec.namespace_labels.clone(),
             scheduling: spec.scheduling.clone(),
         })
     }
+}
+
+fn time(path: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
+    text.map(parse_ttl).transpose().map_err(|why| format!("{path}: {why}"))
 }
 
 fn each<T, E: fmt::Display>(path: &str, listed: Option<&[String]>, read: impl Fn(&str) -> Result<T, E>) -> Result<Option<Vec<T>>, String> {

@@ -30,7 +30,8 @@ fn of_policy(baseline: &Baseline, policy: &Policy) -> Vec<String> {
     refused.extend(custom_resources(baseline, ceilings, policy));
     refused.extend(trust(baseline, ceilings, policy));
     refused.extend(isolation(baseline, ceilings, policy));
-    refused.extend(ttl(baseline, ceilings, policy));
+    refused.extend(lifetime(baseline, ceilings, policy));
+    refused.extend(environments(baseline, ceilings, policy));
     refused
 }
 
@@ -117,9 +118,20 @@ fn isolation(baseline: &Baseline, ceilings: &Ceilings, policy: &Policy) -> Vec<S
     refused
 }
 
-fn ttl(baseline: &Baseline, ceilings: &Ceilings, policy: &Policy) -> Option<String> {
-    let most = ceilings.ttl.filter(|most| baseline.ttl > *most)?;
-    Some(over("spec.lifetime.ttl", (span(baseline.ttl), span(most)), &policy.at("spec.lifetime.ttl")))
+fn lifetime(baseline: &Baseline, ceilings: &Ceilings, policy: &Policy) -> Vec<String> {
+    let fields = [
+        ("spec.lifetime.ttl", Some(baseline.ttl), ceilings.ttl),
+        ("spec.lifetime.max", baseline.max, ceilings.max),
+        ("spec.lifetime.grace", Some(baseline.grace), ceilings.grace),
+    ];
+    let more = fields.into_iter().filter_map(|(field, own, most)| Some((field, own?, most?))).filter(|(_, own, most)| own > most);
+    more.map(|(field, own, most)| over(field, (span(own), span(most)), &policy.at(field))).collect()
+}
+
+fn environments(baseline: &Baseline, ceilings: &Ceilings, policy: &Policy) -> Option<String> {
+    let (own, field) = (baseline.limits.environments, "spec.limits.environments");
+    let most = ceilings.environments.filter(|most| own > *most)?;
+    Some(over(field, (own, most), &policy.at(field)))
 }
 
 fn span(time: Duration) -> impl Display {
@@ -139,6 +151,8 @@ pub(super) fn tighten(baseline: &mut Baseline, binding: &[Arc<Policy>]) {
             trust.forks = most;
         }
         trust.approvers = ceilings.trust.approvers.map_or(trust.approvers, |least| trust.approvers.max(least));
+        // What says no end is held to the ceiling: nobody wrote that it is to be longer.
+        baseline.max = [baseline.max, ceilings.max].into_iter().flatten().min();
         let isolation = &mut baseline.isolation;
         isolation.pod_security = ceilings.pod_security.map_or(isolation.pod_security, |least| isolation.pod_security.max(least));
         isolation.namespace.labels.extend(ceilings.namespace_labels.clone());

@@ -51,6 +51,23 @@ impl Ruling {
         all.min_by_key(|(ttl, _)| *ttl)
     }
 
+    /// How many environments may run at one time of all Baselines together that a policy binds: its name, how many, and whose
+    /// ceiling it is.
+    pub fn totals(&self) -> impl Iterator<Item = (&str, usize, String)> {
+        let total = |(policy, ceilings): (&'_ Policy, &'_ Ceilings)| {
+            Some((usize::try_from(ceilings.total?).unwrap_or_default(), policy.at("spec.limits.total")))
+        };
+        self.binding.iter().filter_map(move |policy| {
+            let (most, at) = total((policy, policy.ceilings.as_ref().ok()?))?;
+            Some((policy.name.as_str(), most, at))
+        })
+    }
+
+    /// Whether that policy binds the Baseline.
+    pub fn is_bound_by(&self, policy: &str) -> bool {
+        self.binding.iter().any(|binding| binding.name == policy)
+    }
+
     /// Why an image is not to run, if it is not.
     pub fn refuses_image(&self, wanted: &ImageRef) -> Option<String> {
         self.ceilings().find_map(|(policy, ceilings)| image(ceilings, policy, wanted))

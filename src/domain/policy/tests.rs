@@ -83,6 +83,21 @@ fn each_field_is_refused_by_its_path_with_the_ceiling_and_whose_it_is() {
             json!({"lifetime": {"ttl": "7d"}}),
             "spec.lifetime.ttl: 8days is more than 7days, the most that PreviewPolicy default (spec.lifetime.ttl) allows",
         ),
+        (
+            json!({"lifetime": {"max": "31d"}}),
+            json!({"lifetime": {"max": "30d"}}),
+            "spec.lifetime.max: 1month 13h 26m 24s is more than 30days, the most that PreviewPolicy default (spec.lifetime.max) allows",
+        ),
+        (
+            json!({"lifetime": {"grace": "2h"}}),
+            json!({"lifetime": {"grace": "1h"}}),
+            "spec.lifetime.grace: 2h is more than 1h, the most that PreviewPolicy default (spec.lifetime.grace) allows",
+        ),
+        (
+            json!({"limits": {"environments": 30}}),
+            json!({"limits": {"environments": 25}}),
+            "spec.limits.environments: 30 is more than 25, the most that PreviewPolicy default (spec.limits.environments) allows",
+        ),
     ] {
         let given = baseline(|own| own.as_object_mut().unwrap().extend(change.as_object().unwrap().clone()));
         assert_eq!(refusal(given, spec), refused);
@@ -94,7 +109,7 @@ fn what_keeps_within_every_ceiling_is_not_refused() {
     let all = json!({
         "domains": ["preview.example.com"], "repositories": ["acme/*"], "registries": ["ghcr.io/acme"], "customResources": [],
         "trust": {"forks": "Approve", "approvers": "Write"}, "isolation": {"networkPolicy": "Isolated", "podSecurity": "baseline"},
-        "lifetime": {"ttl": "5d"}, "quota": {"requests.cpu": "1"},
+        "lifetime": {"ttl": "5d", "max": "30d", "grace": "1h"}, "limits": {"environments": 20, "total": 1}, "quota": {"requests.cpu": "1"},
     });
     assert_eq!(refusal(baseline(|_| ()), all), "");
     assert_eq!(refusal(baseline(|_| ()), json!({})), "");
@@ -160,4 +175,24 @@ fn of_two_ceilings_the_lower_one_holds() {
     let quota: Vec<String> = ruling.quota().iter().map(|(name, amount)| format!("{name} {amount}")).collect();
     assert_eq!(quota, ["pods 7", "requests.cpu 2"]);
     assert_eq!(ruling.ttl().map(|(_, at)| at).as_deref(), Some("PreviewPolicy two (spec.lifetime.ttl)"));
+}
+
+#[test]
+fn a_life_without_an_end_ends_with_the_ceiling_and_a_shorter_one_as_it_was() {
+    let under = |own: Value, most: Value| baseline(|spec| spec["lifetime"] = own).under(Some(&[policy("default", most)]), None).max;
+    let day = |days: u64| Some(std::time::Duration::from_secs(days * 86_400));
+    assert_eq!(under(json!({}), json!({"lifetime": {"max": "30d"}})), day(30));
+    assert_eq!(under(json!({"max": "7d"}), json!({"lifetime": {"max": "30d"}})), day(7));
+    assert_eq!(under(json!({}), json!({})), None);
+}
+
+#[test]
+fn a_total_is_told_with_whose_it_is_and_binds_those_that_the_policy_selects() {
+    let total = policy("few", json!({"namespaceSelector": {"matchLabels": {"team": "shop"}}, "limits": {"total": 3}}));
+    let all = [total, policy("all", json!({}))];
+    let ruling = |team| baseline(|_| ()).under(Some(&all), Some(&labels(team))).policy;
+    let told: Vec<_> = ruling("shop").totals().map(|(name, most, at)| format!("{name} {most} {at}")).collect();
+    assert_eq!(told, ["few 3 PreviewPolicy few (spec.limits.total)"]);
+    assert!(ruling("shop").is_bound_by("few") && !ruling("billing").is_bound_by("few"));
+    assert_eq!(ruling("billing").totals().count(), 0);
 }

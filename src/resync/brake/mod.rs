@@ -19,11 +19,13 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::api::baseline::Removals;
+use crate::api::conditions::Condition;
 use crate::api::names::{ANNOTATION_CONFIRM_REMOVALS, MANAGER_REMOVALS};
 use crate::api::{self, PreviewEnvironment};
 use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::View;
+use crate::controller::events::{self, Events};
 use crate::controller::index::Index;
 use crate::controller::requests::{RequestError, within_deadline};
 use crate::metrics::Metrics;
@@ -54,6 +56,7 @@ pub struct Ledger {
     /// The namespaces of the environments.
     index: Arc<Index>,
     metrics: Metrics,
+    events: Events,
     /// What was written last, which the watch may not have brought back yet: by the Baseline's UID, or by its names where it is
     /// not there. One judgement at a time.
     known: Mutex<HashMap<String, Removals>>,
@@ -63,9 +66,9 @@ pub struct Ledger {
 
 impl Ledger {
     /// Nothing was judged yet.
-    pub fn new((client, clock): (Client, Clock), (view, index): (&View, Arc<Index>), metrics: Metrics) -> Self {
+    pub fn new((client, clock): (Client, Clock), (view, index): (&View, Arc<Index>), (metrics, events): (Metrics, Events)) -> Self {
         let (environments, baselines) = (view.environments.clone(), view.baselines.clone());
-        Self { client, clock, environments, baselines, index, metrics, known: Mutex::default(), told: std::sync::Mutex::default() }
+        Self { client, clock, environments, baselines, index, metrics, events, known: Mutex::default(), told: std::sync::Mutex::default() }
     }
 
     /// A Baseline that is gone can hold nothing: what is let through is known in memory then, and nothing that is held can be
@@ -79,12 +82,16 @@ impl Ledger {
         let around = self.around(of, object.as_deref().and_then(confirmed_at));
         let Judged { go, removals } = judge(&before, looked, &around, self.clock.now());
         if judge::is_news(&before, &removals) {
-            if removals.held.len() > before.held.len() {
+            let holds_more = removals.held.len() > before.held.len();
+            if holds_more {
                 let baseline = format!("{}/{}", of.0, of.1);
                 tracing::warn!(baseline, held = removals.held.len(), "many seem to have ended at once, and none of them is removed");
             }
             if let Some(object) = &object {
-                self.write(object, &removals).await?;
+                let condition = self.write(object, &removals).await?;
+                if let Some(condition) = condition.filter(|_| holds_more) {
+                    self.events.tell(object.object_ref(&()), events::held(&condition.message));
+                }
             }
         }
         self.metrics.removals_held(of, removals.held.len());
@@ -106,7 +113,8 @@ impl Ledger {
         self.index.namespaces().into_iter().filter(|(_, state)| !state.terminating).map(|(_, state)| state.uid)
     }
 
-    async fn write(&self, object: &api::Baseline, removals: &Removals) -> Result<(), RequestError> {
+    /// Writes it, with the condition that says so, which is given back.
+    async fn write(&self, object: &api::Baseline, removals: &Removals) -> Result<Option<Condition>, RequestError> {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         let recorded = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
         let conditions = (recorded, object.metadata.generation);
@@ -114,12 +122,12 @@ impl Ledger {
         let patch = json!({
             "apiVersion": api::Baseline::api_version(&()), "kind": api::Baseline::kind(&()),
             "metadata": {"name": name},
-            "status": {"removals": removals, "conditions": condition.into_iter().collect::<Vec<_>>()},
+            "status": {"removals": removals, "conditions": condition.iter().collect::<Vec<_>>()},
         });
         let baselines: Api<api::Baseline> = Api::namespaced(self.client.clone(), &namespace);
         let params = PatchParams::apply(MANAGER_REMOVALS).force();
         let what = format!("write which removals of Baseline {namespace}/{name} are held");
-        within_deadline(&what, baselines.patch_status(&name, &params, &Patch::Apply(&patch))).await.map(drop)
+        within_deadline(&what, baselines.patch_status(&name, &params, &Patch::Apply(&patch))).await.map(|_| condition)
     }
 
     async fn wait_until_confirmed(&self) {
