@@ -35,7 +35,7 @@ fn table(values: &str) -> Result<String> {
             ("", true) => groups.push((indent, key)),
             ("", false) => bail!("values.yaml: {} only groups values: say it of each of them", path.join(".")),
             (_, true) => bail!("values.yaml: {} has no comment above it", path.join(".")),
-            (default, false) => table.push_str(&format!("| `{}` | `{default}` | {} |\n", path.join("."), said.replace('|', "\\|"))),
+            (default, false) => table.extend(["| `", &path.join("."), "` | `", default, "` | ", &said.replace('|', "\\|"), " |\n"]),
         }
     }
     Ok(table)

@@ -1,4 +1,4 @@
-//! `sbom TARGET`: prints what the service's binary is made of for a target, as a CycloneDX document. It is the same for the same
+//! `sbom TARGET`: prints what the service's binary is made of for a target, as a `CycloneDX` document. It is the same for the same
 //! Cargo.lock: without a time and without a serial number.
 
 mod document;

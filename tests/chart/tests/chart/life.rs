@@ -15,7 +15,7 @@ use kube::{Api, Client, ResourceExt};
 use preview_env::api::{Baseline, PreviewEnvironment, PreviewPolicy};
 use serde_json::json;
 use test_cluster::Cluster;
-use test_world::{deadline, wait_for};
+use test_world::deadline;
 
 use crate::helm::{Helm, chart};
 
@@ -71,14 +71,15 @@ async fn short_names(client: &Client) -> Result<Option<Vec<String>>> {
 }
 
 /// Makes a baseline with an environment, as people do.
-async fn use_it(client: &Client) -> Result<PreviewEnvironment> {
+async fn use_it(client: &Client) -> Result<()> {
     let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": "shop"}}))?;
     Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
     let spec = json!({"repositories": [{"name": "acme/web"}]});
     let baseline = Baseline::new("shop", serde_json::from_value(spec)?);
     Api::namespaced(client.clone(), "shop").create(&PostParams::default(), &baseline).await?;
     let environment = PreviewEnvironment::new("web-pr-1", serde_json::from_value(json!({"baseline": "shop"}))?);
-    Ok(Api::namespaced(client.clone(), "shop").create(&PostParams::default(), &environment).await?)
+    Api::namespaced(client.clone(), "shop").create(&PostParams::default(), &environment).await?;
+    Ok(())
 }
 
 /// Asks as the service for a namespace that is none of an environment, until the policy that forbids it is in force. Nothing
@@ -115,66 +116,103 @@ async fn largest_record(client: &Client) -> Result<usize> {
     sizes.max().context("Helm keeps nothing")
 }
 
+/// What Helm is told of every version.
+fn release<'a>(verb: &'a str, chart: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&[verb, "preview-env", chart, "--namespace", NAMESPACE, "--wait", "--timeout", "3m"], &VALUES[..], more].concat()
+}
+
+/// What has to be the same throughout: the ceiling, and what people made.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    policy: Option<String>,
+    environment: (Option<String>, Option<String>),
+}
+
+async fn kept(client: &Client) -> Result<Kept> {
+    let policy = Api::<PreviewPolicy>::all(client.clone()).get("preview-env").await?;
+    assert_eq!(policy.spec.domains.as_deref(), Some(&["preview.example.com".to_owned()][..]));
+    let environment = Api::<PreviewEnvironment>::namespaced(client.clone(), "shop").get("web-pr-1").await?;
+    Ok(Kept { policy: policy.uid(), environment: (environment.uid(), environment.resource_version()) })
+}
+
+const PEOPLE_MADE: [&str; 15] = [
+    "APIService /v1alpha1.preview-env.dev",
+    "Baseline shop/shop",
+    "ClusterRole /preview-env:baseline-reader",
+    "ClusterRole /preview-env:environment",
+    "ConfigMap previews/kube-root-ca.crt",
+    "ConfigMap shop/kube-root-ca.crt",
+    "CustomResourceDefinition /baselines.preview-env.dev",
+    "CustomResourceDefinition /previewenvironments.preview-env.dev",
+    "CustomResourceDefinition /previewpolicies.preview-env.dev",
+    "Namespace /previews",
+    "Namespace /shop",
+    "PreviewEnvironment shop/web-pr-1",
+    "PreviewPolicy /preview-env",
+    "ServiceAccount previews/default",
+    "ServiceAccount shop/default",
+];
+
 #[tokio::test]
 async fn it_is_installed_upgraded_and_uninstalled_and_what_people_made_stays() -> Result<()> {
     let cluster = Cluster::start(test_cluster::Options::default()).await?;
     let admin = cluster.admin_client().await?;
     let helm = Helm::on(&cluster)?;
     let folder = tempfile::tempdir()?;
-    let before = version_before(&helm, folder.path())?;
+    let (before, now) = (version_before(&helm, folder.path())?, chart());
     let at_first = everything(&admin).await?;
-    let into = ["--namespace", NAMESPACE];
 
-    let create = ["--create-namespace", "--wait", "--timeout", "3m"];
-    helm.must(&[&["install", "preview-env", &before][..], &into, &VALUES, &create].concat())?;
+    helm.must(&release("install", &before, &["--create-namespace"]))?;
     assert_eq!(short_names(&admin).await?, None);
     is_held_to_environments(&cluster).await?;
-    let policies: Api<PreviewPolicy> = Api::all(admin.clone());
-    let policy = policies.get("preview-env").await?;
-    assert_eq!(policy.spec.domains.as_deref(), Some(&["preview.example.com".to_owned()][..]));
-    let environment = use_it(&admin).await?;
+    use_it(&admin).await?;
+    let made = kept(&admin).await?;
 
-    let wait = ["--wait", "--timeout", "3m"];
-    helm.must(&[&["upgrade", "preview-env", &chart()][..], &into, &VALUES, &wait].concat())?;
+    helm.must(&release("upgrade", &now, &[]))?;
     assert_eq!(short_names(&admin).await?, Some(vec!["ppol".to_owned()]));
-    let environments: Api<PreviewEnvironment> = Api::namespaced(admin.clone(), "shop");
-    let same = environments.get("web-pr-1").await?;
-    assert_eq!((same.uid(), same.resource_version()), (environment.uid(), environment.resource_version()));
-    assert_eq!(policies.get("preview-env").await?.uid(), policy.uid(), "the policy is the same, without a moment in between");
-    assert!(helm.must(&[&["get", "manifest", "preview-env"][..], &into].concat())?.contains("kind: PreviewPolicy"));
+    assert_eq!(kept(&admin).await?, made);
+    let manifest = helm.must(&["get", "manifest", "preview-env", "--namespace", NAMESPACE])?;
+    assert!(manifest.contains("kind: PreviewPolicy"), "from then on the policy is an object like any other");
     let size = largest_record(&admin).await?;
     assert!(size < 300_000, "Helm keeps {size} bytes of a version, and a Secret has room for a million");
 
-    helm.must(&[&["uninstall", "preview-env"][..], &into, &wait].concat())?;
-    let deployments: Api<Deployment> = Api::namespaced(admin.clone(), NAMESPACE);
-    wait_for(&deployments, "preview-env", "gone", |d: Option<&Deployment>| d.is_none()).await?;
-    let stays = left(&admin, &at_first).await?;
-    let people_made = [
-        "APIService /v1alpha1.preview-env.dev",
-        "Baseline shop/shop",
-        "ClusterRole /preview-env:baseline-reader",
-        "ClusterRole /preview-env:environment",
-        "ConfigMap previews/kube-root-ca.crt",
-        "ConfigMap shop/kube-root-ca.crt",
-        "CustomResourceDefinition /baselines.preview-env.dev",
-        "CustomResourceDefinition /previewenvironments.preview-env.dev",
-        "CustomResourceDefinition /previewpolicies.preview-env.dev",
-        "Namespace /previews",
-        "Namespace /shop",
-        "PreviewEnvironment shop/web-pr-1",
-        "PreviewPolicy /preview-env",
-        "ServiceAccount previews/default",
-        "ServiceAccount shop/default",
-    ];
-    assert_eq!(stays.iter().map(String::as_str).collect::<Vec<_>>(), people_made);
+    helm.must(&["rollback", "preview-env", "1", "--namespace", NAMESPACE, "--wait"])?;
+    assert_eq!(short_names(&admin).await?, None);
+    assert_eq!(kept(&admin).await?, made);
 
-    helm.must(&[&["install", "preview-env", &chart()][..], &into, &VALUES, &wait].concat())?;
-    assert_eq!(policies.get("preview-env").await?.uid(), policy.uid());
-    assert_eq!(environments.get("web-pr-1").await?.uid(), environment.uid());
+    helm.must(&release("upgrade", &now, &[]))?;
+    helm.must(&["uninstall", "preview-env", "--namespace", NAMESPACE, "--wait"])?;
+    assert_eq!(left(&admin, &at_first).await?, PEOPLE_MADE);
+
+    helm.must(&release("install", &now, &[]))?;
+    assert_eq!(kept(&admin).await?, made);
     Ok(())
 }
 
-/// What there is and was not at first, once what the garbage collector takes is gone.
+/// Who applied deploy/ by hand and goes over to the chart.
+#[tokio::test]
+async fn it_takes_over_what_was_applied_by_hand() -> Result<()> {
+    let cluster = Cluster::start(test_cluster::Options::default()).await?;
+    let admin = cluster.admin_client().await?;
+    test_world::install(&admin).await?;
+    for object in test_world::read(&std::fs::read_to_string(test_world::root().join("deploy/service.yaml"))?)? {
+        test_world::apply(&admin, &object, None).await?;
+    }
+    use_it(&admin).await?;
+    let deployments: Api<Deployment> = Api::namespaced(admin.clone(), "preview-env");
+    let by_hand = deployments.get("preview-env").await?.uid();
+
+    let helm = Helm::on(&cluster)?;
+    let now = chart();
+    let install = [&["install", "preview-env", &now, "--namespace", "preview-env"], &VALUES[..]].concat();
+    let refusal = helm.run(&install)?.expect_err("it is not Helm's");
+    assert!(refusal.contains("cannot be imported into the current release"), "{refusal}");
+    helm.must(&[&install[..], &["--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m"]].concat())?;
+    assert_eq!(deployments.get("preview-env").await?.uid(), by_hand);
+    kept(&admin).await.map(drop)
+}
+
+/// What there is and was not at first, once what the garbage collector takes is gone. Nothing says when it has taken all.
 async fn left(client: &Client, at_first: &BTreeSet<String>) -> Result<Vec<String>> {
     let mut ticks = tokio::time::interval(Duration::from_millis(250));
     let looking = async {

@@ -165,3 +165,31 @@ fn the_commands_of_the_notes_can_be_run() -> Result<()> {
     }
     Ok(())
 }
+
+/// The commands of a document's blocks that begin with a word, with the lines that continue them.
+fn commands(document: &str, first: &str) -> Vec<String> {
+    let joined = document.replace("\\\n", " ");
+    joined.lines().filter(|line| line.starts_with(first)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_installs_what_the_chart_takes() -> Result<()> {
+    let helm = Helm::new()?;
+    let readme = std::fs::read_to_string(root().join("README.md"))?;
+    let installs = commands(&readme, "helm install ");
+    assert_eq!(installs.len(), 1, "{installs:?}");
+    for command in installs {
+        let words = command.split_whitespace().skip(2).map(|word| if word == "charts/preview-env" { chart() } else { word.to_owned() });
+        let arguments: Vec<String> = ["template".to_owned()].into_iter().chain(words).collect();
+        let objects = read(&helm.must(&arguments)?)?;
+        assert_eq!(only(&objects, "PreviewPolicy")?["spec"], json!({"domains": ["preview.example.com"]}));
+        assert_eq!(only(&objects, "Ingress")?["spec"]["rules"][0]["host"], "hooks.example.com");
+    }
+    // What it says beside that.
+    for words in ["--set-string github.appId=123456", "--set poll=30s"] {
+        assert!(readme.contains(words), "{words}");
+        let image = "image.repository=registry.example.com/preview";
+        helm.rendered("preview-env", &[&["--set", image], &words.split(' ').collect::<Vec<_>>()[..]].concat())?;
+    }
+    Ok(())
+}
