@@ -150,6 +150,14 @@ pub struct Source {
     pub labels: Vec<String>,
 }
 
+impl Source {
+    /// Whether it is a pull request from another repository, or from one that is gone. What spec says; the forge is asked
+    /// before anything is allowed by it.
+    pub fn is_foreign(&self) -> bool {
+        self.pull.is_some() && self.head_repository_id != Some(self.repository_id)
+    }
+}
+
 /// What became of a pull request or branch.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum SourceState {

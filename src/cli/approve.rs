@@ -77,7 +77,7 @@ pub async fn run(global: &Global, args: ApproveArgs) -> Result<(), Failure> {
 fn foreign(environment: &PreviewEnvironment) -> Result<&Source, Failure> {
     let open = environment.spec.sources.iter().filter(|source| source.state == SourceState::Open && source.pull.is_some());
     let name = environment.name_any();
-    let Some(source) = open.clone().find(|source| source.head_repository_id != Some(source.repository_id)) else {
+    let Some(source) = open.clone().find(|source| source.is_foreign()) else {
         let failure = match open.into_iter().next() {
             Some(source) => format!("{name} comes from a branch of {} itself and needs no approval", source.repository),
             None => format!("{name} is for no open pull request, so there is nothing to approve"),

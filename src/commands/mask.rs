@@ -55,7 +55,10 @@ const TOKEN_MIN: usize = 8;
 /// The text as it can be shown.
 pub fn shown(text: &str) -> String {
     let plain = plain(text);
-    let mut in_key = false;
+    // The end of a log can begin inside a key.
+    let ends = plain.lines().position(|line| line.contains("-----END") && line.contains("KEY"));
+    let begins = plain.lines().position(|line| line.contains("-----BEGIN") && line.contains("KEY"));
+    let mut in_key = ends.is_some_and(|ends| begins.is_none_or(|begins| ends < begins));
     let lines = plain.lines().map(|line| {
         let begins = line.contains("-----BEGIN") && line.contains("KEY");
         let hidden = in_key || begins;
@@ -208,6 +211,8 @@ mod tests {
 
     #[test]
     fn a_key_in_a_file_is_masked_to_its_end() {
+        let cut = "MIIE/abc+\nAAAA\n-----END RSA PRIVATE KEY-----\nb";
+        assert_eq!(shown(cut), format!("{MASK}\n{MASK}\n{MASK}\nb"), "a log can begin inside a key");
         let text = "a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb";
         assert_eq!(shown(text), "a\n***\n***\n***\nb");
     }

@@ -42,7 +42,7 @@ pub struct Question {
 impl Question {
     /// The question for a wanted image.
     pub fn of(baseline: &str, wanted: &Wanted) -> Self {
-        let query = Query::of(&wanted.repository, &wanted.tag, wanted.revision_label);
+        let query = Query::of(&wanted.repository, &wanted.tag, wanted.revision_label || wanted.unproven);
         Self { baseline: baseline.to_owned(), query, revision: wanted.revision.clone() }
     }
 
@@ -293,6 +293,7 @@ mod tests {
             from: crate::api::status::ImageOrigin::Branch,
             revision: None,
             revision_label: false,
+            unproven: false,
             built_from: None,
         }
     }

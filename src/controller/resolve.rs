@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::changes::Change;
-use crate::api::baseline::MissingImage;
+use crate::api::baseline::{Forks, MissingImage};
 use crate::api::environment::SourceState;
 use crate::api::status::{ImageOrigin, ImageState, ImageStatus};
 use crate::domain::baseline::{ImagePolicy, ImageRule, Repository};
@@ -29,6 +29,9 @@ pub struct Wanted {
     pub revision: Option<String>,
     /// Whether its label has to name that commit.
     pub revision_label: bool,
+    /// Whether that label alone shows that it is of the commit of a fork that somebody approved, since its tag does not name the
+    /// whole of it: whoever can push there can have another commit built under the same tag.
+    pub unproven: bool,
     /// What it is built from, and the pull request that may change it; absent where every change counts.
     pub built_from: Option<(Vec<PathGlob>, Change)>,
 }
@@ -71,7 +74,7 @@ pub fn wanted(environment: &Environment, baseline: &Baseline) -> Result<Vec<Want
     for repository in &baseline.repositories {
         let source = environment.source(repository.forge, &repository.name);
         let Some(source) = source.filter(|s| have_ended || s.state == SourceState::Open) else { continue };
-        for built in built_by(repository, source)? {
+        for built in built_by(repository, source, baseline.trust.forks)? {
             if !wanted.iter().any(|w| w.repository.same_repository(&built.repository)) {
                 wanted.push(built);
             }
@@ -96,16 +99,19 @@ pub fn known(environment: &Environment, baseline: &Baseline, recorded: &[ImageSt
 
 fn override_of(repository: &ImageRef, tag: &str) -> Wanted {
     let (repository, tag) = (repository.clone(), tag.to_owned());
-    Wanted { repository, tag, from: ImageOrigin::Override, revision: None, revision_label: false, built_from: None }
+    Wanted { repository, tag, from: ImageOrigin::Override, revision: None, revision_label: false, unproven: false, built_from: None }
 }
 
-fn built_by(repository: &Repository, source: &Source) -> Result<Vec<Wanted>, TemplateError> {
+fn built_by(repository: &Repository, source: &Source, forks: Forks) -> Result<Vec<Wanted>, TemplateError> {
     let pull = if let Subject::Pull(number) = source.subject { Some(number) } else { None };
     let values = TagValues { revision: &source.revision, pull, branch: source.branch.as_deref() };
+    let is_approved = source.foreign && forks == Forks::Approve;
     let wanted = |rule: &ImageRule| {
+        let tag = rule.tag.fill(&values)?;
         Ok(Wanted {
             repository: rule.image.clone(),
-            tag: rule.tag.fill(&values)?,
+            unproven: is_approved && !tag.contains(source.revision.as_str()),
+            tag,
             from: ImageOrigin::Branch,
             revision: Some(source.revision.to_string()),
             revision_label: rule.revision_label,
@@ -133,8 +139,8 @@ impl Wanted {
 
     /// Whether what a registry has is what is wanted: where its label counts, of the right commit.
     pub fn accepts(&self, found: &Found) -> bool {
-        let of_commit = |revision: &String| found.revisions.iter().any(|r| r == revision || is_short_for(r, revision));
-        !self.revision_label || self.revision.as_ref().is_none_or(of_commit)
+        let of_commit = |revision: &String| found.revisions.iter().any(|r| r == revision || (!self.unproven && is_short_for(r, revision)));
+        !(self.revision_label || self.unproven) || self.revision.as_ref().is_none_or(of_commit)
     }
 
     fn is_recorded_as(&self, record: &ImageStatus) -> bool {
@@ -225,6 +231,9 @@ fn answered(wanted: &Wanted, before: Option<&ImageStatus>, answer: Option<Answer
             missing(wanted, "NotFound", &why, missed.map_or(known.now, |m| m.since), known)
         }
         (_, Some(missed)) => aged(wanted, missed, known),
+        (Some(Answer::Unknown(why)), None) if wanted.unproven => {
+            missing(wanted, "OtherRevision", &format!("{}: {why}{UNPROVEN}", wanted.image()), known.now, known)
+        }
         (Some(Answer::Unknown(why)), None) => {
             let message = format!("{}: {why}; it runs by its tag", wanted.image());
             wanted.record(ImageState::Unknown, (why.reason(), message), known.now)
@@ -249,8 +258,11 @@ fn other_revision(wanted: &Wanted, found: &Found) -> String {
         Some(revision) => format!("is still the build of {}", revision.chars().take(7).collect::<String>()),
         None => "names no commit in its label org.opencontainers.image.revision".to_owned(),
     };
-    format!("{} {built}", wanted.image())
+    format!("{} {built}{}", wanted.image(), if wanted.unproven { UNPROVEN } else { "" })
 }
+
+/// Why an image whose tag could be another commit's does not run.
+const UNPROVEN: &str = ", and its tag does not name the approved commit whole; a tag with {{ revision }} does";
 
 /// A missing image without news, as the time has it.
 fn aged(wanted: &Wanted, missed: &ImageStatus, known: &Known<'_>) -> ImageStatus {

@@ -236,7 +236,7 @@ fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> 
         forge: fact.forge,
         repository_id: fact.repository_id,
         repository: fact.repository.parse().map_err(|e| invalid(format!("{path}.repository"), &e))?,
-        foreign: subject.is_pull() && fact.head_repository_id != Some(fact.repository_id),
+        foreign: fact.is_foreign(),
         subject,
         state: fact.state,
         revision: fact.revision.parse().map_err(|e| invalid(format!("{path}.revision"), &e))?,

@@ -16,6 +16,9 @@ use crate::forge::{Check, CheckAction, Conclusion};
 /// GitHub refuses a longer summary ("Create a check run"), in characters; we count bytes, of which there are never fewer.
 const SUMMARY_MAX: usize = 65_535;
 
+/// What a check says that was turned off while it went on.
+const OFF: &str = "Previews are not shown here any more";
+
 /// What is to stand beside the commit at the head, and whether it is made where there is none.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Checking {
@@ -34,12 +37,20 @@ impl Checking {
     pub(super) fn of(facts: &Facts<'_>, section: &Section, around: Surroundings<'_>) -> Option<Self> {
         let is_off = around.rules.is_some_and(|rules| !rules.check);
         let ended = matches!(&facts.state, State::Gone(why) | State::Removing(why) if why.is_the_end());
-        if facts.state == State::Undecided || is_off {
+        // A check that goes on when it is turned off would stay so for ever, and a required one would stop the merge.
+        let goes_on = recorded(facts.environment).and_then(|feedback| feedback.check.as_ref()).is_some_and(|check| !check.concluded);
+        if facts.state == State::Undecided || (is_off && !goes_on) {
             return None;
         }
-        let conclusion = conclusion(facts);
+        let conclusion = if is_off { Some(Conclusion::Skipped) } else { conclusion(facts) };
         // What moves while workloads start is not worth a write beside the commit.
-        let summary = if conclusion.is_some() { render_short(section, SUMMARY_MAX) } else { format!("{}\n", facts.title()) };
+        let summary = if is_off {
+            format!("{OFF}.\n")
+        } else if conclusion.is_some() {
+            render_short(section, SUMMARY_MAX)
+        } else {
+            format!("{}\n", facts.title())
+        };
         let usual = facts.rules.check_name();
         let check = Check {
             name: name(facts, around, &usual),
@@ -47,12 +58,12 @@ impl Checking {
             pull: facts.source.pull,
             made_at: facts.status.started_at,
             conclusion,
-            title: facts.title().replace('`', ""),
+            title: if is_off { OFF.to_owned() } else { facts.title().replace('`', "") },
             summary,
             url: url(facts),
-            actions: actions(facts),
+            actions: if is_off { Vec::new() } else { actions(facts) },
         };
-        Some(Self { check, usual, opens: around.rules.is_some() && !ended, end: End::of(facts).filter(|_| ended) })
+        Some(Self { check, usual, opens: around.rules.is_some() && !ended && !is_off, end: End::of(facts).filter(|_| ended) })
     }
 
     /// What tells it from another.

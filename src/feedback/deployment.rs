@@ -45,7 +45,9 @@ impl Deploying {
     pub(super) fn of(facts: &Facts<'_>, around: Surroundings<'_>) -> Self {
         let is_off = around.rules.is_some_and(|rules| !rules.deployment);
         match &facts.state {
-            _ if is_off => Self::End { unrecorded: Vec::new(), end: None },
+            // GitHub runs workflows that begin with a deployment as its commit has them, with the repository's own secrets
+            // ("Events that trigger workflows"). Whoever approves a preview has not approved that.
+            _ if is_off || facts.source.is_foreign() => Self::End { unrecorded: Vec::new(), end: None },
             State::Removing(_) | State::Gone(_) | State::Fork | State::Denied => Self::ended(facts),
             state if !state.is_deployed() => Self::Keep,
             state => Self::Show { new: new(facts, &facts.source.revision), update: update(facts, state), opens: around.rules.is_some() },

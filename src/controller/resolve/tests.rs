@@ -109,6 +109,34 @@ fn a_build_of_another_commit_is_not_there_yet() {
 }
 
 #[test]
+fn what_runs_of_an_approved_fork_is_of_exactly_the_commit_that_was_approved() {
+    let (mut environment, baseline) = worlds(&json!([]), "acme/web");
+    environment.sources[0].foreign = true;
+    let wanted = wanted(&environment, &baseline).unwrap();
+    let policy = ImagePolicy { wait: Duration::from_secs(1800), missing: MissingImage::Wait };
+    let known = Known { recorded: &[], policy, nodes: vec![], now: DateTime::UNIX_EPOCH };
+    let of = |at: usize, answer: Answer| {
+        let news = News::Answered(answer);
+        let resolution = resolution(&wanted[at..=at], &known, |_| Some(news.clone()));
+        (resolution.record[0].reason.clone(), resolution.images.swaps[0].awaited, resolution.record[0].message.clone())
+    };
+    // Seven digits are cheap to make, and another commit with them can have been built before.
+    for (answer, reason, awaited) in [
+        (found(&revision()), "Found", false),
+        (found("3f9c2ab"), "OtherRevision", true),
+        (found(&format!("3f9c2ab{}", "1".repeat(33))), "OtherRevision", true),
+        (Answer::Found(Found::default()), "OtherRevision", true),
+        (Answer::Unknown(Unknown::Refused("it answers 403".into())), "OtherRevision", true),
+    ] {
+        let (why, waits, message) = of(0, answer);
+        assert_eq!((why.as_str(), waits), (reason, awaited), "{message}");
+        assert_eq!(message.contains("does not name the approved commit whole"), awaited, "{message}");
+    }
+    let (whole, other) = (of(1, Answer::Found(Found::default())), of(1, Answer::Unknown(Unknown::Refused("it answers 403".into()))));
+    assert_eq!((whole.0.as_str(), whole.1, other.1), ("Found", false, false), "a tag that names the whole commit says enough");
+}
+
+#[test]
 fn a_missing_image_is_waited_for_and_then_as_the_baseline_says() {
     let missed = after(&[], Some(Answer::Absent), WAIT);
     assert!(missed.images.swaps[0].awaited);

@@ -293,6 +293,20 @@ async fn nothing_is_deployed_for_forks_that_wait_and_for_drafts() {
 }
 
 #[tokio::test]
+async fn no_commit_of_a_fork_is_ever_deployed() {
+    let mut fork = ready();
+    fork.spec.sources[0].head_repository_id = Some(9);
+    let mut gone = ready();
+    gone.spec.sources[0].head_repository_id = None;
+    for member in [fork, gone] {
+        let mut world = World::of(member);
+        world.delivered().await;
+        assert!(world.forge.deployed().is_empty());
+        assert_eq!(world.conclusions(), [Some(Conclusion::Success)]);
+    }
+}
+
+#[tokio::test]
 async fn what_was_approved_stays_deployed_while_the_next_push_waits_for_an_approval() {
     let mut world = World::of(ready());
     world.delivered().await;
@@ -325,6 +339,16 @@ async fn what_is_turned_off_later_does_not_stay_as_it_was() {
     world.sources = by(shop(&json!({"comment": "Never", "deployment": false}), false));
     world.delivered().await;
     assert!(world.forge.deployed().is_empty() && world.forge.body().contains("not shown here any more"));
+}
+
+#[tokio::test]
+async fn a_check_that_goes_on_when_it_is_turned_off_is_ended() {
+    let mut world = World::of(started());
+    world.delivered().await;
+    assert_eq!(world.conclusions(), [None]);
+    world.sources = by(shop(&json!({"checkRun": false}), false));
+    world.delivered().await;
+    assert_eq!(world.conclusions(), [Some(Conclusion::Skipped)]);
 }
 
 #[tokio::test]

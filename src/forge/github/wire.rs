@@ -103,6 +103,9 @@ pub(super) struct Home {
     #[serde(deserialize_with = "parsed")]
     full_name: RepoName,
     private: bool,
+    /// Of an Enterprise also `internal`: every member of it reads what is called private then. Older servers do not say.
+    #[serde(default)]
+    visibility: Option<String>,
 }
 
 /// Something with a number, where only that matters.
@@ -225,7 +228,7 @@ impl From<Pull> for PullRequest {
 
 impl From<Home> for RepositoryFacts {
     fn from(home: Home) -> Self {
-        Self { id: home.id, name: home.full_name, private: home.private }
+        Self { id: home.id, name: home.full_name, private: home.private && home.visibility.as_deref() != Some("internal") }
     }
 }
 
