@@ -8,6 +8,7 @@ pub mod event;
 pub(crate) mod fixtures;
 pub mod github;
 mod home;
+mod hook;
 pub mod pace;
 
 use chrono::{DateTime, Utc};
@@ -26,6 +27,7 @@ pub use answers::{
 pub use branches::branch_if_there;
 pub use changes::ChangedFiles;
 pub use home::home;
+pub use hook::{Arrival, Hook};
 
 /// Most labels of a pull request that a fact holds. GitHub gives an issue 100 at most.
 const LABELS_MAX: usize = 100;

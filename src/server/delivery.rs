@@ -20,8 +20,9 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(headers: &HeaderMap) -> Self {
-        let id = headers.get("x-github-delivery").and_then(|id| id.to_str().ok()).map(sanitised);
+    /// `name` is the header that holds the delivery's id.
+    pub(super) fn new(headers: &HeaderMap, name: &str) -> Self {
+        let id = headers.get(name).and_then(|id| id.to_str().ok()).map(sanitised);
         Self { id: id.filter(|id| !id.is_empty()), pull: None }
     }
 

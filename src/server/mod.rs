@@ -35,6 +35,7 @@ pub use signature::{SecretsError, SignatureError, WebhookSecrets};
 use self::intake::Intake;
 use crate::config::DEFAULT_BODY_LIMIT;
 use crate::domain::Baseline;
+use crate::forge::{Hook, github};
 use crate::metrics::Metrics;
 use crate::record::{RecordError, Recorded, Recorder};
 use crate::traces::Traces;
@@ -100,6 +101,7 @@ pub struct Server {
 struct Shared {
     server: Server,
     intake: Intake,
+    hook: Hook,
 }
 
 /// All of the service's routes.
@@ -108,12 +110,17 @@ pub fn router(server: Server) -> Router {
     webhooks(server).merge(health)
 }
 
-/// The routes that a forge delivers to.
+/// The routes that GitHub delivers to.
 pub fn webhooks(server: Server) -> Router {
+    webhooks_of(server, github::HOOK)
+}
+
+/// The routes that a forge delivers to.
+pub fn webhooks_of(server: Server, hook: Hook) -> Router {
     let (intake, readiness) = (Intake::new(&server.limits), server.readiness.clone());
     Router::new()
-        .route("/webhooks/github", post(webhook::receive))
-        .with_state(Arc::new(Shared { server, intake }))
+        .route(hook.path, post(webhook::receive))
+        .with_state(Arc::new(Shared { server, intake, hook }))
         .layer(map_response_with_state(readiness, part_when_stopping))
 }
 

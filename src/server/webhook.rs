@@ -1,4 +1,4 @@
-//! `POST /webhooks/github`: believed, understood, decided, held; and only then acknowledged.
+//! A delivery of a forge, such as `POST /webhooks/github`: believed, understood, decided, held; and only then acknowledged.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use super::answer::Answer;
 use super::delivery::Account;
 use super::{Limits, Server, Shared, traced};
 use crate::domain::Baseline;
+use crate::forge::Arrival;
 use crate::forge::event::Event;
-use crate::forge::github;
 use crate::intent::{About, CommandFact, Fact, Intent, decide};
 use crate::metrics::Named;
 use crate::record::{RecordError, Recorded};
@@ -22,7 +22,7 @@ use crate::record::{RecordError, Recorded};
 /// Answers one delivery, and says in the log and the metrics what became of it.
 pub(super) async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let arrived = Instant::now();
-    let mut account = Account::new(request.headers());
+    let mut account = Account::new(request.headers(), shared.hook.delivery);
     let answer = take(&shared, request, &mut account, arrived).await.unwrap_or_else(|answer| answer);
     account.log(&answer, arrived.elapsed());
     shared.server.metrics.delivery(answer.result, arrived.elapsed());
@@ -30,17 +30,16 @@ pub(super) async fn receive(State(shared): State<Arc<Shared>>, request: Request)
 }
 
 async fn take(shared: &Shared, request: Request, account: &mut Account, arrived: Instant) -> Result<Answer, Answer> {
-    let server = &shared.server;
+    let (server, hook) = (&shared.server, &shared.hook);
     let secrets = server.secrets.as_ref().ok_or_else(Answer::polls)?;
     let (parts, body) = request.into_parts();
     let taken = shared.intake.read(&parts.headers, body).await?;
-    secrets.verify(header(&parts.headers, "x-hub-signature-256"), &taken.body).map_err(Answer::unsigned)?;
+    secrets.verify(header(&parts.headers, hook.signature), &taken.body).map_err(Answer::unsigned)?;
     // Only now: whoever may not deliver takes no place from those who may.
     let _place = shared.intake.place()?;
     require_json(&parts.headers)?;
-    let named = |name| header(&parts.headers, name).unwrap_or_default();
-    let arrival = github::Arrival { event: named("x-github-event"), at: (server.clock)() };
-    let event = github::parse(&arrival, &taken.body).map_err(Answer::malformed)?;
+    let arrival = Arrival { event: header(&parts.headers, hook.event).unwrap_or_default(), at: (server.clock)() };
+    let event = (hook.parse)(&arrival, &taken.body).map_err(Answer::malformed)?;
     account.learn(&event);
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
     drop(taken);

@@ -1,3 +1,9 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+use preview_env::api::environment::SourceState;
+use preview_env::api::{self, PreviewEnvironment};
+use preview_env::intent::{CommandFact, Fact};
 use serde_json::{Value, json};
 
 use crate::world::{World, examples, signature};
@@ -74,25 +80,117 @@ fn damage(body: &mut Vec<u8>, chance: &mut Chance) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_almost_a_delivery_of_githubs_ends_in_4xx_or_202_without_a_write() {
-    let tasks: Vec<_> = (0..TASKS).map(|task| tokio::spawn(send_many(u64::try_from(task).unwrap()))).collect();
-    let mut counts = [0_usize; 2];
-    for task in tasks {
-        // A panic in the endpoint ends the task.
-        let (refused, taken) = task.await.unwrap();
-        counts = [counts[0] + refused, counts[1] + taken];
-    }
-    assert_eq!(counts.iter().sum::<usize>(), COUNT);
-    assert!(counts.iter().all(|count| *count > COUNT / 20), "both ends are seen: {counts:?}");
+/// What the examples are about: the number of each repository, by its name, and an environment of everything in them.
+struct Scene {
+    numbers: BTreeMap<String, i64>,
+    environments: Vec<PreviewEnvironment>,
 }
 
-async fn send_many(seed: u64) -> (usize, usize) {
-    // Nothing that the examples are about is listed, and what is made up by chance is not either.
-    let world = World::new(json!({"repositories": [{"name": "acme/web"}], "trigger": {"branches": ["**"]}}), Vec::new());
+impl Scene {
+    async fn new() -> Self {
+        let mut numbers = BTreeMap::new();
+        for example in examples() {
+            let (name, id) = (&example.payload["repository"]["full_name"], &example.payload["repository"]["id"]);
+            if let (Some(name), Some(id)) = (name.as_str(), id.as_i64()) {
+                numbers.entry(name.to_owned()).or_insert(id);
+            }
+        }
+        let mut environments = BTreeMap::new();
+        for example in examples() {
+            let world = World::knowing(&numbers, everything(&numbers), Vec::new());
+            world.deliver(&example.event, example.payload.to_string().into_bytes()).await;
+            for fact in world.notebook.take().0 {
+                environments.entry(fact.environment.to_string()).or_insert_with(|| environment(&fact));
+            }
+        }
+        Self { numbers, environments: environments.into_values().collect() }
+    }
+
+    fn world(&self) -> World {
+        World::knowing(&self.numbers, everything(&self.numbers), self.environments.clone())
+    }
+
+    /// Stops where a fact is not what that delivery says of a repository that is listed, or is recorded for something else.
+    fn judge(&self, body: &[u8], fact: &Fact) {
+        let said = read(body);
+        let (source, name) = (&fact.source, fact.environment.to_string());
+        assert!(self.numbers.values().any(|id| *id == source.repository_id), "a repository that nobody lists: {source:?}");
+        assert!(ids(&said).contains(&source.repository_id), "a repository that it does not name: {source:?} {said}");
+        let there = self.environments.iter().find(|environment| environment.name_any() == name).map(|there| &there.spec.sources[0]);
+        if let Some(there) = there {
+            let subject = |source: &api::Source| (source.repository_id, source.pull, source.branch.clone());
+            assert_eq!(subject(source), subject(there), "{name} is of something else");
+        }
+        if source.state == SourceState::Gone {
+            assert_eq!(Some(source), there.map(|there| api::Source { state: SourceState::Gone, ..there.clone() }).as_ref());
+        } else if let Some(number) = source.pull {
+            let pull = &said["pull_request"];
+            assert_eq!((&pull["number"], &pull["head"]["sha"]), (&json!(number), &json!(source.revision)), "{said}");
+            assert_eq!(pull["base"]["repo"]["id"], json!(source.repository_id), "{said}");
+        } else {
+            let branch = source.branch.as_ref().unwrap();
+            assert_eq!(said["ref"], json!(format!("refs/heads/{branch}")));
+            assert!([&said["after"], &said["before"]].contains(&&json!(source.revision)), "{said}");
+        }
+    }
+
+    fn judge_command(&self, body: &[u8], fact: &CommandFact) {
+        let said = read(body);
+        let command = &fact.command;
+        assert_eq!((&said["repository"]["id"], &said["issue"]["number"]), (&json!(command.repository_id), &json!(command.pull)));
+        assert_eq!(said["comment"]["user"]["login"], json!(command.actor), "{said}");
+        assert!(self.numbers.values().any(|id| *id == command.repository_id), "a repository that nobody lists: {command:?}");
+    }
+}
+
+/// Every repository is listed, and everything of it gets an environment.
+fn everything(numbers: &BTreeMap<String, i64>) -> Value {
+    let listed: Vec<Value> = numbers.keys().enumerate().map(|(i, name)| json!({"name": name, "alias": format!("r{i}x")})).collect();
+    json!({"repositories": listed, "trigger": {"branches": ["**"], "drafts": true, "bots": true}})
+}
+
+fn environment(fact: &Fact) -> PreviewEnvironment {
+    let spec = json!({"baseline": fact.baseline, "sources": [fact.source]});
+    let mut object = PreviewEnvironment::new(fact.environment.as_str(), serde_json::from_value(spec).unwrap());
+    (object.metadata.namespace, object.metadata.uid) = (Some(fact.baseline_namespace.clone()), Some(format!("uid-{}", fact.environment)));
+    object
+}
+
+/// Bytes that are no text are passed over where nobody reads them.
+fn read(body: &[u8]) -> Value {
+    serde_json::from_str(&String::from_utf8_lossy(body)).unwrap()
+}
+
+/// The numbers of the repositories that a delivery names as its own.
+fn ids(said: &Value) -> BTreeSet<i64> {
+    let of = |value: &Value| value["id"].as_i64();
+    let lists = ["repositories", "repositories_removed"].map(|list| said[list].as_array().cloned().unwrap_or_default());
+    let own = [&said["repository"], &said["pull_request"]["base"]["repo"]];
+    own.into_iter().filter_map(of).chain(lists.iter().flatten().filter_map(of)).collect()
+}
+
+/// How many were refused, how many taken, and how many were recorded as something.
+type Counts = [usize; 3];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_almost_a_delivery_of_githubs_ends_in_4xx_or_202_and_writes_nothing_but_what_it_says_of_its_own_repository() {
+    let tasks: Vec<_> = (0..TASKS).map(|task| tokio::spawn(send_many(u64::try_from(task).unwrap()))).collect();
+    let mut counts = Counts::default();
+    for task in tasks {
+        // A panic in the endpoint ends the task.
+        let ended = task.await.unwrap();
+        counts = std::array::from_fn(|at| counts[at] + ended[at]);
+    }
+    assert_eq!(counts[0] + counts[1], COUNT);
+    assert!(counts.iter().all(|count| *count > COUNT / 20), "each end is seen: {counts:?}");
+}
+
+async fn send_many(seed: u64) -> Counts {
+    let scene = Scene::new().await;
+    let world = scene.world();
     let examples: Vec<(String, Value)> = examples().into_iter().map(|e| (e.event, lean(&e.payload))).collect();
     let mut chance = Chance((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let (mut refused, mut taken) = (0, 0);
+    let (mut refused, mut taken, mut recorded) = (0, 0, 0);
     for _ in 0..COUNT / TASKS {
         let (event, payload) = &examples[chance.below(examples.len())];
         let mut payload = payload.clone();
@@ -103,15 +201,19 @@ async fn send_many(seed: u64) -> (usize, usize) {
         if chance.below(3) == 0 {
             damage(&mut body, &mut chance);
         }
-        let (status, answer) = world.deliver(event, body).await;
+        let (status, answer) = world.deliver(event, body.clone()).await;
+        let (facts, commands) = world.notebook.take();
         match status {
             400..=499 => refused += 1,
             202 | 200 => taken += 1,
             other => panic!("{other} {answer}"),
         }
-        assert_eq!(world.notebook.writes(), 0, "{answer}");
+        assert!(status == 202 || facts.is_empty() && commands.is_empty(), "{status} {answer}");
+        recorded += usize::from(!facts.is_empty() || !commands.is_empty());
+        facts.iter().for_each(|fact| scene.judge(&body, fact));
+        commands.iter().for_each(|fact| scene.judge_command(&body, fact));
     }
-    (refused, taken)
+    [refused, taken, recorded]
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The endpoint in this process, before a notebook.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -48,6 +49,11 @@ impl Notebook {
     pub fn writes(&self) -> usize {
         self.facts.lock().unwrap().len() + self.commands.lock().unwrap().len()
     }
+
+    /// What was to be recorded since the last look.
+    pub fn take(&self) -> (Vec<Fact>, Vec<CommandFact>) {
+        (std::mem::take(&mut self.facts.lock().unwrap()), std::mem::take(&mut self.commands.lock().unwrap()))
+    }
 }
 
 impl Recorder for Notebook {
@@ -71,11 +77,19 @@ pub struct World {
 impl World {
     /// With one Baseline of that spec, made long ago, and an environment that there is for each of the objects.
     pub fn new(spec: Value, environments: Vec<api::PreviewEnvironment>) -> Self {
+        Self::knowing(&BTreeMap::new(), spec, environments)
+    }
+
+    /// The same where the forge has told the numbers of these repositories.
+    pub fn knowing(numbers: &BTreeMap<String, i64>, spec: Value, environments: Vec<api::PreviewEnvironment>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), SECRET).unwrap();
         let mut object = api::Baseline::new("main", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".to_owned());
         object.metadata.creation_timestamp = serde_json::from_value(json!("2010-01-01T00:00:00Z")).unwrap();
+        let known = |(name, id): (&String, &i64)| json!({"forge": "github", "name": name, "id": id, "private": false});
+        let repositories: Vec<Value> = numbers.iter().map(known).collect();
+        object.status = Some(serde_json::from_value(json!({ "repositories": repositories })).unwrap());
         let baselines = vec![Arc::new(Baseline::try_from(&object).unwrap())];
         let notebook = Arc::<Notebook>::default();
         let server = Server {

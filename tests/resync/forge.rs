@@ -1,20 +1,41 @@
-//! A whole forge against the port, in less than 200 lines: pull requests, branches and comments in memory, with a number
-//! that grows with each change as the validator of every list.
+//! A whole forge against the port, in less than 200 lines: deliveries in a format of its own, pull requests, branches and comments
+//! in memory, with a number that grows with each change as the validator of every list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
+use preview_env::api::baseline::ForgeKind;
 use preview_env::api::environment::SourceState;
 use preview_env::domain::RepoName;
+use preview_env::forge::event::{Event, ParseError, PullAction};
 use preview_env::forge::{
-    Answer, Branch, ChangedFiles, Comment, Forge, ForgeError, Listing, Permission, PostedComment, PullRequest, Reaction, RepositoryFacts,
-    Validator,
+    Answer, Arrival, Branch, ChangedFiles, Comment, Forge, ForgeError, Hook, Listing, Permission, PostedComment, PullRequest, Reaction,
+    RepositoryFacts, Validator,
 };
 
 /// The number of the one repository that it has.
 pub const REPOSITORY: i64 = 7;
+
+/// How it delivers: where, in which headers, and what.
+pub const HOOK: Hook = Hook { path: "/webhooks/tiny", signature: "tiny-signature", event: "tiny-kind", delivery: "tiny-delivery", parse };
+
+/// `{"change": "1 open faster <commit> ann"}`, of the kind `change`.
+fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseError> {
+    let wrong = |field: &str| ParseError { field: field.to_owned(), why: "it is not as this forge writes it".to_owned() };
+    let body: serde_json::Value = serde_json::from_slice(body).map_err(|_| wrong("body"))?;
+    let words: Vec<&str> = body["change"].as_str().filter(|_| arrival.event == "change").unwrap_or_default().split(' ').collect();
+    let [number, state, branch, commit, who] = words[..] else { return Err(wrong("change")) };
+    let (state, action) = match state {
+        "open" => (SourceState::Open, PullAction::Opened),
+        "over" => (SourceState::Merged, PullAction::Closed),
+        _ => return Err(wrong("change")),
+    };
+    let (number, revision) = (number.parse().map_err(|_| wrong("change"))?, commit.parse().map_err(|_| wrong("change"))?);
+    let pull = PullRequest { number, state, revision, head_branch: branch.into(), ..crate::rounds::pull(number) };
+    Ok(Event::PullRequest { forge: ForgeKind::Github, action, pull: Box::new(pull), sender: who.into() })
+}
 
 /// The forge as tests hold it.
 #[derive(Default)]

@@ -8,3 +8,4 @@ mod cluster;
 mod day;
 mod forge;
 mod rounds;
+mod whole;

@@ -12,6 +12,8 @@ use crate::world::{As, REPOSITORY, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Within that time everybody is told that the last commit is ready: docs/pull-request.md says it.
+const TOLD_WITHIN: Duration = HOUR;
 /// The one whose service goes up and down for three hours.
 const CHATTY: u64 = 25;
 
@@ -79,12 +81,16 @@ async fn weather(who: As, pulls: u64) {
     sleep_until(world.began + 8 * HOUR - SECOND).await;
     let (pushes, writes) = (pushes(before), Writes::of(&world.double));
     println!("{who:?}: {pushes} pushes, {writes:?} before the merges");
-    assert!(2 * writes.comments <= 3 * pushes, "{writes:?} for {pushes} pushes");
-    assert!(writes.all() <= 5 * pushes, "{writes:?} for {pushes} pushes");
+    assert!(10 * writes.comments <= 11 * pushes, "{writes:?} for {pushes} pushes");
+    assert!(10 * writes.all() <= 32 * pushes, "{writes:?} for {pushes} pushes");
     nobody_waits_long(&world, before);
     play(&world, after).await;
     the_end_is_told(&world, pulls).await;
-    println!("{who:?}: {:?} in all, {} h", Writes::of(&world.double), world.began.elapsed().as_secs() / 3_600);
+    let all = Writes::of(&world.double);
+    println!("{who:?}: {all:?} in all, {} h", world.began.elapsed().as_secs() / 3_600);
+    // A push and a merge are what somebody did: each is worth no more.
+    let done = pushes + usize::try_from(pulls).unwrap();
+    assert!(2 * all.comments <= 3 * done && all.all() <= 5 * done, "{all:?} for {done} pushes and merges");
     assert_eq!(world.double.contract_violations(), []);
     assert_eq!(world.double.limit_violations(), []);
 }
@@ -107,8 +113,8 @@ async fn the_end_is_told(world: &World, pulls: u64) {
     assert_eq!(world.double.repository(REPOSITORY).unwrap().records.deployments.len(), 0);
 }
 
-/// An hour's writes are enough for one to each pull request. Every one of them is told within three times that that its last
-/// commit is ready, whatever the chatty one does.
+/// An hour's writes are enough for one to each pull request. Every one of them is told within that time that its last commit
+/// is ready, whatever the chatty one does.
 fn nobody_waits_long(world: &World, story: &[(Duration, u64, Happening)]) {
     let told = world.told.lock().unwrap();
     let last: BTreeMap<_, _> = story
@@ -122,7 +128,7 @@ fn nobody_waits_long(world: &World, story: &[(Duration, u64, Happening)]) {
         longest = longest.max(told.saturating_sub(at));
     }
     println!("the longest wait is {} min", longest.as_secs() / 60);
-    assert!(longest <= 3 * HOUR, "{longest:?}");
+    assert!(longest <= TOLD_WITHIN, "{longest:?}");
 }
 
 #[tokio::test(start_paused = true)]

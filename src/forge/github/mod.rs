@@ -23,7 +23,7 @@ use hyper::body::{Body, Bytes};
 use serde::de::DeserializeOwned;
 use tower::{BoxError, Service};
 
-pub use event::{Arrival, SUBSCRIBED_EVENTS, UNASKED_EVENTS, parse};
+pub use event::{Arrival, HOOK, SUBSCRIBED_EVENTS, UNASKED_EVENTS, parse};
 pub use session::{Content, GithubError};
 
 use self::exchange::{Reply, Request};

@@ -8,26 +8,23 @@ mod push;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::wire;
+use crate::forge::Hook;
 use crate::forge::event::{Event, ParseError};
+
+pub use crate::forge::Arrival;
 
 /// The events that we read and that a webhook or an App subscribes to.
 pub const SUBSCRIBED_EVENTS: [&str; 5] = ["check_run", "issue_comment", "pull_request", "push", "repository"];
 /// The events that we read and that GitHub sends without being asked: to every webhook, and to every App.
 pub const UNASKED_EVENTS: [&str; 3] = ["installation", "installation_repositories", "ping"];
 
-/// What is known of a delivery beside its body. The signature does not cover it.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival<'a> {
-    /// The header `X-GitHub-Event`; empty where there is none.
-    pub event: &'a str,
-    /// When it arrived, by GitHub's clock. Only for what GitHub says no time of.
-    pub at: DateTime<Utc>,
-}
+/// How GitHub delivers ("Webhook events and payloads", "Delivery headers").
+pub const HOOK: Hook =
+    Hook { path: "/webhooks/github", signature: "x-hub-signature-256", event: "x-github-event", delivery: "x-github-delivery", parse };
 
 #[derive(Deserialize)]
 struct Kind {

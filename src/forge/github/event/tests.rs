@@ -1,5 +1,6 @@
 //! One real payload for each event, cut to what is read, and what becomes of it whole and damaged.
 
+use chrono::DateTime;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
