@@ -1,6 +1,7 @@
 //! Tells the stories, each with each fault, many at the same time, and compares how they end.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use kube::api::DeleteParams;
 use serde_json::Value;
 use test_cluster::{Event, Mark};
 use test_world::BOT;
-use tokio::sync::{OnceCell, SetOnce};
+use tokio::sync::{Barrier, OnceCell, SetOnce};
 use tokio::time::interval;
 
 use crate::ending;
@@ -52,6 +53,8 @@ struct Row {
     story: &'static Story,
     mishap: Mishap,
     nth: usize,
+    /// Those that begin at the same time, since they are to share an outage.
+    together: Option<Arc<Barrier>>,
 }
 
 /// What came of a row.
@@ -126,6 +129,10 @@ impl Row {
     /// Whether it went wrong as it was to.
     async fn tell(&self, stage: &'static Stage, expected: &SetOnce<Expected>, name: String) -> Result<bool> {
         let tale = Tale::begin(stage, name, (self.story.lifetime)()).await.context("its baseline")?;
+        if let Some(together) = &self.together {
+            // One whose baseline is not there in time is not waited for.
+            let _ = tokio::time::timeout(PATIENCE, together.wait()).await;
+        }
         stage.rules.begin(&tale.name, Some((self.mishap, self.nth)), stage.version().await?);
         (self.story.tell)(&tale).await?;
         wait_until_as(&tale, expected.wait().await).await?;
@@ -192,7 +199,7 @@ async fn expect(stage: &'static Stage, all: &AllExpected) -> Result<()> {
 }
 
 fn row(story: &'static Story, line: &Line, nth: usize) -> Row {
-    Row { name: format!("{}: {} (number {nth})", story.name, line.name), story, mishap: line.mishap, nth }
+    Row { name: format!("{}: {} (number {nth})", story.name, line.name), story, mishap: line.mishap, nth, together: None }
 }
 
 /// A story with a line, as often as the whole table has it.
@@ -221,6 +228,19 @@ fn each_for_all(expected: &AllExpected) -> Vec<Vec<Row>> {
         by_nth.into_values()
     };
     FOR_ALL.iter().flat_map(batches).collect()
+}
+
+/// Has rows begin at the same time that are to share an outage: a second one soon after the first makes pauses longer than anybody
+/// waits.
+fn together(mut rows: Vec<Row>) -> Vec<Row> {
+    let are_many = (2..=AT_ONCE).contains(&rows.len());
+    if are_many && rows.iter().all(|row| matches!(row.mishap.fault, Fault::Down(_))) {
+        let barrier = Arc::new(Barrier::new(rows.len()));
+        for row in &mut rows {
+            row.together = Some(Arc::clone(&barrier));
+        }
+    }
+    rows
 }
 
 /// Every story with each fifth line, from another one on than the story before.
@@ -253,8 +273,8 @@ impl Asked {
 }
 
 async fn run(stage: &'static Stage, rows: impl IntoIterator<Item = Row>, (expected, asked): (&AllExpected, &Asked)) -> Vec<Told> {
-    let rows = rows.into_iter().filter(|row| asked.holds(row));
-    stream::iter(rows)
+    let rows: Vec<Row> = rows.into_iter().filter(|row| asked.holds(row)).collect();
+    stream::iter(together(rows))
         .map(|row| {
             let expected = &expected[row.story.name];
             row.run(stage, expected)
