@@ -14,7 +14,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DynamicObject, ListParams};
 use kube::{Api, ResourceExt};
 use preview_env::api::names::{LABEL_MANAGED_BY, MANAGED_BY};
-use serde_json::{Value, json};
+use serde_json::json;
 use test_cluster::Event;
 use test_world::{Baseline, DEVELOPER, World, read_folder, root};
 use tokio::sync::Semaphore;
@@ -30,17 +30,15 @@ const REPOSITORIES: [&str; 2] = ["acme/web", "acme/api"];
 /// How often it is looked whether what the raw writer wrote is up.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long that is waited for.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// One burst.
 #[derive(Debug, Default)]
 pub struct Burst {
     /// Until all of each environment was applied, in ms after the start of the burst.
     pub applied: Vec<f64>,
-    /// Answers 429.
-    pub throttled: usize,
-    /// Requests of the service's user, or of the raw writer.
-    pub requests: usize,
+    /// Requests of the service's user, which the raw writer has too, until all was applied and up.
+    pub asked: Asked,
 }
 
 impl Burst {
@@ -70,8 +68,7 @@ pub async fn stage(world: &World) -> Result<Stage> {
     let secrets = baseline["spec"]["clone"]["secrets"].as_array().cloned().unwrap_or_default();
     let secrets: Vec<&str> = secrets.iter().filter_map(|secret| secret["name"].as_str()).collect();
     let objects: Vec<_> = objects.into_iter().filter(|object| !is(object, "Baseline") && !is(object, "Namespace")).collect();
-    let wanted =
-        Baseline { namespace: SHOP, repositories: &REPOSITORIES, objects: &objects, secrets: &secrets, baseline: Value::clone(&baseline) };
+    let wanted = Baseline { namespace: SHOP, repositories: &REPOSITORIES, objects: &objects, secrets: &secrets, baseline };
     world.baseline(wanted).await?;
     let shop = Shop { namespace: SHOP.to_owned(), repository: REPOSITORIES[0].to_owned() };
     let first = service::open(world, &shop).await?;
@@ -119,8 +116,7 @@ impl Stage {
 
     fn burst(&self, events: &[Event], namespaces: &[String], start: chrono::DateTime<Utc>) -> Result<Burst> {
         let courses = namespaces.iter().map(|namespace| self.raw.course(events, namespace, start).map(|course| course.applied));
-        let asked = Asked::of(events.to_vec());
-        Ok(Burst { applied: courses.collect::<Result<_>>()?, throttled: asked.throttled, requests: asked.all })
+        Ok(Burst { applied: courses.collect::<Result<_>>()?, asked: Asked::of(events.to_vec()) })
     }
 }
 

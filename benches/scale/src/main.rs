@@ -26,7 +26,7 @@ mod report;
 mod rest;
 mod shown;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -103,7 +103,7 @@ async fn logged<T>(world: &World, result: Result<T>) -> Result<T> {
     result
 }
 
-async fn bursts(preview: &PathBuf) -> Result<()> {
+async fn bursts(preview: &Path) -> Result<()> {
     let begun = Instant::now();
     let cluster = Options { controller_requests_per_second: Some(CONTROLLER_RATE), nodes: 5, ..Options::default() };
     let world = world(preview, cluster).await?;
@@ -133,7 +133,7 @@ async fn bursts_in(world: &World) -> Result<()> {
     Ok(())
 }
 
-async fn at_rest(preview: &PathBuf) -> Result<()> {
+async fn at_rest(preview: &Path) -> Result<()> {
     let begun = Instant::now();
     let world = world(preview, Options::default()).await?;
     logged(&world, at_rest_in(&world).await).await?;

@@ -1,5 +1,6 @@
 //! The lines: what was measured, what it is held against, and whether it is reached.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bench::figures::{median, quantile};
@@ -39,7 +40,7 @@ fn told(what: &str, value: f64, unit: &str) {
 
 fn list(what: &str, all: &BTreeMap<String, usize>) {
     let mut all: Vec<_> = all.iter().collect();
-    all.sort_by(|a, b| b.1.cmp(a.1));
+    all.sort_by_key(|(_, count)| Reverse(**count));
     let words: Vec<String> = all.into_iter().map(|(what, count)| format!("{count} {what}")).collect();
     println!("    {what}: {}", if words.is_empty() { "none".to_owned() } else { words.join(", ") });
 }
@@ -100,7 +101,8 @@ pub fn pairs(pairs: &[(Burst, Burst)], count: usize) {
     line("ratio, the median of the pairs' ratios", median(&ratios), "", wanted::BURST);
     println!("    ratios: {}", ratios.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(", "));
     if let Some((service, raw)) = pairs.last() {
-        println!("    requests of the last pair: service {}, raw writer {}", service.requests, raw.requests);
+        list(&format!("requests of the service, {} in the last pair", service.asked.all), &service.asked.kinds);
+        list(&format!("of the raw writer, {}", raw.asked.all), &raw.asked.kinds);
     }
 }
 
@@ -114,7 +116,7 @@ pub fn burst(service: &Burst, raw: &Burst) {
     }
     line("the service, 99 % beside the middle", spread(service), "", wanted::SPREAD);
     told("the raw writer, the same", spread(raw), "");
-    line("answers 429", crate::many::as_figure(service.throttled), "", 0.0);
+    line("answers 429", crate::many::as_figure(service.asked.throttled), "", 0.0);
     told("ratio, until all are applied", service.all() / raw.all(), "");
 }
 
