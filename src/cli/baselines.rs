@@ -42,7 +42,7 @@ pub async fn run(global: &Global, args: BaselinesArgs) -> Result<(), Failure> {
 fn machine(format: Format, baselines: &[Baseline]) -> Result<Option<String>, Failure> {
     match format {
         Format::Table | Format::Wide => Ok(None),
-        Format::Name => Ok(Some(baselines.iter().map(|b| format!("baseline.{GROUP}/{}\n", b.name_any())).collect())),
+        Format::Name => Ok(Some(baselines.iter().fold(String::new(), |text, b| text + "baseline." + GROUP + "/" + &b.name_any() + "\n"))),
         Format::Url => {
             Err(Failure::new(super::errors::Exit::Usage, "a Baseline has no URL").next("its environments have: preview list -o url"))
         }

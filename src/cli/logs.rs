@@ -147,7 +147,7 @@ impl<'a> Place<'a> {
                 Err(failure) => note(&format!("{}: {}", voice.label(), failure.message)),
             }
         }
-        lines.sort_by(|(_, a), (_, b)| a.at.cmp(&b.at));
+        lines.sort_by_key(|(_, line)| line.at);
         print(&lines.iter().map(|(at, line)| painter.paint(&voices[*at], line)).collect::<String>())
     }
 

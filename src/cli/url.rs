@@ -60,12 +60,11 @@ pub enum Scheme {
 
 /// Runs the command.
 pub async fn run(global: &Global, args: UrlArgs) -> Result<(), Failure> {
-    let (namespace, baselines) = match &args.file {
-        Some(path) => from_file(path, global.namespace.as_deref())?,
-        None => {
-            let cluster = Cluster::connect(global).await?;
-            (cluster.namespace.clone(), cluster.baselines().await?)
-        }
+    let (namespace, baselines) = if let Some(path) = &args.file {
+        from_file(path, global.namespace.as_deref())?
+    } else {
+        let cluster = Cluster::connect(global).await?;
+        (cluster.namespace.clone(), cluster.baselines().await?)
     };
     print(&format!("{}\n", url(&namespace, &baselines, &args)?))
 }

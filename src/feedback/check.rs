@@ -78,13 +78,13 @@ impl Checking {
         match (feedback.check.as_ref().filter(at_the_head), &self.end) {
             (Some(shown), Some(_)) if shown.concluded => true,
             (Some(shown), _) => shown.digest.as_deref() == Some(&self.digest()),
-            (None, Some(end)) => !self.leaves_one(feedback) && end.is_sought(feedback, Surface::Check),
-            (None, None) => !self.opens && !self.leaves_one(feedback),
+            (None, Some(end)) => !Self::leaves_one(feedback) && end.is_sought(feedback, Surface::Check),
+            (None, None) => !self.opens && !Self::leaves_one(feedback),
         }
     }
 
     /// Whether the check of a commit before goes on, as far as is recorded.
-    fn leaves_one(&self, feedback: &Feedback) -> bool {
+    fn leaves_one(feedback: &Feedback) -> bool {
         feedback.check.as_ref().is_some_and(|before| !before.concluded)
     }
 

@@ -53,7 +53,7 @@ const CONTROLLER_RATE: u32 = 200;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
+    match Box::pin(run()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -66,7 +66,7 @@ async fn run() -> Result<()> {
     let preview = std::env::current_exe().context("cannot find this program")?.with_file_name("preview");
     let only = std::env::var("ONLY").unwrap_or_default();
     if only != "rest" {
-        bursts(&preview).await?;
+        Box::pin(bursts(&preview)).await?;
     }
     if only != "bursts" {
         at_rest(&preview).await?;

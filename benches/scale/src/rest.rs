@@ -68,7 +68,7 @@ pub async fn idle(world: &World, window: Duration) -> Result<Idle> {
     tokio::time::sleep(window).await;
     let (after, seconds) = (look(world).await?, begun.elapsed().as_secs_f64());
     let asked = Asked::since(world, mark).await?;
-    Ok(Idle { seconds, busy: (after.busy - before.busy).as_secs_f64() / seconds, asked, taken: after })
+    Ok(Idle { seconds, busy: after.busy.saturating_sub(before.busy).as_secs_f64() / seconds, asked, taken: after })
 }
 
 /// Looks at GitHub for what no delivery told, with nothing to be found.
@@ -98,7 +98,12 @@ pub async fn looks(world: &World, environments: usize) -> Result<Looks> {
     until(world, "looked at GitHub again", |shown| looks(shown) >= last).await?;
     let (asked, after) = (Asked::since(world, mark).await?, look(world).await?);
     let of_github = of_github(world);
-    Ok(Looks { count: f64::from(LOOKS), busy: (after.busy - before.busy).as_secs_f64() * 1e3 / f64::from(LOOKS), asked, of_github })
+    Ok(Looks {
+        count: f64::from(LOOKS),
+        busy: after.busy.saturating_sub(before.busy).as_secs_f64() * 1e3 / f64::from(LOOKS),
+        asked,
+        of_github,
+    })
 }
 
 /// What was asked of the double, by method, path and answer; numbers and commits are left out of the path.
