@@ -90,12 +90,10 @@ impl Settled {
     }
 }
 
-/// What status said before.
+/// What status said before, and what else is known beside the environment and its Baseline.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is recorded by itself, and none excludes another")]
 pub struct Before<'a> {
-    /// When it was to expire, which holds while the Baseline cannot be read.
-    pub expires_at: Option<DateTime<Utc>>,
     /// When what is there was begun.
     pub started_at: Option<DateTime<Utc>>,
     /// That it had ended because nobody used it.
@@ -116,6 +114,8 @@ pub struct Before<'a> {
     pub trusted: Option<&'a Trusted>,
     /// Whether something of it is there, or may be.
     pub is_there: bool,
+    /// Whether nobody can say for sure yet what time it is. Then nothing ends for its time.
+    pub time_is_unsure: bool,
 }
 
 impl<'a> Before<'a> {
@@ -125,7 +125,6 @@ impl<'a> Before<'a> {
         let wanted = find(&status.conditions, WANTED);
         let reason = |value| wanted.filter(|c| c.status == value).map(|c| c.reason.as_str());
         Self {
-            expires_at: status.expires_at,
             started_at: status.started_at,
             lapsed: status.lapsed.as_ref(),
             queued: status.queue.is_some(),
@@ -136,6 +135,7 @@ impl<'a> Before<'a> {
             lookup: status.lookup.as_ref(),
             trusted: status.trusted.as_ref().filter(|_| is_there),
             is_there,
+            time_is_unsure: false,
         }
     }
 }
@@ -145,16 +145,16 @@ pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &B
     let life = life::of(environment, baseline, before, now);
     let ending = ending::of(environment, baseline, before, now);
     let (course, wanted) = want(environment, baseline, (before, &ending));
-    let lapse = life.lapse(environment, now).filter(|_| matches!(course, Course::Run | Course::Wait));
+    let lapse = life.lapse(environment, before, now).filter(|_| matches!(course, Course::Run | Course::Wait));
     let (course, wanted) = match &lapse {
         Some(lapsed) => ended_by_itself((environment, baseline), lapsed, life.ceiling.as_deref()),
         None => (course, wanted),
     };
-    let trust = trust::judge(environment, baseline, before);
-    let (approved, stance) = trust.map_or((None, Stance::Stop), |(approved, stance)| (Some(approved), stance));
+    let (approved, stance) = trust::judge(environment, baseline, before);
     let (course, trusted) = match (course, stance) {
         (Course::Run, Stance::Go(trusted)) => (Course::Run, Some(trusted)),
         (Course::Run, Stance::Hold) => (Course::Wait, None),
+        (Course::Run, Stance::Stay) => (Course::Run, before.trusted.cloned()),
         (Course::Run, Stance::Stop) => (Course::TakeDown, None),
         (other, _) => (other, None),
     };

@@ -24,7 +24,7 @@ pub(super) struct Life {
     pub(super) lapsed: Option<Lapsed>,
 }
 
-/// The life of an environment. What was recorded holds while the Baseline cannot be read.
+/// The life of an environment. While its Baseline cannot be used nobody knows how long it may live, and no time ends it.
 pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>, now: DateTime<Utc>) -> Life {
     let lapsed = before.lapsed.filter(|lapsed| !is_undone(lapsed, environment, now)).cloned();
     let is_revived = before.lapsed.is_some() && lapsed.is_none();
@@ -32,22 +32,23 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     let ((idle, ceiling), longest) = match baseline {
         // What waits for a place has no time that could run out.
         _ if before.queued && !before.is_there => ((None, None), None),
+        // Nobody knows when.
+        _ if environment.timeless => ((None, None), None),
         Some(baseline) => {
             let idle = if before.pin_holds { None } else { unused(environment, baseline.ttl, (started_at, now)) };
             let held = ceiling::held(idle, last_used(environment, started_at, now), baseline);
             (held, baseline.max.and_then(|max| after(started_at.unwrap_or(now), max)))
         }
-        None if environment.pinned => ((None, None), None),
-        None => ((environment.ttl.and_then(|ttl| unused(environment, ttl, (started_at, now))).or(before.expires_at), None), None),
+        None => ((None, None), None),
     };
     Life { ends_at: earlier(idle, longest), longest, ceiling, started_at, lapsed }
 }
 
 impl Life {
     /// The end that it came to by itself: the recorded one, or the one that is here now.
-    pub(super) fn lapse(&self, environment: &Environment, now: DateTime<Utc>) -> Option<Lapsed> {
+    pub(super) fn lapse(&self, environment: &Environment, before: &Before<'_>, now: DateTime<Utc>) -> Option<Lapsed> {
         let why = if self.longest == self.ends_at { Lapse::MaxReached } else { Lapse::Expired };
-        let expired = || self.ends_at.filter(|at| *at <= now).map(|at| lapsed(environment, why, (at, now)));
+        let expired = || self.ends_at.filter(|at| *at <= now && !before.time_is_unsure).map(|at| lapsed(environment, why, (at, now)));
         self.lapsed.clone().or_else(expired)
     }
 }

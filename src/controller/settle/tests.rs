@@ -88,7 +88,7 @@ fn an_extension_lengthens_a_life_and_never_shortens_it() {
 #[test]
 fn what_is_pinned_expires_never_and_is_closed_like_any_other() {
     let pinned = environment(|s| s["lifetime"] = json!({"pinned": true}));
-    let before = Before { expires_at: Some(at(5)), pin_holds: true, ..Before::default() };
+    let before = Before { pin_holds: true, ..Before::default() };
     let settled = settle(&pinned, Some(&baseline(false)), &before, at(100_000));
     assert_eq!((settled.course, settled.expires_at), (Course::Run, None));
     let closed = environment(|s| {
@@ -96,6 +96,37 @@ fn what_is_pinned_expires_never_and_is_closed_like_any_other() {
         s["sources"][0]["state"] = json!("Closed");
     });
     assert_eq!(verdict(&closed, 1), (Course::Remove, "Closed"));
+}
+
+#[test]
+fn what_cannot_be_read_whole_ends_by_a_close_or_a_wish_and_by_no_time() {
+    let read_in_part = |change: fn(&mut Value)| {
+        let whole = environment(|s| {
+            s["wish"] = wish("Present", 1);
+            change(s);
+        });
+        let settled = settle(&Environment { timeless: true, ..whole }, living("max=30m").as_ref(), &Before::default(), at(100_000));
+        (settled.course, settled.wanted.reason, settled.expires_at)
+    };
+    assert_eq!(read_in_part(|_| ()), (Course::Run, "Wished", None));
+    assert_eq!(read_in_part(|s| s["sources"][0]["state"] = json!("Merged")), (Course::Remove, "Merged", None));
+    assert_eq!(read_in_part(|s| s["wish"]["state"] = json!("Absent")), (Course::TakeDown, "DeletedByWish", None));
+}
+
+#[test]
+fn nothing_ends_for_its_time_while_nobody_is_sure_what_time_it_is() {
+    let unsure = |state: &str, events: &str, lifetime: &str| {
+        let (status, environment) = (standing(state), environment(happening(events)));
+        let before = Before { time_is_unsure: true, ..Before::of(&status) };
+        let settled = settle(&environment, living(lifetime).as_ref(), &before, at(100_000));
+        (settled.course, settled.wanted.reason)
+    };
+    assert_eq!(unsure("running", "", ""), (Course::Run, "Triggered"));
+    assert_eq!(unsure("running", "", "max=30m"), (Course::Run, "Triggered"));
+    assert_eq!(unsure("running", "close@1", "grace=30m"), (Course::Run, "Closing"));
+    assert_eq!(unsure("expired", "", ""), (Course::TakeDown, "Expired"), "it is recorded");
+    assert_eq!(unsure("running", "close@1", ""), (Course::Remove, "Closed"));
+    assert_eq!(unsure("running", "delete@1", ""), (Course::TakeDown, "DeletedByWish"));
 }
 
 #[test]
@@ -140,11 +171,9 @@ fn nothing_is_changed_while_something_is_unknown() {
 }
 
 #[test]
-fn a_close_takes_down_without_a_baseline_and_expiry_goes_by_what_was_recorded() {
+fn a_close_takes_down_without_a_baseline() {
     let closed = environment(|s| s["sources"][0]["state"] = json!("Closed"));
     assert_eq!(settle(&closed, None, &Before::default(), at(1)).course, Course::Remove);
-    let recorded = Before { expires_at: Some(at(5)), ..Before::default() };
-    assert_eq!(settle(&environment(|_| ()), None, &recorded, at(5)).course, Course::TakeDown);
 }
 
 /// A status of an environment that stands so.
@@ -315,8 +344,15 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         // Nobody who is not wanted expires.
         ("new", "draft", "", 100, "TakeDown Draft"),
         ("expired", "draft", "", 100, "TakeDown Draft"),
-        ("running", "", "none", 59, "Wait BaselineNotReady 60"),
-        ("running", "", "none", 60, "TakeDown Expired"),
+        // Without a Baseline that can be used nothing ends for its time, and all that happened meanwhile counts afterwards.
+        ("running", "", "none", 59, "Wait BaselineNotReady"),
+        ("running", "", "none", 100_000, "Wait BaselineNotReady"),
+        ("running", "ttl@30", "none", 60, "Wait BaselineNotReady"),
+        ("running", "push@30", "none", 60, "Wait BaselineNotReady"),
+        ("running", "extend@90", "none", 60, "Wait BaselineNotReady"),
+        ("running", "pin", "none", 60, "Wait BaselineNotReady"),
+        ("running", "create@3", "none", 100, "Wait BaselineNotReady"),
+        ("running", "delete@1", "none", 100, "TakeDown DeletedByWish"),
     ] {
         assert_eq!(settled(state, events, lifetime, minute), expected, "{state}, {events:?}, {lifetime:?} at {minute}");
     }
