@@ -46,14 +46,14 @@ mod tests {
 
     #[test]
     fn each_revision_of_each_environment_has_a_trace_of_its_own_and_always_the_same() {
-        let pull = source(json_of(42, "a"));
+        let pull = source(&json_of(42, "a"));
         let of = |namespace, environment, source| trace(&Change { namespace, environment, source });
         let one = of("shop", "web-pr-42", &pull);
         assert_eq!(one, of("shop", "web-pr-42", &pull));
         assert_eq!(one.to_string().len(), 32);
         let renamed = crate::api::Source { repository: "acme/other".to_owned(), labels: vec!["preview".to_owned()], ..pull.clone() };
         assert_eq!(one, of("shop", "web-pr-42", &renamed), "what may change of the same commit is not part of it");
-        let (pushed, other) = (source(json_of(42, "b")), source(json_of(43, "a")));
+        let (pushed, other) = (source(&json_of(42, "b")), source(&json_of(43, "a")));
         let branch = crate::api::Source { pull: None, branch: Some("42".to_owned()), ..pull.clone() };
         let others = [
             of("shop", "web-pr-42", &pushed),

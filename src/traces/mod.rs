@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     /// A source with what is of interest.
-    pub(super) fn source(interesting: Value) -> Source {
+    pub(super) fn source(interesting: &Value) -> Source {
         let mut source = json!({
             "forge": "github", "repositoryId": 7, "repository": "acme/web", "state": "Open", "revision": "a".repeat(40),
             "observedAt": "2026-01-02T03:04:05Z", "author": "eve", "labels": ["preview"], "headBranch": "hotfix-of-acme-bank",
@@ -280,16 +280,16 @@ mod tests {
         (Traces(Some(Arc::new(Pipe::new(Box::new(kept.clone()), Box::new(sampler))))), kept)
     }
 
-    fn change(source: &Source) -> Option<Change<'_>> {
-        Some(Change { namespace: "shop", environment: "web-pr-42", source })
+    fn change(source: &Source) -> Change<'_> {
+        Change { namespace: "shop", environment: "web-pr-42", source }
     }
 
     #[test]
     fn parts_hang_on_a_root_that_is_told_after_them_and_by_another_replica() {
-        let source = source(json!({"pull": 42}));
+        let source = source(&json!({"pull": 42}));
         let ((follower, of_follower), (leader, of_leader)) = (traces(Sampler::AlwaysOn), traces(Sampler::AlwaysOn));
-        follower.of(|| change(&source)).unwrap().tell(Span::part("delivery", Duration::from_millis(5)).asked_for());
-        let (trace, asked) = (leader.of(|| change(&source)).unwrap(), SystemTime::now() - Duration::from_secs(60));
+        follower.of(|| Some(change(&source))).unwrap().tell(Span::part("delivery", Duration::from_millis(5)).asked_for());
+        let (trace, asked) = (leader.of(|| Some(change(&source))).unwrap(), SystemTime::now() - Duration::from_secs(60));
         trace.tell(Span::part("pass", Duration::from_millis(3)).failed("Images"));
         trace.tell(Span::part("pass", Duration::from_millis(2)).with("preview.objects", 7));
         trace.tell(Span::root("preview create", asked));
@@ -308,10 +308,9 @@ mod tests {
 
     #[test]
     fn spans_say_what_they_are_about_and_nothing_that_people_wrote_freely() {
-        let said = |interesting| {
-            let source = source(interesting);
-            let mut said: Vec<String> =
-                about(&change(&source).unwrap()).iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect();
+        let said = |interesting: Value| {
+            let source = source(&interesting);
+            let mut said: Vec<String> = about(&change(&source)).iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect();
             said.sort();
             said
         };
@@ -333,13 +332,13 @@ mod tests {
 
     #[test]
     fn without_a_collector_nothing_is_looked_for_and_a_trace_is_sampled_as_a_whole() {
-        let source = source(json!({"pull": 42}));
+        let source = source(&json!({"pull": 42}));
         assert!(Traces::default().of(|| panic!("it is looked for")).is_none());
-        assert!(traces(Sampler::AlwaysOff).0.of(|| change(&source)).is_none());
+        assert!(traces(Sampler::AlwaysOff).0.of(|| Some(change(&source))).is_none());
         let half = || traces(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(0.5)))).0;
         let kept = (1..=200).filter(|pull| {
             let source = Source { pull: Some(*pull), ..source.clone() };
-            let (one, other) = (half().of(|| change(&source)).is_some(), half().of(|| change(&source)).is_some());
+            let (one, other) = (half().of(|| Some(change(&source))).is_some(), half().of(|| Some(change(&source))).is_some());
             assert_eq!(one, other, "replicas keep the same ones");
             one
         });

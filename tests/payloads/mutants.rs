@@ -210,8 +210,12 @@ async fn send_many(seed: u64) -> Counts {
         }
         assert!(status == 202 || facts.is_empty() && commands.is_empty(), "{status} {answer}");
         recorded += usize::from(!facts.is_empty() || !commands.is_empty());
-        facts.iter().for_each(|fact| scene.judge(&body, fact));
-        commands.iter().for_each(|fact| scene.judge_command(&body, fact));
+        for fact in &facts {
+            scene.judge(&body, fact);
+        }
+        for fact in &commands {
+            scene.judge_command(&body, fact);
+        }
     }
     [refused, taken, recorded]
 }

@@ -44,7 +44,7 @@ impl World {
 
     fn server(&self) -> Server {
         Server {
-            secrets: Some(WebhookSecrets::from_files(&[self.secrets.clone()]).unwrap()),
+            secrets: Some(WebhookSecrets::from_files(std::slice::from_ref(&self.secrets)).unwrap()),
             baselines: self.cluster.clone(),
             environments: self.cluster.clone(),
             look_soon: Arc::new(|_| std::future::ready(Ok(Recorded::Held)).boxed()),
@@ -52,6 +52,7 @@ impl World {
             recorder: self.cluster.clone(),
             readiness: Readiness::new(&Gate::ALL),
             metrics: Metrics::new(),
+            traces: preview_env::traces::Traces::default(),
             limits: Limits::default(),
         }
     }

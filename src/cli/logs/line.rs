@@ -92,8 +92,8 @@ mod tests {
         let mut several = Painter::new(&[web.clone(), worker.clone()], false, false);
         assert_eq!(several.paint(&web, &line), "web           listening[2J on 80\n");
         assert_eq!(several.paint(&worker, &line), "worker/proxy  listening[2J on 80\n");
-        assert_eq!(Painter::new(&[web.clone()], true, false).paint(&web, &line), "listening[2J on 80\n");
-        let timed = Painter::new(&[web.clone()], true, true).paint(&web, &line);
+        assert_eq!(Painter::new(std::slice::from_ref(&web), true, false).paint(&web, &line), "listening[2J on 80\n");
+        let timed = Painter::new(std::slice::from_ref(&web), true, true).paint(&web, &line);
         assert_eq!(timed, "2026-01-02T03:04:05.678Z listening[2J on 80\n");
         let mut coloured = Painter::new(&[], true, false);
         let (first, second) = (coloured.paint(&web, &line), coloured.paint(&worker, &line));
