@@ -323,6 +323,7 @@ mod tests {
             ttl: None,
             extended_until: None,
             pinned: false,
+            timeless: false,
             images: vec![],
         }
     }

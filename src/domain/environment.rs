@@ -51,6 +51,8 @@ pub struct Environment {
     pub extended_until: Option<DateTime<Utc>>,
     /// Whether it lives until it is closed or deleted.
     pub pinned: bool,
+    /// Whether something could not be read that says until when it lives: then no time ends it.
+    pub timeless: bool,
     /// Images that run instead of what the rules give, with their tags.
     pub images: Vec<(ImageRef, String)>,
 }
@@ -103,13 +105,17 @@ fn invalid(field: impl Into<String>, why: &dyn fmt::Display) -> InvalidEnvironme
 }
 
 impl Environment {
-    /// What can be understood of an object that is wrong somewhere: enough to take it down, and never to make it.
+    /// What can be understood of an object that is wrong somewhere: enough to take it down, and never to make it. A pin and an
+    /// extension hold whatever else is wrong, and where a time to live or a source is lost nobody knows when its time is over.
     pub fn salvaged(object: &api::PreviewEnvironment) -> Option<Self> {
         let mut readable = object.clone();
         readable.spec.images.clear();
-        readable.spec.lifetime = readable.spec.lifetime.filter(|l| l.ttl.as_ref().is_none_or(|ttl| parse_ttl(ttl).is_ok()));
         readable.spec.sources.retain(|s| source("", s).is_ok());
-        Self::try_from(&readable).ok()
+        let mut timeless = readable.spec.sources.len() < object.spec.sources.len();
+        if let Some(lifetime) = &mut readable.spec.lifetime {
+            timeless |= lifetime.ttl.take_if(|ttl| parse_ttl(ttl).is_err()).is_some();
+        }
+        Some(Self { timeless, ..Self::try_from(&readable).ok()? })
     }
 
     /// Whether one of its pull requests or branches is open.
@@ -220,6 +226,7 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
             ttl: ttl.transpose()?,
             extended_until: lifetime.and_then(|l| l.extended_until),
             pinned: lifetime.and_then(|l| l.pinned).unwrap_or_default(),
+            timeless: false,
             images: spec.images.iter().enumerate().map(|(i, o)| image(i, o)).collect::<Result<_, _>>()?,
         })
     }
@@ -260,11 +267,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(spec: serde_json::Value) -> Result<Environment, InvalidEnvironment> {
+    fn object(spec: serde_json::Value) -> api::PreviewEnvironment {
         let mut object = api::PreviewEnvironment::new("web-pr-42", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".into());
         object.metadata.uid = Some("u-1".into());
-        Environment::try_from(&object)
+        object
+    }
+
+    fn read(spec: serde_json::Value) -> Result<Environment, InvalidEnvironment> {
+        Environment::try_from(&object(spec))
     }
 
     fn pull(head: Option<i64>) -> serde_json::Value {
@@ -296,5 +307,25 @@ mod tests {
         assert_eq!(last("2026-01-02T00:00:00Z").as_deref(), Some("2026-01-02T00:00:00+00:00"));
         assert_eq!(last("2026-01-01T23:56:00Z").as_deref(), Some("2026-01-02T00:00:00+00:00"), "clocks are some minutes apart");
         assert_eq!(last("2026-01-01T23:50:00Z").as_deref(), Some("2026-01-01T00:00:00+00:00"), "what is to come says nothing");
+    }
+
+    #[test]
+    fn a_typo_takes_neither_a_pin_nor_an_extension_away() {
+        let (until, nowhere) = ("2026-02-01T00:00:00Z", json!({"repository": "nowhere"}));
+        for (ttl, change, timeless) in [
+            ("0s", json!({}), true),
+            ("9999d", json!({}), true),
+            ("5d", nowhere, true),
+            ("5d", json!({"images": [{"name": "no image", "tag": "1"}]}), false),
+        ] {
+            let lifetime = json!({"ttl": ttl, "pinned": true, "extendedUntil": until});
+            let mut spec = json!({"baseline": "shop", "sources": [pull(Some(7))], "lifetime": lifetime});
+            let into = if change.get("repository").is_some() { &mut spec["sources"][0] } else { &mut spec };
+            into.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert!(read(spec.clone()).is_err(), "{spec}");
+            let salvaged = Environment::salvaged(&object(spec.clone())).unwrap();
+            assert_eq!((salvaged.pinned, salvaged.extended_until), (true, Some(until.parse().unwrap())), "{spec}");
+            assert_eq!(salvaged.timeless, timeless, "{spec}");
+        }
     }
 }

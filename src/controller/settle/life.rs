@@ -32,6 +32,8 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     let ((idle, ceiling), longest) = match baseline {
         // What waits for a place has no time that could run out.
         _ if before.queued && !before.is_there => ((None, None), None),
+        // Nobody knows when.
+        _ if environment.timeless => ((None, None), None),
         Some(baseline) => {
             let idle = if before.pin_holds { None } else { unused(environment, baseline.ttl, (started_at, now)) };
             let held = ceiling::held(idle, last_used(environment, started_at, now), baseline);

@@ -99,6 +99,21 @@ fn what_is_pinned_expires_never_and_is_closed_like_any_other() {
 }
 
 #[test]
+fn what_cannot_be_read_whole_ends_by_a_close_or_a_wish_and_by_no_time() {
+    let read_in_part = |change: fn(&mut Value)| {
+        let whole = environment(|s| {
+            s["wish"] = wish("Present", 1);
+            change(s);
+        });
+        let settled = settle(&Environment { timeless: true, ..whole }, living("max=30m").as_ref(), &Before::default(), at(100_000));
+        (settled.course, settled.wanted.reason, settled.expires_at)
+    };
+    assert_eq!(read_in_part(|_| ()), (Course::Run, "Wished", None));
+    assert_eq!(read_in_part(|s| s["sources"][0]["state"] = json!("Merged")), (Course::Remove, "Merged", None));
+    assert_eq!(read_in_part(|s| s["wish"]["state"] = json!("Absent")), (Course::TakeDown, "DeletedByWish", None));
+}
+
+#[test]
 fn what_somebody_does_on_the_forge_counts_as_activity() {
     let active = environment(|s| s["activity"] = json!({"at": at(30).to_rfc3339(), "by": "ann"}));
     assert_eq!(settle(&active, Some(&baseline(false)), &Before::default(), at(60)).expires_at, Some(at(90)));
