@@ -17,7 +17,7 @@ use tower::util::MapResponseLayer;
 /// have a wrong clock, and what has expired does not come back.
 const JUMP: TimeDelta = TimeDelta::minutes(5);
 /// How long answers have to agree.
-const AGREED: Duration = Duration::from_secs(30);
+pub const AGREED: Duration = Duration::from_secs(30);
 /// Differences up to this are the way of an answer and its whole seconds.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
@@ -32,6 +32,8 @@ pub struct Clock {
 struct Times {
     counts: Option<Heard>,
     doubted: Option<Heard>,
+    /// Whether something else than one answer says so too.
+    sure: bool,
 }
 
 /// A time that an answer named, and when that was.
@@ -42,6 +44,11 @@ struct Heard {
 }
 
 impl Heard {
+    /// How far it is from what another answer had said.
+    fn off(self, from: Self) -> TimeDelta {
+        (self.date - from.time_at(self.at)).abs()
+    }
+
     fn time_at(self, at: Instant) -> DateTime<Utc> {
         let since = at.checked_duration_since(self.at).unwrap_or(Duration::ZERO);
         TimeDelta::from_std(since).ok().and_then(|since| self.date.checked_add_signed(since)).unwrap_or(self.date)
@@ -49,17 +56,33 @@ impl Heard {
 }
 
 impl Times {
-    fn hear(&mut self, new: Heard) {
-        let off = |from: Option<Heard>| from.map(|from| (new.date - from.time_at(new.at)).abs());
+    /// `here` is this machine's time.
+    fn hear(&mut self, new: Heard, here: DateTime<Utc>) {
+        if !self.sure {
+            return self.hear_first(new, here);
+        }
+        let off = |from: Option<Heard>| from.map(|from| new.off(from));
         match off(self.counts) {
             Some(off) if off <= TOLERANCE => self.doubted = None,
             Some(jump) if jump > JUMP => match self.doubted.filter(|_| off(self.doubted).is_some_and(|off| off <= TOLERANCE)) {
                 Some(doubted) if new.at.saturating_duration_since(doubted.at) < AGREED => {}
-                Some(_) => *self = Self { counts: Some(new), doubted: None },
+                Some(_) => self.count(new),
                 None => self.doubted = Some(new),
             },
-            _ => *self = Self { counts: Some(new), doubted: None },
+            _ => self.count(new),
         }
+    }
+
+    /// The last answer counts until one is near this machine's time, or until all agree for [`AGREED`].
+    fn hear_first(&mut self, new: Heard, here: DateTime<Utc>) {
+        let agreed = self.counts.filter(|first| new.off(*first) <= TOLERANCE);
+        let is_old = |first: Heard| new.at.saturating_duration_since(first.at) >= AGREED;
+        self.sure = (new.date - here).abs() <= JUMP || agreed.is_some_and(is_old);
+        self.counts = agreed.or(Some(new));
+    }
+
+    fn count(&mut self, new: Heard) {
+        (self.counts, self.doubted) = (Some(new), None);
     }
 }
 
@@ -69,19 +92,25 @@ impl Clock {
         self.lock(|times| times.counts.map_or_else(Utc::now, |heard| heard.time_at(Instant::now())))
     }
 
+    /// Whether that can be relied on. One answer alone may come from a server or a proxy with a wrong clock, so it takes this
+    /// machine's clock or a second answer to say so too. Until then nothing is to end for its time: what has ended is gone.
+    pub fn is_sure(&self) -> bool {
+        self.lock(|times| times.sure)
+    }
+
     /// A client whose answers tell the time.
     pub fn client(&self, config: Config) -> kube::Result<Client> {
         let clock = self.clone();
         let hear = MapResponseLayer::new(move |response: http::Response<Box<DynBody>>| {
-            clock.hear(response.headers(), Instant::now());
+            clock.hear(response.headers(), Instant::now(), Utc::now());
             response
         });
         Ok(ClientBuilder::try_from(config)?.with_layer(&hear).build())
     }
 
-    fn hear(&self, headers: &HeaderMap, at: Instant) {
+    fn hear(&self, headers: &HeaderMap, at: Instant, here: DateTime<Utc>) {
         let Some(date) = date(headers) else { return };
-        self.lock(|times| times.hear(Heard { date, at }));
+        self.lock(|times| times.hear(Heard { date, at }, here));
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut Times) -> T) -> T {
@@ -115,7 +144,7 @@ mod tests {
     fn before_the_first_answer_it_is_this_machines_time() {
         assert!((Clock::default().now() - Utc::now()).abs() < TimeDelta::seconds(1));
         let clock = Clock::default();
-        clock.hear(&HeaderMap::new(), Instant::now());
+        clock.hear(&HeaderMap::new(), Instant::now(), Utc::now());
         assert!((clock.now() - Utc::now()).abs() < TimeDelta::seconds(1), "an answer without a date says nothing");
     }
 
@@ -124,7 +153,7 @@ mod tests {
         for hours in [-2, 2, 24 * 365] {
             let clock = Clock::default();
             let true_time = Utc::now() + TimeDelta::hours(hours);
-            clock.hear(&dated(true_time), Instant::now());
+            clock.hear(&dated(true_time), Instant::now(), Utc::now());
             assert!((clock.now() - true_time).abs() <= TOLERANCE, "{hours}");
         }
     }
@@ -132,12 +161,12 @@ mod tests {
     #[test]
     fn it_goes_on_between_answers_and_small_differences_do_not_move_it() {
         let (clock, start) = (Clock::default(), Instant::now());
-        clock.hear(&dated(server(0)), start);
+        clock.hear(&dated(server(0)), start, server(0));
         let later = start + Duration::from_secs(100);
         assert_eq!(said(&clock, later), server(100));
-        clock.hear(&dated(server(101)), later);
+        clock.hear(&dated(server(101)), later, server(100));
         assert_eq!(said(&clock, later), server(100), "a second is the way of an answer");
-        clock.hear(&dated(server(161)), later);
+        clock.hear(&dated(server(161)), later, server(100));
         assert_eq!(said(&clock, later), server(161), "this machine stood still for a minute");
         assert_eq!(said(&clock, start), server(161), "time never goes back behind what was heard");
     }
@@ -147,7 +176,7 @@ mod tests {
         let (clock, start) = (Clock::default(), Instant::now());
         let hear = |clock: &Clock, ahead: i64, seconds: u64| {
             let true_seconds = i64::try_from(seconds).unwrap();
-            clock.hear(&dated(server(true_seconds + ahead)), start + Duration::from_secs(seconds));
+            clock.hear(&dated(server(true_seconds + ahead)), start + Duration::from_secs(seconds), server(0));
             said(clock, start + Duration::from_secs(seconds)) - server(true_seconds)
         };
         let (right, days) = (TimeDelta::zero(), 6 * 24 * 3600);
@@ -159,5 +188,35 @@ mod tests {
         assert_eq!(hear(&clock, 3_600, 300), right);
         assert_eq!(hear(&clock, 3_600, 315), right);
         assert_eq!(hear(&clock, 3_600, 331), TimeDelta::hours(1), "this machine slept for an hour");
+    }
+
+    #[test]
+    fn the_first_answer_is_sure_once_this_machine_or_another_answer_says_the_same() {
+        const DAYS: i64 = 6 * 24 * 3600;
+        // Of each answer: the second at which it came, and how far it was ahead; how far this machine is; when it is sure, and
+        // of how much ahead.
+        for (answers, here, sure_at, ahead) in [
+            (vec![(0, 0)], 0, Some(0), 0),
+            (vec![(0, 0)], 299, Some(0), 0),
+            (vec![(0, DAYS)], 0, None, DAYS),
+            (vec![(0, DAYS), (29, DAYS)], 0, None, DAYS),
+            (vec![(0, DAYS), (10, 0)], 0, Some(10), 0),
+            (vec![(0, 0), (15, 0), (30, 0)], DAYS, Some(30), 0),
+            (vec![(0, 0), (15, DAYS), (30, 0), (45, 0)], -DAYS, None, 0),
+            (vec![(0, 0), (15, DAYS), (30, 0), (60, 0)], -DAYS, Some(60), 0),
+        ] {
+            let (clock, start) = (Clock::default(), Instant::now());
+            let mut became_sure = None;
+            let mut last = start;
+            for (seconds, ahead) in &answers {
+                last = start + Duration::from_secs(u64::try_from(*seconds).unwrap());
+                clock.hear(&dated(server(seconds + ahead)), last, server(seconds + here));
+                became_sure = became_sure.or(clock.is_sure().then_some(*seconds));
+            }
+            assert_eq!(became_sure, sure_at, "{answers:?} here {here}");
+            let true_time = server(answers.last().unwrap().0);
+            assert_eq!((said(&clock, last) - true_time).num_seconds(), ahead, "{answers:?} here {here}");
+        }
+        assert!(!Clock::default().is_sure(), "before any answer");
     }
 }

@@ -108,7 +108,8 @@ fn settled(
 ) -> Settled {
     let asking = baseline.map(|baseline| Asking { environment, baseline, recorded });
     let pin_holds = asking.is_some_and(|asking| context.queue.may_pin(context, asking));
-    let settled = settle(environment, baseline, &Before { pin_holds, ..Before::of(&recorded.status) }, now);
+    let time_is_unsure = !context.clock.is_sure();
+    let settled = settle(environment, baseline, &Before { pin_holds, time_is_unsure, ..Before::of(&recorded.status) }, now);
     let settled = match asking.filter(|_| settled.course == Course::Run && !is_invalid) {
         Some(asking) => context.queue.place(context, asking, settled, now),
         None => settled,

@@ -21,6 +21,7 @@ use crate::api::PreviewEnvironmentStatus;
 use crate::api::baseline::LogRule;
 use crate::api::conditions::{ConditionStatus, Observation, WANTED, find};
 use crate::api::time::deleted_at;
+use crate::clock::AGREED;
 use crate::domain::environment::Source;
 use crate::plan::Plan;
 
@@ -96,6 +97,8 @@ impl Pass<'_> {
             self.settled.expires_at,
             self.settled.again_at,
             availability::next_end(&before.images, self.now),
+            // What is over by then may end.
+            (!self.context.clock.is_sure()).then(|| self.now + AGREED),
         ];
         let mut pause = self.pause(&progress, next.into_iter().flatten().min());
         if after != known && recent && !status::is_worth_a_write(&known, &after) {

@@ -90,7 +90,7 @@ impl Settled {
     }
 }
 
-/// What status said before.
+/// What status said before, and what else is known beside the environment and its Baseline.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is recorded by itself, and none excludes another")]
 pub struct Before<'a> {
@@ -116,6 +116,8 @@ pub struct Before<'a> {
     pub trusted: Option<&'a Trusted>,
     /// Whether something of it is there, or may be.
     pub is_there: bool,
+    /// Whether nobody can say for sure yet what time it is. Then nothing ends for its time.
+    pub time_is_unsure: bool,
 }
 
 impl<'a> Before<'a> {
@@ -136,6 +138,7 @@ impl<'a> Before<'a> {
             lookup: status.lookup.as_ref(),
             trusted: status.trusted.as_ref().filter(|_| is_there),
             is_there,
+            time_is_unsure: false,
         }
     }
 }
@@ -145,7 +148,7 @@ pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &B
     let life = life::of(environment, baseline, before, now);
     let ending = ending::of(environment, baseline, before, now);
     let (course, wanted) = want(environment, baseline, (before, &ending));
-    let lapse = life.lapse(environment, now).filter(|_| matches!(course, Course::Run | Course::Wait));
+    let lapse = life.lapse(environment, before, now).filter(|_| matches!(course, Course::Run | Course::Wait));
     let (course, wanted) = match &lapse {
         Some(lapsed) => ended_by_itself((environment, baseline), lapsed, life.ceiling.as_deref()),
         None => (course, wanted),

@@ -57,7 +57,8 @@ pub(super) fn read(context: &Context, baseline: &Baseline, places: &HashSet<Stri
 fn holding(context: &Context, baseline: &Baseline, object: &PreviewEnvironment, now: DateTime<Utc>) -> Option<Stand> {
     let Ok(environment) = Environment::try_from(object) else { return Some(Stand::Runs(None)) };
     let recorded = context.memory.recall(object);
-    let settled = settle(&environment, Some(baseline), &Before::of(&recorded.status), now);
+    let before = Before { time_is_unsure: !context.clock.is_sure(), ..Before::of(&recorded.status) };
+    let settled = settle(&environment, Some(baseline), &before, now);
     match settled.course {
         Course::TakeDown | Course::Remove => None,
         Course::Wait => Some(Stand::Runs(None)),
@@ -69,7 +70,8 @@ fn holding(context: &Context, baseline: &Baseline, object: &PreviewEnvironment, 
 fn waiting(context: &Context, baseline: &Baseline, object: &PreviewEnvironment, now: DateTime<Utc>) -> Option<Stand> {
     let environment = Environment::try_from(object).ok()?;
     let recorded = context.memory.recall(object);
-    let settled = settle(&environment, Some(baseline), &Before::of(&recorded.status), now);
+    let before = Before { time_is_unsure: !context.clock.is_sure(), ..Before::of(&recorded.status) };
+    let settled = settle(&environment, Some(baseline), &before, now);
     (settled.course == Course::Run).then(|| Stand::Waits(since(&environment, &recorded.status, now)))
 }
 

@@ -53,7 +53,7 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     };
     let stays = before.is_there && !before.is_ending;
     let until = if baseline.is_some() { until(environment, baseline) } else { before.stays_until };
-    match until.filter(|until| stays && *until > now) {
+    match until.filter(|until| stays && (before.time_is_unsure || *until > now)) {
         Some(until) => Ending::Soon(until, format!("{message}; all of it stays until {}", until.format("%-d %b, %H:%M UTC"))),
         None => Ending::Over(reason, message),
     }

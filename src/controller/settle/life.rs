@@ -47,9 +47,9 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
 
 impl Life {
     /// The end that it came to by itself: the recorded one, or the one that is here now.
-    pub(super) fn lapse(&self, environment: &Environment, now: DateTime<Utc>) -> Option<Lapsed> {
+    pub(super) fn lapse(&self, environment: &Environment, before: &Before<'_>, now: DateTime<Utc>) -> Option<Lapsed> {
         let why = if self.longest == self.ends_at { Lapse::MaxReached } else { Lapse::Expired };
-        let expired = || self.ends_at.filter(|at| *at <= now).map(|at| lapsed(environment, why, (at, now)));
+        let expired = || self.ends_at.filter(|at| *at <= now && !before.time_is_unsure).map(|at| lapsed(environment, why, (at, now)));
         self.lapsed.clone().or_else(expired)
     }
 }

@@ -114,6 +114,22 @@ fn what_cannot_be_read_whole_ends_by_a_close_or_a_wish_and_by_no_time() {
 }
 
 #[test]
+fn nothing_ends_for_its_time_while_nobody_is_sure_what_time_it_is() {
+    let unsure = |state: &str, events: &str, lifetime: &str| {
+        let (status, environment) = (standing(state), environment(happening(events)));
+        let before = Before { time_is_unsure: true, ..Before::of(&status) };
+        let settled = settle(&environment, living(lifetime).as_ref(), &before, at(100_000));
+        (settled.course, settled.wanted.reason)
+    };
+    assert_eq!(unsure("running", "", ""), (Course::Run, "Triggered"));
+    assert_eq!(unsure("running", "", "max=30m"), (Course::Run, "Triggered"));
+    assert_eq!(unsure("running", "close@1", "grace=30m"), (Course::Run, "Closing"));
+    assert_eq!(unsure("expired", "", ""), (Course::TakeDown, "Expired"), "it is recorded");
+    assert_eq!(unsure("running", "close@1", ""), (Course::Remove, "Closed"));
+    assert_eq!(unsure("running", "delete@1", ""), (Course::TakeDown, "DeletedByWish"));
+}
+
+#[test]
 fn what_somebody_does_on_the_forge_counts_as_activity() {
     let active = environment(|s| s["activity"] = json!({"at": at(30).to_rfc3339(), "by": "ann"}));
     assert_eq!(settle(&active, Some(&baseline(false)), &Before::default(), at(60)).expires_at, Some(at(90)));
