@@ -153,11 +153,11 @@ pub fn settle(environment: &Environment, baseline: Option<&Baseline>, before: &B
         Some(lapsed) => ended_by_itself((environment, baseline), lapsed, life.ceiling.as_deref()),
         None => (course, wanted),
     };
-    let trust = trust::judge(environment, baseline, before);
-    let (approved, stance) = trust.map_or((None, Stance::Stop), |(approved, stance)| (Some(approved), stance));
+    let (approved, stance) = trust::judge(environment, baseline, before);
     let (course, trusted) = match (course, stance) {
         (Course::Run, Stance::Go(trusted)) => (Course::Run, Some(trusted)),
         (Course::Run, Stance::Hold) => (Course::Wait, None),
+        (Course::Run, Stance::Stay) => (Course::Run, before.trusted.cloned()),
         (Course::Run, Stance::Stop) => (Course::TakeDown, None),
         (other, _) => (other, None),
     };

@@ -18,12 +18,22 @@ pub(super) enum Stance {
     Go(Trusted),
     /// What runs may go on, and nothing else may begin.
     Hold,
+    /// What is there stays as it is, for a policy, and this decides nothing about it.
+    Stay,
     /// Nothing of it may run.
     Stop,
 }
 
-/// Judges the environment; nothing where there is nothing to judge.
-pub(super) fn judge(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>) -> Option<(Observation, Stance)> {
+/// Judges the environment, and says why where there is something to say.
+pub(super) fn judge(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>) -> (Option<Observation>, Stance) {
+    match by_source(environment, baseline, before) {
+        Some((_, Stance::Stop)) if before.is_there && baseline.is_some_and(|b| b.policy.keeps_forks()) => (None, Stance::Stay),
+        Some((approved, stance)) => (Some(approved), stance),
+        None => (None, Stance::Stop),
+    }
+}
+
+fn by_source(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>) -> Option<(Observation, Stance)> {
     let main = environment.main_source()?;
     let foreign: Vec<&Source> = environment.sources.iter().filter(|s| s.foreign).collect();
     Some(match (foreign.first(), baseline.map(|b| b.trust.forks).unwrap_or_default()) {
@@ -90,8 +100,10 @@ mod tests {
     use super::*;
     use crate::api;
     use crate::api::PreviewEnvironmentStatus;
+    use crate::domain::Policy;
     use chrono::Utc;
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
     const FIRST: char = 'a';
     const SECOND: char = 'b';
@@ -183,6 +195,37 @@ mod tests {
         let ours = environment(Some(7), FIRST, None);
         let unrecorded = PreviewEnvironmentStatus { trusted: None, ..there(Right::Approved, FIRST) };
         assert_eq!(verdict(&ours, "Isolated", &unrecorded), (Course::Run, "SameRepository"), "made before this was recorded");
+    }
+
+    #[test]
+    fn a_policy_takes_nothing_down_and_lets_nothing_begin() {
+        let policy = |forks: &str| {
+            let spec = json!({"trust": {"forks": forks}});
+            [Arc::new(Policy::read(&api::PreviewPolicy::new("default", serde_json::from_value(spec).unwrap())))]
+        };
+        let course = |own: &str, most: Option<&str>, status: &PreviewEnvironmentStatus| {
+            let policies = most.map(policy);
+            let under = baseline(own).under(policies.as_ref().map(<[_; 1]>::as_slice), None);
+            let settled = settle(&environment(Some(8), FIRST, None), Some(&under), &Before::of(status), Utc::now());
+            (settled.course, settled.trusted == status.trusted, settled.approved.is_some())
+        };
+        let stays = (Course::Run, true, false);
+        for (own, most, right) in [
+            ("Isolated", Some("Deny"), Right::Isolated),
+            ("Isolated", Some("Deny"), Right::Approved),
+            ("Isolated", Some("Approve"), Right::Isolated),
+            ("Approve", Some("Deny"), Right::Approved),
+            // Nobody knows yet what the policies say.
+            ("Isolated", None, Right::Approved),
+            ("Approve", None, Right::Isolated),
+            ("Deny", None, Right::Approved),
+        ] {
+            assert_eq!(course(own, most, &there(right, FIRST)), stays, "{right:?} by {own} under {most:?}");
+        }
+        assert_eq!(course("Deny", Some("Deny"), &there(Right::Approved, FIRST)).0, Course::TakeDown, "the Baseline says so itself");
+        for most in [Some("Deny"), None] {
+            assert_eq!(course("Approve", most, &PreviewEnvironmentStatus::default()).0, Course::TakeDown, "nothing is there");
+        }
     }
 
     #[test]

@@ -83,8 +83,9 @@ impl Baseline {
         };
         let binding: Vec<Arc<Policy>> = policies.iter().filter(|p| p.selects(labels)).cloned().collect();
         let refusals = judge::refusals(&self, &binding);
+        let forks = self.trust.forks;
         judge::tighten(&mut self, &binding);
-        self.policy = Ruling::of(refusals, binding);
+        self.policy = Ruling::of(refusals, binding, self.trust.forks != forks);
         self
     }
 }

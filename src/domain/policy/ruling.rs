@@ -14,6 +14,8 @@ pub struct Ruling {
     pending: bool,
     refusals: Vec<String>,
     binding: Vec<Arc<Policy>>,
+    /// Whether one of them allows less to run of what comes from outside than the Baseline does.
+    narrows_forks: bool,
 }
 
 impl Ruling {
@@ -22,13 +24,19 @@ impl Ruling {
         Self { pending: true, ..Self::default() }
     }
 
-    pub(super) fn of(refusals: Vec<String>, binding: Vec<Arc<Policy>>) -> Self {
-        Self { pending: false, refusals, binding }
+    pub(super) fn of(refusals: Vec<String>, binding: Vec<Arc<Policy>>, narrows_forks: bool) -> Self {
+        Self { pending: false, refusals, binding, narrows_forks }
     }
 
     /// Whether it is not known yet which policies bind the Baseline. Nothing is begun before.
     pub const fn is_pending(&self) -> bool {
         self.pending
+    }
+
+    /// Whether what there is of changes from outside stays as it is, whatever `trust.forks` comes to: nobody knows yet what
+    /// policies make of it, or they make less of it than the Baseline, for which nothing is taken down.
+    pub const fn keeps_forks(&self) -> bool {
+        self.pending || self.narrows_forks
     }
 
     /// Why nothing new is made from the Baseline, with the field and the ceiling, where that is so.
