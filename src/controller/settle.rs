@@ -94,8 +94,6 @@ impl Settled {
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is recorded by itself, and none excludes another")]
 pub struct Before<'a> {
-    /// When it was to expire, which holds while the Baseline cannot be read.
-    pub expires_at: Option<DateTime<Utc>>,
     /// When what is there was begun.
     pub started_at: Option<DateTime<Utc>>,
     /// That it had ended because nobody used it.
@@ -127,7 +125,6 @@ impl<'a> Before<'a> {
         let wanted = find(&status.conditions, WANTED);
         let reason = |value| wanted.filter(|c| c.status == value).map(|c| c.reason.as_str());
         Self {
-            expires_at: status.expires_at,
             started_at: status.started_at,
             lapsed: status.lapsed.as_ref(),
             queued: status.queue.is_some(),

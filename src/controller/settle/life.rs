@@ -24,7 +24,7 @@ pub(super) struct Life {
     pub(super) lapsed: Option<Lapsed>,
 }
 
-/// The life of an environment. What was recorded holds while the Baseline cannot be read.
+/// The life of an environment. While its Baseline cannot be used nobody knows how long it may live, and no time ends it.
 pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>, now: DateTime<Utc>) -> Life {
     let lapsed = before.lapsed.filter(|lapsed| !is_undone(lapsed, environment, now)).cloned();
     let is_revived = before.lapsed.is_some() && lapsed.is_none();
@@ -39,8 +39,7 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
             let held = ceiling::held(idle, last_used(environment, started_at, now), baseline);
             (held, baseline.max.and_then(|max| after(started_at.unwrap_or(now), max)))
         }
-        None if environment.pinned => ((None, None), None),
-        None => ((environment.ttl.and_then(|ttl| unused(environment, ttl, (started_at, now))).or(before.expires_at), None), None),
+        None => ((None, None), None),
     };
     Life { ends_at: earlier(idle, longest), longest, ceiling, started_at, lapsed }
 }

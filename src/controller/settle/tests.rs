@@ -88,7 +88,7 @@ fn an_extension_lengthens_a_life_and_never_shortens_it() {
 #[test]
 fn what_is_pinned_expires_never_and_is_closed_like_any_other() {
     let pinned = environment(|s| s["lifetime"] = json!({"pinned": true}));
-    let before = Before { expires_at: Some(at(5)), pin_holds: true, ..Before::default() };
+    let before = Before { pin_holds: true, ..Before::default() };
     let settled = settle(&pinned, Some(&baseline(false)), &before, at(100_000));
     assert_eq!((settled.course, settled.expires_at), (Course::Run, None));
     let closed = environment(|s| {
@@ -171,11 +171,9 @@ fn nothing_is_changed_while_something_is_unknown() {
 }
 
 #[test]
-fn a_close_takes_down_without_a_baseline_and_expiry_goes_by_what_was_recorded() {
+fn a_close_takes_down_without_a_baseline() {
     let closed = environment(|s| s["sources"][0]["state"] = json!("Closed"));
     assert_eq!(settle(&closed, None, &Before::default(), at(1)).course, Course::Remove);
-    let recorded = Before { expires_at: Some(at(5)), ..Before::default() };
-    assert_eq!(settle(&environment(|_| ()), None, &recorded, at(5)).course, Course::TakeDown);
 }
 
 /// A status of an environment that stands so.
@@ -346,8 +344,15 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         // Nobody who is not wanted expires.
         ("new", "draft", "", 100, "TakeDown Draft"),
         ("expired", "draft", "", 100, "TakeDown Draft"),
-        ("running", "", "none", 59, "Wait BaselineNotReady 60"),
-        ("running", "", "none", 60, "TakeDown Expired"),
+        // Without a Baseline that can be used nothing ends for its time, and all that happened meanwhile counts afterwards.
+        ("running", "", "none", 59, "Wait BaselineNotReady"),
+        ("running", "", "none", 100_000, "Wait BaselineNotReady"),
+        ("running", "ttl@30", "none", 60, "Wait BaselineNotReady"),
+        ("running", "push@30", "none", 60, "Wait BaselineNotReady"),
+        ("running", "extend@90", "none", 60, "Wait BaselineNotReady"),
+        ("running", "pin", "none", 60, "Wait BaselineNotReady"),
+        ("running", "create@3", "none", 100, "Wait BaselineNotReady"),
+        ("running", "delete@1", "none", 100, "TakeDown DeletedByWish"),
     ] {
         assert_eq!(settled(state, events, lifetime, minute), expected, "{state}, {events:?}, {lifetime:?} at {minute}");
     }
