@@ -381,6 +381,26 @@ impl Pass<'_> {
     }
 
     async fn take_down(&self) -> Step<Action> {
+        match self.end().await {
+            Ok(CleanUp::Going(names)) => {
+                let wanted = &self.settled.wanted.message;
+                let progress = match self.held_up(&names).await {
+                    Some(why) => Progress::Stuck(format!("{wanted}: {why}")),
+                    None => Progress::Removing(format!("{wanted}: namespace {} is going", names.join(", "))),
+                };
+                self.finish(progress, self.recorded.status.clone()).await
+            }
+            Ok(CleanUp::Gone) => self.gone().await,
+            Err(error) => {
+                if error.is_transient() {
+                    self.record_removal_failure(&error).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn end(&self) -> Step<CleanUp> {
         self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
         if self.settled.lapsed != status.lapsed && status.namespace.is_some() {
@@ -389,17 +409,7 @@ impl Pass<'_> {
         if self.settled.course == Course::Remove {
             clean_up::forget_wishes(self.context, &self.environment, self.object).await?;
         }
-        match clean_up::take_down(self.context, &self.environment, status).await? {
-            CleanUp::Going(names) => {
-                let wanted = &self.settled.wanted.message;
-                let progress = match self.held_up(&names).await {
-                    Some(why) => Progress::Stuck(format!("{wanted}: {why}")),
-                    None => Progress::Removing(format!("{wanted}: namespace {} is going", names.join(", "))),
-                };
-                self.finish(progress, status.clone()).await
-            }
-            CleanUp::Gone => self.gone().await,
-        }
+        clean_up::take_down(self.context, &self.environment, status).await
     }
 
     async fn gone(&self) -> Step<Action> {

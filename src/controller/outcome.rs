@@ -67,6 +67,22 @@ impl Pass<'_> {
         self.write(&status::status(&findings, self.now)).await
     }
 
+    /// Writes down why it is still there although nobody wants it, before that is tried again.
+    pub(super) async fn record_removal_failure(&self, error: &RequestError) -> Step<()> {
+        let before = &self.recorded.status;
+        let progress = removal_failure(before, (&self.settled.wanted.message, error), self.now);
+        let findings = Findings { environment: &self.environment, settled: &self.settled, progress: &progress, before };
+        let after = status::status(&findings, self.now);
+        if after == status::derived(before) {
+            return Ok(());
+        }
+        match self.write(&after).await {
+            // The object is gone, and its status with it.
+            Err(error) if error.code() == Some(404) => Ok(()),
+            other => other.map(|()| self.tell(&after)),
+        }
+    }
+
     /// Writes the status that follows, if it is new, and says when to come back.
     pub(super) async fn finish(&self, progress: Progress, mut before: PreviewEnvironmentStatus) -> Step<Action> {
         status::look_at_services(&mut before, &self.context.index);
@@ -182,8 +198,7 @@ impl Pass<'_> {
 
     /// What holds the end of these namespaces up, once it takes long: a GET of each with each look.
     pub(super) async fn held_up(&self, names: &[String]) -> Option<String> {
-        let wanted = find(&self.recorded.status.conditions, WANTED).filter(|c| c.status == ConditionStatus::False)?;
-        if age(wanted.last_transition_time, self.now) < stuck::PATIENCE {
+        if !is_overdue(&self.recorded.status, self.now) {
             return None;
         }
         let mut all = Vec::new();
@@ -227,6 +242,18 @@ impl Pass<'_> {
         // A second more than the exact moment, so that the next pass finds it past.
         until_next.map_or(own, |next| own.min(next + Duration::from_secs(1)))
     }
+}
+
+/// Whether taking it down takes longer than it should.
+fn is_overdue(status: &PreviewEnvironmentStatus, now: DateTime<Utc>) -> bool {
+    let unwanted = find(&status.conditions, WANTED).filter(|c| c.status == ConditionStatus::False);
+    unwanted.is_some_and(|c| age(c.last_transition_time, now) >= stuck::PATIENCE)
+}
+
+/// How far one is that cannot be taken down just now. A moment later it mostly can.
+fn removal_failure(before: &PreviewEnvironmentStatus, (wanted, error): (&str, &RequestError), now: DateTime<Utc>) -> Progress {
+    let why = format!("{wanted}: {error}");
+    if is_overdue(before, now) { Progress::Stuck(why) } else { Progress::Removing(why) }
 }
 
 /// What applying a plan came to.
@@ -276,6 +303,20 @@ mod tests {
         let refused = progress(vec![failure(422, "apply b"), failure(403, "apply a")], &["refused"]);
         assert_eq!(refused, Progress::Stalled("ApplyRefused", "cannot apply a: no; cannot apply b: no".into()));
         assert_eq!(progress(vec![], &["refused"]), Progress::Stalled("Refused", "refused".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_down_says_so_and_after_a_minute_that_it_is_stuck() {
+        let now = Utc::now();
+        let error = RequestError::Answered { what: "delete namespace n".into(), code: 500, message: "failed calling webhook".into() };
+        let why = "acme/web#42 was closed: cannot delete namespace n: failed calling webhook".to_owned();
+        for (wanted, seconds, stuck) in [(true, 600, false), (false, 59, false), (false, 60, true)] {
+            let since = now - chrono::TimeDelta::seconds(seconds);
+            let wanted = Observation::new(WANTED, wanted, "Closed", "").dated(&[], None, since);
+            let status = PreviewEnvironmentStatus { conditions: vec![wanted], ..PreviewEnvironmentStatus::default() };
+            let expected = if stuck { Progress::Stuck(why.clone()) } else { Progress::Removing(why.clone()) };
+            assert_eq!(removal_failure(&status, ("acme/web#42 was closed", &error), now), expected, "{seconds}");
+        }
     }
 
     #[test]
