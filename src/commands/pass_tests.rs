@@ -463,6 +463,8 @@ async fn whatever_is_typed_a_command_is_one_line_in_the_log() {
     let hostile =
         Command { delivery, actor: "ann\nINFO command".into(), ..given(Verb::Extend, &["24h\nINFO command actor=\"ann\"", "\u{1b}[2J"]) };
     let _guard = tracing::subscriber::set_default(format.finish());
+    // Another test may have come by the same lines while nobody listened.
+    tracing::callsite::rebuild_interest_cache();
     pass(&environment(&hostile, true), &context, now()).await.unwrap();
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert!(text.lines().count() == 1 && !text.contains('\u{1b}') && text.contains("Refused"), "{text}");

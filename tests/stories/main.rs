@@ -37,6 +37,7 @@ mod replicas;
 mod requests;
 mod rights;
 mod rounds;
+mod shell;
 mod shop;
 mod table;
 mod takeover;

@@ -11,10 +11,12 @@ use preview_env::controller::status::PHASES;
 use test_world::root;
 
 /// Single words with a capital that the sources hold and that are no reasons, beside kinds and what is not a word.
-const OTHER_WORDS: [&str; 33] = [
+const OTHER_WORDS: [&str; 36] = [
     "Absent",
     "Age",
     "Apply",
+    // What a span that failed says.
+    "ApplyFailed",
     "Approve",
     "Branch",
     "Commands",
@@ -40,8 +42,11 @@ const OTHER_WORDS: [&str; 33] = [
     "Recorded",
     "Registries",
     "Registry",
+    "RequestFailed",
     "Revision",
     "Source",
+    // What the log says of a command that is passed over.
+    "TooOld",
     "Tiller",
     "True",
     "User",
