@@ -78,7 +78,7 @@ fn an_environment_is_kept_longer_from_a_shell() {
 #[test]
 fn a_commit_of_a_fork_is_approved_from_a_shell_by_whoever_may() {
     story(|world| async move {
-        let shop = Shop::open(world, "shell-fork").await?;
+        let shop = Shop::of_whole_commits(world, "shell-fork").await?;
         let developer = Developer::of(&shop).await?;
         world.github.add_user("giver");
         let fork = world.github.fork(&shop.repository, "giver")?;
