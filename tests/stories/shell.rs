@@ -14,7 +14,11 @@ async fn asked(developer: &Developer, line: &str) -> anyhow::Result<crate::devel
     developer.run(&line.split(' ').collect::<Vec<_>>()).await
 }
 
-async fn wait_until(pull: &Pull<'_>, what: &str, fits: impl Fn(&preview_env::api::PreviewEnvironment) -> bool) -> anyhow::Result<()> {
+async fn wait_until(
+    pull: &Pull<'_>,
+    what: &str,
+    fits: impl Fn(&preview_env::api::PreviewEnvironment) -> bool + Sync,
+) -> anyhow::Result<()> {
     wait_for(&pull.shop.environments(), NAME, what, |e: Option<&_>| e.is_some_and(&fits)).await.map(drop)
 }
 
