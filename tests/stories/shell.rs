@@ -27,7 +27,7 @@ fn an_environment_is_waited_for_opened_and_read_from_a_shell() {
     story(|world| async move {
         let shop = Shop::open(world, "shell-read").await?;
         let developer = Developer::of(&shop).await?;
-        let pull = shop.pull_request("login").await?;
+        shop.pull_request("login").await?;
         let url = "http://web-pr-1.shell-read.preview.example.com\n";
         assert_eq!(asked(&developer, "wait web-pr-1").await?.succeeds(), url);
         assert_eq!(asked(&developer, "open --pull 1").await?.succeeds(), url);
@@ -59,7 +59,6 @@ fn an_environment_is_waited_for_opened_and_read_from_a_shell() {
         assert_eq!(asked(&developer, "wait web-pr-1 --for gone").await?.succeeds(), "web-pr-1: gone\n");
         let over = asked(&developer, "extend web-pr-1").await?.fails(4);
         assert!(over.contains("was taken down") && over.contains("preview create"), "{over}");
-        drop(pull);
         Ok(())
     });
 }
