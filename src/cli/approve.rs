@@ -15,10 +15,7 @@ use super::output::{one_object, print};
 use crate::api::PreviewEnvironment;
 use crate::api::environment::{Approval, Source, SourceState};
 use crate::api::names::MANAGER_APPROVAL;
-
-/// The shortest beginning of a commit's name that names it by itself. A fork's author can make commits until seven digits
-/// are those of another one; twelve take a million times as many.
-const SHA_ALONE: usize = 12;
+use crate::commands::effect::SHA_ALONE;
 
 /// Flags of `preview approve`.
 #[derive(Args, Debug)]

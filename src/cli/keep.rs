@@ -13,11 +13,9 @@ use super::output::{one_object, print};
 use super::words;
 use crate::api::PreviewEnvironment;
 use crate::api::names::{MANAGER_EXTENSION, MANAGER_PIN};
+use crate::commands::effect::{EXTENSION_MAX, longest};
 use crate::domain::Baseline;
 use crate::domain::lifetime::parse_ttl;
-
-/// How long an environment can be kept by one command, from now on: as long as by a comment.
-const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
 
 /// Flags of `preview extend`.
 #[derive(Args, Debug)]
@@ -97,12 +95,6 @@ fn until(before: &PreviewEnvironment, by: TimeDelta, now: DateTime<Utc>) -> Date
     let end = before.status.as_ref().and_then(|s| s.expires_at).map_or(now, |at| at.max(now));
     let wanted = end.checked_add_signed(by).unwrap_or(end).min(now + EXTENSION_MAX).max(end);
     recorded.map_or(wanted, |at| at.max(wanted)).trunc_subsecs(0)
-}
-
-/// When it ends whatever is asked for, if the Baseline says so.
-fn longest(environment: &PreviewEnvironment, baseline: &Baseline) -> Option<DateTime<Utc>> {
-    let started_at = environment.status.as_ref()?.started_at?;
-    started_at.checked_add_signed(TimeDelta::from_std(baseline.max?).ok()?)
 }
 
 fn kept(until: DateTime<Utc>, ceiling: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {

@@ -23,7 +23,7 @@ use crate::forge::PullRequest;
 /// How long an extension is where none is given.
 const EXTENSION: &str = "24h";
 /// How long an environment can be kept by one command, from the command on.
-const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
+pub const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
 /// The shortest beginning of a commit's name that names it, where our comment showed the commit when the command was written.
 const SHA_MIN: usize = 7;
 /// How long the comment has to have shown a commit before: nobody reads it faster, and by so much may what is known of the
@@ -31,7 +31,7 @@ const SHA_MIN: usize = 7;
 const READING: TimeDelta = TimeDelta::seconds(5);
 /// The shortest one that names it by itself. A fork's author can make commits until seven digits are those of another one, and
 /// push that between reading and approving; twelve digits take a million times as many.
-const SHA_ALONE: usize = 12;
+pub const SHA_ALONE: usize = 12;
 
 /// Everything that an effect follows from.
 #[derive(Clone, Copy)]
@@ -304,7 +304,7 @@ fn extend(case: &Case<'_>) -> Verdict {
     let recorded = lifetime.and_then(|l| l.extended_until);
     let Some(until) = until.max(recorded) else { return Ok(said("The pull request was closed since.")) };
     let moment = |at: DateTime<Utc>| at.format("%-d %b, %H:%M UTC").to_string();
-    let message = match longest(case).filter(|end| *end < until) {
+    let message = match longest(case.object, case.baseline).filter(|end| *end < until) {
         Some(end) => format!("it lives until {}, which is as long as lifetime.max lets one be.", moment(end)),
         None => format!("it lives until {} at least.", moment(until)),
     };
@@ -317,9 +317,9 @@ fn ended_since(case: &Case<'_>, at: DateTime<Utc>) -> bool {
 }
 
 /// When it ends whatever is asked for, if the Baseline says so.
-fn longest(case: &Case<'_>) -> Option<DateTime<Utc>> {
-    let started_at = case.object.status.as_ref()?.started_at?;
-    started_at.checked_add_signed(TimeDelta::from_std(case.baseline.max?).ok()?)
+pub fn longest(object: &PreviewEnvironment, baseline: &Baseline) -> Option<DateTime<Utc>> {
+    let started_at = object.status.as_ref()?.started_at?;
+    started_at.checked_add_signed(TimeDelta::from_std(baseline.max?).ok()?)
 }
 
 fn pin(case: &Case<'_>) -> Verdict {
