@@ -233,8 +233,8 @@ fn feedback(
         Some(forge) => {
             let (baselines, store): (_, Store<PreviewEnvironment>) = (view.baselines.clone(), view.environments.clone());
             let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
-            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, store, sources);
-            (Some(driver.by(clock.clone())), notifier)
+            let (driver, notifier) = feedback::Driver::new((client.clone(), clock.clone()), forge, store, sources);
+            (Some(driver), notifier)
         }
     }
 }
