@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::kinds::KINDS;
 
 /// How one workload is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadState {
     /// The hash that it was applied with, as its annotation says.
     pub applied_hash: Option<String>,
@@ -17,6 +17,8 @@ pub struct WorkloadState {
     pub ready: bool,
     /// Why not, in words.
     pub reason: Option<String>,
+    /// Whether its own controller says that it took longer than it may (`ProgressDeadlineExceeded`).
+    pub overdue: bool,
 }
 
 /// A namespace that carries an environment's UID.
@@ -217,7 +219,7 @@ mod tests {
     use super::*;
 
     fn state(ready: bool) -> WorkloadState {
-        WorkloadState { applied_hash: None, ready, reason: None }
+        WorkloadState { ready, ..WorkloadState::default() }
     }
 
     #[test]
