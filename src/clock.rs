@@ -124,8 +124,15 @@ pub fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// One that the API server told that time just now.
+    pub(crate) fn told(date: DateTime<Utc>) -> Clock {
+        let clock = Clock::default();
+        clock.hear(&dated(date), Instant::now(), Utc::now());
+        clock
+    }
 
     fn dated(date: DateTime<Utc>) -> HeaderMap {
         [(DATE, date.to_rfc2822().parse().unwrap())].into_iter().collect()

@@ -20,6 +20,7 @@ use super::signs::Signs;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::ForgeKind;
 use crate::api::status::CommandResult;
+use crate::clock::Clock;
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
 use crate::domain::names::Subject;
@@ -283,6 +284,7 @@ fn context(stage: &Arc<Stage>) -> Context {
     let baseline = Arc::new(baseline(|_| ()));
     Context {
         cluster: stage.clone(),
+        clock: Clock::default(),
         recorder: stage.clone(),
         forge: Some(stage.clone()),
         baselines: Arc::new(move |_, _| Some(baseline.clone())),

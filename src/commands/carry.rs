@@ -154,7 +154,7 @@ impl Errand<'_> {
 
     /// Carries it out.
     pub(super) async fn carry_out(&self, allowed: &Allowed<'_>) -> Result<End, Stop> {
-        let Self { context, object, command, results, .. } = *self;
+        let Self { context, object, command, results, now, .. } = *self;
         effect::well_formed(command)?;
         if command.verb.changes() {
             missed::hold(self, allowed).await?;
@@ -162,7 +162,7 @@ impl Errand<'_> {
         self.wait_for_environment()?;
         let asks = effect::needs_pull(command, object);
         let pull = if asks { Some(who::pull_request(allowed.forge, (allowed.home, command)).await?) } else { None };
-        let case = Case { command, object, baseline: &allowed.baseline, results, pull: pull.as_ref() };
+        let case = Case { command, object, baseline: &allowed.baseline, results, pull: pull.as_ref(), now };
         let effect = effect(&case)?;
         if command.verb == Verb::Logs {
             return read_logs(context, &case).await;

@@ -24,6 +24,9 @@ use crate::forge::PullRequest;
 const EXTENSION: &str = "24h";
 /// How long an environment can be kept by one command, from the command on.
 const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
+/// So much later than the present may something be dated that is recorded: no further are the clocks of people, forge and API
+/// server apart. What is dated later would stand over everything that people ask for until then.
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
 /// The shortest beginning of a commit's name that names it, where our comment showed the commit when the command was written.
 const SHA_MIN: usize = 7;
 /// How long the comment has to have shown a commit before: nobody reads it faster, and by so much may what is known of the
@@ -46,6 +49,8 @@ pub struct Case<'a> {
     pub results: &'a [CommandResult],
     /// The pull request as the forge described it just now, where it was asked.
     pub pull: Option<&'a PullRequest>,
+    /// The present, by the API server's clock.
+    pub now: DateTime<Utc>,
 }
 
 /// A part of spec, with the field manager that owns it.
@@ -201,13 +206,23 @@ impl Case<'_> {
         refuse("The environment that this button was shown for is gone. Press the one beside the newest check, or write it as a comment.")
     }
 
+    /// When the command counts as given over what is recorded of that time; nothing, where that is later. What is recorded
+    /// never goes back, so what is dated in the future is overruled by a moment more.
+    fn over(&self, recorded: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let at = self.command.at;
+        match recorded.filter(|recorded| *recorded > at) {
+            Some(recorded) if recorded > self.now + AHEAD => Some(recorded + TimeDelta::milliseconds(1)),
+            later => later.is_none().then_some(at),
+        }
+    }
+
     /// A wish, unless something later was wished for already.
     fn wish(&self, state: WishState, message: String) -> Effect {
-        let later = self.object.spec.wish.as_ref().is_some_and(|w| w.at > self.command.at);
-        if later || order::overtaken(self.command, self.results).is_some() {
-            return said("What was asked for after it stands.");
+        let at = self.over(self.object.spec.wish.as_ref().map(|wish| wish.at));
+        match at.filter(|_| order::overtaken(self.command, self.results).is_none()) {
+            None => said("What was asked for after it stands."),
+            Some(at) => part(MANAGER_WISH, "wish", json!({"state": state, "actor": self.actor(), "at": at}), message),
         }
-        part(MANAGER_WISH, "wish", json!({"state": state, "actor": self.actor(), "at": self.command.at}), message)
     }
 }
 
@@ -272,10 +287,8 @@ fn refresh(case: &Case<'_>) -> Verdict {
 
 /// A reset that was asked for before and is not carried out yet is carried out with this one.
 fn refreshed(case: &Case<'_>, reset: bool, message: String) -> Effect {
-    let (at, held) = (case.command.at, case.object.spec.refresh.as_ref());
-    if held.is_some_and(|held| held.at > at) {
-        return said("A later refresh stands.");
-    }
+    let held = case.object.spec.refresh.as_ref();
+    let Some(at) = case.over(held.map(|held| held.at)) else { return said("A later refresh stands.") };
     let done = case.object.status.as_ref().and_then(|status| status.refreshed_at);
     let waits = held.is_some_and(|held| held.reset && done.is_none_or(|done| done < held.at));
     // Of one second, and so taken for the same: what empties the volumes has to be another one.

@@ -36,6 +36,11 @@ fn pull(head: i64, state: SourceState) -> PullRequest {
     PullRequest { state, revision: HEAD.parse().unwrap(), head_repository_id: Some(head), ..fixtures::pull() }
 }
 
+/// Ten seconds after the command was given.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_010, 0).unwrap()
+}
+
 /// What is written, and what is said.
 fn come_to(case: &Case<'_>) -> String {
     match effect(case) {
@@ -51,7 +56,7 @@ fn of(verb: Verb, args: &[&str], object: &PreviewEnvironment) -> String {
     let (command, baseline) = (command("1001.1", 0, verb, args), baseline(|_| ()));
     let head = object.spec.sources.first().and_then(|s| s.head_repository_id).unwrap_or(7);
     let pull = needs_pull(&command, object).then(|| pull(head, SourceState::Open));
-    come_to(&Case { command: &command, object, baseline: &baseline, results: &[], pull: pull.as_ref() })
+    come_to(&Case { command: &command, object, baseline: &baseline, results: &[], pull: pull.as_ref(), now: now() })
 }
 
 #[test]
@@ -115,7 +120,10 @@ fn a_pull_request_that_is_not_open_gets_nothing() {
     ] {
         let command = command("1001.1", 0, verb, &[]);
         assert!(needs_pull(&command, &object));
-        assert_eq!(come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: Some(&pull) }), expected);
+        assert_eq!(
+            come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: Some(&pull), now: now() }),
+            expected
+        );
     }
 }
 
@@ -127,7 +135,7 @@ fn what_stays_after_a_close_for_its_grace_is_taken_down_where_somebody_says_so()
             "lastTransitionTime": "2027-01-15T07:00:00Z"}]);
     });
     let (baseline, pull, command) = (baseline(|_| ()), pull(7, SourceState::Closed), command("1001.1", 0, Verb::Delete, &[]));
-    let of = |object| come_to(&Case { command: &command, object, baseline: &baseline, results: &[], pull: Some(&pull) });
+    let of = |object| come_to(&Case { command: &command, object, baseline: &baseline, results: &[], pull: Some(&pull), now: now() });
     let effect = of(&closing);
     assert!(effect.contains(r#""state":"Absent""#) && effect.contains("the rest of its grace"), "{effect}");
     let over = environment(|object| object["spec"]["sources"][0]["state"] = json!("Closed"));
@@ -187,7 +195,8 @@ fn forks_follow_the_baseline() {
         let (object, baseline) = (fork(), baseline(|spec| spec["trust"] = json!({"forks": forks})));
         let command = command("1001.1", 0, verb, &[]);
         let pull = pull(8, SourceState::Open);
-        let answer = come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: Some(&pull) });
+        let answer =
+            come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: Some(&pull), now: now() });
         assert!(answer.contains(expected), "{forks} {verb:?}: {answer}");
     }
 }
@@ -202,6 +211,36 @@ fn what_is_older_than_what_is_recorded_changes_nothing() {
         let answer = of(verb, &[], &object);
         assert!(answer.contains("stands") && !answer.contains('['), "{verb:?}: {answer}");
     }
+}
+
+#[test]
+fn what_is_dated_in_the_future_is_overruled_and_what_somebodys_clock_is_ahead_stands() {
+    for (recorded, expected) in [
+        ("2027-01-15T08:01:10Z", None),
+        ("2027-01-15T08:01:10.001Z", Some(r#""at":"2027-01-15T08:01:10.002Z""#)),
+        ("2037-01-15T08:00:00Z", Some(r#""at":"2037-01-15T08:00:00.001Z""#)),
+    ] {
+        let object = environment(|object| {
+            object["spec"]["wish"] = json!({"state": "Present", "actor": "ann", "at": recorded});
+            object["spec"]["refresh"] = json!({"actor": "ann", "at": recorded});
+        });
+        for verb in [Verb::Create, Verb::Delete, Verb::Update, Verb::Refresh] {
+            let answer = of(verb, &[], &object);
+            match expected {
+                Some(expected) => assert!(answer.contains(expected), "{verb:?} over {recorded}: {answer}"),
+                None => assert!(answer.contains("stands") && !answer.contains('['), "{verb:?} over {recorded}: {answer}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_for_later_stands_over_what_is_dated_in_the_future_too() {
+    let object = environment(|object| object["spec"]["wish"] = json!({"state": "Present", "actor": "ann", "at": "2037-01-15T08:00:00Z"}));
+    let results = [result(&command("1002.1", 5, Verb::Create, &[]), CommandOutcome::Done)];
+    let (command, baseline) = (command("1001.1", 0, Verb::Delete, &[]), baseline(|_| ()));
+    let case = Case { command: &command, object: &object, baseline: &baseline, results: &results, pull: None, now: now() };
+    assert_eq!(come_to(&case), "What was asked for after it stands.");
 }
 
 #[test]
@@ -234,7 +273,7 @@ fn no_pin_and_no_extension_outlives_a_close() {
     let results = before.each_ref().map(|command| result(command, CommandOutcome::Done));
     let reopened = environment(|object| object["status"] = json!({"endedAt": before[0].at + TimeDelta::seconds(10)}));
     let parts = |command: &Command| {
-        let case = Case { command, object: &reopened, baseline: &baseline, results: &results, pull: None };
+        let case = Case { command, object: &reopened, baseline: &baseline, results: &results, pull: None, now: now() };
         effect(&case).unwrap().parts.into_iter().map(|part| part.value).collect::<Vec<_>>()
     };
     for late in &before {
@@ -262,7 +301,7 @@ fn the_same_commands_in_any_order_end_the_same() {
         let (mut object, mut results) = (environment(|_| ()), Vec::new());
         for command in order.iter().map(|i| &commands[*i]) {
             for _ in 0..if twice { 2 } else { 1 } {
-                let case = Case { command, object: &object, baseline: &baseline, results: &results, pull: None };
+                let case = Case { command, object: &object, baseline: &baseline, results: &results, pull: None, now: now() };
                 let parts = effect(&case).unwrap().parts;
                 for part in &parts {
                     write(&mut object, part);
@@ -317,7 +356,8 @@ fn a_button_is_for_the_environment_that_it_was_shown_for_and_for_none_made_anew_
         ] {
             let (press, object) = (Command { made_at: Some(shown), ..command("button.a", 0, verb, &[]) }, made(started_at));
             let (baseline, pull) = (baseline(|_| ()), pull(7, SourceState::Open));
-            let said = come_to(&Case { command: &press, object: &object, baseline: &baseline, results: &[], pull: Some(&pull) });
+            let said =
+                come_to(&Case { command: &press, object: &object, baseline: &baseline, results: &[], pull: Some(&pull), now: now() });
             assert_eq!(
                 !said.starts_with("refused: The environment that this button was shown for is gone."),
                 counts,
@@ -333,7 +373,7 @@ fn help_lists_what_is_of_use() {
     let help = |logs: &str, forks: &str| {
         let (command, object) = (command("1001.1", 0, Verb::Help, &[]), environment(|_| ()));
         let baseline = baseline(|spec| (spec["feedback"], spec["trust"]) = (json!({"logs": logs}), json!({"forks": forks})));
-        come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: None })
+        come_to(&Case { command: &command, object: &object, baseline: &baseline, results: &[], pull: None, now: now() })
     };
     for (logs, forks, listed) in [
         ("Always", "Approve", [true, true]),

@@ -29,7 +29,6 @@ pub mod who;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use chrono::Utc;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 use kube::Client;
@@ -41,6 +40,7 @@ use self::cluster::Cluster;
 use self::memory::Memory;
 use self::signs::Signs;
 use crate::api::PreviewEnvironment;
+use crate::clock::Clock;
 use crate::controller::baselines::Baselines;
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
@@ -59,6 +59,8 @@ pub type BaselineOf = Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + S
 pub struct Context {
     /// Writes what they come to.
     pub cluster: Arc<dyn Cluster>,
+    /// The API server's time.
+    pub clock: Clock,
     /// Writes facts.
     pub recorder: Arc<dyn Recorder>,
     /// Who is asked who may, if anybody.
@@ -88,9 +90,10 @@ pub enum CommandError {
 
 impl Context {
     /// Nothing was carried out yet.
-    pub fn new(client: Client, forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>, metrics: Metrics) -> Self {
+    pub fn new((client, clock): (Client, Clock), forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>, metrics: Metrics) -> Self {
         Self {
             cluster: Arc::new(client.clone()),
+            clock,
             recorder: Arc::new(client),
             forge,
             baselines: Arc::new(move |namespace, name| baselines.get(namespace, name)),
@@ -110,8 +113,9 @@ impl Context {
 
 /// Runs until it is dropped. `changed` names the environments that changed; the Baselines are listed already.
 pub async fn run(context: Arc<Context>, store: Store<PreviewEnvironment>, changed: UnboundedReceiver<ObjectRef<PreviewEnvironment>>) {
-    let pass =
-        |object: Arc<PreviewEnvironment>, context: Arc<Context>| async move { pass::pass(&object, &context, Utc::now()).await }.boxed();
+    let pass = |object: Arc<PreviewEnvironment>, context: Arc<Context>| {
+        async move { pass::pass(&object, &context, context.clock.now()).await }.boxed()
+    };
     let retry = |object: Arc<PreviewEnvironment>, error: &CommandError, context: Arc<Context>| {
         tracing::warn!(env = object.metadata.name, %error, "a command could not be carried out yet and is tried again");
         Action::requeue(context.retries.next(object.metadata.uid.as_deref().unwrap_or_default()))

@@ -2,7 +2,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
+use futures::channel::mpsc::unbounded;
 use futures::future::BoxFuture;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::super::carry::FACT_PATIENCE;
@@ -11,9 +14,11 @@ use super::super::effect::Part;
 use super::super::logs;
 use super::super::memory::Memory;
 use super::super::order::tests::command;
+use super::super::run;
 use super::super::signs::Signs;
 use super::*;
 use crate::api;
+use crate::clock::{self, Clock};
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
 use crate::domain::{Baseline, RepoName};
@@ -153,6 +158,7 @@ fn baseline() -> Arc<Baseline> {
 fn context(world: &Arc<World>) -> Context {
     Context {
         cluster: world.clone(),
+        clock: Clock::default(),
         recorder: world.clone(),
         forge: Some(world.clone()),
         baselines: Arc::new(|_, _| Some(baseline())),
@@ -194,6 +200,37 @@ async fn one(verb: Verb, args: &[&str], there: bool, people: Vec<Result<Permissi
     let (world, context) = world(people);
     pass(&environment(&given(verb, args), there), &context, now()).await.unwrap();
     world.done().join("\n")
+}
+
+/// This machine's clock is a year behind, and the wish is five seconds old.
+#[tokio::test]
+async fn what_is_dated_in_the_future_is_judged_by_the_api_servers_time() {
+    let there = Utc::now() + TimeDelta::days(365);
+    let (world, context) = world(vec![]);
+    let context = Context { clock: clock::tests::told(there), ..context };
+    let mut object = environment(&Command { at: there - TimeDelta::seconds(10), ..given(Verb::Delete, &[]) }, true);
+    let wish = json!({"state": "Present", "actor": "ann", "at": there - TimeDelta::seconds(5)});
+    object.spec.wish = serde_json::from_value(wish).unwrap();
+    let (store, mut writer) = reflector::store();
+    let (sender, changes) = unbounded();
+    sender.unbounded_send(ObjectRef::from_obj(&object)).unwrap();
+    for event in [Event::Init, Event::InitApply(object), Event::InitDone] {
+        writer.apply_watcher_event(&event);
+    }
+    let carried_out = async {
+        while !world.done.lock().unwrap().iter().any(|done| done.starts_with("prune")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = async {
+        tokio::select! {
+            () = run(Arc::new(context), store, changes) => {}
+            () = carried_out => {}
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap();
+    let done = world.done().join("\n");
+    assert!(done.contains("What was asked for after it stands.") && !done.contains("apply preview-env/wish"), "{done}");
 }
 
 #[tokio::test]

@@ -82,11 +82,7 @@ async fn namespaces(
         && let Some(there) = requests::get_namespace(&context.client, name).await?
         && there.labels().get(LABEL_ENVIRONMENT_UID) == Some(&environment.uid)
     {
-        let terminating = there.metadata.deletion_timestamp.is_some();
-        ours.push((
-            name.to_owned(),
-            NamespaceState { uid: there.uid().unwrap_or_default(), environment_uid: environment.uid.clone(), terminating },
-        ));
+        ours.push((name.to_owned(), NamespaceState::of(&there.metadata)));
     }
     Ok(ours)
 }

@@ -1,11 +1,14 @@
 //! What the watches say about the environments' workloads and namespaces: exactly the fields that are used.
 //! No client, no clock, no logging.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
+use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::sync::Notify;
 
+use crate::api::names::{LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY, POD_SECURITY_PREFIX};
 use crate::kinds::KINDS;
 
 /// How one workload is.
@@ -30,6 +33,30 @@ pub struct NamespaceState {
     pub environment_uid: String,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// Its labels that say whose it is and what may run in it.
+    pub marks: BTreeMap<String, String>,
+    /// When it was made, by the API server's clock.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+impl NamespaceState {
+    /// What is used of a namespace's metadata.
+    pub fn of(there: &ObjectMeta) -> Self {
+        let marks: BTreeMap<String, String> =
+            there.labels.iter().flatten().filter(|(name, _)| is_mark(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self {
+            uid: there.uid.clone().unwrap_or_default(),
+            environment_uid: marks.get(LABEL_ENVIRONMENT_UID).cloned().unwrap_or_default(),
+            terminating: there.deletion_timestamp.is_some(),
+            marks,
+            created_at: there.creation_timestamp.as_ref().and_then(|at| DateTime::from_timestamp(at.0.as_second(), 0)),
+        }
+    }
+}
+
+fn is_mark(label: &str) -> bool {
+    let ours = [LABEL_MANAGED_BY, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_BASELINE_NAMESPACE];
+    ours.contains(&label) || label.starts_with(POD_SECURITY_PREFIX)
 }
 
 /// API versions and kinds of the workloads: what is followed because an environment's readiness depends on it.
@@ -222,6 +249,11 @@ mod tests {
         WorkloadState { ready, ..WorkloadState::default() }
     }
 
+    fn namespace() -> NamespaceState {
+        let labels = BTreeMap::from([(LABEL_ENVIRONMENT_UID.to_owned(), "u-1".to_owned())]);
+        NamespaceState::of(&ObjectMeta { uid: Some("n".into()), labels: Some(labels), ..ObjectMeta::default() })
+    }
+
     #[test]
     fn a_list_forgets_what_it_does_not_name() {
         let index = Index::default();
@@ -239,7 +271,7 @@ mod tests {
     #[test]
     fn namespaces_are_found_by_the_uid_that_they_carry() {
         let index = Index::default();
-        let ours = NamespaceState { uid: "n".into(), environment_uid: "u-1".into(), terminating: false };
+        let ours = namespace();
         index.put_namespace("shop-web-pr-42", ours.clone());
         assert_eq!(index.namespaces_of("u-1"), [("shop-web-pr-42".to_owned(), ours)]);
         assert!(index.namespaces_of("u-2").is_empty());
@@ -250,7 +282,7 @@ mod tests {
     #[test]
     fn a_namespace_takes_room_until_it_goes_and_its_workloads_are_gone() {
         let index = Index::default();
-        let mut namespace = NamespaceState { uid: "n".into(), environment_uid: "u-1".into(), terminating: false };
+        let mut namespace = namespace();
         index.put_namespace("a", namespace.clone());
         assert_eq!(index.standing(), HashMap::from([("u-1".to_owned(), true)]), "it is new and empty");
         assert_eq!(index.stands("u-1"), Some(true));

@@ -1,14 +1,16 @@
 //! The namespace of an environment: which name, made by POST, and the rights that the service gets inside it.
 
+use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 use super::Context;
+use super::index::NamespaceState;
 use super::orphans::made_for;
 use super::requests::{self, RequestError};
-use crate::api::baseline::isolation::NamespaceMarks;
+use crate::api::baseline::isolation::{NamespaceMarks, PodSecurity};
 use crate::api::names::{
     ANNOTATION_SOURCES, CLUSTER_ROLE_ENVIRONMENT, LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIRONMENT_UID, LABEL_MANAGED_BY,
     LABEL_TRUST, MANAGED_BY, POD_SECURITY_MODES, POD_SECURITY_PREFIX, ROLE_BINDING, TRUST_ISOLATED,
@@ -16,6 +18,9 @@ use crate::api::names::{
 use crate::domain::Environment;
 use crate::domain::names::namespace_names;
 use crate::plan::admission;
+
+/// How far the clocks of several API servers may be apart: of two objects that were made at once, one can seem to be older.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// How making a namespace ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,14 +68,17 @@ pub async fn is_foreign(context: &Context, environment: &Environment, name: &str
 /// Makes sure that the namespace is there and ours. One POST where it is not; nothing where a watch saw it.
 pub async fn ensure(context: &Context, environment: &Environment, wanted: Wanted<'_>) -> Result<NamespaceOutcome, RequestError> {
     let Wanted { name, isolated, in_use } = wanted;
+    let whose = |there: &NamespaceState| {
+        if in_use { owner_by_label(environment, there) } else { owner_by_marks((environment, level(context, environment)), there) }
+    };
     if let Some(seen) = context.index.namespace(name)
         && seen.environment_uid == environment.uid
     {
-        return Ok(if seen.terminating { NamespaceOutcome::Terminating } else { NamespaceOutcome::Ours });
+        return Ok(whose(&seen));
     }
     if in_use {
         let there = requests::get_namespace(&context.client, name).await?;
-        return Ok(there.map_or(NamespaceOutcome::Gone, |there| owner_of(environment, &there.metadata)));
+        return Ok(there.map_or(NamespaceOutcome::Gone, |there| whose(&NamespaceState::of(&there.metadata))));
     }
     match requests::create_namespace(&context.client, &namespace(environment, name, &Marks::of(context, (environment, isolated)))).await {
         Ok(()) => Ok(NamespaceOutcome::Ours),
@@ -83,24 +91,47 @@ async fn look_at(context: &Context, environment: &Environment, name: &str) -> Re
     let Some(there) = requests::get_namespace(&context.client, name).await? else {
         return Ok(NamespaceOutcome::Terminating);
     };
-    Ok(owner_of(environment, &there.metadata))
+    Ok(owner_by_marks((environment, level(context, environment)), &NamespaceState::of(&there.metadata)))
 }
 
-fn owner_of(environment: &Environment, there: &ObjectMeta) -> NamespaceOutcome {
-    let owner = there.labels.as_ref().and_then(|l| l.get(LABEL_ENVIRONMENT_UID));
-    let terminating = there.deletion_timestamp.is_some();
-    match owner {
-        Some(uid) if *uid == environment.uid && terminating => NamespaceOutcome::Terminating,
-        Some(uid) if *uid == environment.uid => NamespaceOutcome::Ours,
+/// Whose a namespace is that something was applied to already, and that was judged before that. What somebody changed of its
+/// labels since does not make the environment move to another one.
+fn owner_by_label(environment: &Environment, there: &NamespaceState) -> NamespaceOutcome {
+    match there.environment_uid == environment.uid {
+        true if there.terminating => NamespaceOutcome::Terminating,
+        true => NamespaceOutcome::Ours,
         // A predecessor of the same name: its namespace is going, and ours can have the name when it is gone.
-        Some(_) if terminating && is_predecessor(there, environment) => NamespaceOutcome::Terminating,
-        _ => NamespaceOutcome::Foreign,
+        false if there.terminating && is_predecessor(there, environment) => NamespaceOutcome::Terminating,
+        false => NamespaceOutcome::Foreign,
     }
 }
 
-fn is_predecessor(there: &ObjectMeta, environment: &Environment) -> bool {
-    let label = |name: &str| there.labels.as_ref().and_then(|l| l.get(name)).map(String::as_str);
-    label(LABEL_ENVIRONMENT) == Some(environment.name.as_str()) && label(LABEL_BASELINE_NAMESPACE) == Some(&environment.baseline_namespace)
+/// Whose a namespace is that nothing was applied to yet. Ours is one that a pass before made and could not record. Somebody
+/// else can give theirs the label of an environment that waits, so everything has to be there that we make one with.
+fn owner_by_marks((environment, level): (&Environment, PodSecurity), there: &NamespaceState) -> NamespaceOutcome {
+    match owner_by_label(environment, there) {
+        NamespaceOutcome::Ours if !is_as_made((environment, level), there) => NamespaceOutcome::Foreign,
+        owner => owner,
+    }
+}
+
+/// Whether it carries our labels and holds its pods to at least that level, and is no older than its environment.
+fn is_as_made((environment, level): (&Environment, PodSecurity), there: &NamespaceState) -> bool {
+    let mark = |name: &str| there.marks.get(name).map(String::as_str);
+    let is_strict = |value: &str| [PodSecurity::Baseline, PodSecurity::Restricted].iter().any(|l| *l >= level && l.as_str() == value);
+    let is_secured = |mode: &&str| {
+        let name = format!("{POD_SECURITY_PREFIX}{mode}");
+        mark(&name).is_some_and(is_strict) && mark(&format!("{name}-version")) == Some(admission::VERSION)
+    };
+    let is_older = environment.created_at.is_some_and(|made| there.created_at.is_none_or(|at| at < made - CLOCKS_APART));
+    labels(environment).iter().all(|(name, value)| mark(name) == Some(value.as_str()))
+        && POD_SECURITY_MODES.iter().all(is_secured)
+        && !is_older
+}
+
+fn is_predecessor(there: &NamespaceState, environment: &Environment) -> bool {
+    let mark = |name: &str| there.marks.get(name).map(String::as_str);
+    mark(LABEL_ENVIRONMENT) == Some(environment.name.as_str()) && mark(LABEL_BASELINE_NAMESPACE) == Some(&environment.baseline_namespace)
 }
 
 /// Gives the service its rights inside the namespace. False where the RoleBinding was there already.
@@ -126,20 +157,32 @@ struct Marks {
     annotations: BTreeMap<String, String>,
 }
 
+/// The Pod Security level of a new namespace.
+fn level(context: &Context, environment: &Environment) -> PodSecurity {
+    let isolation = context.baselines.get(&environment.baseline_namespace, &environment.baseline).map(|b| b.isolation.clone());
+    let own = context.baselines.pod_security(&environment.baseline_namespace);
+    admission::level(own.as_deref(), &isolation.unwrap_or_default())
+}
+
 impl Marks {
     /// The Baseline's own, and the Pod Security Standard: its version is the one that the plan judges by, so that both
     /// say the same. What nobody approved is marked, for the policies of others. `warn` shows it to whoever applies a workload by hand, `audit` notes it.
     fn of(context: &Context, (environment, isolated): (&Environment, bool)) -> Self {
         let baseline = context.baselines.get(&environment.baseline_namespace, &environment.baseline);
-        let isolation = baseline.map(|b| b.isolation.clone()).unwrap_or_default();
-        let level = admission::level(context.baselines.pod_security(&environment.baseline_namespace).as_deref(), &isolation);
-        let NamespaceMarks { mut labels, annotations } = isolation.namespace;
-        for mode in POD_SECURITY_MODES {
-            labels.insert(format!("{POD_SECURITY_PREFIX}{mode}"), level.as_str().to_owned());
-            labels.insert(format!("{POD_SECURITY_PREFIX}{mode}-version"), admission::VERSION.to_owned());
-        }
+        let level = level(context, environment);
+        let NamespaceMarks { mut labels, annotations } = baseline.map(|b| b.isolation.namespace.clone()).unwrap_or_default();
         labels.extend(isolated.then(|| (LABEL_TRUST.to_owned(), TRUST_ISOLATED.to_owned())));
-        Self { labels, annotations }
+        let mut marks = Self { labels, annotations };
+        marks.secure(level);
+        marks
+    }
+
+    /// Holds pods to that level, in every mode.
+    fn secure(&mut self, level: PodSecurity) {
+        for mode in POD_SECURITY_MODES {
+            self.labels.insert(format!("{POD_SECURITY_PREFIX}{mode}"), level.as_str().to_owned());
+            self.labels.insert(format!("{POD_SECURITY_PREFIX}{mode}-version"), admission::VERSION.to_owned());
+        }
     }
 }
 
@@ -159,5 +202,83 @@ fn role_binding(environment: &Environment, identity: &Subject) -> RoleBinding {
         metadata: ObjectMeta { name: Some(ROLE_BINDING.to_owned()), labels: Some(labels(environment)), ..ObjectMeta::default() },
         role_ref: RoleRef { api_group: Some(api_group), kind: "ClusterRole".to_owned(), name: CLUSTER_ROLE_ENVIRONMENT.to_owned() },
         subjects: Some(vec![identity.clone()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PreviewEnvironment;
+    use serde_json::{Value, json};
+
+    fn environment() -> Environment {
+        let object: PreviewEnvironment =
+            serde_json::from_value(json!({"apiVersion": "preview-env.dev/v1alpha1", "kind": "PreviewEnvironment",
+            "metadata": {"name": "web-pr-42", "namespace": "shop", "uid": "e1", "creationTimestamp": "2027-01-15T08:00:00Z"},
+            "spec": {"baseline": "main"}}))
+            .unwrap();
+        Environment::try_from(&object).unwrap()
+    }
+
+    /// As it is made at that level, and then changed.
+    fn made_with(level: PodSecurity, (field, value): (&str, Value)) -> NamespaceState {
+        let mut marks = Marks::default();
+        marks.secure(level);
+        let made = namespace(&environment(), "shop-web-pr-42", &marks);
+        let mut metadata = serde_json::to_value(&made.metadata).unwrap();
+        metadata["uid"] = json!("n1");
+        metadata["creationTimestamp"] = json!("2027-01-15T08:00:00Z");
+        if !field.is_empty() {
+            let (parent, name) = field.rsplit_once('/').unwrap();
+            metadata.pointer_mut(parent).unwrap()[name.replace("~1", "/")] = value;
+        }
+        NamespaceState::of(&serde_json::from_value(metadata).unwrap())
+    }
+
+    #[test]
+    fn what_a_pass_before_made_and_did_not_record_is_ours() {
+        for (found, wanted, expected) in [
+            (PodSecurity::Baseline, PodSecurity::Baseline, NamespaceOutcome::Ours),
+            (PodSecurity::Restricted, PodSecurity::Baseline, NamespaceOutcome::Ours),
+            (PodSecurity::Baseline, PodSecurity::Restricted, NamespaceOutcome::Foreign),
+        ] {
+            let there = made_with(found, ("", json!(null)));
+            assert_eq!(owner_by_marks((&environment(), wanted), &there), expected, "{found:?} {wanted:?}");
+        }
+        let going = made_with(PodSecurity::Baseline, ("/deletionTimestamp", json!("2027-01-15T08:01:00Z")));
+        assert_eq!(owner_by_marks((&environment(), PodSecurity::Baseline), &going), NamespaceOutcome::Terminating);
+    }
+
+    #[test]
+    fn a_namespace_that_somebody_made_with_our_labels_while_the_environment_waited_is_foreign() {
+        for (field, value) in [
+            ("/labels/app.kubernetes.io~1managed-by", json!("helm")),
+            ("/labels/preview-env.dev~1environment", json!("web-pr-43")),
+            ("/labels/preview-env.dev~1baseline-namespace", json!("other")),
+            ("/labels/preview-env.dev~1environment-uid", json!("e2")),
+            ("/labels/pod-security.kubernetes.io~1enforce", json!("privileged")),
+            ("/labels/pod-security.kubernetes.io~1warn", json!("")),
+            ("/labels/pod-security.kubernetes.io~1audit", json!("privileged")),
+            ("/labels/pod-security.kubernetes.io~1enforce-version", json!("v1.0")),
+            (
+                "/labels",
+                json!({"preview-env.dev/environment-uid": "e1", "preview-env.dev/environment": "web-pr-42",
+                "preview-env.dev/baseline-namespace": "shop", "app.kubernetes.io/managed-by": "preview-env"}),
+            ),
+            ("/creationTimestamp", json!("2027-01-15T07:58:59Z")),
+        ] {
+            let there = made_with(PodSecurity::Baseline, (field, value.clone()));
+            let owner = owner_by_marks((&environment(), PodSecurity::Baseline), &there);
+            assert_eq!(owner, NamespaceOutcome::Foreign, "{field} {value}");
+        }
+        let at_once = made_with(PodSecurity::Baseline, ("/creationTimestamp", json!("2027-01-15T07:59:58Z")));
+        let owner = owner_by_marks((&environment(), PodSecurity::Baseline), &at_once);
+        assert_eq!(owner, NamespaceOutcome::Ours, "by an API server whose clock is two seconds behind");
+    }
+
+    #[test]
+    fn what_something_was_applied_to_stays_ours_whatever_becomes_of_its_other_labels() {
+        let relabelled = made_with(PodSecurity::Baseline, ("/labels/pod-security.kubernetes.io~1enforce", json!("privileged")));
+        assert_eq!(owner_by_label(&environment(), &relabelled), NamespaceOutcome::Ours);
     }
 }

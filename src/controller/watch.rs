@@ -114,12 +114,7 @@ pub async fn namespaces(client: Client, index: Arc<Index>, wake: Wake) {
 }
 
 fn put_namespace(index: &Index, namespace: &Light, wake: &Wake) {
-    let state = NamespaceState {
-        uid: namespace.uid().unwrap_or_default(),
-        environment_uid: namespace.labels().get(LABEL_ENVIRONMENT_UID).cloned().unwrap_or_default(),
-        terminating: namespace.meta().deletion_timestamp.is_some(),
-    };
-    index.put_namespace(&namespace.name_any(), state);
+    index.put_namespace(&namespace.name_any(), NamespaceState::of(namespace.meta()));
     wake.owner_of(namespace.meta());
 }
 

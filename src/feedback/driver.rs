@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -50,6 +49,7 @@ struct On {
     changes: UnboundedSender<Change>,
     store: Store<PreviewEnvironment>,
     sources: Sources,
+    clock: Clock,
 }
 
 impl Notifier {
@@ -71,7 +71,7 @@ impl Notifier {
     /// Whether an environment that is gone may be forgotten, as far as its pull request is concerned:
     /// see [`group::nothing_left_to_say`].
     pub fn nothing_left_to_say(&self, environment: &PreviewEnvironment) -> bool {
-        let is_over = |on: &On| group::nothing_left_to_say(environment, &on.store.state(), &on.sources, Utc::now());
+        let is_over = |on: &On| group::nothing_left_to_say(environment, &on.store.state(), &on.sources, on.clock.now());
         self.on.as_ref().is_none_or(is_over)
     }
 }
@@ -90,25 +90,33 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Over the environments in the store, which may be a little behind.
-    pub fn new(client: Client, forge: Arc<dyn Forge>, store: Store<PreviewEnvironment>, sources: Sources) -> (Self, Notifier) {
-        Self::with(Deliverer::new(forge, Arc::new(ClusterStatuses::new(client))), store, sources)
+    /// Over the environments in the store, which may be a little behind. By that clock, since what is shown of times is
+    /// compared with what the API server stamps.
+    pub fn new(
+        (client, clock): (Client, Clock),
+        forge: Arc<dyn Forge>,
+        store: Store<PreviewEnvironment>,
+        sources: Sources,
+    ) -> (Self, Notifier) {
+        let statuses = ClusterStatuses::new(client, clock.clone());
+        Self::timed((Deliverer::new(forge, Arc::new(statuses)), clock), store, sources)
     }
 
-    /// The same with records kept elsewhere.
+    /// The same with records kept elsewhere, by a clock that no API server has told the time yet.
     pub fn with(deliverer: Deliverer, store: Store<PreviewEnvironment>, sources: Sources) -> (Self, Notifier) {
+        Self::timed((deliverer, Clock::default()), store, sources)
+    }
+
+    /// The same by that clock.
+    pub fn timed((deliverer, clock): (Deliverer, Clock), store: Store<PreviewEnvironment>, sources: Sources) -> (Self, Notifier) {
         let (sender, changes) = unbounded_channel();
         let sources = sources.on(deliverer.forge());
-        let notifier = Notifier { on: Some(On { changes: sender, store: store.clone(), sources: sources.clone() }) };
+        let on = On { changes: sender, store: store.clone(), sources: sources.clone(), clock: clock.clone() };
+        let notifier = Notifier { on: Some(on) };
         let (schedule, flights) = (Schedule::default(), FuturesUnordered::new());
         let sweep_at = Instant::now() + SWEEP;
-        let (clock, traces) = (Clock::default(), Traces::default());
+        let traces = Traces::default();
         (Self { deliverer: Arc::new(deliverer), sources, store, clock, traces, changes, schedule, flights, sweep_at }, notifier)
-    }
-
-    /// The same by that clock: what is shown of times is compared with what the API server stamps.
-    pub fn by(self, clock: Clock) -> Self {
-        Self { clock, ..self }
     }
 
     /// The same with traces of what it delivers.

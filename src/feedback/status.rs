@@ -12,6 +12,7 @@ use super::group::{condition, recorded};
 use crate::api::conditions::{ConditionStatus, Observation};
 use crate::api::status::Feedback;
 use crate::api::{PreviewEnvironment, names};
+use crate::clock::Clock;
 
 /// How long the API server may take to answer. The client itself waits for ever.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -65,17 +66,18 @@ pub trait Statuses: Send + Sync {
 /// Records in the cluster, by server-side apply under a manager of our own.
 pub struct ClusterStatuses {
     client: Client,
+    clock: Clock,
 }
 
 impl ClusterStatuses {
-    /// Over that client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Over that client, dated by that clock.
+    pub fn new(client: Client, clock: Clock) -> Self {
+        Self { client, clock }
     }
 
     async fn apply(&self, member: &PreviewEnvironment, report: &Report) -> Result<(), StatusError> {
         let api: Api<PreviewEnvironment> = Api::namespaced(self.client.clone(), &member.namespace().unwrap_or_default());
-        let (name, body) = (member.name_any(), Patch::Apply(patch(member, report, Utc::now())));
+        let (name, body) = (member.name_any(), Patch::Apply(patch(member, report, self.clock.now())));
         let parameters = PatchParams::apply(names::MANAGER_FEEDBACK).force();
         let answer = tokio::time::timeout(ANSWER_WITHIN, api.patch_status(&name, &parameters, &body)).await;
         match answer {
@@ -109,15 +111,41 @@ pub fn patch(member: &PreviewEnvironment, report: &Report, now: DateTime<Utc>) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use chrono::TimeDelta;
     use kube::CustomResourceExt;
+    use kube::client::Body;
 
     use super::*;
     use crate::api::conditions::FEEDBACK_DELIVERED;
+    use crate::clock;
 
     fn member() -> PreviewEnvironment {
         let mut member = PreviewEnvironment::new("web-pr-42", serde_json::from_value(json!({"baseline": "shop"})).unwrap());
         (member.metadata.namespace, member.metadata.uid) = (Some("shop".into()), Some("uid-1".into()));
         member
+    }
+
+    /// This machine's clock is a year behind.
+    #[tokio::test]
+    async fn a_record_is_dated_by_the_api_servers_clock() {
+        let (there, sent) = (Utc::now() + TimeDelta::days(365), Arc::new(Mutex::new(Value::Null)));
+        let heard = Arc::clone(&sent);
+        let answer = move |request: http::Request<Body>| {
+            let heard = Arc::clone(&heard);
+            async move {
+                let body = request.into_body().collect_bytes().await?;
+                *heard.lock().unwrap() = serde_json::from_slice(&body).unwrap();
+                Ok::<_, kube::Error>(http::Response::new(Body::from(serde_json::to_vec(&member()).unwrap())))
+            }
+        };
+        let statuses = ClusterStatuses::new(Client::new(tower::service_fn(answer), "shop"), clock::tests::told(there));
+        let observation = Observation::new(FEEDBACK_DELIVERED, true, "Delivered", "It shows.");
+        statuses.write(&member(), &Report { feedback: Feedback::default(), observation }).await.unwrap();
+        let dated = sent.lock().unwrap()["status"]["conditions"][0]["lastTransitionTime"].clone();
+        let dated: DateTime<Utc> = serde_json::from_value(dated).unwrap();
+        assert!((dated - there).abs() < TimeDelta::minutes(1), "{dated}");
     }
 
     #[test]

@@ -180,6 +180,13 @@ impl Candidate {
         Some(lease)
     }
 
+    /// Leaves the Lease to others for as long as one lasts, and looks before anything else then.
+    pub(super) fn stand_back(&mut self, now: Instant) {
+        self.led_from = None;
+        self.doubts = true;
+        self.rests_until = Some(now + self.timing.lasts);
+    }
+
     /// Where we are the holder: from now on, or again. Where our time has run out, such as while this machine stood still, what
     /// we know is as old.
     fn renew(&self, now: Instant) -> Step {
@@ -321,6 +328,29 @@ mod tests {
         // Somebody else was faster.
         a.looked(Some(lease("b", "3")), start + seconds(6));
         assert_eq!((a.leads(start + seconds(6)), a.other()), (false, Some("b")));
+    }
+
+    #[test]
+    fn whoever_stands_back_leaves_the_lease_to_others_for_as_long_as_one_lasts() {
+        let start = Instant::now();
+        let mut a = candidate("a", start);
+        a.wrote(lease("a", "1"), start, start);
+        let given_back = a.release(Timestamp::now()).unwrap();
+        a.wrote(given_back, start + seconds(1), start + seconds(1));
+        a.stand_back(start + seconds(1));
+        assert!(!a.leads(start + seconds(1)));
+        assert_eq!(a.next(start + seconds(1)), Step::Wait(start + seconds(11)));
+        assert_eq!(a.next(start + seconds(11)), Step::Look);
+        let mut free = a;
+        free.looked(Some(lease("", "2")), start + seconds(11));
+        assert_eq!(free.next(start + seconds(11)), Step::Write, "nobody else wanted it");
+        // The Lease could not be given back, and somebody has taken it since.
+        let mut b = candidate("b", start);
+        b.wrote(lease("b", "1"), start, start);
+        b.stand_back(start + seconds(1));
+        assert_eq!((b.next(start + seconds(3)), b.leads(start + seconds(3))), (Step::Wait(start + seconds(11)), false));
+        b.looked(Some(lease("a", "2")), start + seconds(11));
+        assert_eq!(b.other(), Some("a"));
     }
 
     #[test]

@@ -90,6 +90,9 @@ struct Standing {
 impl Standing {
     async fn stand(mut self, mut ended: oneshot::Receiver<()>) {
         loop {
+            if self.fence.as_ref().is_some_and(Fence::has_resigned) {
+                self.stand_back().await;
+            }
             let now = Instant::now();
             let until = match self.candidate.next(now) {
                 Step::Look => self.look().await,
@@ -217,13 +220,24 @@ impl Standing {
         }
     }
 
-    async fn release(mut self) {
+    /// Lets another replica lead, since this one cannot.
+    async fn stand_back(&mut self) {
+        self.release().await;
+        self.candidate.stand_back(Instant::now());
+        self.tell.send_replace(Role::Unknown);
+    }
+
+    async fn release(&mut self) {
         let Some(fence) = self.fence.take() else { return };
         fence.shut();
         let Some(lease) = self.candidate.release(Timestamp::now()) else { return };
-        if let Err(why) = self.put(&lease).await {
-            let why = why.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-            tracing::warn!(why, "the Lease was not given back, so another replica has to wait until it has expired");
+        let sent = Instant::now();
+        match self.put(&lease).await {
+            Ok(written) => self.candidate.wrote(written, sent, Instant::now()),
+            Err(why) => {
+                let why = why.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+                tracing::warn!(why, "the Lease was not given back, so another replica has to wait until it has expired");
+            }
         }
     }
 }

@@ -46,6 +46,8 @@ struct State {
     under_way: usize,
     /// Whether this replica itself brought the term to its end.
     finished: bool,
+    /// Whether this replica wants another one to lead.
+    resigned: bool,
     /// Until when somebody led before.
     led_before: Option<DateTime<Utc>>,
 }
@@ -79,7 +81,8 @@ impl Drop for Pass {
 impl Fence {
     /// Open for so long since a moment.
     pub fn new(since: Moment, lasts: Duration) -> Self {
-        Self(Arc::new(watch::Sender::new(State { phase: Phase::Open, since, lasts, under_way: 0, finished: false, led_before: None })))
+        let (under_way, finished, resigned) = (0, false, false);
+        Self(Arc::new(watch::Sender::new(State { phase: Phase::Open, since, lasts, under_way, finished, resigned, led_before: None })))
     }
 
     /// The same of a term that follows one that somebody led until then.
@@ -169,6 +172,18 @@ impl Fence {
         self.0.borrow().finished
     }
 
+    /// Ends the term as [`Self::finish`] does, so that another replica leads: this one gives the Lease back, and stands back for
+    /// as long as a Lease lasts.
+    pub async fn resign(&self, limit: Duration) {
+        self.finish(limit).await;
+        self.0.send_modify(|state| state.resigned = true);
+    }
+
+    /// Whether this replica wants another one to lead, and has nothing under way any more.
+    pub fn has_resigned(&self) -> bool {
+        self.0.borrow().resigned
+    }
+
     /// Waits until the term has ended.
     pub async fn over(&self) {
         let mut states = self.0.subscribe();
@@ -230,6 +245,17 @@ mod tests {
         finish.await;
         assert!(!fence.is_open() && fence.is_finished());
         assert_eq!(late.await.map(drop), Err(Ended));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_resigns_has_nothing_under_way() {
+        let fence = Fence::new(Moment::now(), LASTS);
+        let pass = fence.enter().await.unwrap();
+        let mut resign = Box::pin(fence.resign(Duration::from_secs(5)));
+        assert!(resign.as_mut().now_or_never().is_none() && !fence.has_resigned());
+        drop(pass);
+        resign.await;
+        assert!(fence.has_resigned() && !fence.is_open());
     }
 
     #[tokio::test(start_paused = true)]

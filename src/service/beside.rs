@@ -47,7 +47,7 @@ impl Beside {
         let timed = || (client(), clock.clone());
         Ok(Self {
             lookups: Arc::new(lookup::Context::new(timed(), (forge(), Arc::clone(look_soon)), baselines())),
-            commands: Arc::new(commands::Context::new(client(), forge(), baselines(), metrics.clone())),
+            commands: Arc::new(commands::Context::new(timed(), forge(), baselines(), metrics.clone())),
             probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })
     }

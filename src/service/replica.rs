@@ -35,6 +35,8 @@ use crate::traces::Traces;
 const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long a replica that cannot begin its term, such as for a file that cannot be read just now, waits to try again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often in a row it tries. What it cannot read, another replica on another node may.
+const TRIES: u32 = 3;
 
 /// What is done by the replica that leads, and how.
 #[derive(Clone, Debug)]
@@ -122,18 +124,9 @@ impl Replica {
         }
     }
 
-    /// Leads until it is to stop. Dropped, it stops where it stands.
+    /// Leads until it is to stop, or until it resigns since it cannot begin. Dropped, it stops where it stands.
     async fn lead(&self, fence: &Fence, stopping: &CancellationToken) {
-        loop {
-            match Box::pin(self.lead_once(fence, stopping)).await {
-                Ok(()) => return,
-                Err(error) => tracing::error!(%error, "cannot lead yet, and tries again"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(AGAIN) => {}
-                () = stopping.cancelled() => return,
-            }
-        }
+        begin(fence, stopping, || Box::pin(self.lead_once(fence, stopping))).await;
     }
 
     async fn lead_once(&self, fence: &Fence, stopping: &CancellationToken) -> Result<(), StartError> {
@@ -208,6 +201,28 @@ impl Replica {
     }
 }
 
+/// Tries to lead until that has come to its end or the replica is to stop. One that cannot begin, such as for a file that its
+/// node does not have, would keep the Lease from all others otherwise.
+async fn begin<F>(fence: &Fence, stopping: &CancellationToken, mut lead: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), StartError>>,
+{
+    for attempt in 1..=TRIES {
+        match lead().await {
+            Ok(()) => return,
+            Err(error) if attempt < TRIES => tracing::error!(%error, attempt, "cannot lead yet, and tries again"),
+            Err(error) => tracing::error!(%error, attempt, "cannot lead, and gives the Lease back so that another replica does"),
+        }
+        if attempt < TRIES {
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+    fence.resign(LAST_WRITES).await;
+}
+
 fn feedback(
     (client, clock): (&Client, &Clock),
     forge: Option<Arc<dyn Forge>>,
@@ -218,8 +233,8 @@ fn feedback(
         Some(forge) => {
             let (baselines, store): (_, Store<PreviewEnvironment>) = (view.baselines.clone(), view.environments.clone());
             let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
-            let (driver, notifier) = feedback::Driver::new(client.clone(), forge, store, sources);
-            (Some(driver.by(clock.clone())), notifier)
+            let (driver, notifier) = feedback::Driver::new((client.clone(), clock.clone()), forge, store, sources);
+            (Some(driver), notifier)
         }
     }
 }
@@ -248,4 +263,36 @@ fn tell(notifier: feedback::Notifier) -> Listener {
         Change::Applied(object) | Change::Deleted(object) => notifier.changed(object),
         Change::Baselines(_) => {}
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Moment;
+    use std::cell::Cell;
+
+    fn failed() -> StartError {
+        StartError::Client(kube::Error::LinesCodecMaxLineLengthExceeded)
+    }
+
+    /// How often it tries to lead where the attempts from that one on succeed, and whether it resigns.
+    async fn tries(succeeds_at: u32, stopping: &CancellationToken) -> (u32, bool) {
+        let (fence, tried) = (Fence::new(Moment::now(), Duration::from_secs(3600)), Cell::new(0));
+        begin(&fence, stopping, || {
+            tried.set(tried.get() + 1);
+            std::future::ready(if tried.get() < succeeds_at { Err(failed()) } else { Ok(()) })
+        })
+        .await;
+        (tried.get(), fence.has_resigned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_cannot_begin_three_times_in_a_row_lets_another_one_lead() {
+        let stopping = CancellationToken::new();
+        assert_eq!(tries(1, &stopping).await, (1, false));
+        assert_eq!(tries(3, &stopping).await, (3, false), "what was away for ten seconds");
+        assert_eq!(tries(4, &stopping).await, (3, true));
+        stopping.cancel();
+        assert_eq!(tries(4, &stopping).await, (1, false), "it gives the Lease back at its end anyway");
+    }
 }

@@ -27,7 +27,7 @@ pub async fn baseline(world: &World, name: &str, more: Value) -> anyhow::Result<
     let repository = format!("{OWNER}/{name}");
     let mut spec = json!({
         "repositories": [{"name": repository, "alias": "web", "images": [
-            {"name": "registry.example.com/acme/web", "tag": "pr-{{ pull }}-{{ revision_short }}"}]}],
+            {"name": "registry.example.com/acme/web", "tag": "pr-{{ pull }}-{{ revision }}"}]}],
         "hosts": {"domain": format!("{name}.preview.example.com")},
         "clone": {"secrets": [{"name": "listed"}]},
     });

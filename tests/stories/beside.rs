@@ -143,7 +143,7 @@ fn a_check_says_whose_fault_it_is() {
 #[test]
 fn a_fork_needs_somebodys_action_and_is_never_deployed() {
     story_of_an_app(|world| async move {
-        let shop = Shop::open(world, "fork-beside").await?;
+        let shop = Shop::of_whole_commits(world, "fork-beside").await?;
         world.github.add_user("giver");
         let fork = world.github.fork(&shop.repository, "giver")?;
         let pull = shop.opened(Open::new(&shop.repository, "gift", "giver").from_fork(&fork)).await?;

@@ -180,7 +180,7 @@ fn edited_quoted_and_endless_comments_are_no_commands() {
 #[test]
 fn a_forks_commit_is_approved_by_its_name_and_the_next_push_asks_again() {
     story(|world| async move {
-        let shop = Shop::open(world, "approve").await?;
+        let shop = Shop::of_whole_commits(world, "approve").await?;
         world.github.add_user("giver");
         let fork = world.github.fork(&shop.repository, "giver")?;
         let pull = shop.opened(Open::new(&shop.repository, "gift", "giver").from_fork(&fork)).await?;

@@ -71,7 +71,7 @@ async fn approve(pull: &Pull<'_>, revision: &str) -> anyhow::Result<()> {
 #[test]
 fn one_commit_of_a_fork_runs_after_an_approval_and_the_next_one_waits() {
     story(|world| async move {
-        let shop = Shop::open(world, "approved").await?;
+        let shop = Shop::of_whole_commits(world, "approved").await?;
         world.github.add_user("giver");
         let fork = world.github.fork(&shop.repository, "giver")?;
         let pull = opened_from_a_fork(&shop, &fork, "giver").await?;

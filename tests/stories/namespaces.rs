@@ -3,6 +3,7 @@
 use futures::future::try_join_all;
 use github_double::On;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use preview_env::api::conditions::{ConditionStatus, PROGRESSING};
@@ -53,6 +54,30 @@ fn a_namespace_of_somebody_else_is_left_alone_and_another_name_used() {
         assert!(after.metadata.deletion_timestamp.is_none());
         assert_eq!(config_maps.get("theirs").await?.data, theirs.data);
         assert!(!config_maps.list(&ListParams::default()).await?.items.iter().any(|c| c.name_any() == "settings"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_namespace_that_somebody_makes_with_our_labels_while_the_environment_waits_gets_nothing() {
+    story(|world| async move {
+        let shop = Shop::with(world, "awaited", |spec| spec["limits"] = json!({"environments": 1})).await?;
+        let first = shop.pull_request("first").await?;
+        first.wait_until_ready().await?;
+        let second = shop.pull_request("second").await?;
+        second.wait("queued", |s| s.phase.as_deref() == Some("Queued")).await?;
+        let labels = json!({"app.kubernetes.io/managed-by": "preview-env", "preview-env.dev/environment": second.name(),
+            "preview-env.dev/baseline-namespace": "awaited", "preview-env.dev/environment-uid": second.environment().await?.uid()});
+        create(world, json!({"name": second.namespace(), "labels": labels})).await?;
+
+        assert_eq!(first.perform(On::merge).await?, Some(202));
+        let chosen = second.wait_until_ready().await?.namespace.unwrap_or_default();
+        assert!(chosen.starts_with("awaited-web-pr-2-"), "{chosen}");
+        let config_maps: Api<ConfigMap> = Api::namespaced(world.admin.clone(), &second.namespace());
+        let there = config_maps.list(&ListParams::default()).await?.items;
+        assert!(!there.iter().any(|c| c.name_any() == "settings"), "{there:?}");
+        let bindings: Api<RoleBinding> = Api::namespaced(world.admin.clone(), &second.namespace());
+        assert!(bindings.list(&ListParams::default()).await?.items.is_empty());
         Ok(())
     });
 }

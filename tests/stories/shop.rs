@@ -176,6 +176,12 @@ impl Shop {
         Ok(shop)
     }
 
+    /// A shop whose images name their commit whole, as has to be for what somebody approves of a fork.
+    pub async fn of_whole_commits(world: &'static World, name: &str) -> anyhow::Result<Self> {
+        let tag = |spec: &mut serde_json::Value| spec["repositories"][0]["images"][0]["tag"] = "{{ revision }}".into();
+        Self::with(world, name, tag).await
+    }
+
     /// The same, without waiting for its Baseline to be Ready.
     pub async fn unready(
         world: &'static World,

@@ -32,8 +32,8 @@ pub(super) fn of(environment: &Environment, baseline: Option<&Baseline>, before:
     let ((idle, ceiling), longest) = match baseline {
         // What waits for a place has no time that could run out.
         _ if before.queued && !before.is_there => ((None, None), None),
-        // Nobody knows when.
-        _ if environment.timeless => ((None, None), None),
+        // Nobody knows when its time to live is over. The most that one may live can be told all the same.
+        Some(baseline) if environment.timeless => ((None, None), baseline.max.and_then(|max| after(started_at.unwrap_or(now), max))),
         Some(baseline) => {
             let idle = if before.pin_holds { None } else { unused(environment, baseline.ttl, (started_at, now)) };
             let held = ceiling::held(idle, last_used(environment, started_at, now), baseline);

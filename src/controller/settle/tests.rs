@@ -105,9 +105,12 @@ fn what_cannot_be_read_whole_ends_by_a_close_or_a_wish_and_by_no_time() {
             s["wish"] = wish("Present", 1);
             change(s);
         });
-        let settled = settle(&Environment { timeless: true, ..whole }, living("max=30m").as_ref(), &Before::default(), at(100_000));
+        let settled = settle(&Environment { timeless: true, ..whole }, living("").as_ref(), &Before::default(), at(100_000));
         (settled.course, settled.wanted.reason, settled.expires_at)
     };
+    let begun = Before { is_there: true, started_at: Some(at(5)), ..Before::default() };
+    let held = settle(&Environment { timeless: true, ..environment(|_| ()) }, living("max=30m").as_ref(), &begun, at(100_000));
+    assert_eq!(held.course, Course::TakeDown, "the most that one may live holds all the same");
     assert_eq!(read_in_part(|_| ()), (Course::Run, "Wished", None));
     assert_eq!(read_in_part(|s| s["sources"][0]["state"] = json!("Merged")), (Course::Remove, "Merged", None));
     assert_eq!(read_in_part(|s| s["wish"]["state"] = json!("Absent")), (Course::TakeDown, "DeletedByWish", None));

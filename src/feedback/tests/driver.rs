@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{TimeDelta, Utc};
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::Event;
 use tokio::sync::oneshot;
@@ -9,8 +10,10 @@ use tokio::sync::oneshot;
 use super::double::{Double, Fault, Records, away};
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
+use crate::clock;
 use crate::feedback::Driver;
 use crate::feedback::deliver::Deliverer;
+use crate::feedback::group::{Group, PullKey};
 use crate::forge::ForgeError;
 
 fn put(writer: &mut Writer<PreviewEnvironment>, records: &Records) {
@@ -66,6 +69,23 @@ async fn an_owner_who_has_to_wait_slows_no_other() {
     notifier.changed(&other);
     forge.until(|comments| comments.len() == 1).await;
     assert_eq!((forge.abouts(), began.elapsed().as_secs()), (vec![(8, 42)], 1));
+}
+
+/// This machine's clock is a year behind, so by that one nobody would be warned yet that it expires.
+#[test]
+fn whether_all_is_told_is_judged_by_the_api_servers_time() {
+    let there = Utc::now() + TimeDelta::days(365);
+    let warned = |digest: &str| {
+        let mut environment = ready().shown(9, digest);
+        environment.status().expires_at = Some(there + TimeDelta::minutes(10));
+        environment
+    };
+    let group = Group::of(PullKey::of(&ready()).unwrap(), vec![Arc::new(warned(""))]).unwrap();
+    let shown = plain().show(&group, there).unwrap().letter.unwrap().digest;
+    let (forge, records) = (Arc::new(Double::plain()), Records::of([ready()]));
+    let (store, _writer) = reflector::store();
+    let (_driver, notifier) = Driver::timed((Deliverer::new(forge, records), clock::tests::told(there)), store, plain());
+    assert!(notifier.nothing_left_to_say(&warned(&shown)));
 }
 
 fn updating() -> PreviewEnvironment {
