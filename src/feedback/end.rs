@@ -42,6 +42,13 @@ impl End {
     }
 }
 
+/// Forgets that the forge was asked: what it shows goes on, and its next end is another one.
+pub(super) fn forget(feedback: &mut Feedback, surface: Surface) {
+    let Some(mut sought) = feedback.sought.take() else { return };
+    sought.surfaces.retain(|asked| *asked != surface);
+    feedback.sought = Some(sought).filter(|sought| !sought.surfaces.is_empty());
+}
+
 /// Every commit that an environment is known to have been brought to, or was on its way to, each once.
 pub(super) fn commits(facts: &Facts<'_>) -> Vec<String> {
     let shown = recorded(facts.environment).and_then(|feedback| feedback.shows.as_ref()).map(|shown| &shown.revision);
@@ -53,4 +60,20 @@ pub(super) fn commits(facts: &Facts<'_>) -> Vec<String> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_is_looked_for_anew_at_its_next_end() {
+        let (end, mut feedback) = (End { revision: "a".repeat(40) }, Feedback::default());
+        end.sought(&mut feedback, Surface::Deployment);
+        end.sought(&mut feedback, Surface::Check);
+        forget(&mut feedback, Surface::Deployment);
+        assert!(!end.is_sought(&feedback, Surface::Deployment) && end.is_sought(&feedback, Surface::Check));
+        forget(&mut feedback, Surface::Check);
+        assert_eq!(feedback, Feedback::default());
+    }
 }

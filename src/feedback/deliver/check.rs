@@ -3,7 +3,7 @@
 use super::{Delivery, Step, within};
 use crate::api::status::{CheckStatus, Surface};
 use crate::feedback::check::Checking;
-use crate::feedback::end::End;
+use crate::feedback::end::{End, forget};
 use crate::forge::{Checks, ForgeError};
 
 impl Delivery<'_> {
@@ -16,6 +16,9 @@ impl Delivery<'_> {
             return self.end_unrecorded(checks, (checking, end), index).await;
         }
         let feedback = &mut self.feedbacks[index];
+        if checking.end.is_none() {
+            forget(feedback, Surface::Check);
+        }
         let before = feedback.check.as_ref().filter(|check| check.revision == checking.check.revision);
         let (known, opens) = (before.and_then(|check| check.id), checking.opens || before.is_some());
         // Whatever comes of it, what was recorded is not known to be shown.

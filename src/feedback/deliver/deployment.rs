@@ -3,6 +3,7 @@
 use super::{Delivery, Step, within};
 use crate::api::status::{DeploymentStatus, Surface};
 use crate::feedback::deployment::{Deploying, INACTIVE, KEPT, said};
+use crate::feedback::end::forget;
 use crate::forge::{DeploymentState, DeploymentUpdate, Deployments, ForgeError, NewDeployment};
 
 impl Delivery<'_> {
@@ -19,6 +20,7 @@ impl Delivery<'_> {
                 self.remove_all_but(deployments, index, 0).await
             }
             Deploying::Show { new, update, opens } => {
+                forget(&mut self.feedbacks[index], Surface::Deployment);
                 self.make(deployments, index, new, *opens).await?;
                 self.say(deployments, index, new, update).await?;
                 if update.state == DeploymentState::Success {
