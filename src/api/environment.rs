@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::ForgeKind;
 use super::status::PreviewEnvironmentStatus;
 
-pub use command::{Activity, Approval, CHANGED_COMMAND, Command, OLDER_ACTIVITY, Verb};
+pub use command::{Activity, Approval, BUTTON, CHANGED_COMMAND, Command, OLDER_ACTIVITY, Verb};
 
 /// The message of the rule that refuses an older fact; the webhook server knows a late delivery by it.
 pub const OLDER_FACT: &str = "sources[].observedAt: older than the fact that is recorded";

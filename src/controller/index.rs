@@ -12,7 +12,7 @@ use crate::api::names::{LABEL_BASELINE_NAMESPACE, LABEL_ENVIRONMENT, LABEL_ENVIR
 use crate::kinds::KINDS;
 
 /// How one workload is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadState {
     /// The hash that it was applied with, as its annotation says.
     pub applied_hash: Option<String>,
@@ -20,6 +20,8 @@ pub struct WorkloadState {
     pub ready: bool,
     /// Why not, in words.
     pub reason: Option<String>,
+    /// Whether its own controller says that it took longer than it may (`ProgressDeadlineExceeded`).
+    pub overdue: bool,
 }
 
 /// A namespace that carries an environment's UID.
@@ -244,7 +246,7 @@ mod tests {
     use super::*;
 
     fn state(ready: bool) -> WorkloadState {
-        WorkloadState { applied_hash: None, ready, reason: None }
+        WorkloadState { ready, ..WorkloadState::default() }
     }
 
     fn namespace() -> NamespaceState {

@@ -1,5 +1,5 @@
-//! The last lines that a pod logged, fit to be shown: of its container that fails, else of its first. The client is used
-//! here.
+//! The last lines that a pod logged, fit to be shown: of its container that fails, else of one that is not ready, else of its
+//! first. The client is used here.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::LogParams;
@@ -38,10 +38,11 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// The container that fails, and where it has been started again, the one before; else the first.
+    /// The container that fails, and where it has been started again, the one before; else the one that runs and is not
+    /// ready, else the first.
     pub fn of(pod: &Pod) -> Self {
         let failing = failing(pod);
-        let first = || Some(pod.spec.as_ref()?.containers.first()?.name.clone());
+        let first = || unready(pod).map(|c| c.name.clone()).or_else(|| Some(pod.spec.as_ref()?.containers.first()?.name.clone()));
         let is_up_again = |c: &ContainerStatus| c.restart_count > 0 && c.state.as_ref().is_none_or(|s| s.terminated.is_none());
         Self { pod: pod.name_any(), container: failing.map(|c| c.name.clone()).or_else(first), previous: failing.is_some_and(is_up_again) }
     }
@@ -72,6 +73,13 @@ pub fn failing(pod: &Pod) -> Option<&ContainerStatus> {
         let ended_badly = then.into_iter().flatten().any(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0));
         !container.ready && (ended_badly || container.restart_count > 0)
     })
+}
+
+/// The first container of a pod that runs and is not ready.
+pub fn unready(pod: &Pod) -> Option<&ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    containers.find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))
 }
 
 /// The end of what a pod logged as it can be shown. A help and no more, so a failure to read it is none.
@@ -135,7 +143,8 @@ mod tests {
             (json!([status("a", false, 0, &(ended(0), json!({}))), status("b", false, 0, &(ended(1), json!({})))]), ("b", false)),
             (json!([status("a", true, 0, &(runs.clone(), json!({}))), status("b", false, 3, &(waits, ended(1)))]), ("b", true)),
             (json!([status("b", false, 1, &(runs.clone(), ended(1)))]), ("b", true)),
-            (json!([status("b", true, 4, &(runs, ended(1)))]), ("a", false)),
+            (json!([status("b", true, 4, &(runs.clone(), ended(1)))]), ("a", false)),
+            (json!([status("a", true, 0, &(runs.clone(), json!({}))), status("b", false, 0, &(runs, json!({})))]), ("b", false)),
         ] {
             let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}]},
                 "status": {"containerStatuses": statuses}});

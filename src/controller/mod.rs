@@ -35,6 +35,7 @@ pub mod hosts;
 pub mod images;
 pub mod index;
 pub mod inquiry;
+pub mod late;
 mod light;
 pub mod logs;
 mod namespace;

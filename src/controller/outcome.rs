@@ -11,6 +11,7 @@ use super::availability;
 use super::driver::{Pass, Step};
 use super::events;
 use super::happened::{Happened, happened};
+use super::late::Late;
 use super::recorded::Recorded;
 use super::requests::{self, RequestError};
 use super::rounds;
@@ -165,7 +166,8 @@ impl Pass<'_> {
         match progress {
             Progress::Applied | Progress::Waiting("ImageMissing", _) | Progress::Stalled("ImageMissing", _) => {
                 let who = (&self.context.client, self.environment.uid.as_str());
-                self.context.pods.explain(who, status, self.may_quote_logs(), self.now).await
+                let late = Late::of(status, &self.context.index, self.now);
+                self.context.pods.explain(who, status, (&late, self.may_quote_logs()), self.now).await
             }
             _ => None,
         }

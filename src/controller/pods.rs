@@ -5,7 +5,7 @@
 //! list of the pods that are pending is asked for where a workload is not ready some seconds after it was applied, and
 //! again after half as much time more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use super::late::{Key, Late};
 use super::logs;
 use super::requests::{RequestError, within_deadline};
 use crate::api::PreviewEnvironmentStatus;
@@ -33,9 +34,6 @@ const REASON_MAX: usize = 240;
 /// What a container waits for on its way: no reason why it does not start.
 const ON_ITS_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
-/// Kind and name of a workload.
-type Key = (String, String);
-
 /// What the pods said when they were last looked at, by the environment's UID.
 #[derive(Debug, Default)]
 pub struct Pods {
@@ -47,6 +45,8 @@ struct Look {
     /// When what was looked at was applied.
     applied_at: DateTime<Utc>,
     next: DateTime<Utc>,
+    /// What was late then.
+    late: HashSet<Key>,
     said: HashMap<Key, Said>,
 }
 
@@ -54,7 +54,7 @@ struct Look {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Said {
     reason: String,
-    /// The last lines of what crashes, where they may be shown.
+    /// The last lines of what fails, where they may be shown.
     log: Option<String>,
 }
 
@@ -68,13 +68,13 @@ impl Pods {
         self.lock(|looks| looks.remove(uid));
     }
 
-    /// Puts what the pods say into the reasons of services that are not ready, and says when to look again. `with_logs` says
-    /// whether what crashes may be quoted.
+    /// Puts what the pods say into the reasons of services that are not ready, and says when to look again. What is late
+    /// now and was not before is looked at at once. `with_logs` says whether what fails may be quoted.
     pub async fn explain(
         &self,
         (client, uid): (&Client, &str),
         status: &mut PreviewEnvironmentStatus,
-        with_logs: bool,
+        (late, with_logs): (&Late, bool),
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         let stuck = status.services.iter().any(|s| !s.ready && s.waits_for.is_none());
@@ -82,14 +82,13 @@ impl Pods {
             self.forget(uid);
             return None;
         };
-        let next = self.lock(|looks| looks.get(uid).filter(|look| look.applied_at == applied_at).map(|look| look.next));
-        let next = next.unwrap_or(applied_at + FIRST_LOOK);
+        let next = self.next_look(uid, applied_at, late);
         if now < next {
             self.put_reasons(uid, applied_at, status);
-            return Some(next);
+            return Some(late.next.map_or(next, |at| at.min(next)));
         }
         let said = match list(client, &namespace, uid).await {
-            Ok(pods) => with_last_lines((client, &namespace), &pods, with_logs).await,
+            Ok(pods) => with_last_lines((client, &namespace), &pods, (&late.workloads, with_logs)).await,
             // The environment does not need them, only its reader does.
             Err(error) => {
                 tracing::debug!(namespace, %error, "the pods cannot be looked at");
@@ -98,9 +97,16 @@ impl Pods {
         };
         let half = (now - applied_at).to_std().unwrap_or_default() / 2;
         let next = now + half.clamp(FIRST_LOOK, LAST_PAUSE);
-        self.lock(|looks| looks.insert(uid.to_owned(), Look { applied_at, next, said }));
+        self.lock(|looks| looks.insert(uid.to_owned(), Look { applied_at, next, late: late.workloads.clone(), said }));
         self.put_reasons(uid, applied_at, status);
-        Some(next)
+        Some(late.next.map_or(next, |at| at.min(next)))
+    }
+
+    /// When to look: where something is late that was not, as soon as anything is looked at.
+    fn next_look(&self, uid: &str, applied_at: DateTime<Utc>, late: &Late) -> DateTime<Utc> {
+        let first = applied_at + FIRST_LOOK;
+        let after = |look: &Look| if late.workloads.is_subset(&look.late) { look.next } else { first };
+        self.lock(|looks| looks.get(uid).filter(|look| look.applied_at == applied_at).map_or(first, after))
     }
 
     fn put_reasons(&self, uid: &str, applied_at: DateTime<Utc>, status: &mut PreviewEnvironmentStatus) {
@@ -123,12 +129,16 @@ async fn list(client: &Client, namespace: &str, uid: &str) -> Result<Vec<Pod>, R
     Ok(within_deadline(&format!("list the pods of namespace {namespace}"), api.list(&alive)).await?.items)
 }
 
-/// What the pods say, and the last lines of those that crash.
-async fn with_last_lines((client, namespace): (&Client, &str), pods: &[Pod], with_logs: bool) -> HashMap<Key, Said> {
-    let mut said: HashMap<Key, Said> = reasons(pods).into_iter().map(|(key, reason)| (key, Said { reason, log: None })).collect();
-    let crashing = pods.iter().filter(|pod| with_logs && crash(pod).is_some());
+/// What the pods say, and the last lines of those that fail.
+async fn with_last_lines(
+    (client, namespace): (&Client, &str),
+    pods: &[Pod],
+    (late, with_logs): (&HashSet<Key>, bool),
+) -> HashMap<Key, Said> {
+    let mut said: HashMap<Key, Said> = reasons(pods, late).into_iter().map(|(key, reason)| (key, Said { reason, log: None })).collect();
+    let failing = pods.iter().filter(|pod| with_logs && fails(pod, late));
     let mut quoted: Vec<Key> = Vec::new();
-    for pod in crashing {
+    for pod in failing {
         let Some(key) = owner(pod).filter(|key| !quoted.contains(key)) else { continue };
         if quoted.len() == LOGS {
             break;
@@ -180,14 +190,20 @@ impl Running {
 }
 
 /// The first reason that the pods of each workload give.
-fn reasons(pods: &[Pod]) -> HashMap<Key, String> {
+fn reasons(pods: &[Pod], late: &HashSet<Key>) -> HashMap<Key, String> {
     let mut reasons = HashMap::new();
     for pod in pods {
-        if let (Some(owner), Some(reason)) = (owner(pod), reason(pod)) {
+        let Some(owner) = owner(pod) else { continue };
+        if let Some(reason) = reason(pod, late.contains(&owner)) {
             reasons.entry(owner).or_insert(reason);
         }
     }
     reasons
+}
+
+/// Whether what a pod logged tells why its workload is not ready: it crashes, or it runs and its time to get ready is over.
+fn fails(pod: &Pod, late: &HashSet<Key>) -> bool {
+    crash(pod).is_some() || (logs::unready(pod).is_some() && owner(pod).is_some_and(|owner| late.contains(&owner)))
 }
 
 /// The workload that a pod is of. A Deployment's pods are a ReplicaSet's, which is called after it and the template's hash.
@@ -200,7 +216,8 @@ pub(crate) fn owner(pod: &Pod) -> Option<Key> {
     Some(("Deployment".to_owned(), owner.name.strip_suffix(&format!("-{hash}"))?.to_owned()))
 }
 
-fn reason(pod: &Pod) -> Option<String> {
+/// Why a pod is not ready. Of one that is late the words say so: it is not slow any more (`feedback/trouble.rs`).
+fn reason(pod: &Pod, is_late: bool) -> Option<String> {
     if let Some(crash) = crash(pod) {
         return Some(crash);
     }
@@ -216,8 +233,8 @@ fn reason(pod: &Pod) -> Option<String> {
         Some((condition.reason.clone()?, condition.message.clone()))
     };
     let unready = || {
-        let running = containers().find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))?;
-        Some((format!("{} runs and is not ready", running.name), None))
+        let how = if is_late { "does not get ready" } else { "is not ready" };
+        Some((format!("{} runs and {how}", logs::unready(pod)?.name), None))
     };
     let (reason, message) = stuck.or_else(unscheduled).or_else(unready)?;
     let text = message.map_or(reason.clone(), |message| format!("{reason}: {message}"));
@@ -286,7 +303,7 @@ mod tests {
         let container = |state: Value, restarts: i32, last: Value| {
             let container = json!({"name": "app", "image": "i", "imageID": "", "ready": false, "restartCount": restarts,
                 "state": state, "lastState": last});
-            reason(&pod(&of("ReplicaSet", "web-6f7"), &json!({"containerStatuses": [container]})))
+            reason(&pod(&of("ReplicaSet", "web-6f7"), &json!({"containerStatuses": [container]})), false)
         };
         let ended = |code: i32, why: &str| json!({"terminated": {"exitCode": code, "reason": why}});
         let looping = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}});
@@ -304,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_pod_s_reason_is_its_workload_s() {
-        let said = reasons(&[
+        let pods = [
             pod(&of("ReplicaSet", "web-6f7"), &waits("ContainerCreating", "")),
             pod(&of("ReplicaSet", "web-6f7"), &waits("ImagePullBackOff", "Back-off pulling image \"acme/web:1\"")),
             pod(
@@ -312,10 +329,42 @@ mod tests {
                 &json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}),
             ),
             pod(&of("ReplicaSet", "api-6f7"), &waits("PodInitializing", "")),
-        ]);
+        ];
+        let said = reasons(&pods, &HashSet::new());
         let key = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());
         assert_eq!(said[&key("Deployment", "web")], "ImagePullBackOff: Back-off pulling image \"acme/web:1\"");
         assert_eq!(said[&key("StatefulSet", "db")], "Unschedulable: 0/3 nodes are available");
         assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn what_runs_past_its_time_fails_and_is_read() {
+        let key = |kind: &str, name: &str| (kind.to_owned(), name.to_owned());
+        let late = HashSet::from([key("Deployment", "web"), key("Deployment", "api")]);
+        let runs = |ready: bool| json!({"containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": ready, "restartCount": 0, "state": {"running": {}}}]});
+        let web = pod(&of("ReplicaSet", "web-6f7"), &runs(false));
+        for (pod, is_late, said, fails_) in [
+            (&web, true, Some("c runs and does not get ready"), true),
+            (&web, false, Some("c runs and is not ready"), false),
+            (&pod(&of("ReplicaSet", "web-6f7"), &runs(true)), true, None, false),
+            (&pod(&of("ReplicaSet", "api-6f7"), &waits("ContainerCreating", "")), true, None, false),
+        ] {
+            let late = if is_late { late.clone() } else { HashSet::new() };
+            assert_eq!(reasons(std::slice::from_ref(pod), &late).into_values().next().as_deref(), said, "{is_late}");
+            assert_eq!(fails(pod, &late), fails_, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_late_since_the_last_look_is_looked_at_at_once() {
+        let (pods, applied_at) = (Pods::default(), DateTime::UNIX_EPOCH);
+        let later = applied_at + Duration::from_secs(900);
+        let look = |late: HashSet<Key>| Look { applied_at, next: later, late, said: HashMap::new() };
+        let late = Late { workloads: HashSet::from([("Deployment".to_owned(), "web".to_owned())]), next: None };
+        pods.lock(|looks| looks.insert("u".into(), look(HashSet::new())));
+        assert_eq!(pods.next_look("u", applied_at, &Late::default()), later);
+        assert_eq!(pods.next_look("u", applied_at, &late), applied_at + FIRST_LOOK);
+        pods.lock(|looks| looks.insert("u".into(), look(late.workloads.clone())));
+        assert_eq!(pods.next_look("u", applied_at, &late), later, "it was looked at as what it is");
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn put_object(
     wake: &Wake,
 ) {
     let applied_hash = metadata.annotations.as_ref().and_then(|a| a.get(ANNOTATION_APPLIED_HASH)).cloned();
-    let state = WorkloadState { applied_hash, ready: true, reason: None };
+    let state = WorkloadState { applied_hash, ready: true, ..WorkloadState::default() };
     let key = (kind, metadata.name.clone().unwrap_or_default());
     let before = index.workload(namespace, &key);
     if before.as_ref() != Some(&state) {

@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn a_workload_counts_once_it_was_seen_as_applied() {
         let index = Index::default();
-        let state = |hash: &str| WorkloadState { applied_hash: Some(hash.into()), ready: true, reason: None };
+        let state = |hash: &str| WorkloadState { applied_hash: Some(hash.into()), ready: true, ..WorkloadState::default() };
         let mut status = with_service(false);
         status.namespace = Some("ns".into());
         let entry = |hash: &str| crate::api::status::InventoryEntry {

@@ -50,6 +50,7 @@ struct Condition {
     #[serde(rename = "type")]
     type_: String,
     status: String,
+    reason: String,
     message: String,
 }
 
@@ -85,7 +86,13 @@ impl Workload {
     pub fn state(&self, kind: &str) -> WorkloadState {
         let reason = self.unready_reason(kind);
         let applied_hash = self.annotations().get(ANNOTATION_APPLIED_HASH).cloned();
-        WorkloadState { applied_hash, ready: reason.is_none(), reason }
+        WorkloadState { applied_hash, ready: reason.is_none(), overdue: reason.is_some() && self.is_overdue(), reason }
+    }
+
+    /// Whether a Deployment took longer than its `progressDeadlineSeconds`. What was said of the spec before counts no more.
+    fn is_overdue(&self) -> bool {
+        let is_observed = self.status.observed_generation >= self.metadata.generation.unwrap_or_default();
+        is_observed && self.stuck().is_some_and(|c| c.reason == "ProgressDeadlineExceeded")
     }
 
     fn unready_reason(&self, kind: &str) -> Option<String> {
@@ -131,9 +138,11 @@ impl Workload {
 
     /// What the workload's own controller says is wrong.
     fn failure(&self) -> Option<String> {
-        let stuck = |c: &&Condition| c.type_ == "Progressing" && c.status == "False";
-        let failed = || self.status.conditions.as_ref()?.iter().find(stuck);
-        self.condition("ReplicaFailure").or_else(failed).map(|c| c.message.clone())
+        self.condition("ReplicaFailure").or_else(|| self.stuck()).map(|c| c.message.clone())
+    }
+
+    fn stuck(&self) -> Option<&Condition> {
+        self.status.conditions.as_ref()?.iter().find(|c| c.type_ == "Progressing" && c.status == "False")
     }
 
     /// The condition of that type, if it is true.
@@ -174,6 +183,20 @@ mod tests {
         let mut failing = status(0, 0, 0);
         failing["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]);
         assert_eq!(state(2, 1, &failing).reason.as_deref(), Some("exceeded quota"));
+    }
+
+    #[test]
+    fn only_a_deadline_that_passed_for_what_is_there_now_makes_it_overdue() {
+        let stuck = |reason: &str, all: i64| {
+            let mut status = status(all, 0, all);
+            status["conditions"] = json!([{"type": "Progressing", "status": "False", "reason": reason, "message": "timed out"}]);
+            status
+        };
+        assert!(state(2, 1, &stuck("ProgressDeadlineExceeded", 1)).overdue);
+        assert!(!state(3, 1, &stuck("ProgressDeadlineExceeded", 1)).overdue, "of the spec before");
+        assert!(!state(2, 0, &stuck("ProgressDeadlineExceeded", 0)).overdue, "nothing is wanted of it");
+        assert!(!state(2, 1, &stuck("ReplicaSetCreateError", 1)).overdue);
+        assert!(!state(2, 1, &status(1, 0, 1)).overdue);
     }
 
     #[test]

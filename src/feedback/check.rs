@@ -9,8 +9,8 @@ use super::rules::{Surroundings, beside_others};
 use super::section::Section;
 use super::state::{Reach, State};
 use super::trouble::{self, Fault};
-use crate::api::environment::SourceState;
-use crate::api::status::{CheckStatus, Feedback, Surface};
+use crate::api::environment::{BUTTON, SourceState, Verb};
+use crate::api::status::{CheckStatus, CommandResult, Feedback, Surface};
 use crate::forge::{Check, CheckAction, Conclusion};
 
 /// GitHub refuses a longer summary ("Create a check run"), in characters; we count bytes, of which there are never fewer.
@@ -26,6 +26,9 @@ pub struct Checking {
     pub check: Check,
     /// What it is called where no other pull request has its commit.
     pub usual: String,
+    /// The last press of "rebuild", or of GitHub's own "Re-run". GitHub takes a check for one that goes on after the latter,
+    /// whatever we wrote before and whatever came of the press, so it is written anew.
+    pub again: Option<String>,
     /// Whether it is made where there is none.
     pub opens: bool,
     /// The end of the pull request: what has ended beside the commit is left as it is then, and what goes on is ended.
@@ -63,13 +66,21 @@ impl Checking {
             url: url(facts),
             actions: if is_off { Vec::new() } else { actions(facts) },
         };
-        Some(Self { check, usual, opens: around.rules.is_some() && !ended && !is_off, end: End::of(facts).filter(|_| ended) })
+        Some(Self {
+            check,
+            usual,
+            again: again(facts),
+            opens: around.rules.is_some() && !ended && !is_off,
+            end: End::of(facts).filter(|_| ended),
+        })
     }
 
     /// What tells it from another.
     pub fn digest(&self) -> String {
         let Check { name, revision, pull, made_at, conclusion, title, summary, url, actions } = &self.check;
-        digest(&format!("{name}\n{revision}\n{pull:?} {made_at:?}\n{conclusion:?}\n{title}\n{summary}\n{url:?}\n{actions:?}"))
+        let said = format!("{name}\n{revision}\n{pull:?} {made_at:?}\n{conclusion:?}\n{title}\n{summary}\n{url:?}\n{actions:?}");
+        // Nothing is added where there was none: what was recorded before there were any stays true.
+        digest(&self.again.as_ref().map_or_else(|| said.clone(), |id| format!("{said}\n{id}")))
     }
 
     /// Whether the records say that the forge shows this.
@@ -112,6 +123,12 @@ fn name(facts: &Facts<'_>, around: Surroundings<'_>, usual: &str) -> String {
         Some(pull) if around.shares || keeps => beside_others(usual, pull),
         _ => usual.to_owned(),
     }
+}
+
+/// The command of the last press that asks for the check once more.
+fn again(facts: &Facts<'_>) -> Option<String> {
+    let is_press = |result: &&CommandResult| result.verb == Verb::Update && result.id.starts_with(BUTTON);
+    facts.status.commands.iter().rev().find(is_press).map(|result| result.id.clone())
 }
 
 /// The buttons that do something: what stays for a while although its pull request was closed can only be taken down.

@@ -4,9 +4,19 @@ use crate::api::conditions::Condition;
 use crate::api::status::{ImageOrigin, PreviewEnvironmentStatus, ServiceStatus};
 
 /// What a program that ends, or does not get ready, is known by.
-const CRASHES: [&str; 7] = ["CrashLoopBackOff", "crash", "exit code", "exit ", "OOMKilled", "RunContainerError", "BackoffLimitExceeded"];
+const CRASHES: [&str; 8] = [
+    "CrashLoopBackOff",
+    "crash",
+    "exit code",
+    "exit ",
+    "OOMKilled",
+    "RunContainerError",
+    "BackoffLimitExceeded",
+    // What runs and had its time (`controller/pods.rs`).
+    "does not get ready",
+];
 /// What pods are kept from running by that no change can help: room, rights, the registry, what they are given.
-const SURROUNDINGS: [&str; 10] = [
+const SURROUNDINGS: [&str; 11] = [
     "Unschedulable",
     "exceeded quota",
     "is forbidden",
@@ -17,6 +27,8 @@ const SURROUNDINGS: [&str; 10] = [
     "CreateContainerError",
     "FailedMount",
     "InvalidImageName",
+    // A Deployment whose deadline has passed, and no pod of it says that it runs: a volume, the network, a slow registry.
+    "has timed out progressing",
 ];
 
 /// Whose fault something is.
@@ -78,6 +90,11 @@ mod tests {
             (ImageOrigin::Branch, "Unschedulable: 0/3 nodes are available", Some(Fault::Surroundings)),
             (ImageOrigin::Branch, "pods \"web\" is forbidden: exceeded quota", Some(Fault::Surroundings)),
             (ImageOrigin::Branch, "0 of 1 replicas are ready", None),
+            (ImageOrigin::Branch, "web runs and is not ready", None),
+            (ImageOrigin::Branch, "web runs and does not get ready", Some(Fault::Change)),
+            (ImageOrigin::Override, "web runs and does not get ready", Some(Fault::Change)),
+            (ImageOrigin::Baseline, "web runs and does not get ready", Some(Fault::Surroundings)),
+            (ImageOrigin::Branch, "ReplicaSet \"web-6f7\" has timed out progressing.", Some(Fault::Surroundings)),
         ] {
             assert_eq!(of_service(&service(from, reason)), fault, "{reason}");
         }

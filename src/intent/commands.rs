@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{CommandFact, Existing, Intent};
 use crate::api::baseline::ForgeKind;
-use crate::api::environment::{Command, Verb};
+use crate::api::environment::{BUTTON, Command, Verb};
 use crate::commands::parse::{Asked, commands};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, RepoName};
@@ -66,7 +66,7 @@ pub(super) fn of_press(forge: ForgeKind, press: &Press, baselines: &[Arc<Baselin
         CheckAction::Delete => Verb::Delete,
     };
     let command = Command {
-        id: format!("button.{}", press.id),
+        id: format!("{BUTTON}{}", press.id),
         verb,
         args: Vec::new(),
         actor: press.sender.clone(),

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ForgeKind;
 
+/// What the id of a pressed button begins with.
+pub const BUTTON: &str = "button.";
 /// What the API server says of a command that is recorded already with something else in it.
 pub const CHANGED_COMMAND: &str = "commands[]: a command is never changed";
 /// What it says of activity where something later is recorded.

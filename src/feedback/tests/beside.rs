@@ -9,7 +9,8 @@ use super::double::{Double, Fault, Records, away, forbidden};
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
-use crate::api::status::{Feedback, ImageOrigin};
+use crate::api::environment::Verb;
+use crate::api::status::{CommandOutcome, Feedback, ImageOrigin};
 use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
 use crate::feedback::{Group, Heads, PullKey, Sources, group};
 use crate::forge::{Conclusion, DeploymentState, ForgeError};
@@ -110,6 +111,25 @@ async fn a_commit_is_deployed_once_and_its_state_follows() {
     let url = world.forge.deployed()[0].said.last().unwrap().url.clone();
     assert_eq!(url.as_deref(), Some("https://web-pr-42.preview.example.com"));
     assert_eq!((world.states(), world.conclusions()), (vec![Some(DeploymentState::Success)], vec![Some(Conclusion::Success)]));
+}
+
+#[tokio::test]
+async fn a_check_that_is_asked_for_once_more_is_written_anew_though_nothing_changed() {
+    let updated = |id: &str| {
+        let mut object = ready().commanded(Verb::Update, &[], (CommandOutcome::Done, "It is up to date."), None);
+        object.status().commands[0].id = id.to_owned();
+        object
+    };
+    let mut world = World::of(updated("101.1"));
+    world.delivered().await;
+    world.forge.calls();
+    for (id, rewritten) in [("102.1", &[][..]), ("button.aa", &["recheck"]), ("button.bb", &["recheck"])] {
+        world.records.replace(updated(id));
+        world.deliver().await;
+        assert_eq!(world.forge.calls(), rewritten, "{id}");
+        assert_eq!(world.deliver().await, None, "{id}");
+        assert_eq!(world.conclusions(), [Some(Conclusion::Success)], "{id}");
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `check_run`: somebody pressed a button beside a check of ours. No client, no clock, no logging.
+//! `check_run`: somebody pressed a button beside a check of ours, or GitHub's own "Re-run". No client, no clock, no logging.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -53,12 +53,14 @@ struct Base {
 
 pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseError> {
     let name = action(body)?;
-    if name != "requested_action" {
-        return Ok(ignored(format!("no environment depends on the action {} of a check", shown(&name))));
-    }
-    let Requested { requested_action } = read(body)?;
-    let Some(action) = CheckAction::named(&requested_action.identifier) else {
-        return Ok(ignored(format!("the button {} is none of ours", shown(&requested_action.identifier))));
+    let pressed = match name.as_str() {
+        "requested_action" => read::<Requested>(body)?.requested_action.identifier,
+        // GitHub's own "Re-run".
+        "rerequested" => CheckAction::Rebuild.as_str().to_owned(),
+        _ => return Ok(ignored(format!("no environment depends on the action {} of a check", shown(&name)))),
+    };
+    let Some(action) = CheckAction::named(&pressed) else {
+        return Ok(ignored(format!("the button {} is none of ours", shown(&pressed))));
     };
     let event: CheckEvent = read(body)?;
     let Some(About { pull, made_at }) = about(&event.check_run, event.repository.id) else {

@@ -268,6 +268,21 @@ fn a_pressed_button_is_of_the_pull_request_that_its_check_names() {
 }
 
 #[test]
+fn a_check_that_is_to_run_again_is_a_rebuild() {
+    let mut payload = check("delete");
+    payload.as_object_mut().unwrap().remove("requested_action");
+    payload["action"] = json!("rerequested");
+    let press = pressed(&payload).unwrap();
+    assert_eq!(
+        (press.action, press.pull, press.sender.as_str(), press.check.as_str()),
+        (CheckAction::Rebuild, 42, "ann", "preview / shop")
+    );
+    assert_ne!(press.id, pressed(&check("rebuild")).unwrap().id);
+    payload["action"] = json!("completed");
+    assert_eq!(pressed(&payload), None);
+}
+
+#[test]
 fn a_press_tells_which_environment_its_check_showed() {
     let of = |external_id: &str| pressed(&with(check("delete"), &[("/check_run/external_id", json!(external_id))])).unwrap().made_at;
     assert_eq!(of("pull-42.made-1800000010"), DateTime::from_timestamp(1_800_000_010, 0));

@@ -211,16 +211,16 @@ impl App {
         held.clone()
     }
 
-    /// The session for a repository. An installation that was replaced is looked up again.
+    /// The session for a repository. The installation is looked up for each token, once an hour: it may have been replaced, or
+    /// granted more by now. While GitHub does not say, the known one is tried.
     async fn authorize(self: &Arc<Self>, repository: &RepoName, metrics: &Metrics) -> Result<Arc<Session>, ForgeError> {
         let known = lock(&self.installations).get(repository).cloned();
-        if let Some(known) = known {
-            match self.token(repository, &known, metrics).await {
-                Err(ForgeError::NotFound(_) | ForgeError::Refused { status: 422, .. }) => {}
-                made => return made,
+        let installation = match (self.look_up(repository, metrics).await, known) {
+            (Err(unsaid @ ForgeError::Unavailable { .. }), Some(known)) => {
+                return self.token(repository, &known, metrics).await.map_err(|error| if is_gone(&error) { unsaid } else { error });
             }
-        }
-        let installation = self.look_up(repository, metrics).await?.ok_or_else(|| not_installed(repository))?;
+            (found, _) => found?.ok_or_else(|| not_installed(repository))?,
+        };
         let made = self.token(repository, &installation, metrics).await;
         made.map_err(|error| if matches!(error, ForgeError::NotFound(_)) { not_installed(repository) } else { error })
     }
@@ -278,6 +278,11 @@ fn scope(repository: &RepoName, installation: &Installation) -> Value {
         Some(id) => json!({"repository_ids": [id], "permissions": permissions}),
         None => json!({"repositories": [repository.name()], "permissions": permissions}),
     }
+}
+
+/// Whether an installation is not there any more, or is not what it was.
+const fn is_gone(error: &ForgeError) -> bool {
+    matches!(error, ForgeError::NotFound(_) | ForgeError::Refused { status: 422, .. })
 }
 
 /// Not [`ForgeError::NotFound`], which would say of whatever was asked for that it is not there.

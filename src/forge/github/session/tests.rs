@@ -33,6 +33,8 @@ struct Model {
     ahead: i64,
     /// Answers to look-ups of the installation, the last one again and again: its id, or none.
     installations: Vec<Option<i64>>,
+    /// What they are granted.
+    granted: Value,
     /// Where it leads look-ups of the installation.
     moved: bool,
     tokens: Vec<String>,
@@ -95,7 +97,7 @@ impl Model {
                     return Ok((301, "/api/v3/repositories/7/installation".into()));
                 }
                 let id = if self.installations.len() > 1 { self.installations.remove(0) } else { self.installations[0] };
-                let found = |id| json!({"id": id, "permissions": {"metadata": "read", "pull_requests": "write", "actions": "write"}});
+                let found = |id| json!({"id": id, "permissions": self.granted});
                 id.map(|id| (200, found(id))).ok_or((404, json!({"message": "Not Found"})))
             }
             line if line.starts_with("POST /app/installations/") => {
@@ -155,6 +157,7 @@ impl World {
             public_key: key.public(),
             ahead: 0,
             installations: vec![Some(5)],
+            granted: json!({"metadata": "read", "pull_requests": "write", "actions": "write"}),
             moved: false,
             tokens: vec![],
             token_lasts: TimeDelta::hours(1),
@@ -255,11 +258,10 @@ async fn a_refused_token_is_made_anew_once() {
     world.model().tokens.clear();
     assert_eq!(world.read().await, Ok(7));
     world.asked();
-    world.model().forced = vec![(READ, 401, r#"{"message": "Bad credentials"}"#)];
-    // The installation's own look-up starts with the same words.
+    world.model().exact = Some((READ, 401, r#"{"message": "Bad credentials"}"#));
     let refused = world.read().await.unwrap_err();
     assert_eq!(refused.label(), "refused");
-    assert_eq!(world.asked(), [READ, TOKEN, READ]);
+    assert_eq!(world.asked(), [READ, INSTALLATION, TOKEN, READ]);
 }
 
 #[tokio::test]
@@ -270,7 +272,33 @@ async fn a_token_is_made_anew_before_its_end() {
     world.model().token_lasts = TimeDelta::minutes(6);
     world.read().await.unwrap();
     world.read().await.unwrap();
-    assert_eq!(world.asked(), [INSTALLATION, TOKEN, READ, TOKEN, READ, READ]);
+    assert_eq!(world.asked(), [INSTALLATION, TOKEN, READ, INSTALLATION, TOKEN, READ, READ]);
+}
+
+#[tokio::test]
+async fn what_is_granted_later_is_used_with_the_next_token() {
+    let world = World::new().await;
+    world.model().token_lasts = TimeDelta::minutes(4);
+    world.read().await.unwrap();
+    world.model().granted["checks"] = json!("write");
+    world.read().await.unwrap();
+    let asked_for: Vec<Value> = world.model().scopes.iter().map(|scope| scope["permissions"]["checks"].clone()).collect();
+    assert_eq!(asked_for, [Value::Null, json!("write")]);
+}
+
+#[tokio::test]
+async fn while_nobody_says_where_it_is_installed_the_known_installation_serves() {
+    let world = World::new().await;
+    world.model().token_lasts = TimeDelta::minutes(4);
+    world.read().await.unwrap();
+    world.model().exact = Some((INSTALLATION, 500, HTML));
+    assert_eq!(world.read().await, Ok(7));
+    world.model().installations = vec![Some(6)];
+    let error = world.read().await.unwrap_err();
+    assert_eq!(error.label(), "unavailable", "that it is gone is not known: {error}");
+    world.model().exact = Some((INSTALLATION, 404, MISSING));
+    let error = world.read().await.unwrap_err();
+    assert!(error.to_string().contains("the App is not installed"), "{error}");
 }
 
 #[tokio::test]
@@ -344,7 +372,7 @@ async fn an_installation_that_was_replaced_is_looked_up_again() {
     world.model().installations = vec![Some(6)];
     world.model().tokens.clear();
     assert_eq!(world.read().await, Ok(7));
-    assert_eq!(world.asked()[3..], [READ, TOKEN, INSTALLATION, "POST /app/installations/6/access_tokens", READ]);
+    assert_eq!(world.asked()[3..], [READ, INSTALLATION, "POST /app/installations/6/access_tokens", READ]);
 }
 
 #[tokio::test]
