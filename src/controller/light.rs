@@ -37,6 +37,7 @@ struct Used {
     uid: Option<String>,
     resource_version: Option<String>,
     generation: Option<i64>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
@@ -44,9 +45,20 @@ struct Used {
 
 /// Reads what is used of the metadata.
 pub fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let Used { name, namespace, uid, resource_version, generation, deletion_timestamp, labels, annotations } =
+    let Used { name, namespace, uid, resource_version, generation, creation_timestamp, deletion_timestamp, labels, annotations } =
         Used::deserialize(deserializer)?;
-    Ok(ObjectMeta { name, namespace, uid, resource_version, generation, deletion_timestamp, labels, annotations, ..ObjectMeta::default() })
+    Ok(ObjectMeta {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        generation,
+        creation_timestamp,
+        deletion_timestamp,
+        labels,
+        annotations,
+        ..ObjectMeta::default()
+    })
 }
 
 impl Resource for Light {
@@ -88,7 +100,7 @@ mod tests {
     fn what_is_used_of_the_metadata_is_read_and_the_rest_is_not() {
         let metadata = json!({
             "name": "web", "namespace": "shop-web-pr-1", "uid": "u", "resourceVersion": "7", "generation": 2,
-            "deletionTimestamp": "2026-01-01T00:00:00Z", "labels": {"a": "b"}, "annotations": {"c": "d"},
+            "creationTimestamp": "2025-12-31T00:00:00Z", "deletionTimestamp": "2026-01-01T00:00:00Z", "labels": {"a": "b"}, "annotations": {"c": "d"},
             "managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {}}}], "finalizers": ["x/y"],
         });
         let read: Light = serde_json::from_value(json!({"kind": "Service", "metadata": metadata.clone()})).unwrap();
