@@ -1,5 +1,5 @@
 //! A GitHub App that is suspended, taken out of a repository and uninstalled, by a signed delivery or while nobody heard of
-//! it, and a stranger who takes the old name of a repository that was renamed.
+//! it and another owner's installation is suspended, and a stranger who takes the old name of a repository that was renamed.
 
 use github_double::{Action, Failure, Fault, Hook, Key, NewApp, on};
 use kube::Api;
@@ -93,6 +93,8 @@ fn what_an_app_may_not_see_any_more_ends_and_what_it_cannot_see_for_now_stays() 
             wait_until_found(shop, "known by its number", |repository| repository.id > 0).await?;
         }
         let installation = become_app(world, &[&taken, &kept]).await?;
+        world.github.add_private_repository("globex/site")?;
+        world.github.suspend(world.github.install(APP, "globex", None)?, DEVELOPER)?;
         let (first, second) = (taken.pull_request("login").await?, kept.pull_request("login").await?);
         first.wait_until_ready().await?;
         second.wait_until_ready().await?;

@@ -1,6 +1,8 @@
 //! Against a server that checks signatures and tokens as GitHub does, below `/api/v3` as a GitHub Enterprise Server, with a
 //! clock of its own.
 
+mod access;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -386,71 +388,6 @@ async fn a_repository_that_was_renamed_keeps_its_token_by_its_number() {
 
 const HTML: &str = "<html>sign in</html>";
 const MISSING: &str = r#"{"message": "Not Found"}"#;
-const OUT_OF_REACH: &str =
-    r#"{"message": "There is at least one repository that does not exist or is not accessible to the parent installation."}"#;
-const LIST: &str = "GET /app/installations";
-
-fn named(access: &Result<Access, ForgeError>) -> &str {
-    match access {
-        Ok(Access::Granted(Some(facts))) => facts.name.as_str(),
-        Ok(Access::Granted(None)) => "granted",
-        Ok(Access::Revoked) => "revoked",
-        Err(error) => error.label(),
-    }
-}
-
-#[tokio::test]
-async fn only_a_forge_that_knows_the_app_and_twice_no_installation_says_revoked() {
-    let lost = &[None][..];
-    for (installations, forced, expected) in [
-        (&[Some(5)][..], None, "acme/site"),
-        (lost, None, "revoked"),
-        (&[None, Some(5)], None, "acme/site"),
-        (lost, Some(("GET /app", 401, r#"{"message": "Integration not found"}"#)), "refused"),
-        (lost, Some(("GET /app", 404, MISSING)), "not_found"),
-        (lost, Some(("GET /", 404, r#"{"message": "Integration not found"}"#)), "not_found"),
-        (lost, Some(("GET /app", 200, HTML)), "unreadable"),
-        (lost, Some(("GET /app", 200, "[]")), "unreadable"),
-        (lost, Some(("GET /app", 500, HTML)), "unavailable"),
-        (lost, Some(("GET /", 404, MISSING)), "not_found"),
-        (lost, Some((LIST, 404, MISSING)), "not_found"),
-        (&[Some(5)], Some((LIST, 200, "[]")), "unreadable"),
-        (lost, Some((LIST, 200, r#"[{"id": 5, "suspended_at": "2026-01-02T03:04:05Z"}]"#)), "granted"),
-        (lost, Some((INSTALLATION, 404, HTML)), "unavailable"),
-        (lost, Some((INSTALLATION, 404, r#"{"message": "no Route matched with those values"}"#)), "refused"),
-        (lost, Some((INSTALLATION, 500, HTML)), "unavailable"),
-        (lost, Some((INSTALLATION, 200, HTML)), "unreadable"),
-        (lost, Some((INSTALLATION, 200, "[]")), "unreadable"),
-        (lost, Some((INSTALLATION, 429, "{}")), "rate_limited"),
-        (lost, Some((INSTALLATION, 200, r#"{"id": 6}"#)), "granted"),
-    ] {
-        let world = World::new().await;
-        world.model().installations = installations.to_vec();
-        // What begins with these words begins with those of a list too.
-        world.model().forced.extend(forced.filter(|(start, ..)| *start != "GET /app"));
-        world.model().exact = forced.filter(|(start, ..)| *start == "GET /app");
-        assert_eq!(named(&world.github.access(7, &web()).await), expected, "{forced:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_installation_that_does_not_reach_the_number_says_so_in_githubs_words() {
-    const ONE: (&str, u16, &str) = (LIST, 200, r#"[{"id": 5}]"#);
-    for (status, body, expected) in [
-        (422, OUT_OF_REACH, "revoked"),
-        (422, r#"{"message": "The permissions requested are not granted to this installation."}"#, "refused"),
-        (422, HTML, "unavailable"),
-        (404, MISSING, "not_found"),
-        (403, r#"{"message": "This installation has been suspended"}"#, "rate_limited"),
-        (201, r#"{"repositories": [{"id": 8, "full_name": "acme/web", "private": true}]}"#, "unreadable"),
-        (201, "{}", "unreadable"),
-    ] {
-        let world = World::new().await;
-        world.model().installations = vec![None];
-        world.model().forced = vec![ONE, (TOKEN, status, body)];
-        assert_eq!(named(&world.github.access(7, &web()).await), expected, "{status} {body}");
-    }
-}
 
 #[tokio::test]
 async fn what_could_not_be_delivered_is_asked_for_again() {

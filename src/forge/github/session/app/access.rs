@@ -13,7 +13,7 @@ use crate::domain::RepoName;
 use crate::forge::github::exchange::Request;
 use crate::forge::github::pages::{PAGES_MAX, is_followed};
 use crate::forge::github::wire::Home;
-use crate::forge::{Access, ForgeError, RepositoryFacts};
+use crate::forge::{Access, Class, ForgeError, RepositoryFacts};
 use crate::metrics::Metrics;
 
 /// What GitHub says where an installation does not reach a repository ("Create an installation access token for an app":
@@ -30,7 +30,23 @@ struct Counted {
 #[derive(Deserialize)]
 struct Standing {
     id: i64,
+    /// Whose repositories it is for.
+    account: Option<Holder>,
     suspended_at: Option<IgnoredAny>,
+}
+
+/// An account that an App is installed for. One without a login is an enterprise, which has no repositories of its own.
+#[derive(Deserialize)]
+struct Holder {
+    login: Option<String>,
+}
+
+impl Standing {
+    /// Whether it may be the one for a repository of that owner. One that names nobody may be anybody's.
+    fn may_be_of(&self, owner: &str) -> bool {
+        let is_owner = |account: &Holder| account.login.as_ref().is_some_and(|login| login.eq_ignore_ascii_case(owner));
+        self.account.as_ref().is_none_or(is_owner)
+    }
 }
 
 /// A token, as far as it says what it is good for.
@@ -43,7 +59,7 @@ struct Reach {
 enum Sight {
     /// One of them reaches it.
     Seen(RepositoryFacts),
-    /// One of them is suspended and says nothing.
+    /// The one for its owner is suspended and says nothing.
     Unsaid,
     /// None of them reaches it.
     Lost,
@@ -65,21 +81,34 @@ impl App {
     }
 
     async fn granted(self: &Arc<Self>, (id, name): (i64, &RepoName), metrics: &Metrics) -> Result<Option<Access>, ForgeError> {
-        Ok(match self.sight(id, metrics).await? {
+        Ok(match self.sight((id, name), metrics).await? {
             Sight::Seen(facts) => Some(Access::Granted(Some(facts))),
             Sight::Unsaid => Some(Access::Granted(None)),
             Sight::Lost => self.look_up(name, metrics).await?.map(|_| Access::Granted(None)),
         })
     }
 
-    async fn sight(self: &Arc<Self>, id: i64, metrics: &Metrics) -> Result<Sight, ForgeError> {
-        let installations = self.installed(metrics).await?;
-        for installation in installations.iter().filter(|one| one.suspended_at.is_none()) {
-            if let Some(facts) = self.reach(installation, id, metrics).await? {
-                return Ok(Sight::Seen(facts));
+    /// All are asked, since the repository may have another owner by now. One that is suspended or refuses casts doubt on its own
+    /// owner's repositories, and on those of nobody else; where GitHub fails, nothing is known of any.
+    async fn sight(self: &Arc<Self>, (id, name): (i64, &RepoName), metrics: &Metrics) -> Result<Sight, ForgeError> {
+        let (mut doubt, mut is_suspended) = (None, false);
+        for installation in self.installed(metrics).await? {
+            let is_its_own = installation.may_be_of(name.owner());
+            if installation.suspended_at.is_some() {
+                is_suspended |= is_its_own;
+                continue;
+            }
+            match self.reach(&installation, id, metrics).await {
+                Ok(Some(facts)) => return Ok(Sight::Seen(facts)),
+                Ok(None) => {}
+                Err(error) if is_its_own || error.class() == Class::Transient => doubt = Some(error),
+                Err(error) => tracing::debug!(installation = installation.id, %error, "passed over for what others own"),
             }
         }
-        Ok(if installations.iter().any(|one| one.suspended_at.is_some()) { Sight::Unsaid } else { Sight::Lost })
+        match doubt {
+            Some(error) => Err(error),
+            None => Ok(if is_suspended { Sight::Unsaid } else { Sight::Lost }),
+        }
     }
 
     /// Every installation. A list that is shorter than GitHub's own count is no answer.
