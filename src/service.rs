@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::OptionFuture;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::Subject;
 use kube::api::PostParams;
 use kube::runtime::reflector::Store;
@@ -27,6 +28,7 @@ use crate::config::ServerConfig;
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Follower, View};
 use crate::controller::requests::{RequestError, within_deadline};
+use crate::domain::Instance;
 use crate::forge::github::GithubError;
 use crate::intent::{About, Existing};
 use crate::lease::{Election, Place, Role, Timing};
@@ -38,6 +40,8 @@ use crate::traces::Traces;
 
 /// How long it is waited for the word whether this replica leads, before it lists what there is.
 const FIRST_ROLE: Duration = Duration::from_secs(2);
+/// The namespace that every cluster has from its first to its last day.
+const CLUSTERS_OWN: &str = "kube-system";
 
 /// Everything that the service is told at its start.
 pub struct Options {
@@ -76,6 +80,9 @@ pub enum StartError {
     /// Who the service is.
     #[error("cannot ask the API server who the service is: {0}")]
     Identity(#[from] RequestError),
+    /// Which cluster this is.
+    #[error("cannot read the namespace kube-system, which tells this cluster from others; name the service with --instance instead: {0}")]
+    Cluster(RequestError),
 }
 
 /// Runs the service until `stop` ends, which says how long deliveries are still taken then. What is under way comes to its
@@ -86,6 +93,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
     let client = clock.client(config.clone())?;
     let metrics = Metrics::new();
     let identity = identity(&client).await?;
+    let instance = instance(&client, &options.work).await?;
     let (listener, health) = listen(&options.server).await?;
     let (follower, readiness) = (Follower::new(), Readiness::new(&Gate::ALL));
     let view = follower.view();
@@ -93,6 +101,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
         config,
         clock: clock.clone(),
         identity,
+        instance,
         work: options.work,
         hears: options.secrets.is_some(),
         view: view.clone(),
@@ -225,6 +234,17 @@ async fn identity(client: &Client) -> Result<Subject, RequestError> {
     let review = within_deadline("ask who we are", api.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
     let username = review.status.and_then(|s| s.user_info).and_then(|u| u.username).unwrap_or_default();
     Ok(subject(&username))
+}
+
+/// What tells the service from others that write under the same account: its name, or else the cluster. That one's own namespace
+/// lives as long as it does, whatever becomes of the service and the Baselines.
+async fn instance(client: &Client, work: &Work) -> Result<Option<Instance>, StartError> {
+    if work.github.is_none() || work.instance.is_some() {
+        return Ok(work.instance.clone());
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let own = within_deadline("tell this cluster from others", namespaces.get(CLUSTERS_OWN)).await.map_err(StartError::Cluster)?;
+    Ok(own.metadata.uid.as_deref().map(Instance::of_cluster))
 }
 
 fn subject(username: &str) -> Subject {

@@ -15,7 +15,8 @@ use super::cluster::config;
 use super::errors::{Exit, Failure};
 use super::registry::RegistryArgs;
 use crate::config::{AppId, ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, GithubCredential, ServerConfig};
-use crate::domain::Seed;
+use crate::domain::instance::InvalidInstance;
+use crate::domain::{Instance, Seed};
 use crate::forge::pace::Limits;
 use crate::lease::Place;
 use crate::server::{SecretsError, WebhookSecrets};
@@ -89,6 +90,10 @@ pub struct ServeArgs {
     /// Instead of an App: file with the token that pull requests are read and comments written with
     #[arg(long, env = "PREVIEW_GITHUB_TOKEN_FILE", value_name = "FILE")]
     pub github_token_file: Option<PathBuf>,
+    /// What this service is called among those that write to GitHub as the same App or account, such as production: by it each
+    /// finds its own comments, checks and deployments. All its replicas have the same. Default: by the cluster
+    #[arg(long, env = "PREVIEW_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
     /// File with what generated values of Secrets follow from (clone.secrets[].generate): 32 characters or more
     #[arg(long, env = "PREVIEW_SEED_FILE", value_name = "FILE")]
     pub seed_file: Option<PathBuf>,
@@ -134,9 +139,15 @@ impl ServeArgs {
             },
             registry: self.registry.config(),
             github,
+            instance: self.instance()?,
         };
         let server = ServerConfig { listen: self.listen, health: self.health_listen, body_limit: self.body_limit };
         Ok(Options { secrets, server, lease: self.lease()?, work, traces: Traces::default() })
+    }
+
+    fn instance(&self) -> Result<Option<Instance>, Failure> {
+        let given = self.instance.as_deref().filter(|name| !name.is_empty());
+        given.map(str::parse).transpose().map_err(|error: InvalidInstance| Failure::new(Exit::Usage, format!("--instance: {error}")))
     }
 
     fn lease(&self) -> Result<Place, Failure> {
@@ -333,6 +344,15 @@ mod tests {
         assert_eq!(args.look_over_every, ControllerConfig::default().look_over_every);
         assert_eq!(args.github_url, "https://api.github.com");
         assert_eq!((args.lease_namespace.as_str(), args.lease_name.as_str(), args.health_listen), ("preview-env", "preview-env", None));
+    }
+
+    #[test]
+    fn a_service_is_called_by_a_name_that_can_stand_in_a_comment_or_by_none() {
+        let called = |flags: &[&str]| args(flags).instance().map(|name| name.map(|name| name.to_string()));
+        assert_eq!(called(&["--instance=production"]).unwrap().as_deref(), Some("production"));
+        assert_eq!((called(&[]).unwrap(), called(&["--instance="]).unwrap()), (None, None));
+        let failure = called(&["--instance=my --> cluster"]).unwrap_err();
+        assert!(failure.exit == Exit::Usage && failure.message.contains("--instance"), "{}", failure.message);
     }
 
     #[test]

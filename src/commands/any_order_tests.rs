@@ -181,7 +181,7 @@ impl Forge for Stage {
         nothing()
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Said<'a, Option<Comment>> {
+    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Said<'a, Option<Comment>> {
         nothing()
     }
 

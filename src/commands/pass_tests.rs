@@ -135,7 +135,7 @@ impl Forge for World {
         async { Err(ForgeError::Unsupported("branches")) }.boxed()
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Said<'a, Option<Comment>> {
+    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Said<'a, Option<Comment>> {
         async { Ok(None) }.boxed()
     }
 

@@ -22,6 +22,7 @@ mod heads;
 mod hooks;
 mod lanes;
 mod markdown;
+mod marker;
 mod render;
 mod results;
 mod rules;
@@ -40,8 +41,6 @@ mod urgency;
 pub use driver::{Driver, Notifier};
 pub use group::{Group, PullKey};
 pub use heads::Heads;
+pub use marker::{MARKER, Marker, is_marked};
 pub use rules::is_check_of;
 pub use sources::{FindBaseline, Sources};
-
-/// First line of the comment: by it, and by our own login, the comment is found again.
-pub const MARKER: &str = "<!-- preview-env -->";

@@ -8,6 +8,7 @@ use super::deployment::Deploying;
 use super::digest::digest;
 use super::facts::Facts;
 use super::group::Group;
+use super::marker::Marker;
 use super::render::render;
 use super::rules::Surroundings;
 use super::section::Section;
@@ -21,6 +22,8 @@ use crate::api::status::{Feedback, Surface};
 pub struct Letter {
     /// The whole text.
     pub text: String,
+    /// Its first line, by which it is found again.
+    pub marker: Marker,
     /// What tells it from another.
     pub digest: String,
     /// Whether it is worth a comment where there is none yet. That something is gone is not.
@@ -55,8 +58,8 @@ pub struct Show {
 
 impl Show {
     /// What that pull request is to show at that moment; None while nothing is decided for any environment. `around` has one
-    /// for each member.
-    pub fn of(group: &Group, around: &[Surroundings<'_>], now: DateTime<Utc>) -> Option<Self> {
+    /// for each member, and `marker` is the comment's first line.
+    pub fn of(group: &Group, (around, marker): (&[Surroundings<'_>], &Marker), now: DateTime<Utc>) -> Option<Self> {
         let mut views: Vec<_> = group.members().iter().zip(around).filter_map(|(m, around)| View::of(m, *around, now)).collect();
         if views.len() != group.members().len() || views.iter().all(|view| view.facts.state == State::Undecided) {
             return None;
@@ -65,7 +68,7 @@ impl Show {
         let (news, states) = (news(&views), views.iter().map(View::state).collect::<Vec<_>>().join("\n"));
         let passes = views.iter().any(|view| view.facts.state.passes());
         let changes_at = views.iter().flat_map(|view| view.facts.turns_at()).filter(|at| *at > now).min();
-        let letter = letter(&mut views, group.recorded_comment().is_some());
+        let letter = letter(&mut views, group.recorded_comment().is_some(), marker);
         let of_parts = parts.iter().map(|part| (part.deploying.digest(), part.checking.as_ref().map(Checking::digest)));
         let all = format!("{:?}\n{:?}", letter.as_ref().map(|letter| &letter.digest), of_parts.collect::<Vec<_>>());
         let gist = Gist { digest: digest(&all), awaited: digest(&format!("{states}\n{news:?}")), news };
@@ -158,7 +161,7 @@ fn news(views: &[View<'_>]) -> News {
 }
 
 /// The comment of all environments whose Baselines want one. What is there already is kept true to the end.
-fn letter(views: &mut Vec<View<'_>>, is_there: bool) -> Option<Letter> {
+fn letter(views: &mut Vec<View<'_>>, is_there: bool, marker: &Marker) -> Option<Letter> {
     let many = views.len() > 1;
     let opens = views.iter().any(View::opens);
     views.retain(|view| view.rule() != Some(CommentRule::Never));
@@ -167,12 +170,12 @@ fn letter(views: &mut Vec<View<'_>>, is_there: bool) -> Option<Letter> {
         return None;
     }
     let sections: Vec<_> = views.iter().filter_map(|view| view.section(many)).collect();
-    let text = if sections.is_empty() { switched_off() } else { render(&sections) };
-    Some(Letter { digest: digest(&text), opens, text })
+    let text = if sections.is_empty() { switched_off(marker) } else { render(&sections, marker) };
+    Some(Letter { digest: digest(&text), marker: marker.clone(), opens, text })
 }
 
-fn switched_off() -> String {
-    format!("{}\n### Previews are not shown here any more\n\nThe Baseline says `feedback.comment: Never`.\n", super::MARKER)
+fn switched_off(marker: &Marker) -> String {
+    format!("{}\n### Previews are not shown here any more\n\nThe Baseline says `feedback.comment: Never`.\n", marker.line())
 }
 
 #[cfg(test)]

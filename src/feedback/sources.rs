@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use super::group::{Group, PullKey, pull_source};
 use super::lanes::Account;
+use super::marker::Marker;
 use super::rules::{Rules, Surroundings};
 use super::show::Show;
 use crate::api::PreviewEnvironment;
@@ -24,12 +25,18 @@ pub struct Sources {
     deployments: bool,
     checks: bool,
     counted: Counted,
+    marker: Marker,
 }
 
 impl Sources {
     /// By those Baselines. With `probed`, somebody asks environments whether they answer, and until one does it is not ready.
     pub fn new(baselines: FindBaseline, probed: bool) -> Self {
-        Self { baselines, probed, deployments: true, checks: true, counted: Counted::default() }
+        Self { baselines, probed, deployments: true, checks: true, counted: Counted::default(), marker: Marker::default() }
+    }
+
+    /// The same with comments that no other service takes for its own.
+    pub fn signed(self, marker: Marker) -> Self {
+        Self { marker, ..self }
     }
 
     /// The same for what that forge has.
@@ -53,7 +60,7 @@ impl Sources {
         let rules: Vec<_> = group.members().iter().map(|member| self.rules(member)).collect();
         let rules = rules.iter().map(Option::as_ref).enumerate();
         let around: Vec<_> = rules.map(|(index, rules)| Surroundings { rules, probed: self.probed, shares: group.shares(index) }).collect();
-        Show::of(group, &around, now)
+        Show::of(group, (&around, &self.marker), now)
     }
 
     /// The group under the name that its repository has today, where a Baseline knows it by its number.

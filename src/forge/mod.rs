@@ -282,8 +282,9 @@ pub trait Forge: Send + Sync {
         unsupported("labelled by")
     }
 
-    /// Our own comment that contains the marker: written by our own login, the oldest if there are several.
-    fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>>;
+    /// Our own comment that contains the first of the markers that any contains: written by our own login, the oldest if there are
+    /// several.
+    fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>>;
     /// Writes a comment and gives its number. Never tried twice by itself: after an unclear failure look for the
     /// marker before calling again.
     fn create_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, body: &'a str) -> Answer<'a, i64>;

@@ -10,7 +10,7 @@ use crate::api::environment::{BUTTON, Command, Verb};
 use crate::commands::parse::{Asked, commands};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, RepoName};
-use crate::feedback::{MARKER, is_check_of};
+use crate::feedback::{is_check_of, is_marked};
 use crate::forge::event::Press;
 use crate::forge::{CheckAction, PostedComment};
 
@@ -30,7 +30,7 @@ pub fn given(forge: ForgeKind, comment: &PostedComment) -> Result<Vec<Command>, 
     if comment.by_bot {
         return Err("a bot wrote the comment");
     }
-    if comment.body.starts_with(MARKER) {
+    if is_marked(&comment.body) {
         return Err("the comment is this service's own");
     }
     // Who read it before the edit may have agreed to something else.
@@ -131,6 +131,7 @@ fn places(command: &Command, repository: &RepoName, baselines: &[Arc<Baseline>],
 mod tests {
     use super::*;
     use crate::api;
+    use crate::feedback::MARKER;
     use serde_json::json;
 
     /// A Baseline called `main` that lists acme/web, whose number is known or not.
@@ -210,6 +211,7 @@ mod tests {
             (PostedComment { by_bot: true, ..command.clone() }, "a bot wrote"),
             (PostedComment { updated_at: later, ..command.clone() }, "was edited"),
             (comment(&format!("{MARKER}\n/preview delete")), "own"),
+            (comment("<!-- preview-env staging -->\n/preview delete"), "own"),
             (comment("> /preview delete"), "no command"),
             (PostedComment { repository: "acme/other".parse().unwrap(), ..command.clone() }, "no Baseline lists the repository acme/other"),
         ] {

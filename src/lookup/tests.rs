@@ -73,7 +73,7 @@ impl Forge for Fake {
         now(Ok(self.labelled_by.clone()))
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Answer<'a, Option<Comment>> {
+    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
         now(Ok(None))
     }
 

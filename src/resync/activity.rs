@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Context;
 use super::repositories::Listed;
-use crate::feedback::MARKER;
+use crate::feedback::is_marked;
 use crate::forge::{ForgeError, Permission, PostedComment};
 use crate::intent::{About, Existing};
 use crate::record::Active;
@@ -44,7 +44,7 @@ pub(super) struct Said {
 impl Said {
     /// Not what bots wrote, and not our own comments.
     pub(super) fn of(comment: &PostedComment) -> Option<Self> {
-        let by_person = !comment.by_bot && !comment.body.starts_with(MARKER);
+        let by_person = !comment.by_bot && !is_marked(&comment.body);
         by_person.then(|| Self { pull: comment.pull, author: comment.author.clone(), at: comment.created_at })
     }
 }

@@ -19,8 +19,8 @@ use crate::config::{ControllerConfig, GithubConfig};
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Listener, View};
 use crate::controller::{Controller, FeedbackState, Parts};
-use crate::domain::Seed;
-use crate::feedback;
+use crate::domain::{Instance, Seed};
+use crate::feedback::{self, Marker};
 use crate::forge::Forge;
 use crate::forge::github::GitHub;
 use crate::lease::{self, Fence, Role};
@@ -53,6 +53,8 @@ pub struct Work {
     pub seed: Option<Seed>,
     /// GitHub; without an App or a token no pull request is read and no comment is written.
     pub github: Option<GithubConfig>,
+    /// What the service is called among those that write under the same account, where somebody said so.
+    pub instance: Option<Instance>,
 }
 
 /// One of the replicas.
@@ -61,6 +63,8 @@ pub(super) struct Replica {
     pub(super) clock: Clock,
     /// Who the service is.
     pub(super) identity: Subject,
+    /// What tells it from others that write under the same account.
+    pub(super) instance: Option<Instance>,
     pub(super) work: Work,
     /// Whether deliveries are taken: else what only they could tell is not offered.
     pub(super) hears: bool,
@@ -135,7 +139,7 @@ impl Replica {
         // What the one before wrote last may not have come here yet.
         self.view.as_of(fence.since().steady()).await;
         let View { environments: store, baselines, .. } = &self.view;
-        let (driver, notifier) = feedback((&client, &self.clock), forge.clone(), &self.view);
+        let (driver, notifier) = self.feedback(&client, forge.clone());
         let around = (baselines.clone(), self.metrics.clone());
         let look_soon = Arc::new(Notify::new());
         let of_forge = (forge.as_ref(), &look_soon);
@@ -164,7 +168,10 @@ impl Replica {
 
     fn forge(&self, fence: &Fence) -> Result<Option<Arc<dyn Forge>>, StartError> {
         let Some(config) = &self.work.github else { return Ok(None) };
-        let github = GitHub::behind(config.clone(), fence)?.with_metrics(self.metrics.clone());
+        let mut github = GitHub::behind(config.clone(), fence)?.with_metrics(self.metrics.clone());
+        if let Some(instance) = &self.instance {
+            github = github.signing(instance.clone());
+        }
         Ok(Some(Arc::new(if self.hears { github } else { github.without_deliveries() })))
     }
 
@@ -182,6 +189,15 @@ impl Replica {
             metrics: self.metrics.clone(),
             traces: self.traces.clone(),
         })
+    }
+
+    fn feedback(&self, client: &Client, forge: Option<Arc<dyn Forge>>) -> (Option<feedback::Driver>, feedback::Notifier) {
+        let Some(forge) = forge else { return (None, feedback::Notifier::off()) };
+        let (baselines, store): (_, Store<PreviewEnvironment>) = (self.view.baselines.clone(), self.view.environments.clone());
+        let marker = self.instance.as_ref().map(Marker::of).unwrap_or_default();
+        let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true).signed(marker);
+        let (driver, notifier) = feedback::Driver::new((client.clone(), self.clock.clone()), forge, store, sources);
+        (Some(driver), notifier)
     }
 
     /// Looks for what no delivery told.
@@ -221,22 +237,6 @@ where
         }
     }
     fence.resign(LAST_WRITES).await;
-}
-
-fn feedback(
-    (client, clock): (&Client, &Clock),
-    forge: Option<Arc<dyn Forge>>,
-    view: &View,
-) -> (Option<feedback::Driver>, feedback::Notifier) {
-    match forge {
-        None => (None, feedback::Notifier::off()),
-        Some(forge) => {
-            let (baselines, store): (_, Store<PreviewEnvironment>) = (view.baselines.clone(), view.environments.clone());
-            let sources = feedback::Sources::new(Arc::new(move |namespace, name| baselines.get(namespace, name)), true);
-            let (driver, notifier) = feedback::Driver::new((client.clone(), clock.clone()), forge, store, sources);
-            (Some(driver), notifier)
-        }
-    }
 }
 
 /// Tells the forge until the service is to stop, and what is on its way then comes to its end.

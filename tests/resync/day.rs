@@ -245,7 +245,7 @@ impl Forge for Evening {
         Some(self)
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Answer<'a, Option<Comment>> {
+    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
         self.answer(None)
     }
 

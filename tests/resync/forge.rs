@@ -152,11 +152,11 @@ impl Forge for Tiny {
         self.answer(move |state| Some(state.permissions.get(&login).copied().unwrap_or(Permission::None)))
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
-        let marker = marker.to_owned();
+    fn find_comment<'a>(&'a self, _: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
+        let markers: Vec<String> = markers.iter().map(|marker| (*marker).to_owned()).collect();
         self.answer(move |state| {
-            let mut ours = state.ours.iter().filter(|(_, (on, body))| *on == pull && body.contains(&marker));
-            Some(ours.next().map(|(id, (_, body))| Comment { id: *id, body: body.clone() }))
+            let marked = |marker: &String| state.ours.iter().find(|(_, (on, body))| *on == pull && body.contains(marker));
+            Some(markers.iter().find_map(marked).map(|(id, (_, body))| Comment { id: *id, body: body.clone() }))
         })
     }
 

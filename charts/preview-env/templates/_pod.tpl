@@ -141,6 +141,9 @@ PREVIEW_HEALTH_LISTEN: {{ printf "%s:8081" .Values.listenAddress | quote }}
 PREVIEW_LEASE_NAME: preview-env
 PREVIEW_GITHUB_URL: {{ .Values.github.url | quote }}
 PREVIEW_GITHUB_LIMITS: {{ .Values.github.limits | quote }}
+{{- with .Values.github.instance }}
+PREVIEW_INSTANCE: {{ . | quote }}
+{{- end }}
 PREVIEW_BODY_LIMIT: {{ .Values.webhook.bodyLimit | int64 | quote }}
 PREVIEW_IN_FLIGHT: {{ .Values.inFlight | int64 | quote }}
 PREVIEW_LOOK_EVERY: {{ .Values.lookEvery | quote }}

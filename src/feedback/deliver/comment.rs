@@ -39,7 +39,7 @@ impl Delivery<'_> {
     /// Always looks before it writes: the answer to an earlier try may have been lost.
     async fn find_or_create(&self, letter: &Letter) -> Result<Option<i64>, ForgeError> {
         let (repository, pull) = (self.repository()?, self.group.key.number);
-        let found = within("find the comment", self.forge.find_comment(repository, pull, MARKER)).await?;
+        let found = within("find the comment", self.forge.find_comment(repository, pull, &[letter.marker.line(), MARKER])).await?;
         match found {
             Some(comment) if same_text(&comment.body, &letter.text) => Ok(Some(comment.id)),
             Some(comment) => {

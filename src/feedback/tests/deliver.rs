@@ -8,7 +8,7 @@ use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition};
 use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
-use crate::feedback::{Group, PullKey, Sources, group};
+use crate::feedback::{Group, Marker, PullKey, Sources, group};
 use crate::forge::ForgeError;
 
 /// Baselines whose pull requests get a comment and nothing else.
@@ -25,18 +25,25 @@ struct World {
     forge: Arc<Double>,
     records: Arc<Records>,
     memory: Memory,
+    sources: Sources,
 }
 
 impl World {
     fn of(members: impl IntoIterator<Item = PreviewEnvironment>) -> Self {
-        Self { forge: Arc::new(Double::plain()), records: Records::of(members), memory: Memory::default() }
+        Self { forge: Arc::new(Double::plain()), records: Records::of(members), memory: Memory::default(), sources: comments() }
+    }
+
+    /// A service of that name with environments of its own, which writes to the same forge under the same account.
+    fn beside(&self, name: &str) -> Self {
+        let sources = comments().signed(Marker::of(&name.parse().unwrap()));
+        Self { forge: Arc::clone(&self.forge), sources, ..Self::of([started()]) }
     }
 
     /// What the driver does when the pull request is due: None where there is nothing to do.
     async fn deliver(&mut self) -> Option<Outcome> {
         let members = self.records.members();
         let group = Group::of(PullKey::of(&members[0])?, members)?;
-        let show = comments().show(&group, early())?;
+        let show = self.sources.show(&group, early())?;
         if self.memory.is_done(&group, &show) {
             return None;
         }
@@ -107,6 +114,24 @@ async fn a_comment_that_somebody_deleted_is_made_again() {
     assert_eq!(world.forge.calls(), ["find", "create", "edit", "find", "create"]);
     assert!(world.forge.body().contains("is ready"));
     assert_eq!(world.comment_ids(), [Some(2)]);
+}
+
+#[tokio::test]
+async fn two_services_under_one_account_have_a_comment_each_and_find_it_again() {
+    let mut unnamed = World::of([started()]);
+    unnamed.delivered().await;
+    let (mut staging, mut production) = (unnamed.beside("staging"), unnamed.beside("production"));
+    staging.delivered().await;
+    assert_eq!(staging.comment_ids(), [Some(1)], "one of before services had names is taken over");
+    assert!(staging.forge.comments()[0].body.starts_with("<!-- preview-env staging -->\n"));
+    production.delivered().await;
+    assert_eq!(production.comment_ids(), [Some(2)]);
+    for (name, number) in [("staging", 1), ("production", 2)] {
+        let mut again = unnamed.beside(name);
+        again.delivered().await;
+        assert_eq!(again.comment_ids(), [Some(number)], "{name} finds its own without any record");
+    }
+    assert_eq!(staging.forge.comments().len(), 2);
 }
 
 #[tokio::test]

@@ -220,9 +220,13 @@ impl Forge for Double {
         Box::pin(async { Err(ForgeError::NotFound("the branch".into())) })
     }
 
-    fn find_comment<'a>(&'a self, name: &'a RepoName, _: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
+    fn find_comment<'a>(&'a self, name: &'a RepoName, _: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
         self.at(name);
-        Box::pin(async move { self.call("find", |pull| Ok(pull.comments.iter().find(|c| c.body.contains(marker)).cloned())) })
+        let find = |pull: &mut Pull| {
+            let marked = |marker: &&str| pull.comments.iter().find(|c| c.body.contains(*marker)).cloned();
+            Ok(markers.iter().find_map(marked))
+        };
+        Box::pin(async move { self.call("find", find) })
     }
 
     fn create_comment<'a>(&'a self, name: &'a RepoName, _: i64, body: &'a str) -> Answer<'a, i64> {

@@ -24,6 +24,8 @@ const DESCRIPTION_MAX: usize = 140;
 const PULL: &str = "pull-";
 /// Behind it, before the second in which the environment was made.
 const MADE: &str = ".made-";
+/// At the end, before the name of the service that wrote it.
+const BY: &str = ".by-";
 
 #[derive(Deserialize)]
 struct CheckRuns {
@@ -111,9 +113,24 @@ impl GitHub {
         let thing = format!("the checks of {revision} in {repository}");
         let request = Request::get("find_check", repository, thing, &path).verb("list").page(1);
         let reply: Reply<CheckRuns> = self.send(&request).await?;
-        let about = |run: &CheckRun| run.external_id.as_deref().and_then(About::read).map(|about| about.pull);
-        let ours = |run: &CheckRun| run.name == *name && about(run) == *pull && run.app.as_ref().is_some_and(|app| app.is(&login));
-        Ok(reply.content.check_runs.into_iter().filter(ours).max_by_key(|run| run.id))
+        let ours = |run: &CheckRun| run.name == *name && run.app.as_ref().is_some_and(|app| app.is(&login));
+        let ranked = |run: CheckRun| Some((self.rank(&run, *pull)?, run));
+        let found = reply.content.check_runs.into_iter().filter(ours).filter_map(ranked).max_by_key(|(signed, run)| (*signed, run.id));
+        Ok(found.map(|(_, run)| run))
+    }
+
+    /// Whether a check of that pull request says that we wrote it; None where it is not ours. One that says of nobody that they wrote
+    /// it is of before there was anything to say.
+    fn rank(&self, run: &CheckRun, pull: Option<i64>) -> Option<bool> {
+        let text = run.external_id.as_deref();
+        let about = text.and_then(About::read);
+        if about.map(|about| about.pull) != pull {
+            return None;
+        }
+        match text.and_then(written_by) {
+            Some(by) if self.is_another(by) => None,
+            by => Some(by.is_some()),
+        }
     }
 
     async fn update_run(&self, repository: &RepoName, id: i64, check: &Check) -> Result<(), ForgeError> {
@@ -125,6 +142,9 @@ impl GitHub {
     /// As it is written. A button that nobody tells us of would do nothing.
     fn run(&self, check: &Check) -> Value {
         let mut body = run(check);
+        if let (Some(about), Some(instance)) = (About::of(check), &self.instance) {
+            body["external_id"] = json!(format!("{}{BY}{instance}", about.text()));
+        }
         if !self.hears {
             body["actions"] = json!([]);
         }
@@ -178,7 +198,7 @@ impl About {
 
     /// What we wrote, or nothing.
     pub(super) fn read(external_id: &str) -> Option<Self> {
-        let text = external_id.strip_prefix(PULL)?;
+        let text = external_id.split_once(BY).map_or(external_id, |(about, _)| about).strip_prefix(PULL)?;
         let (pull, made) = text.split_once(MADE).map_or((text, None), |(pull, made)| (pull, Some(made)));
         let made_at = match made {
             Some(second) => Some(DateTime::from_timestamp(number(second)?, 0)?),
@@ -191,6 +211,11 @@ impl About {
         let made = self.made_at.map(|at| format!("{MADE}{}", at.timestamp())).unwrap_or_default();
         format!("{PULL}{}{made}", self.pull)
     }
+}
+
+/// The name of the service that wrote it, where it says one.
+fn written_by(external_id: &str) -> Option<&str> {
+    external_id.split_once(BY).map(|(_, by)| by)
 }
 
 fn number(digits: &str) -> Option<i64> {

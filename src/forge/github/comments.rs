@@ -14,18 +14,21 @@ use crate::domain::RepoName;
 use crate::forge::{Comment, ForgeError, Listing, PostedComment, Reaction, Validator};
 
 impl GitHub {
-    /// GitHub lists comments from the oldest on, so the first of ours is the oldest.
-    pub(super) async fn search_comment(&self, repository: &RepoName, pull: i64, marker: &str) -> Result<Option<Comment>, ForgeError> {
+    /// GitHub lists comments from the oldest on, so the first of ours is the oldest. One with the first marker ends the search.
+    pub(super) async fn search_comment(&self, repository: &RepoName, pull: i64, markers: &[&str]) -> Result<Option<Comment>, ForgeError> {
         let login = self.login().await?;
         let request = on_pull("find_comment", repository, pull).verb("list the comments of");
+        let mut best: Option<(usize, Comment)> = None;
         for page in 1..=PAGES_MAX {
             let reply: Reply<Vec<IssueComment>> = self.send(&request.page(page)).await?;
             let more = is_followed(&reply);
-            if let Some(found) = reply.content.into_iter().find_map(|comment| ours(comment, &login, marker)) {
-                return Ok(Some(found));
+            for (rank, comment) in reply.content.into_iter().filter_map(|comment| ours(comment, &login, markers)) {
+                if best.as_ref().is_none_or(|(before, _)| rank < *before) {
+                    best = Some((rank, comment));
+                }
             }
-            if !more {
-                return Ok(None);
+            if !more || best.as_ref().is_some_and(|(rank, _)| *rank == 0) {
+                return Ok(best.map(|(_, comment)| comment));
             }
         }
         Err(request.too_long())
@@ -96,10 +99,11 @@ fn comment(operation: &'static str, repository: &RepoName, id: i64, below: &str)
     Request::get(operation, repository, format!("comment {id} in {repository}"), &format!("/issues/comments/{id}{below}"))
 }
 
-fn ours(comment: IssueComment, login: &str, marker: &str) -> Option<Comment> {
-    let body = comment.body.filter(|body| body.contains(marker))?;
-    let author = comment.user?.login;
-    author.eq_ignore_ascii_case(login).then_some(Comment { id: comment.id, body })
+/// A comment of ours with the place of its marker among those.
+fn ours(comment: IssueComment, login: &str, markers: &[&str]) -> Option<(usize, Comment)> {
+    let (body, author) = (comment.body?, comment.user?.login);
+    let rank = markers.iter().position(|marker| body.contains(marker))?;
+    author.eq_ignore_ascii_case(login).then_some((rank, Comment { id: comment.id, body }))
 }
 
 /// The number that a comment is on, and whether that is a pull request, by the address where people read it:

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use hyper::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::GitHub;
 use super::exchange::{Reply, Request};
@@ -17,6 +17,8 @@ use crate::forge::{Answer, DeploymentState, DeploymentUpdate, Deployments, Forge
 const DESCRIPTION_MAX: usize = 140;
 /// What our deployments are known by among those that others make in an environment of the same name.
 const TASK: &str = "deploy:preview-env";
+/// The field of a deployment's payload that says which of several services under our account made it.
+const MADE_BY: &str = "previewEnv";
 
 #[derive(Deserialize)]
 struct Deployment {
@@ -26,6 +28,9 @@ struct Deployment {
     environment: String,
     task: String,
     description: Option<String>,
+    /// Whatever who made it put in: an object, a text or nothing.
+    #[serde(default)]
+    payload: Value,
 }
 
 impl Deployments for GitHub {
@@ -49,7 +54,7 @@ impl Deployments for GitHub {
 impl GitHub {
     /// GitHub would merge the default branch into the commit, and refuse one whose checks are not done, unless told so.
     async fn create_deployment(&self, repository: &RepoName, new: &NewDeployment) -> Result<i64, ForgeError> {
-        let body = json!({
+        let mut body = json!({
             "ref": new.revision,
             "task": TASK,
             "auto_merge": false,
@@ -59,6 +64,9 @@ impl GitHub {
             "transient_environment": true,
             "production_environment": false,
         });
+        if let Some(instance) = &self.instance {
+            body["payload"] = json!({MADE_BY: instance.as_str()});
+        }
         let thing = format!("a deployment of {} in {repository}", new.revision);
         let request = Request::get("create_deployment", repository, thing, "/deployments").verb("create").writing(Method::POST, body);
         let reply: Reply<Numbered> = self.send(&request).await?;
@@ -66,6 +74,7 @@ impl GitHub {
     }
 
     /// Newest first, by their numbers. What others made is none of ours, and what is of another environment was not asked for.
+    /// One that says of nobody that they made it is of before there was anything to say.
     async fn list_deployments(&self, repository: &RepoName, new: &NewDeployment) -> Result<Vec<i64>, ForgeError> {
         let NewDeployment { revision, environment, description } = new;
         let encoded = [environment.as_str(), TASK, revision.as_str()].map(percent_encoded);
@@ -75,7 +84,8 @@ impl GitHub {
         let mut all: Vec<Deployment> = self.whole(&request).await?;
         let described = clipped(description, DESCRIPTION_MAX);
         let is_like = |one: &Deployment| one.task == TASK && one.environment == *environment && one.sha == *revision;
-        all.retain(|one| is_like(one) && one.description.as_ref() == Some(&described));
+        let is_others = |one: &Deployment| one.payload[MADE_BY].as_str().is_some_and(|by| self.is_another(by));
+        all.retain(|one| is_like(one) && one.description.as_ref() == Some(&described) && !is_others(one));
         all.sort_unstable_by_key(|deployment| std::cmp::Reverse(deployment.id));
         all.dedup_by_key(|deployment| deployment.id);
         Ok(all.into_iter().map(|deployment| deployment.id).collect())

@@ -33,7 +33,7 @@ use super::{
     PostedComment, PullRequest, Reaction, RepositoryFacts, Validator,
 };
 use crate::config::GithubConfig;
-use crate::domain::RepoName;
+use crate::domain::{Instance, RepoName};
 use crate::lease::Fence;
 use crate::metrics::Metrics;
 
@@ -58,6 +58,8 @@ pub struct GitHub {
     hears: bool,
     /// What it writes about, where that is one pull request.
     about: Option<Arc<str>>,
+    /// Who we are among those that write under the same account.
+    instance: Option<Instance>,
 }
 
 impl GitHub {
@@ -90,7 +92,7 @@ impl GitHub {
     fn by(config: GithubConfig, transport: Transport) -> Result<Self, GithubError> {
         let sessions = Sessions::new(&config, transport)?;
         let checks = if sessions.is_app() { CheckKind::Runs } else { CheckKind::Statuses };
-        Ok(Self { sessions: Arc::new(sessions), config, metrics: Metrics::new(), checks, hears: true, about: None })
+        Ok(Self { sessions: Arc::new(sessions), config, metrics: Metrics::new(), checks, hears: true, about: None, instance: None })
     }
 
     /// Counts the requests there.
@@ -108,6 +110,11 @@ impl GitHub {
         Self { hears: false, ..self }
     }
 
+    /// Tells its checks and deployments from those of others that write under the same account.
+    pub fn signing(self, instance: Instance) -> Self {
+        Self { instance: Some(instance), ..self }
+    }
+
     /// Whether we are a GitHub App, which may do and is told more than an account.
     pub fn is_app(&self) -> bool {
         self.sessions.is_app()
@@ -116,6 +123,11 @@ impl GitHub {
     /// The login that we write under. Asked for once a token.
     pub async fn login(&self) -> Result<String, ForgeError> {
         self.sessions.login(&self.metrics).await
+    }
+
+    /// Whether that is the name of another service under our account.
+    fn is_another(&self, name: &str) -> bool {
+        self.instance.as_ref().is_none_or(|own| own.as_str() != name)
     }
 
     async fn send<T: DeserializeOwned>(&self, request: &Request) -> Result<Reply<T>, ForgeError> {
@@ -180,8 +192,8 @@ impl Forge for GitHub {
         self.read_labelled_by(repository, number, label).boxed()
     }
 
-    fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
-        self.search_comment(repository, pull, marker).boxed()
+    fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
+        self.search_comment(repository, pull, markers).boxed()
     }
 
     fn create_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, body: &'a str) -> Answer<'a, i64> {

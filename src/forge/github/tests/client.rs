@@ -69,11 +69,29 @@ async fn our_oldest_comment_with_the_marker_is_found_on_any_page() {
         .on(&path(2), 200, second)
         .start()
         .await;
-    let found = world.github.find_comment(&web(), 42, "<!-- m -->").await.unwrap();
+    let found = world.github.find_comment(&web(), 42, &["<!-- m -->"]).await.unwrap();
     assert_eq!(found, Some(Comment { id: 102, body: "x <!-- m -->".into() }));
-    let none = world.github.find_comment(&web(), 42, "<!-- other -->").await.unwrap();
+    let none = world.github.find_comment(&web(), 42, &["<!-- other -->"]).await.unwrap();
     assert_eq!(none, None);
     assert_eq!(world.lines().iter().filter(|l| *l == "GET /user").count(), 1);
+}
+
+#[tokio::test]
+async fn the_first_marker_counts_wherever_it_stands_and_the_next_one_where_it_is_nowhere() {
+    let path = |page| format!("GET /repos/acme/web/issues/42/comments?per_page=100&page={page}");
+    let mut first = vec![comment(1, "bot", "<!-- unsigned -->"), comment(2, "bot", "<!-- staging -->"), comment(3, "eve", "<!-- mine -->")];
+    first.extend((4..=100).map(|id| comment(id, "ann", "fine")));
+    let second = json!([comment(101, "bot", "<!-- mine -->"), comment(102, "bot", "<!-- mine -->")]);
+    let world = Double::default()
+        .on("GET /user", 200, json!({"login": "bot"}))
+        .on(&path(1), 200, json!(first))
+        .on(&path(2), 200, second)
+        .start()
+        .await;
+    for (marker, found) in [("<!-- mine -->", 101), ("<!-- staging -->", 2), ("<!-- production -->", 1)] {
+        let comment = world.github.find_comment(&web(), 42, &[marker, "<!-- unsigned -->"]).await.unwrap();
+        assert_eq!(comment.map(|comment| comment.id), Some(found), "{marker}");
+    }
 }
 
 #[tokio::test]
@@ -83,7 +101,7 @@ async fn a_page_that_is_not_full_is_not_the_last_where_github_names_another() {
     let link = r#"<https://api.github.com/x?page=2>; rel="next""#.to_owned();
     double.answers.insert(path(1), (200, vec![("link", link)], "[]".to_owned()));
     let world = double.start().await;
-    assert_eq!(world.github.find_comment(&web(), 42, "m").await.unwrap().unwrap().id, 9);
+    assert_eq!(world.github.find_comment(&web(), 42, &["m"]).await.unwrap().unwrap().id, 9);
 }
 
 #[tokio::test]

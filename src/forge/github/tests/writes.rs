@@ -147,6 +147,36 @@ async fn an_app_writes_check_runs_and_finds_its_own() {
 }
 
 #[tokio::test]
+async fn what_another_service_under_the_same_account_wrote_is_not_taken_for_ours() {
+    let sha = "a".repeat(40);
+    let path = format!("GET /repos/acme/web/commits/{sha}/check-runs?check_name=preview%20%2F%20shop&filter=all&per_page=100&page=1");
+    let run = |id: i64, about: &str| json!({"id": id, "name": "preview / shop", "app": {"slug": "bot"}, "external_id": about, "status": "queued"});
+    let runs = [run(1, "pull-42.by-production"), run(2, "pull-42.made-1800000010"), run(3, "pull-42.made-1800000010.by-staging")];
+    let one = |id: i64, payload: Value| json!({"id": id, "sha": "a", "environment": "preview/shop", "task": "deploy:preview-env", "description": "Preview of #42", "payload": payload});
+    let all = json!([one(1, json!({"previewEnv": "production"})), one(2, json!("")), one(3, json!({"previewEnv": "staging"}))]);
+    let line = "GET /repos/acme/web/deployments?environment=preview%2Fshop&task=deploy%3Apreview-env&sha=a&per_page=100&page=1";
+    for (name, check_found, deployments) in [("production", Some(1), &[2, 1][..]), ("staging", Some(3), &[3, 2]), ("other", Some(2), &[2])]
+    {
+        let world = Double::default()
+            .on("GET /user", 200, json!({"login": "bot[bot]"}))
+            .on(&path, 200, json!({"total_count": 3, "check_runs": runs}))
+            .on(line, 200, all.clone())
+            .on("POST /repos/acme/web/check-runs", 201, json!({"id": 5}))
+            .on("POST /repos/acme/web/deployments", 201, json!({"id": 5}))
+            .start()
+            .await;
+        let github = world.github.clone().with_checks(CheckKind::Runs).signing(name.parse().unwrap());
+        assert_eq!(github.checks().unwrap().find(&web(), &check(None)).await.unwrap(), check_found, "{name}");
+        let new = NewDeployment { revision: "a".into(), environment: "preview/shop".into(), description: "Preview of #42".into() };
+        assert_eq!(github.deployments().unwrap().list(&web(), &new).await.unwrap(), deployments, "{name}");
+        github.checks().unwrap().create(&web(), &check(None)).await.unwrap();
+        assert_eq!(sent(&world)["external_id"], json!(format!("pull-42.made-1800000010.by-{name}")));
+        github.deployments().unwrap().create(&web(), &new).await.unwrap();
+        assert_eq!(sent(&world)["payload"], json!({"previewEnv": name}));
+    }
+}
+
+#[tokio::test]
 async fn whoever_is_delivered_nothing_offers_no_buttons() {
     for hears in [true, false] {
         let mut world = Double::default().on("POST /repos/acme/web/check-runs", 201, json!({"id": 5})).start().await;
