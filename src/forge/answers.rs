@@ -213,6 +213,13 @@ pub enum Conclusion {
     Skipped,
 }
 
+impl Conclusion {
+    /// Whether nobody waits for anything any more. What waits for somebody is ended when nobody can do it any more.
+    pub const fn ends(self) -> bool {
+        !matches!(self, Self::ActionRequired)
+    }
+}
+
 /// A button beside a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CheckAction {

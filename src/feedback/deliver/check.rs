@@ -4,7 +4,7 @@ use super::{Delivery, Step, within};
 use crate::api::status::{CheckStatus, Surface};
 use crate::feedback::check::Checking;
 use crate::feedback::end::{End, forget};
-use crate::forge::{Checks, ForgeError};
+use crate::forge::{Checks, Conclusion, ForgeError};
 
 impl Delivery<'_> {
     pub(super) async fn bring_check(&mut self, index: usize) -> Step {
@@ -26,7 +26,7 @@ impl Delivery<'_> {
             check.digest = None;
         }
         let Some(Written { number: id }) = self.write_check(checks, (checking, opens), known).await? else { return Ok(()) };
-        let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some());
+        let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some_and(Conclusion::ends));
         let (name, digest) = (checking.other_name(), Some(checking.digest()));
         self.feedbacks[index].check = Some(CheckStatus { id, revision, name, digest, concluded });
         Ok(())

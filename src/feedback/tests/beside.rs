@@ -313,6 +313,33 @@ async fn nothing_is_deployed_for_forks_that_wait_and_for_drafts() {
 }
 
 #[tokio::test]
+async fn what_waits_for_somebody_ends_with_the_next_push_and_with_its_pull_request() {
+    let fork = |revision: &str| {
+        let mut object = recorded().wanted().condition(conditions::APPROVED, ConditionStatus::False, "Fork", "").phase("Waiting");
+        object.spec.sources[0].revision = revision.into();
+        object
+    };
+    for restart in [false, true] {
+        let mut world = World::of(fork(HEAD));
+        world.delivered().await;
+        assert_eq!(world.conclusions(), [Some(Conclusion::ActionRequired)]);
+        world.becomes(fork(NEXT)).await;
+        assert_eq!(world.conclusions(), [Some(Conclusion::Skipped), Some(Conclusion::ActionRequired)]);
+        let mut closed = fork(NEXT).unwanted("Closed", "Removed");
+        closed.spec.sources[0].state = crate::api::environment::SourceState::Closed;
+        world.records.replace(closed);
+        if restart {
+            world.records.forget();
+            world.memory = Memory::default();
+        }
+        assert!(!world.is_over(), "a check is left that nobody can do anything about");
+        world.delivered().await;
+        assert_eq!(world.conclusions(), [Some(Conclusion::Skipped); 2]);
+        assert!(world.is_over());
+    }
+}
+
+#[tokio::test]
 async fn no_commit_of_a_fork_is_ever_deployed() {
     let mut fork = ready();
     fork.spec.sources[0].head_repository_id = Some(9);

@@ -13,8 +13,8 @@ use crate::api::status::Feedback;
 use crate::domain::RepoName;
 use crate::feedback::status::{Report, StatusError, Statuses, patch};
 use crate::forge::{
-    Answer, Branch, ChangedFiles, Check, Checks, Comment, Counted, DeploymentState, DeploymentUpdate, Deployments, Forge, ForgeError,
-    NewDeployment, PullRequest, RepositoryFacts,
+    Answer, Branch, ChangedFiles, Check, Checks, Comment, Conclusion, Counted, DeploymentState, DeploymentUpdate, Deployments, Forge,
+    ForgeError, NewDeployment, PullRequest, RepositoryFacts,
 };
 
 /// How the next call to the forge goes wrong.
@@ -330,7 +330,7 @@ impl Checks for Double {
         self.at(home);
         let is_it = |c: &Check| (&c.revision, &c.name, c.pull) == (&check.revision, &check.name, check.pull);
         let find = move |pull: &mut Pull| {
-            let going = pull.checks.iter().find(|(_, c)| is_it(c) && c.conclusion.is_none());
+            let going = pull.checks.iter().find(|(_, c)| is_it(c) && !c.conclusion.is_some_and(Conclusion::ends));
             Ok(going.map(|(id, _)| *id))
         };
         Box::pin(async move { self.call("find unfinished", find) })
@@ -366,6 +366,13 @@ impl Records {
     /// One more is made.
     pub(crate) fn add(&self, member: PreviewEnvironment) {
         self.members.lock().unwrap().push(member);
+    }
+
+    /// What the forge shows is not recorded any more.
+    pub(crate) fn forget(&self) {
+        for member in self.members.lock().unwrap().iter_mut() {
+            member.status.get_or_insert_default().feedback = None;
+        }
     }
 
     /// Whether writes fail from now on.

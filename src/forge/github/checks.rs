@@ -39,6 +39,9 @@ struct CheckRun {
     name: String,
     /// `completed` once it ended.
     status: String,
+    /// How, once it did.
+    #[serde(default)]
+    conclusion: Option<String>,
     /// What we gave it when we wrote it.
     external_id: Option<String>,
     /// Null where the App was deleted.
@@ -80,7 +83,8 @@ impl Checks for GitHub {
     fn unfinished<'a>(&'a self, repository: &'a RepoName, check: &'a Check) -> Answer<'a, Option<i64>> {
         match self.checks {
             CheckKind::Runs => {
-                let going = |run: &CheckRun| run.status != "completed";
+                let waits = concluded(Conclusion::ActionRequired);
+                let going = move |run: &CheckRun| run.status != "completed" || run.conclusion.as_deref() == Some(waits);
                 self.find_run(repository, check).map(move |found| Ok(found?.filter(going).map(|run| run.id))).boxed()
             }
             CheckKind::Statuses => self.pending_status(repository, check).boxed(),

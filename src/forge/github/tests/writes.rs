@@ -111,6 +111,7 @@ async fn an_app_writes_check_runs_and_finds_its_own() {
     let run = |id: i64, name: &str, slug: &str, about: Value| {
         json!({
             "id": id, "name": name, "app": {"id": 1, "slug": slug}, "external_id": about, "status": if id == 6 { "in_progress" } else { "completed" },
+            "conclusion": match id { 6 => None, 7 => Some("action_required"), _ => Some("success") },
         })
     };
     let runs = json!([
@@ -120,12 +121,13 @@ async fn an_app_writes_check_runs_and_finds_its_own() {
         run(4, "preview / shop", "preview-env", json!("pull-43.made-1800000010")),
         run(5, "preview / shop", "preview-env", json!(null)),
         run(6, "preview / shop", "preview-env", json!("pull-42.made-1700000000")),
+        run(7, "preview / shop", "preview-env", json!("pull-44")),
     ]);
     let mut world = Double::default()
         .on("GET /user", 200, json!({"login": "preview-env[bot]"}))
         .on("POST /repos/acme/web/check-runs", 201, json!({"id": 5}))
         .on("PATCH /repos/acme/web/check-runs/5", 200, json!({"id": 5}))
-        .on(&path, 200, json!({"total_count": 6, "check_runs": runs}))
+        .on(&path, 200, json!({"total_count": 7, "check_runs": runs}))
         .start()
         .await;
     world.github = world.github.with_checks(CheckKind::Runs);
@@ -144,6 +146,7 @@ async fn an_app_writes_check_runs_and_finds_its_own() {
     let others = Check { pull: Some(43), ..check(None) };
     assert_eq!(checks.find(&web(), &others).await.unwrap(), Some(4));
     assert_eq!(checks.unfinished(&web(), &others).await.unwrap(), None, "that one has ended");
+    assert_eq!(checks.unfinished(&web(), &Check { pull: Some(44), ..others }).await.unwrap(), Some(7), "and that one waits for somebody");
 }
 
 #[tokio::test]
