@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Branch, CheckAction, PostedComment, PullRequest};
 use crate::api::baseline::ForgeKind;
-use crate::domain::RepoName;
+use crate::domain::{RepoName, Revision};
 
 /// One delivery, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,13 @@ pub enum Event {
         /// What was pressed.
         press: Box<Press>,
     },
+    /// Somebody asked for all our checks of a commit once more.
+    Again {
+        /// The forge that says so.
+        forge: ForgeKind,
+        /// What was asked for.
+        again: Box<Again>,
+    },
     /// Repositories are out of our sight: the app was uninstalled, or they were deleted.
     Gone {
         /// The forge that says so.
@@ -88,6 +95,23 @@ pub struct Press {
     /// holds times of the check, of its suite and of the repository, and a delivery that is sent again holds the same. Nobody is
     /// the worse for it: what is pressed counts from no earlier than it was, and never for an environment that was made anew
     /// since, since the press is of the one of `made_at`.
+    pub at: DateTime<Utc>,
+}
+
+/// All our checks of a commit, asked for once more: of whichever pull requests have it at their head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Again {
+    /// The same for each delivery of the same wish.
+    pub id: String,
+    /// The repository's number.
+    pub repository_id: i64,
+    /// The repository's name at this moment.
+    pub repository: RepoName,
+    /// The commit.
+    pub revision: Revision,
+    /// Login of the one who asked.
+    pub sender: String,
+    /// When it was heard of, by the forge's clock, as of a [`Press`].
     pub at: DateTime<Utc>,
 }
 

@@ -11,7 +11,7 @@ use crate::commands::parse::{Asked, commands};
 use crate::domain::names::{Identity, Subject};
 use crate::domain::{Baseline, EnvironmentName, RepoName};
 use crate::feedback::{is_check_of, is_marked};
-use crate::forge::event::Press;
+use crate::forge::event::{Again, Press};
 use crate::forge::{CheckAction, PostedComment};
 
 /// An environment of the pull request, whether it is there or not.
@@ -84,6 +84,37 @@ pub(super) fn of_press(forge: ForgeKind, press: &Press, baselines: &[Arc<Baselin
     let baselines: Vec<_> = baselines.iter().filter(|b| is_its(&b.namespace, &b.name)).cloned().collect();
     let existing: Vec<_> = existing.iter().filter(|e| is_its(&e.namespace, &e.baseline)).cloned().collect();
     spread(&[command], &press.repository, &baselines, &existing)
+}
+
+/// All checks of a commit once more: a rebuild of each environment of it that there is. None other has a check.
+pub(super) fn of_again(forge: ForgeKind, again: &Again, existing: &[Existing]) -> Intent {
+    let command = |pull: i64| Command {
+        id: format!("{BUTTON}{}", again.id),
+        verb: Verb::Update,
+        args: Vec::new(),
+        actor: again.sender.clone(),
+        at: again.at,
+        forge,
+        repository_id: again.repository_id,
+        repository: again.repository.as_str().to_owned(),
+        pull,
+        comment: None,
+        made_at: None,
+        delivery: None,
+    };
+    let fact = |known: &Existing| {
+        Some(CommandFact {
+            baseline_namespace: known.namespace.clone(),
+            baseline: known.baseline.clone(),
+            environment: known.name.clone(),
+            command: command(known.source.pull?),
+        })
+    };
+    let facts: Vec<CommandFact> = existing.iter().filter_map(fact).collect();
+    if facts.is_empty() {
+        return Intent::Ignore(format!("no environment shows the commit {} of {}", again.revision, again.repository));
+    }
+    Intent::Command(facts)
 }
 
 /// Each command once for each environment, in their order.

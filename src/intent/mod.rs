@@ -17,7 +17,7 @@ use crate::api::baseline::ForgeKind;
 use crate::api::status::Lapse;
 use crate::commands::order::{self, Mark};
 use crate::domain::names::{Identity, Subject};
-use crate::domain::{Baseline, EnvironmentName, baseline};
+use crate::domain::{Baseline, EnvironmentName, Revision, baseline};
 use crate::forge::PullRequest;
 use crate::forge::event::Event;
 
@@ -82,6 +82,8 @@ impl CommandFact {
 pub enum About {
     /// A pull request or branch of the repository of that number.
     Subject(ForgeKind, i64, Subject),
+    /// All pull requests of the repository of that number that have that commit at their head.
+    Commit(ForgeKind, i64, Revision),
     /// All of the repositories of these numbers.
     Repositories(ForgeKind, Vec<i64>),
 }
@@ -143,6 +145,7 @@ impl About {
             Event::Branch { forge, branch, .. } => Some(Self::Subject(*forge, branch.repository_id, Subject::Branch(branch.name.clone()))),
             Event::Comment { forge, comment } => Some(Self::Subject(*forge, comment.repository_id, Subject::Pull(comment.pull))),
             Event::Button { forge, press } => Some(Self::Subject(*forge, press.repository_id, Subject::Pull(press.pull))),
+            Event::Again { forge, again } => Some(Self::Commit(*forge, again.repository_id, again.revision.clone())),
             Event::Gone { forge, repositories, .. } => Some(Self::Repositories(*forge, repositories.clone())),
         }
     }
@@ -150,6 +153,10 @@ impl About {
     fn names(&self, source: &api::Source) -> bool {
         match self {
             Self::Repositories(forge, ids) => source.forge == *forge && ids.contains(&source.repository_id),
+            Self::Commit(forge, id, revision) => {
+                let is_at_it = source.pull.is_some() && source.revision == revision.as_str();
+                is_at_it && source.forge == *forge && source.repository_id == *id
+            }
             Self::Subject(forge, id, subject) => {
                 let same = match subject {
                     Subject::Pull(number) => source.pull == Some(*number),
@@ -221,6 +228,7 @@ pub fn decide(event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing])
         Event::Branch { forge, branch, exists, sender } => branches::decide((*forge, branch), (*exists, sender), baselines, existing),
         Event::Comment { forge, comment } => commands::of_comment(*forge, comment, baselines, existing),
         Event::Button { forge, press } => commands::of_press(*forge, press, baselines, existing),
+        Event::Again { forge, again } => commands::of_again(*forge, again, existing),
         Event::Gone { for_good: false, why, .. } => Intent::Ignore(format!("{why}, and the forge is asked whether that is still so")),
         Event::Gone { why, .. } => gone::decide(why, existing),
     }

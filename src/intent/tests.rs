@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::environment::SourceState;
-use crate::forge::event::PullAction;
+use crate::api::environment::Verb;
+use crate::forge::event::{Again, PullAction};
 use crate::forge::{Branch, fixtures};
 use serde_json::json;
 
@@ -64,6 +65,30 @@ fn an_environment_gets_its_facts_whatever_became_of_its_baseline() {
     }
     let Intent::Record(facts) = decide(&closed(), &[], &[existing("shop", "web-pr-42")]) else { panic!("nothing to record") };
     assert_eq!(facts[0].source.state, SourceState::Closed);
+}
+
+#[test]
+fn all_checks_of_a_commit_once_more_rebuild_each_environment_of_it() {
+    let objects = ["shop", "eu"].map(|namespace| environment(namespace, "web-pr-42"));
+    let decided = |repository_id: i64, revision: Revision| {
+        let (repository, at) = ("acme/web".parse().unwrap(), pull("acme/web").updated_at);
+        let again = Box::new(Again { id: "s-1".into(), repository_id, repository, revision, sender: "ann".into(), at });
+        let event = Event::Again { forge: ForgeKind::Github, again };
+        let about = About::of(&event).unwrap();
+        decide(&event, &[], &objects.iter().flat_map(|object| Existing::of(object, &about)).collect::<Vec<_>>())
+    };
+    let known = pull("acme/web");
+    let Intent::Command(facts) = decided(known.repository_id, known.revision.clone()) else { panic!("no command") };
+    assert_eq!(facts.iter().map(CommandFact::display).collect::<Vec<_>>(), ["shop/web-pr-42", "eu/web-pr-42"]);
+    for fact in &facts {
+        let command = &fact.command;
+        assert_eq!(
+            (command.id.as_str(), command.verb, command.pull, command.actor.as_str()),
+            ("button.s-1", Verb::Update, known.number, "ann")
+        );
+    }
+    assert!(matches!(decided(known.repository_id, "e".repeat(40).parse().unwrap()), Intent::Ignore(_)), "another commit");
+    assert!(matches!(decided(known.repository_id + 1, known.revision), Intent::Ignore(_)), "another repository");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
-use preview_env::api::environment::SourceState;
+use preview_env::api::environment::{SourceState, Verb};
 use preview_env::api::{self, PreviewEnvironment};
 use preview_env::intent::{CommandFact, Fact};
 use serde_json::{Value, json};
@@ -137,8 +137,17 @@ impl Scene {
     fn judge_command(&self, body: &[u8], fact: &CommandFact) {
         let said = read(body);
         let command = &fact.command;
-        assert_eq!((&said["repository"]["id"], &said["issue"]["number"]), (&json!(command.repository_id), &json!(command.pull)));
-        assert_eq!(said["comment"]["user"]["login"], json!(command.actor), "{said}");
+        assert_eq!(said["repository"]["id"], json!(command.repository_id), "{said}");
+        if command.comment.is_some() {
+            assert_eq!(said["issue"]["number"], json!(command.pull), "{said}");
+            assert_eq!(said["comment"]["user"]["login"], json!(command.actor), "{said}");
+        } else {
+            let source = |environment: &PreviewEnvironment| environment.spec.sources[0].clone();
+            let shown = self.environments.iter().find(|environment| environment.name_any() == fact.environment.to_string()).map(source);
+            let shown = shown.map(|source| (source.pull, json!(source.revision)));
+            assert_eq!(shown, Some((Some(command.pull), said["check_suite"]["head_sha"].clone())), "{said}");
+            assert_eq!((command.verb, &said["sender"]["login"]), (Verb::Update, &json!(command.actor)), "{said}");
+        }
         assert!(self.numbers.values().any(|id| *id == command.repository_id), "a repository that nobody lists: {command:?}");
     }
 }

@@ -1,14 +1,16 @@
-//! `check_run`: somebody pressed a button beside a check of ours, or GitHub's own "Re-run". No client, no clock, no logging.
+//! `check_run`: somebody pressed a button beside a check of ours, or GitHub's own "Re-run"; and `check_suite`, for its "Re-run all
+//! checks", of which GitHub tells the one App whose checks they are. No client, no clock, no logging.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::super::checks::About;
-use super::super::wire::{NamedRepository, Repository, User, positive};
+use super::super::wire::{NamedRepository, Repository, User, parsed, positive};
 use super::{Arrival, action, ignored, read, shown};
 use crate::api::baseline::ForgeKind;
+use crate::domain::Revision;
 use crate::forge::CheckAction;
-use crate::forge::event::{Event, ParseError, Press};
+use crate::forge::event::{Again, Event, ParseError, Press};
 
 /// How many hexadecimal digits of the body's SHA-256 tell a press from others: 128 bits.
 const ID_DIGITS: usize = 32;
@@ -37,6 +39,20 @@ struct CheckRun {
     external_id: Option<String>,
     /// Empty where the commit is a fork's.
     pull_requests: Option<Vec<PullOf>>,
+}
+
+#[derive(Deserialize)]
+struct SuiteEvent {
+    check_suite: CheckSuite,
+    repository: NamedRepository,
+    sender: User,
+}
+
+/// All checks of one App at one commit. GitHub names its pull requests too, but none of forks, so the commit has to do.
+#[derive(Deserialize)]
+struct CheckSuite {
+    #[serde(deserialize_with = "parsed")]
+    head_sha: Revision,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +94,23 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
         at: arrival.at,
     };
     Ok(Event::Button { forge: ForgeKind::Github, press: Box::new(press) })
+}
+
+pub(super) fn parse_suite(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseError> {
+    let name = action(body)?;
+    if name != "rerequested" {
+        return Ok(ignored(format!("no environment depends on the action {} of a commit's checks", shown(&name))));
+    }
+    let event: SuiteEvent = read(body)?;
+    let again = Again {
+        id: id(body),
+        repository_id: event.repository.id,
+        repository: event.repository.full_name,
+        revision: event.check_suite.head_sha,
+        sender: event.sender.login,
+        at: arrival.at,
+    };
+    Ok(Event::Again { forge: ForgeKind::Github, again: Box::new(again) })
 }
 
 /// What we wrote into the check, whatever else has the same commit: each pull request has a check of its own. Else the one pull

@@ -20,7 +20,7 @@ pub use crate::forge::Arrival;
 /// The events that we read and that a webhook or an App subscribes to.
 pub const SUBSCRIBED_EVENTS: [&str; 5] = ["check_run", "issue_comment", "pull_request", "push", "repository"];
 /// The events that we read and that GitHub sends without being asked: to every webhook, and to every App.
-pub const UNASKED_EVENTS: [&str; 3] = ["installation", "installation_repositories", "ping"];
+pub const UNASKED_EVENTS: [&str; 4] = ["check_suite", "installation", "installation_repositories", "ping"];
 
 /// How GitHub delivers ("Webhook events and payloads", "Delivery headers").
 pub const HOOK: Hook =
@@ -38,6 +38,7 @@ pub fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseError> {
         "push" => push::parse(body),
         "issue_comment" => comment::parse(body),
         "check_run" => check::parse(arrival, body),
+        "check_suite" => check::parse_suite(arrival, body),
         "installation" => gone::parse_installation(body),
         "installation_repositories" => gone::parse_selection(body),
         "repository" => gone::parse_repository(body),

@@ -72,6 +72,15 @@ fn check(identifier: &str) -> Value {
     })
 }
 
+fn suite(action: &str) -> Value {
+    json!({
+        "action": action,
+        "check_suite": {"id": 4, "head_sha": "a".repeat(40), "pull_requests": []},
+        "repository": repository(),
+        "sender": {"login": "ann"},
+    })
+}
+
 fn installation(action: &str) -> Value {
     json!({"action": action, "installation": {"id": 5}, "repositories": [{"id": 7}, {"id": 8}], "sender": {"login": "ann"}})
 }
@@ -85,12 +94,13 @@ fn repository_event(action: &str) -> Value {
 }
 
 /// A payload of each event that is read.
-fn payloads() -> [(&'static str, Value); 8] {
+fn payloads() -> [(&'static str, Value); 9] {
     [
         ("pull_request", pull("opened")),
         ("push", push("refs/heads/faster")),
         ("issue_comment", comment("created")),
         ("check_run", check("extend")),
+        ("check_suite", suite("rerequested")),
         ("installation", installation("deleted")),
         ("installation_repositories", selection("removed")),
         ("repository", repository_event("deleted")),
@@ -283,6 +293,14 @@ fn a_check_that_is_to_run_again_is_a_rebuild() {
 }
 
 #[test]
+fn all_checks_of_a_commit_that_are_to_run_again_are_known_by_the_commit() {
+    let read = |action: &str| parsed("check_suite", &suite(action)).unwrap();
+    let Event::Again { again, .. } = read("rerequested") else { panic!("{:?}", read("rerequested")) };
+    assert_eq!((again.repository_id, again.revision.as_str(), again.sender.as_str()), (7, "a".repeat(40).as_str(), "ann"));
+    assert!(matches!(read("completed"), Event::Ignored { .. }) && matches!(read("requested"), Event::Ignored { .. }));
+}
+
+#[test]
 fn a_press_tells_which_environment_its_check_showed() {
     let of = |external_id: &str| pressed(&with(check("delete"), &[("/check_run/external_id", json!(external_id))])).unwrap().made_at;
     assert_eq!(of("pull-42.made-1800000010"), DateTime::from_timestamp(1_800_000_010, 0));
@@ -349,6 +367,7 @@ fn what_cannot_be_read_is_named() {
         ("check_run", "/requested_action", json!(null), "requested_action"),
         ("check_run", "/check_run/pull_requests/0/number", json!(-1), "check_run.pull_requests[0].number"),
         ("check_run", "/sender", json!({}), "sender.login"),
+        ("check_suite", "/check_suite/head_sha", json!("abc"), "check_suite.head_sha"),
         ("installation", "/repositories/1/id", json!(null), "repositories[1].id"),
         ("installation_repositories", "/repositories_removed", json!(null), "repositories_removed"),
         ("repository", "/repository", json!({}), "repository.id"),
@@ -418,13 +437,13 @@ fn any_scalar() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn nothing_makes_it_panic(event in 0usize..9, header in "[ -~]{0,20}", body in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn nothing_makes_it_panic(event in 0usize..10, header in "[ -~]{0,20}", body in prop::collection::vec(any::<u8>(), 0..400)) {
         let header = payloads().get(event).map_or(header, |(name, _)| (*name).to_owned());
         let _ = parse(&arrival(&header), &body);
     }
 
     #[test]
-    fn no_damage_to_a_real_payload_makes_it_panic(event in 0usize..8, at in 0usize..1_000, byte in any::<u8>()) {
+    fn no_damage_to_a_real_payload_makes_it_panic(event in 0usize..9, at in 0usize..1_000, byte in any::<u8>()) {
         let (event, payload) = &payloads()[event];
         let mut body = payload.to_string().into_bytes();
         let at = at % body.len();
@@ -434,7 +453,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wrong_value_is_ignored_or_named_or_harmless(event in 0usize..8, place in any::<prop::sample::Index>(), value in any_scalar()) {
+    fn a_wrong_value_is_ignored_or_named_or_harmless(event in 0usize..9, place in any::<prop::sample::Index>(), value in any_scalar()) {
         let (event, payload) = &payloads()[event];
         let mut all = Vec::new();
         places(payload, "", &mut all);
