@@ -288,6 +288,7 @@ fn context(stage: &Arc<Stage>) -> Context {
         recorder: stage.clone(),
         forge: Some(stage.clone()),
         baselines: Arc::new(move |_, _| Some(baseline.clone())),
+        is_told: Arc::new(|_| true),
         retries: Retries::default(),
         memory: Memory::default(),
         signs: Signs::default(),

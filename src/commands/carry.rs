@@ -136,9 +136,6 @@ impl Errand<'_> {
 
     /// Ends well where whoever gave the command may give it.
     pub(super) async fn allowed<'b>(&'b self, home: &'b Result<RepoName, Trouble>) -> Result<Allowed<'b>, Stop> {
-        if self.command.verb == Verb::Unknown {
-            effect::well_formed(self.command)?;
-        }
         let forge = self.forge()?;
         let Some(baseline) = self.baseline() else {
             return Err(Trouble::Refused("The Baseline of this environment cannot be used now.".to_owned()).into());
@@ -193,14 +190,15 @@ impl Errand<'_> {
 }
 
 /// What the forge said of the pull request is a fact like any other. One that is over and of which nothing is known needs
-/// none.
+/// none, and whoever only asks makes nothing.
 async fn record(context: &Context, case: &Case<'_>) -> Result<bool, Stop> {
     let Some(pull) = case.pull else { return Ok(false) };
     let known = effect::source_of(case.command, case.object);
-    if known.is_none() && pull.state != SourceState::Open {
+    let Case { command, object, baseline, .. } = case;
+    let makes = matches!(command.verb, Verb::Create | Verb::Delete);
+    if known.is_none() && (pull.state != SourceState::Open || !makes) {
         return Ok(false);
     }
-    let Case { command, object, baseline, .. } = case;
     let listed = baseline.repository_by(command.forge, command.repository_id, &pull.repository).map(|r| r.name.as_str());
     // Spelled as it was, so that the same entry changes.
     let spelled = known.map(|source| source.repository.as_str()).or(listed);

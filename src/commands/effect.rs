@@ -97,7 +97,9 @@ pub fn needs_pull(command: &Command, object: &PreviewEnvironment) -> bool {
         Verb::Update | Verb::Approve => true,
         // What is recorded says enough, unless it says nothing or something that may be over.
         Verb::Create | Verb::Delete => source_of(command, object).is_none_or(|s| s.state != SourceState::Open),
-        _ => false,
+        Verb::Help | Verb::Unknown => false,
+        // Where nothing is recorded, what can be done depends on it.
+        _ => source_of(command, object).is_none(),
     }
 }
 
@@ -150,6 +152,7 @@ pub fn effect(case: &Case<'_>) -> Verdict {
     well_formed(case.command)?;
     case.is_of_this_one()?;
     match case.command.verb {
+        Verb::Status if source_of(case.command, case.object).is_none() => Ok(said(case.none_here())),
         Verb::Status => Ok(said(status(case.object))),
         Verb::Help => Ok(said(help(case))),
         Verb::Create => create(case),
@@ -185,13 +188,27 @@ impl Case<'_> {
     /// Refuses what makes sense only for an environment that is there and wanted.
     fn there(&self) -> Result<&api::Source, Refusal> {
         let Some(source) = source_of(self.command, self.object) else {
-            return refuse("There is no environment for this pull request. /preview create makes one.");
+            return refuse(capital(&self.none_here()));
         };
         if source.state != SourceState::Open {
             return refuse("The pull request is not open. Reopen it first.");
         }
         let unwished = self.object.standing_wish().is_some_and(|w| w.state == WishState::Absent);
         if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
+    }
+
+    /// That nothing is there, and what makes one if anything does.
+    fn none_here(&self) -> String {
+        let none = "there is no environment for this pull request";
+        let is_foreign = |pull: &PullRequest| pull.head_repository_id != Some(pull.repository_id);
+        match self.pull {
+            Some(pull) if pull.state == SourceState::Merged => format!("{none}, which is merged."),
+            Some(pull) if pull.state != SourceState::Open => format!("{none}, which is closed. Reopen it first."),
+            Some(pull) if is_foreign(pull) && self.baseline.trust.forks == Forks::Deny => {
+                format!("{none}: it comes from a fork, and the Baseline runs none (trust.forks).")
+            }
+            _ => format!("{none}. /preview create makes one."),
+        }
     }
 
     /// Refuses a button that was shown for an environment that is gone: its press can be heard of days later, and what was made

@@ -12,13 +12,16 @@ use super::order::{self, Known};
 use super::who::Trouble;
 use super::{CommandError, Context};
 use crate::api::PreviewEnvironment;
-use crate::api::environment::{Command, Verb};
+use crate::api::environment::Command;
 use crate::api::status::{CommandOutcome, CommandResult};
 use crate::domain::RepoName;
 use crate::forge::Reaction;
 
 /// How long the forge is asked again before a command is refused.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// How long after a command somebody waits for its answer. What nobody told until then, for a forge that is away or takes no more,
+/// is not told any more where no environment keeps it.
+const AWAITED: TimeDelta = TimeDelta::hours(1);
 
 /// Carries out the next command of an environment, and says when to come back.
 pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<Utc>) -> Result<Action, CommandError> {
@@ -44,7 +47,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
             }
         }
     };
-    clear(context, object, command, written).await
+    clear(context, (object, command), (written, now)).await
 }
 
 fn known(context: &Context, (object, command): (&PreviewEnvironment, &Command), results: &[CommandResult]) -> Known {
@@ -64,9 +67,9 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     audit(object, command, (&format!("{:?}", end.outcome), &end.message));
     count(context, (object, command), end.outcome.label());
     let (reaction, written) = (if end.outcome == CommandOutcome::Done { Reaction::Done } else { Reaction::Refused }, end.written);
-    let result = CommandResult { message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) };
-    // What is deleted at once has nobody to tell.
-    if !goes(object, written) {
+    let result = CommandResult { may_command, message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) };
+    // Where no environment is, a stranger is not answered in words: any passer-by would make us post. So it goes at once.
+    if may_command || !goes(object, written) {
         let all = order::with(results, result.clone());
         context.cluster.write_results(object, &all).await.map_err(|error| Err(error.into()))?;
     }
@@ -83,10 +86,7 @@ async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result
     let Errand { context, command, .. } = *errand;
     let allowed = match errand.allowed(home).await {
         Ok(allowed) => allowed,
-        Err(stop) => {
-            let outcome = if command.verb == Verb::Unknown { CommandOutcome::Refused } else { CommandOutcome::Denied };
-            return stopped(errand, stop, outcome).map(|end| (end, false));
-        }
+        Err(stop) => return stopped(errand, stop, CommandOutcome::Denied).map(|end| (end, false)),
     };
     let seen = async {
         if allowed.may_command && context.memory.is_seen_first(&errand.uid(), &command.id) {
@@ -134,10 +134,22 @@ async fn react(context: &Context, (home, command): (Option<&RepoName>, &Command)
     }
 }
 
-/// Takes the command out of spec. An object that never held anything but commands goes with the last of them, if it still
-/// is as it was read: whatever was written since keeps it.
-async fn clear(context: &Context, object: &PreviewEnvironment, command: &Command, written: bool) -> Result<Action, CommandError> {
-    let ended = if goes(object, written) { context.cluster.remove(object).await } else { context.cluster.prune(object, &command.id).await };
+/// Takes the command out of spec. An object that never held anything but commands goes with the last of them, once the pull
+/// request shows what came of it and if it still is as it was read: whatever was written since keeps it. Until then the
+/// command stays, since it says where the answer belongs.
+async fn clear(
+    context: &Context,
+    (object, command): (&PreviewEnvironment, &Command),
+    (written, now): (bool, DateTime<Utc>),
+) -> Result<Action, CommandError> {
+    let ended = if !goes(object, written) {
+        context.cluster.prune(object, &command.id).await
+    } else if let Some(left) = untold_for(context, object, now) {
+        // Its record wakes us.
+        return Ok(Action::requeue(left));
+    } else {
+        context.cluster.remove(object).await
+    };
     match ended {
         // Somebody wrote in between, or took it away: the watch brings it, and with it the next pass.
         Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(Action::requeue(Duration::from_millis(250))),
@@ -147,13 +159,17 @@ async fn clear(context: &Context, object: &PreviewEnvironment, command: &Command
 
 /// Whether the object goes with the command that is carried out.
 fn goes(object: &PreviewEnvironment, written: bool) -> bool {
-    !written && object.spec.commands.len() == 1 && is_nothing_but_commands(object)
+    !written && object.spec.commands.len() == 1 && object.holds_only_commands()
 }
 
-fn is_nothing_but_commands(object: &PreviewEnvironment) -> bool {
-    let spec = &object.spec;
-    let quiet = spec.sources.is_empty() && spec.images.is_empty() && spec.wish.is_none() && spec.refresh.is_none();
-    quiet && spec.activity.is_none() && spec.approval.is_none() && spec.lifetime.is_none()
+/// For how long an answer is waited for that the pull request does not show yet; None where there is none, or where it does.
+fn untold_for(context: &Context, object: &PreviewEnvironment, now: DateTime<Utc>) -> Option<Duration> {
+    let results = context.memory.results(object);
+    let newest = results.iter().filter(|result| result.gets_words()).map(|result| result.at).max()?;
+    let left = (newest + AWAITED - now).to_std().ok().filter(|left| !left.is_zero())?;
+    let mut answered = object.clone();
+    answered.status.get_or_insert_default().commands = results;
+    (!(context.is_told)(&answered)).then_some(left)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -18,6 +19,7 @@ use super::super::run;
 use super::super::signs::Signs;
 use super::*;
 use crate::api;
+use crate::api::environment::Verb;
 use crate::clock::{self, Clock};
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
@@ -29,6 +31,9 @@ use crate::intent::Fact;
 use crate::metrics::Metrics;
 use crate::record::RecordError;
 use crate::record::{Recorded, Recorder};
+
+#[path = "words_tests.rs"]
+mod words;
 
 const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
 
@@ -42,6 +47,8 @@ struct World {
     /// The API server does not answer to the write that begins so.
     silent: Mutex<Option<String>>,
     repository: i64,
+    /// The pull request does not show what came of commands yet.
+    untold: AtomicBool,
 }
 
 impl World {
@@ -162,6 +169,10 @@ fn context(world: &Arc<World>) -> Context {
         recorder: world.clone(),
         forge: Some(world.clone()),
         baselines: Arc::new(|_, _| Some(baseline())),
+        is_told: {
+            let world = Arc::clone(world);
+            Arc::new(move |_| !world.untold.load(Ordering::Relaxed))
+        },
         retries: Retries::default(),
         memory: Memory::default(),
         signs: Signs::default(),

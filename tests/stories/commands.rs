@@ -83,14 +83,28 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
         world.github.add_user("reader");
         let pull = shop.pull_request("login").await?;
 
+        let gone = || wait_for(&shop.environments(), &pull.name(), "gone with its command", |e: Option<&PreviewEnvironment>| e.is_none());
         say(&pull, "reader", "/preview create").await?;
-        say(&pull, DEVELOPER, "/preview help").await?;
-        let gone = |e: Option<&PreviewEnvironment>| e.is_none();
-        wait_for(&shop.environments(), &pull.name(), "gone with its refused command", gone).await?;
+        gone().await?;
+        assert_eq!(pull.comments(), 1, "a stranger's command makes nobody post");
+
+        say(&pull, DEVELOPER, "/preview craete").await?;
+        pull.wait_for_comment(|body| body.contains("### No preview") && body.contains("Did you mean /preview create?")).await?;
+        gone().await?;
+        say(&pull, DEVELOPER, "/preview").await?;
+        pull.wait_for_comment(|body| body.contains("there is no environment for this pull request. /preview create makes one.")).await?;
+        gone().await?;
+        assert_eq!(pull.comments(), 4, "three of people and one of ours");
 
         say(&pull, DEVELOPER, "/preview create").await?;
         pull.wait_until_ready().await?;
         pull.wait_for_comment(|body| body.contains("is ready")).await?;
+        assert_eq!(pull.perform(On::merge).await?, Some(202));
+        pull.wait_until_gone().await?;
+        say(&pull, DEVELOPER, "/preview extend").await?;
+        pull.wait_for_comment(|body| body.contains("refused. There is no environment for this pull request, which is merged.")).await?;
+        gone().await?;
+        assert_eq!(pull.comments(), 6, "there is one comment of ours, whatever is asked for");
         Ok(())
     });
 }
