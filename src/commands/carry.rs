@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::effect::{self, Case, Part, Refusal, effect};
 use super::who::{self, Trouble};
-use super::{CommandError, Context, logs, missed};
+use super::{CommandError, Context, logs, missed, order};
 use crate::api::environment::{Command, SourceState, Verb};
 use crate::api::names::MANAGER_ACTIVITY;
 use crate::api::status::{CommandOutcome, CommandResult};
@@ -132,6 +132,14 @@ impl Errand<'_> {
     /// What the command's repository is called at this moment, or why nobody knows.
     pub(super) async fn home(&self) -> Result<RepoName, Trouble> {
         who::home(self.forge()?, self.command, self.baseline().as_deref()).await
+    }
+
+    /// Whether its pull request was closed or reopened since a command was given of which nothing is remembered.
+    pub(super) async fn is_over(&self, home: &Result<RepoName, Trouble>) -> Result<bool, Trouble> {
+        match home {
+            Ok(home) if order::is_late(self.command, self.object) => who::is_over(self.forge()?, (home, self.command)).await,
+            _ => Ok(false),
+        }
     }
 
     /// Ends well where whoever gave the command may give it.

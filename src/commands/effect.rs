@@ -191,7 +191,7 @@ impl Case<'_> {
             return refuse(capital(&self.none_here()));
         };
         if source.state != SourceState::Open {
-            return refuse("The pull request is not open. Reopen it first.");
+            return refuse(not_open(source.state));
         }
         let unwished = self.object.standing_wish().is_some_and(|w| w.state == WishState::Absent);
         if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
@@ -248,14 +248,23 @@ pub fn actor(command: &Command) -> String {
     format!("{}:{}", command.forge.as_str(), command.actor)
 }
 
-fn is_open(case: &Case<'_>) -> bool {
+fn state(case: &Case<'_>) -> Option<SourceState> {
     let recorded = source_of(case.command, case.object).map(|s| s.state);
-    case.pull.map(|pull| pull.state).or(recorded) == Some(SourceState::Open)
+    case.pull.map(|pull| pull.state).or(recorded)
+}
+
+fn is_open(case: &Case<'_>) -> bool {
+    state(case) == Some(SourceState::Open)
+}
+
+/// Why nothing is done for a pull request that is not open.
+fn not_open(state: SourceState) -> &'static str {
+    if state == SourceState::Merged { "The pull request is merged." } else { "The pull request is not open. Reopen it first." }
 }
 
 fn create(case: &Case<'_>) -> Verdict {
     if !is_open(case) {
-        return refuse("The pull request is not open. Reopen it first.");
+        return refuse(not_open(state(case).unwrap_or(SourceState::Gone)));
     }
     let source = source_of(case.command, case.object);
     let head = case.pull.map(|p| (p.head_repository_id, p.revision.to_string()));
@@ -287,7 +296,7 @@ fn delete(case: &Case<'_>) -> Effect {
 fn update(case: &Case<'_>) -> Verdict {
     case.there()?;
     if !is_open(case) {
-        return refuse("The pull request is not open. Reopen it first.");
+        return refuse(not_open(state(case).unwrap_or(SourceState::Gone)));
     }
     let revision = case.pull.map(|pull| pull.revision.short().to_owned()).unwrap_or_default();
     Ok(refreshed(case, false, format!("it is brought up to {revision} and to its baseline.")))
@@ -388,7 +397,7 @@ fn approve(case: &Case<'_>) -> Verdict {
     case.there()?;
     let Some(pull) = case.pull else { return refuse("The forge did not say what the pull request is at.") };
     if pull.state != SourceState::Open {
-        return refuse("The pull request is not open. Reopen it first.");
+        return refuse(not_open(pull.state));
     }
     if pull.head_repository_id == Some(pull.repository_id) {
         return refuse("It is no fork: the change is in the repository itself and needs no approval.");

@@ -34,8 +34,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
     let written = match known(context, (object, command), &results) {
         Known::Done => false,
         Known::TooOld => {
-            audit(object, command, ("TooOld", "it is older than what is remembered, and is passed over"));
-            count(context, (object, command), "too_old");
+            pass_over(context, (object, command), "it is older than what is remembered, and is passed over");
             false
         }
         Known::New => {
@@ -62,7 +61,11 @@ type Pause = Duration;
 async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandError>> {
     let Errand { context, object, command, results, now, .. } = *errand;
     let home = errand.home().await;
-    let (end, may_command) = end_of(errand, &home).await?;
+    let Some((end, may_command)) = end_of(errand, &home).await? else {
+        pass_over(context, (object, command), "its pull request was closed or reopened since, and it is passed over");
+        context.memory.pass_over(&errand.uid(), &command.id);
+        return Ok(false);
+    };
     context.retries.forget(&errand.uid());
     audit(object, command, (&format!("{:?}", end.outcome), &end.message));
     count(context, (object, command), end.outcome.label());
@@ -81,12 +84,18 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     Ok(written)
 }
 
-/// How a command ends, and whether whoever gave it may command; else how long to wait.
-async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result<(End, bool), Result<Pause, CommandError>> {
+/// How a command ends, and whether whoever gave it may command; None where its time is over; else how long to wait.
+async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result<Option<(End, bool)>, Result<Pause, CommandError>> {
     let Errand { context, command, .. } = *errand;
+    let denied = |stop| stopped(errand, stop, CommandOutcome::Denied).map(|end| Some((end, false)));
+    match errand.is_over(home).await {
+        Ok(false) => {}
+        Ok(true) => return Ok(None),
+        Err(trouble) => return denied(trouble.into()),
+    }
     let allowed = match errand.allowed(home).await {
         Ok(allowed) => allowed,
-        Err(stop) => return stopped(errand, stop, CommandOutcome::Denied).map(|end| (end, false)),
+        Err(stop) => return denied(stop),
     };
     let seen = async {
         if allowed.may_command && context.memory.is_seen_first(&errand.uid(), &command.id) {
@@ -95,7 +104,7 @@ async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result
     };
     let ((), end) = futures::join!(seen, errand.carry_out(&allowed));
     let end = end.or_else(|stop| stopped(errand, stop, CommandOutcome::Refused))?;
-    Ok((end, allowed.may_command))
+    Ok(Some((end, allowed.may_command)))
 }
 
 /// How a command ends that cannot be carried out, if waiting does not help.
@@ -117,6 +126,11 @@ fn audit(object: &PreviewEnvironment, command: &Command, (outcome, why): (&str, 
     let (env, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
     let verb = format!("{verb:?}");
     tracing::info!(env, namespace, actor, verb, ?args, outcome, why, id, delivery, repo = repository, pull, "command");
+}
+
+fn pass_over(context: &Context, (object, command): (&PreviewEnvironment, &Command), why: &str) {
+    audit(object, command, ("TooOld", why));
+    count(context, (object, command), "too_old");
 }
 
 fn count(context: &Context, (object, command): (&PreviewEnvironment, &Command), result: &'static str) {

@@ -32,6 +32,8 @@ use crate::metrics::Metrics;
 use crate::record::RecordError;
 use crate::record::{Recorded, Recorder};
 
+#[path = "late_tests.rs"]
+mod late;
 #[path = "words_tests.rs"]
 mod words;
 
@@ -49,6 +51,10 @@ struct World {
     repository: i64,
     /// The pull request does not show what came of commands yet.
     untold: AtomicBool,
+    /// How the pull request is.
+    pull: Mutex<Option<PullRequest>>,
+    /// When it was closed or reopened, one answer after the other; a forge that does not tell where there is none.
+    turns: Mutex<VecDeque<Result<Option<DateTime<Utc>>, ForgeError>>>,
 }
 
 impl World {
@@ -119,8 +125,14 @@ impl Forge for World {
     }
 
     fn pull_request<'a>(&'a self, name: &'a RepoName, number: i64) -> Said<'a, PullRequest> {
-        let pull = PullRequest { repository: name.clone(), number, revision: HEAD.parse().unwrap(), ..fixtures::pull() };
+        let pull = self.pull.lock().unwrap().clone().unwrap_or_else(fixtures::pull);
+        let pull = PullRequest { repository: name.clone(), number, revision: HEAD.parse().unwrap(), ..pull };
         async move { Ok(pull) }.boxed()
+    }
+
+    fn closed_or_reopened_at<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, Option<DateTime<Utc>>> {
+        let told = self.turns.lock().unwrap().pop_front().unwrap_or(Err(ForgeError::Unsupported("ends")));
+        async move { told }.boxed()
     }
 
     fn comments_since<'a>(&'a self, _: &'a RepoName, _: DateTime<Utc>, _: Option<&'a Validator>) -> Said<'a, Listing<PostedComment>> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::effect::capital;
-use crate::api::environment::{Command, Verb};
+use crate::api::environment::{Command, SourceState, Verb};
 use crate::domain::baseline::Repository;
 use crate::domain::{Baseline, RepoName};
 use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest};
@@ -73,6 +73,16 @@ pub async fn pull_request(forge: &dyn Forge, (name, command): (&RepoName, &Comma
     let pull = forge.pull_request(name, command.pull).await?;
     let same = pull.repository_id == command.repository_id && pull.number == command.pull;
     if same { Ok(pull) } else { Err(another(command)) }
+}
+
+/// Whether the pull request was closed or reopened after a command was given. Of a forge that does not tell, one that is open was
+/// not.
+pub async fn is_over(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<bool, Trouble> {
+    match forge.closed_or_reopened_at(name, command.pull).await {
+        Ok(at) => Ok(at.is_some_and(|at| at > command.at)),
+        Err(ForgeError::Unsupported(_)) => Ok(pull_request(forge, (name, command)).await?.state != SourceState::Open),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn another(command: &Command) -> Trouble {

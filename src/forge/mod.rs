@@ -282,6 +282,10 @@ pub trait Forge: Send + Sync {
         unsupported("labelled by")
     }
 
+    /// When the pull request was last closed or reopened; None where it never was. A merge closes it too.
+    fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+        unsupported("ends of pull requests")
+    }
     /// Our own comment that contains the marker: written by our own login, the oldest if there are several.
     fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>>;
     /// Writes a comment and gives its number. Never tried twice by itself: after an unclear failure look for the

@@ -180,6 +180,10 @@ impl Forge for GitHub {
         self.read_labelled_by(repository, number, label).boxed()
     }
 
+    fn closed_or_reopened_at<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+        self.read_closed_or_reopened_at(repository, number).boxed()
+    }
+
     fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, marker: &'a str) -> Answer<'a, Option<Comment>> {
         self.search_comment(repository, pull, marker).boxed()
     }
