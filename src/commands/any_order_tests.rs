@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::asked::Asked;
 use super::cluster::{Answer, Cluster};
 use super::effect::Part;
 use super::effect::tests::{baseline, write};
@@ -292,6 +293,7 @@ fn context(stage: &Arc<Stage>) -> Context {
         retries: Retries::default(),
         memory: Memory::default(),
         signs: Signs::default(),
+        asked: Asked::default(),
         metrics: Metrics::new(),
     }
 }

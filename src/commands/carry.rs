@@ -129,9 +129,14 @@ impl Errand<'_> {
         (self.context.baselines)(&self.object.namespace().unwrap_or_default(), &self.object.spec.baseline)
     }
 
-    /// What the command's repository is called at this moment, or why nobody knows.
+    /// What the command's repository is called at this moment, or why nobody knows. For whoever may not command it is not always
+    /// asked.
     pub(super) async fn home(&self) -> Result<RepoName, Trouble> {
-        who::home(self.forge()?, self.command, self.baseline().as_deref()).await
+        let baseline = self.baseline();
+        if let Some(baseline) = &baseline {
+            who::unasked(&self.context.asked, self.command, baseline, self.now)?;
+        }
+        who::home(self.forge()?, self.command, baseline.as_deref()).await
     }
 
     /// Whether its pull request was closed or reopened since a command was given of which nothing is remembered.
@@ -153,7 +158,7 @@ impl Errand<'_> {
         if baseline.policy.is_pending() && self.command.verb != Verb::Delete {
             return Err(Trouble::Later(Some(UNKNOWN_POLICIES), "Nobody knows yet which PreviewPolicies hold here.".to_owned()).into());
         }
-        let may_command = who::may(forge, (home, self.command), &baseline).await?;
+        let may_command = who::may(forge, (home, self.command), &baseline, (&self.context.asked, self.now)).await?;
         Ok(Allowed { forge, home, baseline, may_command })
     }
 

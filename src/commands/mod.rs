@@ -12,6 +12,7 @@
 
 #[cfg(test)]
 mod any_order_tests;
+pub mod asked;
 mod carry;
 pub mod cluster;
 pub mod effect;
@@ -36,6 +37,7 @@ use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 
+use self::asked::Asked;
 use self::cluster::Cluster;
 use self::memory::Memory;
 use self::signs::Signs;
@@ -78,6 +80,8 @@ pub struct Context {
     pub memory: Memory,
     /// Signs for whoever may not command.
     pub signs: Signs,
+    /// What the forge said lately of who may.
+    pub asked: Asked,
     /// Where commands are counted.
     pub metrics: Metrics,
 }
@@ -110,6 +114,7 @@ impl Context {
             retries: Retries::default(),
             memory: Memory::default(),
             signs: Signs::default(),
+            asked: Asked::default(),
             metrics,
         }
     }

@@ -9,6 +9,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
+use super::super::asked::Asked;
 use super::super::carry::FACT_PATIENCE;
 use super::super::cluster::{Answer, Cluster};
 use super::super::effect::Part;
@@ -188,6 +189,7 @@ fn context(world: &Arc<World>) -> Context {
         retries: Retries::default(),
         memory: Memory::default(),
         signs: Signs::default(),
+        asked: Asked::default(),
         metrics: Metrics::new(),
     }
 }
@@ -338,7 +340,12 @@ async fn whoever_may_not_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
-    let crowd = (0..30).map(|n| Command { id: format!("{}.1", 2000 + n), comment: Some(2000 + n), ..given(Verb::Delete, &[]) });
+    let crowd = (0..30).map(|n| Command {
+        id: format!("{}.1", 2000 + n),
+        comment: Some(2000 + n),
+        actor: format!("eve-{n}"),
+        ..given(Verb::Delete, &[])
+    });
     let (world, context) = world((0..30).map(|_| Ok(Permission::Read)).collect());
     for stranger in crowd {
         pass(&environment(&stranger, true), &context, now()).await.unwrap();
@@ -356,6 +363,29 @@ async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
+}
+
+#[tokio::test]
+async fn somebody_who_may_not_is_asked_about_once_a_minute_and_a_comment_of_several_commands_once() {
+    let (world, context) = world(vec![Ok(Permission::Read), Ok(Permission::Write)]);
+    let say = |comment: i64, place: i64, second: i64| {
+        let stranger = Command { id: format!("{comment}.{place}"), comment: Some(comment), ..given(Verb::Pin, &[]) };
+        let (context, at) = (&context, now() + TimeDelta::seconds(second));
+        async move { pass(&environment(&stranger, true), context, at).await.unwrap() }
+    };
+    for (comment, second) in [(2001, 0), (2002, 1), (2003, 59)] {
+        say(comment, 1, second).await;
+        let done = world.done().join("\n");
+        assert!(done.contains("Denied: ann has read on acme/web, and this needs write (trust.approvers)."), "{done}");
+    }
+    assert_eq!(world.people.lock().unwrap().len(), 1, "one question for three comments");
+    say(2004, 1, 60).await;
+    assert!(world.done().join("\n").contains("Done: it lives"), "a minute later it is asked again");
+    world.people.lock().unwrap().push_back(Ok(Permission::Read));
+    say(2004, 2, 61).await;
+    assert!(world.done().join("\n").contains("Done: it lives"), "a yes holds for the comment that it was asked for");
+    say(2005, 1, 62).await;
+    assert!(world.done().join("\n").contains("Denied"), "and for no other");
 }
 
 #[tokio::test]
