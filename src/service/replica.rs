@@ -263,7 +263,7 @@ impl FeedbackState for feedback::Notifier {
 fn tell(notifier: feedback::Notifier) -> Listener {
     Box::new(move |change| match change {
         Change::Applied(object) | Change::Deleted(object) => notifier.changed(object),
-        Change::Baselines(_) => {}
+        Change::Baselines(namespace) => notifier.baselines_changed(namespace),
     })
 }
 
