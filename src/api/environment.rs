@@ -79,6 +79,15 @@ impl PreviewEnvironment {
         self.spec.sources.iter().any(|source| source.state == SourceState::Open)
     }
 
+    /// Whether it holds commands and nothing else: nobody told of its pull request and nobody asked for an environment, so it is
+    /// none. It is there until its commands are answered.
+    pub fn holds_only_commands(&self) -> bool {
+        let spec = &self.spec;
+        let is_told_of = !spec.sources.is_empty() || spec.wish.is_some() || spec.approval.is_some() || spec.activity.is_some();
+        let is_changed = !spec.images.is_empty() || spec.refresh.is_some() || spec.lifetime.is_some();
+        !spec.commands.is_empty() && !is_told_of && !is_changed
+    }
+
     /// The last wish, unless the pull request or branch has ended since.
     pub fn standing_wish(&self) -> Option<&Wish> {
         let ended_at = self.status.as_ref().and_then(|status| status.ended_at);

@@ -34,7 +34,8 @@ pub struct ListArgs {
 /// Runs the command.
 pub async fn run(global: &Global, args: ListArgs) -> Result<(), Failure> {
     let cluster = Cluster::connect(global).await?;
-    let environments = if args.all_namespaces { cluster.all_environments().await? } else { cluster.environments().await? };
+    let mut environments = if args.all_namespaces { cluster.all_environments().await? } else { cluster.environments().await? };
+    environments.retain(|environment| !environment.holds_only_commands());
     if args.watch && !global.output.for_people() {
         let failure = Failure::new(Exit::Usage, "--watch prints a table and no objects");
         return Err(failure.next("for objects: kubectl get previewenvironments --watch -o json"));
@@ -57,6 +58,9 @@ async fn follow(cluster: &Cluster, mut known: Vec<PreviewEnvironment>, columns: 
     let mut changes = pin!(cluster.watch_all(columns.namespace));
     while let Some(change) = changes.next().await {
         let (now, is_there) = change?;
+        if now.holds_only_commands() {
+            continue;
+        }
         let at = known.iter().position(|other| other.uid() == now.uid());
         let before = at.map(|at| known.swap_remove(at));
         if !is_there {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::asked::Asked;
 use super::cluster::{Answer, Cluster};
 use super::effect::Part;
 use super::effect::tests::{baseline, write};
@@ -288,9 +289,11 @@ fn context(stage: &Arc<Stage>) -> Context {
         recorder: stage.clone(),
         forge: Some(stage.clone()),
         baselines: Arc::new(move |_, _| Some(baseline.clone())),
+        is_told: Arc::new(|_| true),
         retries: Retries::default(),
         memory: Memory::default(),
         signs: Signs::default(),
+        asked: Asked::default(),
         metrics: Metrics::new(),
     }
 }

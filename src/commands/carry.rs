@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::effect::{self, Case, Part, Refusal, effect};
 use super::who::{self, Trouble};
-use super::{CommandError, Context, logs, missed};
+use super::{CommandError, Context, logs, missed, order};
 use crate::api::environment::{Command, SourceState, Verb};
 use crate::api::names::MANAGER_ACTIVITY;
 use crate::api::status::{CommandOutcome, CommandResult};
@@ -129,16 +129,26 @@ impl Errand<'_> {
         (self.context.baselines)(&self.object.namespace().unwrap_or_default(), &self.object.spec.baseline)
     }
 
-    /// What the command's repository is called at this moment, or why nobody knows.
+    /// What the command's repository is called at this moment, or why nobody knows. For whoever may not command it is not always
+    /// asked.
     pub(super) async fn home(&self) -> Result<RepoName, Trouble> {
-        who::home(self.forge()?, self.command, self.baseline().as_deref()).await
+        let baseline = self.baseline();
+        if let Some(baseline) = &baseline {
+            who::unasked(&self.context.asked, self.command, baseline, self.now)?;
+        }
+        who::home(self.forge()?, self.command, baseline.as_deref()).await
+    }
+
+    /// Whether its pull request was closed or reopened since a command was given of which nothing is remembered.
+    pub(super) async fn is_over(&self, home: &Result<RepoName, Trouble>) -> Result<bool, Trouble> {
+        match home {
+            Ok(home) if order::is_late(self.command, self.object) => who::is_over(self.forge()?, (home, self.command)).await,
+            _ => Ok(false),
+        }
     }
 
     /// Ends well where whoever gave the command may give it.
     pub(super) async fn allowed<'b>(&'b self, home: &'b Result<RepoName, Trouble>) -> Result<Allowed<'b>, Stop> {
-        if self.command.verb == Verb::Unknown {
-            effect::well_formed(self.command)?;
-        }
         let forge = self.forge()?;
         let Some(baseline) = self.baseline() else {
             return Err(Trouble::Refused("The Baseline of this environment cannot be used now.".to_owned()).into());
@@ -148,7 +158,7 @@ impl Errand<'_> {
         if baseline.policy.is_pending() && self.command.verb != Verb::Delete {
             return Err(Trouble::Later(Some(UNKNOWN_POLICIES), "Nobody knows yet which PreviewPolicies hold here.".to_owned()).into());
         }
-        let may_command = who::may(forge, (home, self.command), &baseline).await?;
+        let may_command = who::may(forge, (home, self.command), &baseline, (&self.context.asked, self.now)).await?;
         Ok(Allowed { forge, home, baseline, may_command })
     }
 
@@ -193,14 +203,15 @@ impl Errand<'_> {
 }
 
 /// What the forge said of the pull request is a fact like any other. One that is over and of which nothing is known needs
-/// none.
+/// none, and whoever only asks makes nothing.
 async fn record(context: &Context, case: &Case<'_>) -> Result<bool, Stop> {
     let Some(pull) = case.pull else { return Ok(false) };
     let known = effect::source_of(case.command, case.object);
-    if known.is_none() && pull.state != SourceState::Open {
+    let Case { command, object, baseline, .. } = case;
+    let makes = matches!(command.verb, Verb::Create | Verb::Delete);
+    if known.is_none() && (pull.state != SourceState::Open || !makes) {
         return Ok(false);
     }
-    let Case { command, object, baseline, .. } = case;
     let listed = baseline.repository_by(command.forge, command.repository_id, &pull.repository).map(|r| r.name.as_str());
     // Spelled as it was, so that the same entry changes.
     let spelled = known.map(|source| source.repository.as_str()).or(listed);

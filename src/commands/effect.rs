@@ -97,7 +97,9 @@ pub fn needs_pull(command: &Command, object: &PreviewEnvironment) -> bool {
         Verb::Update | Verb::Approve => true,
         // What is recorded says enough, unless it says nothing or something that may be over.
         Verb::Create | Verb::Delete => source_of(command, object).is_none_or(|s| s.state != SourceState::Open),
-        _ => false,
+        Verb::Help | Verb::Unknown => false,
+        // Where nothing is recorded, what can be done depends on it.
+        _ => source_of(command, object).is_none(),
     }
 }
 
@@ -150,6 +152,7 @@ pub fn effect(case: &Case<'_>) -> Verdict {
     well_formed(case.command)?;
     case.is_of_this_one()?;
     match case.command.verb {
+        Verb::Status if source_of(case.command, case.object).is_none() => Ok(said(case.none_here())),
         Verb::Status => Ok(said(status(case.object))),
         Verb::Help => Ok(said(help(case))),
         Verb::Create => create(case),
@@ -185,13 +188,27 @@ impl Case<'_> {
     /// Refuses what makes sense only for an environment that is there and wanted.
     fn there(&self) -> Result<&api::Source, Refusal> {
         let Some(source) = source_of(self.command, self.object) else {
-            return refuse("There is no environment for this pull request. /preview create makes one.");
+            return refuse(capital(&self.none_here()));
         };
         if source.state != SourceState::Open {
-            return refuse("The pull request is not open. Reopen it first.");
+            return refuse(not_open(source.state));
         }
         let unwished = self.object.standing_wish().is_some_and(|w| w.state == WishState::Absent);
         if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
+    }
+
+    /// That nothing is there, and what makes one if anything does.
+    fn none_here(&self) -> String {
+        let none = "there is no environment for this pull request";
+        let is_foreign = |pull: &PullRequest| pull.head_repository_id != Some(pull.repository_id);
+        match self.pull {
+            Some(pull) if pull.state == SourceState::Merged => format!("{none}, which is merged."),
+            Some(pull) if pull.state != SourceState::Open => format!("{none}, which is closed. Reopen it first."),
+            Some(pull) if is_foreign(pull) && self.baseline.trust.forks == Forks::Deny => {
+                format!("{none}: it comes from a fork, and the Baseline runs none (trust.forks).")
+            }
+            _ => format!("{none}. /preview create makes one."),
+        }
     }
 
     /// Refuses a button that was shown for an environment that is gone: its press can be heard of days later, and what was made
@@ -231,14 +248,23 @@ pub fn actor(command: &Command) -> String {
     format!("{}:{}", command.forge.as_str(), command.actor)
 }
 
-fn is_open(case: &Case<'_>) -> bool {
+fn state(case: &Case<'_>) -> Option<SourceState> {
     let recorded = source_of(case.command, case.object).map(|s| s.state);
-    case.pull.map(|pull| pull.state).or(recorded) == Some(SourceState::Open)
+    case.pull.map(|pull| pull.state).or(recorded)
+}
+
+fn is_open(case: &Case<'_>) -> bool {
+    state(case) == Some(SourceState::Open)
+}
+
+/// Why nothing is done for a pull request that is not open.
+fn not_open(state: SourceState) -> &'static str {
+    if state == SourceState::Merged { "The pull request is merged." } else { "The pull request is not open. Reopen it first." }
 }
 
 fn create(case: &Case<'_>) -> Verdict {
     if !is_open(case) {
-        return refuse("The pull request is not open. Reopen it first.");
+        return refuse(not_open(state(case).unwrap_or(SourceState::Gone)));
     }
     let source = source_of(case.command, case.object);
     let head = case.pull.map(|p| (p.head_repository_id, p.revision.to_string()));
@@ -270,7 +296,7 @@ fn delete(case: &Case<'_>) -> Effect {
 fn update(case: &Case<'_>) -> Verdict {
     case.there()?;
     if !is_open(case) {
-        return refuse("The pull request is not open. Reopen it first.");
+        return refuse(not_open(state(case).unwrap_or(SourceState::Gone)));
     }
     let revision = case.pull.map(|pull| pull.revision.short().to_owned()).unwrap_or_default();
     Ok(refreshed(case, false, format!("it is brought up to {revision} and to its baseline.")))
@@ -371,7 +397,7 @@ fn approve(case: &Case<'_>) -> Verdict {
     case.there()?;
     let Some(pull) = case.pull else { return refuse("The forge did not say what the pull request is at.") };
     if pull.state != SourceState::Open {
-        return refuse("The pull request is not open. Reopen it first.");
+        return refuse(not_open(pull.state));
     }
     if pull.head_repository_id == Some(pull.repository_id) {
         return refuse("It is no fork: the change is in the repository itself and needs no approval.");

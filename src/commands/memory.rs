@@ -38,6 +38,16 @@ struct Begun {
     is_seen: bool,
 }
 
+impl Known {
+    fn ends(&mut self, id: &str) {
+        self.begun.remove(id);
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(id.to_owned());
+    }
+}
+
 impl Memory {
     fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, Known>) -> T) -> T {
         work(&mut self.of.lock().unwrap_or_else(PoisonError::into_inner))
@@ -75,13 +85,14 @@ impl Memory {
     pub fn end(&self, uid: &str, result: CommandResult) {
         self.lock(|of| {
             let known = of.entry(uid.to_owned()).or_default();
-            known.begun.remove(&result.id);
-            if known.ended.len() == ENDED {
-                known.ended.pop_front();
-            }
-            known.ended.push_back(result.id.clone());
+            known.ends(&result.id);
             known.results = order::with(&known.results, result);
         });
+    }
+
+    /// Keeps that nothing comes of a command.
+    pub fn pass_over(&self, uid: &str, id: &str) {
+        self.lock(|of| of.entry(uid.to_owned()).or_default().ends(id));
     }
 
     /// Forgets an environment that is gone.

@@ -14,9 +14,9 @@ use super::effect::source_of;
 use super::order::{self, Known};
 use super::who::Trouble;
 use crate::api::environment::Command;
-use crate::domain::EnvironmentName;
+use crate::domain::{Baseline, EnvironmentName};
 use crate::forge::{Listing, PostedComment};
-use crate::intent::{CommandFact, given};
+use crate::intent::{CommandFact, given, is_before};
 use crate::record::{RecordError, Recorded};
 
 /// How long before a command another one may have been written that is looked for. What is older is found by the looks that
@@ -39,7 +39,7 @@ pub(super) async fn hold(errand: &Errand<'_>, allowed: &Allowed<'_>) -> Result<(
         Err(later @ Trouble::Later(..)) => return Err(later.into()),
     };
     let mut held = false;
-    for missed in missed(errand, &comments) {
+    for missed in missed(errand, &allowed.baseline, &comments) {
         held |= hold_one(errand, missed).await?;
     }
     if held { Err(Trouble::Later(Some(SOON), "what was asked for before it comes first".to_owned()).into()) } else { Ok(()) }
@@ -65,11 +65,11 @@ async fn hold_one(errand: &Errand<'_>, command: Command) -> Result<bool, Stop> {
 }
 
 /// The commands of the same pull request that were given before and that this environment has not heard of. What was written
-/// before an environment was made that the forge stated was for another one of its name.
-fn missed(errand: &Errand<'_>, comments: &[PostedComment]) -> Vec<Command> {
+/// before an environment was made that the forge stated was for another one of its name, and before its Baseline was made for none.
+fn missed(errand: &Errand<'_>, baseline: &Baseline, comments: &[PostedComment]) -> Vec<Command> {
     let Errand { object, command, results, .. } = errand;
     let began = order::began(object).filter(|_| source_of(command, object).is_some());
-    let is_its_own = |c: &Command| began.as_ref().is_none_or(|began| !began.is_after(c));
+    let is_its_own = |c: &Command| began.as_ref().is_none_or(|began| !began.is_after(c)) && !is_before(baseline, c);
     let is_held = |c: &Command| object.spec.commands.iter().any(|held| held.id == c.id);
     let is_new = |c: &Command| order::known(c, results, order::made(object)) == Known::New && !errand.has_ended(&c.id);
     let here = comments.iter().filter(|c| c.repository_id == command.repository_id && c.pull == command.pull);

@@ -12,6 +12,7 @@
 
 #[cfg(test)]
 mod any_order_tests;
+pub mod asked;
 mod carry;
 pub mod cluster;
 pub mod effect;
@@ -36,6 +37,7 @@ use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 
+use self::asked::Asked;
 use self::cluster::Cluster;
 use self::memory::Memory;
 use self::signs::Signs;
@@ -55,6 +57,9 @@ const CONCURRENCY: u16 = 4;
 /// Finds a Baseline by its namespace and name.
 pub type BaselineOf = Arc<dyn Fn(&str, &str) -> Option<Arc<Baseline>> + Send + Sync>;
 
+/// Whether the pull request says all that is recorded of an environment, or never will.
+pub type IsTold = Arc<dyn Fn(&PreviewEnvironment) -> bool + Send + Sync>;
+
 /// What commands are carried out with.
 pub struct Context {
     /// Writes what they come to.
@@ -67,12 +72,16 @@ pub struct Context {
     pub forge: Option<Arc<dyn Forge>>,
     /// The Baseline of that namespace and name, if it can be used.
     pub baselines: BaselineOf,
+    /// Whether an answer stands on the pull request.
+    pub is_told: IsTold,
     /// Pauses after failures.
     pub retries: Retries,
     /// What the watch has not brought back yet.
     pub memory: Memory,
     /// Signs for whoever may not command.
     pub signs: Signs,
+    /// What the forge said lately of who may.
+    pub asked: Asked,
     /// Where commands are counted.
     pub metrics: Metrics,
 }
@@ -90,16 +99,22 @@ pub enum CommandError {
 
 impl Context {
     /// Nothing was carried out yet.
-    pub fn new((client, clock): (Client, Clock), forge: Option<Arc<dyn Forge>>, baselines: Arc<Baselines>, metrics: Metrics) -> Self {
+    pub fn new(
+        (client, clock): (Client, Clock),
+        (forge, is_told): (Option<Arc<dyn Forge>>, IsTold),
+        (baselines, metrics): (Arc<Baselines>, Metrics),
+    ) -> Self {
         Self {
             cluster: Arc::new(client.clone()),
             clock,
             recorder: Arc::new(client),
             forge,
             baselines: Arc::new(move |namespace, name| baselines.get(namespace, name)),
+            is_told,
             retries: Retries::default(),
             memory: Memory::default(),
             signs: Signs::default(),
+            asked: Asked::default(),
             metrics,
         }
     }

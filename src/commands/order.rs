@@ -14,6 +14,10 @@ use crate::api::status::{ANYBODYS_KEPT, CommandOutcome, CommandResult, RESULTS_K
 /// afterwards; what is younger may have been found late, after an outage.
 const BEFORE_CREATION: TimeDelta = TimeDelta::days(1);
 
+/// How long before its object a command may have been given, and no more be asked of it: nobody closes a pull request and reopens it
+/// between a comment and its delivery.
+const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(1);
+
 /// Where a command stands among others: by its time, and within a second by the comment's number and the place in it.
 /// Comments' numbers grow with time, so this is the order of the comments, with buttons between them.
 type Place<'a> = (DateTime<Utc>, i64, i64, &'a str);
@@ -93,6 +97,12 @@ pub fn began(object: &PreviewEnvironment) -> Option<Mark> {
 /// When an environment was made, by the API server's clock.
 pub fn made(object: &PreviewEnvironment) -> Option<DateTime<Utc>> {
     object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0))
+}
+
+/// Whether a command was given long before its object was made. It was heard of late then, or what came of it has gone with an
+/// object before, together with its pull request.
+pub fn is_late(command: &Command, object: &PreviewEnvironment) -> bool {
+    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY)
 }
 
 /// What is known of a command from before.

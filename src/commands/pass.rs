@@ -12,13 +12,16 @@ use super::order::{self, Known};
 use super::who::Trouble;
 use super::{CommandError, Context};
 use crate::api::PreviewEnvironment;
-use crate::api::environment::{Command, Verb};
+use crate::api::environment::Command;
 use crate::api::status::{CommandOutcome, CommandResult};
 use crate::domain::RepoName;
 use crate::forge::Reaction;
 
 /// How long the forge is asked again before a command is refused.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// How long after a command somebody waits for its answer. What nobody told until then, for a forge that is away or takes no more,
+/// is not told any more where no environment keeps it.
+const AWAITED: TimeDelta = TimeDelta::hours(1);
 
 /// Carries out the next command of an environment, and says when to come back.
 pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<Utc>) -> Result<Action, CommandError> {
@@ -31,8 +34,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
     let written = match known(context, (object, command), &results) {
         Known::Done => false,
         Known::TooOld => {
-            audit(object, command, ("TooOld", "it is older than what is remembered, and is passed over"));
-            count(context, (object, command), "too_old");
+            pass_over(context, (object, command), "it is older than what is remembered, and is passed over");
             false
         }
         Known::New => {
@@ -44,7 +46,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
             }
         }
     };
-    clear(context, object, command, written).await
+    clear(context, (object, command), (written, now)).await
 }
 
 fn known(context: &Context, (object, command): (&PreviewEnvironment, &Command), results: &[CommandResult]) -> Known {
@@ -59,14 +61,18 @@ type Pause = Duration;
 async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandError>> {
     let Errand { context, object, command, results, now, .. } = *errand;
     let home = errand.home().await;
-    let (end, may_command) = end_of(errand, &home).await?;
+    let Some((end, may_command)) = end_of(errand, &home).await? else {
+        pass_over(context, (object, command), "its pull request was closed or reopened since, and it is passed over");
+        context.memory.pass_over(&errand.uid(), &command.id);
+        return Ok(false);
+    };
     context.retries.forget(&errand.uid());
     audit(object, command, (&format!("{:?}", end.outcome), &end.message));
     count(context, (object, command), end.outcome.label());
     let (reaction, written) = (if end.outcome == CommandOutcome::Done { Reaction::Done } else { Reaction::Refused }, end.written);
-    let result = CommandResult { message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) };
-    // What is deleted at once has nobody to tell.
-    if !goes(object, written) {
+    let result = CommandResult { may_command, message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) };
+    // Where no environment is, a stranger is not answered in words: any passer-by would make us post. So it goes at once.
+    if may_command || !goes(object, written) {
         let all = order::with(results, result.clone());
         context.cluster.write_results(object, &all).await.map_err(|error| Err(error.into()))?;
     }
@@ -78,15 +84,18 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     Ok(written)
 }
 
-/// How a command ends, and whether whoever gave it may command; else how long to wait.
-async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result<(End, bool), Result<Pause, CommandError>> {
+/// How a command ends, and whether whoever gave it may command; None where its time is over; else how long to wait.
+async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result<Option<(End, bool)>, Result<Pause, CommandError>> {
     let Errand { context, command, .. } = *errand;
+    let denied = |stop| stopped(errand, stop, CommandOutcome::Denied).map(|end| Some((end, false)));
+    match errand.is_over(home).await {
+        Ok(false) => {}
+        Ok(true) => return Ok(None),
+        Err(trouble) => return denied(trouble.into()),
+    }
     let allowed = match errand.allowed(home).await {
         Ok(allowed) => allowed,
-        Err(stop) => {
-            let outcome = if command.verb == Verb::Unknown { CommandOutcome::Refused } else { CommandOutcome::Denied };
-            return stopped(errand, stop, outcome).map(|end| (end, false));
-        }
+        Err(stop) => return denied(stop),
     };
     let seen = async {
         if allowed.may_command && context.memory.is_seen_first(&errand.uid(), &command.id) {
@@ -95,7 +104,7 @@ async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result
     };
     let ((), end) = futures::join!(seen, errand.carry_out(&allowed));
     let end = end.or_else(|stop| stopped(errand, stop, CommandOutcome::Refused))?;
-    Ok((end, allowed.may_command))
+    Ok(Some((end, allowed.may_command)))
 }
 
 /// How a command ends that cannot be carried out, if waiting does not help.
@@ -119,6 +128,11 @@ fn audit(object: &PreviewEnvironment, command: &Command, (outcome, why): (&str, 
     tracing::info!(env, namespace, actor, verb, ?args, outcome, why, id, delivery, repo = repository, pull, "command");
 }
 
+fn pass_over(context: &Context, (object, command): (&PreviewEnvironment, &Command), why: &str) {
+    audit(object, command, ("TooOld", why));
+    count(context, (object, command), "too_old");
+}
+
 fn count(context: &Context, (object, command): (&PreviewEnvironment, &Command), result: &'static str) {
     let namespace = object.namespace().unwrap_or_default();
     context.metrics.command((&namespace, &object.spec.baseline), command.verb.label(), result);
@@ -134,10 +148,22 @@ async fn react(context: &Context, (home, command): (Option<&RepoName>, &Command)
     }
 }
 
-/// Takes the command out of spec. An object that never held anything but commands goes with the last of them, if it still
-/// is as it was read: whatever was written since keeps it.
-async fn clear(context: &Context, object: &PreviewEnvironment, command: &Command, written: bool) -> Result<Action, CommandError> {
-    let ended = if goes(object, written) { context.cluster.remove(object).await } else { context.cluster.prune(object, &command.id).await };
+/// Takes the command out of spec. An object that never held anything but commands goes with the last of them, once the pull
+/// request shows what came of it and if it still is as it was read: whatever was written since keeps it. Until then the
+/// command stays, since it says where the answer belongs.
+async fn clear(
+    context: &Context,
+    (object, command): (&PreviewEnvironment, &Command),
+    (written, now): (bool, DateTime<Utc>),
+) -> Result<Action, CommandError> {
+    let ended = if !goes(object, written) {
+        context.cluster.prune(object, &command.id).await
+    } else if let Some(left) = untold_for(context, object, now) {
+        // Its record wakes us.
+        return Ok(Action::requeue(left));
+    } else {
+        context.cluster.remove(object).await
+    };
     match ended {
         // Somebody wrote in between, or took it away: the watch brings it, and with it the next pass.
         Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(Action::requeue(Duration::from_millis(250))),
@@ -147,13 +173,17 @@ async fn clear(context: &Context, object: &PreviewEnvironment, command: &Command
 
 /// Whether the object goes with the command that is carried out.
 fn goes(object: &PreviewEnvironment, written: bool) -> bool {
-    !written && object.spec.commands.len() == 1 && is_nothing_but_commands(object)
+    !written && object.spec.commands.len() == 1 && object.holds_only_commands()
 }
 
-fn is_nothing_but_commands(object: &PreviewEnvironment) -> bool {
-    let spec = &object.spec;
-    let quiet = spec.sources.is_empty() && spec.images.is_empty() && spec.wish.is_none() && spec.refresh.is_none();
-    quiet && spec.activity.is_none() && spec.approval.is_none() && spec.lifetime.is_none()
+/// For how long an answer is waited for that the pull request does not show yet; None where there is none, or where it does.
+fn untold_for(context: &Context, object: &PreviewEnvironment, now: DateTime<Utc>) -> Option<Duration> {
+    let results = context.memory.results(object);
+    let newest = results.iter().filter(|result| result.gets_words()).map(|result| result.at).max()?;
+    let left = (newest + AWAITED - now).to_std().ok().filter(|left| !left.is_zero())?;
+    let mut answered = object.clone();
+    answered.status.get_or_insert_default().commands = results;
+    (!(context.is_told)(&answered)).then_some(left)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
@@ -8,6 +9,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
+use super::super::asked::Asked;
 use super::super::carry::FACT_PATIENCE;
 use super::super::cluster::{Answer, Cluster};
 use super::super::effect::Part;
@@ -18,6 +20,7 @@ use super::super::run;
 use super::super::signs::Signs;
 use super::*;
 use crate::api;
+use crate::api::environment::Verb;
 use crate::clock::{self, Clock};
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
@@ -29,6 +32,11 @@ use crate::intent::Fact;
 use crate::metrics::Metrics;
 use crate::record::RecordError;
 use crate::record::{Recorded, Recorder};
+
+#[path = "late_tests.rs"]
+mod late;
+#[path = "words_tests.rs"]
+mod words;
 
 const HEAD: &str = "3f9c2ab0123456789012345678901234567890ab";
 
@@ -42,6 +50,12 @@ struct World {
     /// The API server does not answer to the write that begins so.
     silent: Mutex<Option<String>>,
     repository: i64,
+    /// The pull request does not show what came of commands yet.
+    untold: AtomicBool,
+    /// How the pull request is.
+    pull: Mutex<Option<PullRequest>>,
+    /// When it was closed or reopened, one answer after the other; a forge that does not tell where there is none.
+    turns: Mutex<VecDeque<Result<Option<DateTime<Utc>>, ForgeError>>>,
 }
 
 impl World {
@@ -112,8 +126,14 @@ impl Forge for World {
     }
 
     fn pull_request<'a>(&'a self, name: &'a RepoName, number: i64) -> Said<'a, PullRequest> {
-        let pull = PullRequest { repository: name.clone(), number, revision: HEAD.parse().unwrap(), ..fixtures::pull() };
+        let pull = self.pull.lock().unwrap().clone().unwrap_or_else(fixtures::pull);
+        let pull = PullRequest { repository: name.clone(), number, revision: HEAD.parse().unwrap(), ..pull };
         async move { Ok(pull) }.boxed()
+    }
+
+    fn closed_or_reopened_at<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, Option<DateTime<Utc>>> {
+        let told = self.turns.lock().unwrap().pop_front().unwrap_or(Err(ForgeError::Unsupported("ends")));
+        async move { told }.boxed()
     }
 
     fn comments_since<'a>(&'a self, _: &'a RepoName, _: DateTime<Utc>, _: Option<&'a Validator>) -> Said<'a, Listing<PostedComment>> {
@@ -162,9 +182,14 @@ fn context(world: &Arc<World>) -> Context {
         recorder: world.clone(),
         forge: Some(world.clone()),
         baselines: Arc::new(|_, _| Some(baseline())),
+        is_told: {
+            let world = Arc::clone(world);
+            Arc::new(move |_| !world.untold.load(Ordering::Relaxed))
+        },
         retries: Retries::default(),
         memory: Memory::default(),
         signs: Signs::default(),
+        asked: Asked::default(),
         metrics: Metrics::new(),
     }
 }
@@ -315,7 +340,12 @@ async fn whoever_may_not_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
-    let crowd = (0..30).map(|n| Command { id: format!("{}.1", 2000 + n), comment: Some(2000 + n), ..given(Verb::Delete, &[]) });
+    let crowd = (0..30).map(|n| Command {
+        id: format!("{}.1", 2000 + n),
+        comment: Some(2000 + n),
+        actor: format!("eve-{n}"),
+        ..given(Verb::Delete, &[])
+    });
     let (world, context) = world((0..30).map(|_| Ok(Permission::Read)).collect());
     for stranger in crowd {
         pass(&environment(&stranger, true), &context, now()).await.unwrap();
@@ -333,6 +363,29 @@ async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
+}
+
+#[tokio::test]
+async fn somebody_who_may_not_is_asked_about_once_a_minute_and_a_comment_of_several_commands_once() {
+    let (world, context) = world(vec![Ok(Permission::Read), Ok(Permission::Write)]);
+    let say = |comment: i64, place: i64, second: i64| {
+        let stranger = Command { id: format!("{comment}.{place}"), comment: Some(comment), ..given(Verb::Pin, &[]) };
+        let (context, at) = (&context, now() + TimeDelta::seconds(second));
+        async move { pass(&environment(&stranger, true), context, at).await.unwrap() }
+    };
+    for (comment, second) in [(2001, 0), (2002, 1), (2003, 59)] {
+        say(comment, 1, second).await;
+        let done = world.done().join("\n");
+        assert!(done.contains("Denied: ann has read on acme/web, and this needs write (trust.approvers)."), "{done}");
+    }
+    assert_eq!(world.people.lock().unwrap().len(), 1, "one question for three comments");
+    say(2004, 1, 60).await;
+    assert!(world.done().join("\n").contains("Done: it lives"), "a minute later it is asked again");
+    world.people.lock().unwrap().push_back(Ok(Permission::Read));
+    say(2004, 2, 61).await;
+    assert!(world.done().join("\n").contains("Done: it lives"), "a yes holds for the comment that it was asked for");
+    say(2005, 1, 62).await;
+    assert!(world.done().join("\n").contains("Denied"), "and for no other");
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
-//! Who may: asked of the forge at the moment at which a command is carried out. Any doubt denies, with the reason.
+//! Who may: asked of the forge at the moment at which a command is carried out, but for who was just told that they may not. Any
+//! doubt denies, with the reason.
 //! The forge is used here.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
+use super::asked::Asked;
 use super::effect::capital;
-use crate::api::environment::{Command, Verb};
+use crate::api::environment::{Command, SourceState, Verb};
 use crate::domain::baseline::Repository;
 use crate::domain::{Baseline, RepoName};
 use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest};
@@ -47,17 +51,48 @@ pub async fn home(forge: &dyn Forge, command: &Command, baseline: Option<&Baseli
     })
 }
 
-/// Ends well where whoever gave the command may give it, and says whether they may give every other too.
-pub async fn may(forge: &dyn Forge, (name, command): (&RepoName, &Command), baseline: &Baseline) -> Result<bool, Trouble> {
+/// Ends badly where nobody is asked whether whoever gave the command may: it was said just now that they may not, or too many who
+/// may not were asked about.
+pub fn unasked(asked: &Asked, command: &Command, baseline: &Baseline, now: DateTime<Utc>) -> Result<(), Trouble> {
     let needed = needed(command.verb, baseline);
-    let has = forge.permission(name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
+    match asked.recall(command, needed, now) {
+        Some(has) if has < needed => Err(too_little((&command.repository, command), has, needed)),
+        Some(_) => Ok(()),
+        None if asked.may_ask(command, baseline.trust.approvers.into(), now) => Ok(()),
+        None => Err(Trouble::Refused(format!(
+            "Nobody was asked whether {} may, since many who may not gave commands lately. Write it again in ten minutes.",
+            command.actor
+        ))),
+    }
+}
+
+/// Ends well where whoever gave the command may give it, and says whether they may give every other too.
+pub async fn may(
+    forge: &dyn Forge,
+    (name, command): (&RepoName, &Command),
+    baseline: &Baseline,
+    (asked, now): (&Asked, DateTime<Utc>),
+) -> Result<bool, Trouble> {
+    let needed = needed(command.verb, baseline);
+    let has = match asked.recall(command, needed, now) {
+        Some(has) => has,
+        None => {
+            let has = forge.permission(name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
+            asked.hear(command, has, now);
+            has
+        }
+    };
     if has >= needed {
         let approves: Permission = baseline.trust.approvers.into();
         return Ok(has >= approves);
     }
+    Err(too_little((name.as_str(), command), has, needed))
+}
+
+fn too_little((name, command): (&str, &Command), has: Permission, needed: Permission) -> Trouble {
     let held = if has == Permission::None { "no access" } else { has.as_str() };
     let rule = if needed == Permission::Read { "" } else { " (trust.approvers)" };
-    Err(Trouble::Refused(format!("{} has {} on {name}, and this needs {}{rule}.", command.actor, held, needed.as_str())))
+    Trouble::Refused(format!("{} has {held} on {name}, and this needs {}{rule}.", command.actor, needed.as_str()))
 }
 
 fn in_doubt(command: &Command, error: ForgeError) -> Trouble {
@@ -73,6 +108,16 @@ pub async fn pull_request(forge: &dyn Forge, (name, command): (&RepoName, &Comma
     let pull = forge.pull_request(name, command.pull).await?;
     let same = pull.repository_id == command.repository_id && pull.number == command.pull;
     if same { Ok(pull) } else { Err(another(command)) }
+}
+
+/// Whether the pull request was closed or reopened after a command was given. Of a forge that does not tell, one that is open was
+/// not.
+pub async fn is_over(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<bool, Trouble> {
+    match forge.closed_or_reopened_at(name, command.pull).await {
+        Ok(at) => Ok(at.is_some_and(|at| at > command.at)),
+        Err(ForgeError::Unsupported(_)) => Ok(pull_request(forge, (name, command)).await?.state != SourceState::Open),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn another(command: &Command) -> Trouble {

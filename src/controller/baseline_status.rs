@@ -222,7 +222,8 @@ fn own_part(status: &BaselineStatus) -> BaselineStatus {
 }
 
 fn environments(context: &Context, namespace: &str) -> Count {
-    let there = context.environments.state_filter(|e| e.metadata.namespace.as_deref() == Some(namespace));
+    let is_one = |e: &api::PreviewEnvironment| e.metadata.namespace.as_deref() == Some(namespace) && !e.holds_only_commands();
+    let there = context.environments.state_filter(is_one);
     let with = |is: fn(&api::PreviewEnvironmentStatus) -> bool| there.iter().filter(|e| e.status.as_ref().is_some_and(is)).count();
     Count { all: there.len(), running: with(|s| s.namespace.is_some()), queued: with(|s| s.queue.is_some()) }
 }

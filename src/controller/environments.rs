@@ -250,7 +250,7 @@ async fn baselines(view: &View, client: &Client) {
     }
 }
 
-/// A Baseline whose spec is new changes what its environments should be; a new status changes nothing.
+/// A Baseline whose spec is new changes what its environments should be; most of a new status changes nothing.
 fn put(view: &View, object: Baseline) {
     let (namespace, name) = key(&object);
     let before = view.baselines.get(&namespace, &name);

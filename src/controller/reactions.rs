@@ -15,7 +15,7 @@ pub(super) fn listener(context: Arc<Context>) -> Listener {
     let counted = Counted { phases: Mutex::default(), metrics: context.metrics.clone() };
     Box::new(move |change| match change {
         Change::Applied(object) => {
-            counted.count(object, Some(phase_of(object)));
+            counted.count(object, phase_of(object));
             context.wake.environment(&object.namespace().unwrap_or_default(), &object.name_any());
         }
         Change::Deleted(object) => {
@@ -75,10 +75,11 @@ impl Drop for Counted {
     }
 }
 
-/// The phase as a word for metrics, of which there are few.
-fn phase_of(object: &PreviewEnvironment) -> &'static str {
+/// The phase as a word for metrics, of which there are few; None of what is no environment.
+fn phase_of(object: &PreviewEnvironment) -> Option<&'static str> {
     let phase = object.status.as_ref().and_then(|s| s.phase.as_deref());
-    super::status::PHASES.into_iter().find(|known| Some(*known) == phase).unwrap_or("New")
+    let known = super::status::PHASES.into_iter().find(|known| Some(*known) == phase).unwrap_or("New");
+    (!object.holds_only_commands()).then_some(known)
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ pub(super) fn describe(environment: &PreviewEnvironment) -> String {
     format!("preview describe {} -n {}", shell_word(&environment.name_any()), namespace(environment))
 }
 
+/// What tells which removals are held, and how they are confirmed.
+pub(super) fn describe_baseline(environment: &PreviewEnvironment) -> String {
+    format!("kubectl -n {} describe baseline {}", namespace(environment), shell_word(&environment.spec.baseline))
+}
+
 /// How a person who may write to the repository runs a commit of a fork: as a branch of the repository itself. The
 /// commit is named in full, so that what runs is what was read, whatever is pushed to the fork meanwhile.
 pub(super) fn adopt_fork(environment: &PreviewEnvironment, source: &Source) -> String {

@@ -18,9 +18,10 @@ const DESCRIPTION_MAX: usize = 140;
 pub const KEPT: usize = 5;
 
 /// What deployments an environment is to have.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Deploying {
     /// Those that it has.
+    #[default]
     Keep,
     /// One of the commit at the head, that says this.
     Show {

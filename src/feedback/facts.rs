@@ -73,7 +73,13 @@ impl<'a> Facts<'a> {
         let expires = self.expires_soon().map(|at| format!("expires {at}"));
         let stuck = self.stuck().map(|_| "stuck".to_owned());
         let closing = Some("closing".to_owned()).filter(|closing| reason(conditions::WANTED).eq_ignore_ascii_case(closing));
-        [state].into_iter().chain(failing).chain(hooks).chain(expires).chain(stuck).chain(closing).collect()
+        let held = self.is_held().then(|| "held".to_owned());
+        [state].into_iter().chain(failing).chain(hooks).chain(expires).chain(stuck).chain(closing).chain(held).collect()
+    }
+
+    /// Whether it stays although its pull request seems to have ended.
+    pub(super) fn is_held(&self) -> bool {
+        self.rules.held && self.state.is_there()
     }
 
     /// From when on it is said what keeps an environment from going away: mostly it is gone long before.

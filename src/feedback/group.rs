@@ -33,14 +33,39 @@ pub struct PullKey {
 }
 
 impl PullKey {
-    /// The pull request that an environment reports to: the first among its sources. None for an environment of a
-    /// branch, which has nowhere to report to, and for one whose repository's name cannot be read.
+    /// The pull request that an environment reports to: the first among its sources, or where nothing but commands is known,
+    /// that of its commands. None for an environment of a branch, which has nowhere to report to, and for one whose repository's
+    /// name cannot be read.
     pub fn of(environment: &PreviewEnvironment) -> Option<Self> {
-        pull_source(environment).and_then(|source| {
-            source.repository.parse::<RepoName>().ok()?;
-            Some(Self { forge: source.forge, repository_id: source.repository_id, number: source.pull? })
+        place(environment).and_then(|place| {
+            place.repository.parse::<RepoName>().ok()?;
+            Some(place.key)
         })
     }
+}
+
+/// The pull request that an environment reports to, and what its repository was called when that was last heard of.
+pub(super) struct Place<'a> {
+    key: PullKey,
+    pub(super) repository: &'a str,
+    at: DateTime<Utc>,
+}
+
+/// Where an environment reports to. One that holds nothing but commands reports to where they were given.
+pub(super) fn place(environment: &PreviewEnvironment) -> Option<Place<'_>> {
+    let of_source = |source: &'_ Source| -> Option<(PullKey, DateTime<Utc>)> {
+        let key = PullKey { forge: source.forge, repository_id: source.repository_id, number: source.pull? };
+        Some((key, source.observed_at))
+    };
+    if let Some(source) = pull_source(environment) {
+        return of_source(source).map(|(key, at)| Place { key, repository: &source.repository, at });
+    }
+    let newest = environment.spec.commands.iter().filter(|_| environment.holds_only_commands()).max_by_key(|command| command.at);
+    newest.map(|command| Place {
+        key: PullKey { forge: command.forge, repository_id: command.repository_id, number: command.pull },
+        repository: &command.repository,
+        at: command.at,
+    })
 }
 
 /// The source of the pull request that an environment reports to.
@@ -67,8 +92,8 @@ impl Group {
     pub fn of(key: PullKey, mut members: Vec<Arc<PreviewEnvironment>>) -> Option<Self> {
         members.sort_by_key(|member| member.uid());
         // After a rename, the environment that heard last of the repository knows its name.
-        let source = members.iter().filter_map(|member| pull_source(member)).max_by_key(|source| source.observed_at)?;
-        Some(Self { key, repository: source.repository.parse().ok()?, also: None, members, shares: Vec::new() })
+        let newest = members.iter().filter_map(|member| place(member)).max_by_key(|place| place.at)?;
+        Some(Self { key, repository: newest.repository.parse().ok()?, also: None, members, shares: Vec::new() })
     }
 
     /// The same among all environments that there are.

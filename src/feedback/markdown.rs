@@ -6,10 +6,15 @@
 //! which keeps nothing but letters, digits and hyphens. So there is nothing to escape, and what is copied from the comment
 //! is what was meant.
 
+use crate::commands::parse::VERBS;
+
 /// Longest text in a code span, in characters: a whole image reference with its digest fits.
 const CODE_MAX: usize = 400;
 /// Longest name in a summary, in characters: the longest that a workload can have.
 const WORD_MAX: usize = 63;
+
+/// What ends a word of a sentence and does not belong to it.
+const CLOSING: [char; 7] = ['.', ',', ';', ':', '!', '?', ')'];
 
 /// A text as one code span on one line.
 pub fn code(text: &str) -> String {
@@ -30,12 +35,28 @@ pub fn prose(text: &str, max: usize) -> String {
             let bare = command.trim_end_matches([';', ',', '.', ')']);
             shown.push(format!("{}{}", span(bare), &command[bare.len()..]));
             rest = &rest[end..];
+        } else if let Some(end) = in_a_comment(rest) {
+            let command = rest[..end].join(" ");
+            let bare = command.trim_end_matches(CLOSING);
+            shown.push(format!("{}{}", span(bare), &command[bare.len()..]));
+            rest = &rest[end..];
         } else {
             shown.push(prose_word(word));
             rest = after;
         }
     }
     shown.join(" ")
+}
+
+/// How many words a command for a comment takes that begins there: `/preview extend 24h`. What follows in the sentence is told
+/// from what it is called with by its signs and digits.
+fn in_a_comment(words: &[&str]) -> Option<usize> {
+    let [prefix, verb, after @ ..] = words else { return None };
+    let is_verb = VERBS.iter().any(|(name, _)| *name == verb.trim_end_matches(CLOSING));
+    let goes_on = !verb.ends_with(CLOSING);
+    let is_argument = |word: &str| word == "reset" || word.contains(|c: char| c.is_ascii_digit() || "<=".contains(c));
+    let argument = after.first().filter(|word| goes_on && is_argument(word.trim_end_matches(CLOSING)));
+    (*prefix == "/preview" && is_verb).then_some(2 + usize::from(argument.is_some()))
 }
 
 /// Whether a command for a shell begins there: of kubectl, or of ours.

@@ -8,6 +8,7 @@
 //! What is shown is a pure function of the objects and names no moment that passes, so an unchanged state gives the same
 //! bytes and nothing is sent. A failure of the forge is a condition on the environments and never holds one up.
 
+mod asked;
 mod brake;
 mod check;
 mod commands;

@@ -32,6 +32,8 @@ pub struct Rules {
     pub forks: Forks,
     /// Who may approve and command.
     pub approvers: Approvers,
+    /// Whether it stays although its pull request seems to have ended, until a person confirms it.
+    pub held: bool,
 }
 
 /// What is to be shown of one environment, and by which rules.
@@ -63,6 +65,7 @@ impl Rules {
             max: baseline.max.and_then(|max| TimeDelta::from_std(max).ok()),
             forks: baseline.trust.forks,
             approvers: baseline.trust.approvers,
+            held: environment.uid().is_some_and(|uid| baseline.held.contains(&uid)),
         }
     }
 }
@@ -85,6 +88,7 @@ impl Rules {
             max: None,
             forks: Forks::default(),
             approvers: Approvers::default(),
+            held: false,
         }
     }
 }

@@ -52,7 +52,7 @@ impl Section {
         let there = facts.state.is_there();
         let which = if named { format!("{}: ", code(&facts.baseline)) } else { String::new() };
         Some(Self {
-            head: format!("### {which}{}\n\n{}", facts.heading(), facts.body()),
+            head: format!("### {which}{}\n\n{}{}", facts.heading(), facts.held(), facts.body()),
             rows: if there { services::rows(&facts.status.services, &facts.baseline) } else { Vec::new() },
             foot: facts.below(),
             folds: facts.folds(),
@@ -128,6 +128,18 @@ impl Facts<'_> {
             State::Removing(why) => self.removing(why),
             State::Gone(why) => self.gone(why),
         }
+    }
+
+    /// That it stays although the pull request seems to have ended, and who has to do what.
+    fn held(&self) -> String {
+        if !self.is_held() {
+            return String::new();
+        }
+        let describe = code(&commands::describe_baseline(self.environment));
+        format!(
+            "This pull request seems to have been closed at once with many others, and no delivery told so. In case that is an error, the \
+             preview stays until an operator confirms it: {describe} says how.\n\n"
+        )
     }
 
     fn ready(&self, reach: &Reach) -> String {

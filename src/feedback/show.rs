@@ -1,7 +1,10 @@
 //! Everything that a forge is to show of one pull request. No client, no clock, no logging.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
+use super::asked::{self, Asked};
 use super::brake::{Gist, News};
 use super::check::Checking;
 use super::deployment::Deploying;
@@ -15,7 +18,7 @@ use super::section::Section;
 use super::state::State;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::CommentRule;
-use crate::api::status::{Feedback, Surface};
+use crate::api::status::{CommandResult, Feedback, Surface};
 
 /// What a comment is to say.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,7 +34,7 @@ pub struct Letter {
 }
 
 /// What is to be shown of one environment beside the comment.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Part {
     /// Its deployments.
     pub deploying: Deploying,
@@ -60,11 +63,19 @@ impl Show {
     /// What that pull request is to show at that moment; None while nothing is decided for any environment. `around` has one
     /// for each member, and `marker` is the comment's first line.
     pub fn of(group: &Group, (around, marker): (&[Surroundings<'_>], &Marker), now: DateTime<Utc>) -> Option<Self> {
-        let mut views: Vec<_> = group.members().iter().zip(around).filter_map(|(m, around)| View::of(m, *around, now)).collect();
-        if views.len() != group.members().len() || views.iter().all(|view| view.facts.state == State::Undecided) {
+        let all: Vec<_> = group.members().iter().map(AsRef::as_ref).zip(around.iter().copied()).collect();
+        let (asked, environments): (Vec<_>, Vec<_>) = all.iter().copied().partition(|(member, _)| member.holds_only_commands());
+        if environments.is_empty() {
+            return Self::of_asked(&asked, marker);
+        }
+        let mut views: Vec<_> = environments.iter().filter_map(|(member, around)| View::of(member, *around, now)).collect();
+        if views.len() != environments.len() || views.iter().all(|view| view.facts.state == State::Undecided) {
             return None;
         }
-        let parts: Vec<_> = views.iter().map(View::part).collect();
+        // What holds nothing but commands is silent beside an environment, which answers them too.
+        let mut of_views = views.iter().map(View::part);
+        let part = |member: &PreviewEnvironment| if member.holds_only_commands() { None } else { of_views.next() };
+        let parts: Vec<_> = all.iter().map(|(member, _)| *member).map(part).map(Option::unwrap_or_default).collect();
         let (news, states) = (news(&views), views.iter().map(View::state).collect::<Vec<_>>().join("\n"));
         let passes = views.iter().any(|view| view.facts.state.passes());
         let changes_at = views.iter().flat_map(|view| view.facts.turns_at()).filter(|at| *at > now).min();
@@ -73,6 +84,17 @@ impl Show {
         let all = format!("{:?}\n{:?}", letter.as_ref().map(|letter| &letter.digest), of_parts.collect::<Vec<_>>());
         let gist = Gist { digest: digest(&all), awaited: digest(&format!("{states}\n{news:?}")), news };
         Some(Self { letter, parts, gist, passes, changes_at })
+    }
+
+    /// What a pull request is to show that has no environment: what came of the commands there; None where nothing is to be told.
+    fn of_asked(asked: &Asked<'_>, marker: &Marker) -> Option<Self> {
+        let answers = asked::answers(asked);
+        let news = News { asked: vec![answers.last()?.id.clone()], came: BTreeSet::new() };
+        let text = asked::text(&answers, marker);
+        let letter = Letter { digest: digest(&text), marker: marker.clone(), opens: true, text };
+        let gist = Gist { digest: letter.digest.clone(), awaited: letter.digest.clone(), news };
+        let parts = asked.iter().map(|_| Part::default()).collect();
+        Some(Self { letter: Some(letter), parts, gist, passes: false, changes_at: None })
     }
 
     /// Whether those records say that the forge shows all of this.
@@ -132,8 +154,8 @@ impl<'a> View<'a> {
 
     /// What people did last: what came of it before they closed and reopened it counts no more.
     fn asked(&self) -> String {
-        // What anybody can write is told when there is room for it.
-        let mut commands = self.facts.status.commands.iter().rev().filter(|result| !result.is_anybodys());
+        // What strangers wrote is told when there is room for it.
+        let mut commands = self.facts.status.commands.iter().rev().filter(|result| result.gets_words());
         let command = commands.next().map(|result| result.id.as_str()).unwrap_or_default();
         let wish = self.environment.spec.wish.as_ref().map(|wish| wish.at);
         format!("{} {:?} {command} {wish:?}", self.facts.source.revision, self.facts.source.state)
@@ -145,7 +167,7 @@ impl<'a> View<'a> {
 
     /// Whether it is worth a comment where there is none yet.
     fn opens(&self) -> bool {
-        let asked = !self.facts.status.commands.is_empty();
+        let asked = self.facts.status.commands.iter().any(CommandResult::gets_words);
         match self.rule() {
             Some(CommentRule::Always) => asked || self.facts.state.opens(),
             Some(CommentRule::OnDeploy) => asked || self.facts.state.is_deployed(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
-use super::group::{Group, PullKey, pull_source};
+use super::group::{Group, PullKey, place};
 use super::lanes::Account;
 use super::marker::Marker;
 use super::rules::{Rules, Surroundings};
@@ -47,7 +47,7 @@ impl Sources {
     /// The pull request that shows an environment, and whose limits count for it. None where there is no pull request.
     pub(super) fn change_of(&self, environment: &PreviewEnvironment) -> Option<(PullKey, Account)> {
         let key = PullKey::of(environment)?;
-        let owner = pull_source(environment).and_then(|source| source.repository.split('/').next()).unwrap_or_default();
+        let owner = place(environment).and_then(|place| place.repository.split('/').next()).unwrap_or_default();
         let account = match self.counted {
             Counted::Together => Account::default(),
             Counted::ByOwner => Account::from(owner.to_ascii_lowercase()),

@@ -285,6 +285,10 @@ pub trait Forge: Send + Sync {
     /// Our own comment that contains the first of the markers that any contains: written by our own login, the oldest if there are
     /// several.
     fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>>;
+    /// When the pull request was last closed or reopened; None where it never was. A merge closes it too.
+    fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+        unsupported("ends of pull requests")
+    }
     /// Writes a comment and gives its number. Never tried twice by itself: after an unclear failure look for the
     /// marker before calling again.
     fn create_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, body: &'a str) -> Answer<'a, i64>;

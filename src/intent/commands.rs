@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::{CommandFact, Existing, Intent};
 use crate::api::baseline::ForgeKind;
 use crate::api::environment::{BUTTON, Command, Verb};
@@ -13,6 +15,9 @@ use crate::domain::{Baseline, EnvironmentName, RepoName};
 use crate::feedback::{is_check_of, is_marked};
 use crate::forge::event::{Again, Press};
 use crate::forge::{CheckAction, PostedComment};
+
+/// No further are the clocks of the forge and the API server apart.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// An environment of the pull request, whether it is there or not.
 type Place = (String, String, EnvironmentName);
@@ -117,12 +122,19 @@ pub(super) fn of_again(forge: ForgeKind, again: &Again, existing: &[Existing]) -
     Intent::Command(facts)
 }
 
+/// Whether a command was given before the Baseline was made, so that it was for nothing that the Baseline could make.
+pub fn is_before(baseline: &Baseline, command: &Command) -> bool {
+    baseline.created_at.is_some_and(|made| made - command.at > CLOCKS_APART)
+}
+
 /// Each command once for each environment, in their order.
 fn spread(commands: &[Command], repository: &RepoName, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
     let Some(first) = commands.first() else { return Intent::Ignore("there is no command".to_owned()) };
     let places = places(first, repository, baselines, existing);
     if places.is_empty() {
-        return Intent::Ignore(format!("no Baseline lists the repository {repository}"));
+        let is_listed = baselines.iter().any(|b| b.repository_by(first.forge, first.repository_id, repository).is_some());
+        let older = if is_listed { " that is older than the command" } else { "" };
+        return Intent::Ignore(format!("no Baseline{older} lists the repository {repository}"));
     }
     let fact = |(namespace, baseline, environment): &Place, command: &Command| CommandFact {
         baseline_namespace: namespace.clone(),
@@ -139,7 +151,8 @@ fn places(command: &Command, repository: &RepoName, baselines: &[Arc<Baseline>],
     let mut places: Vec<Place> =
         existing.iter().map(|known| (known.namespace.clone(), known.baseline.clone(), known.name.clone())).collect();
     for baseline in baselines {
-        let Some(listed) = baseline.repository_by(command.forge, command.repository_id, repository) else { continue };
+        let listed = baseline.repository_by(command.forge, command.repository_id, repository);
+        let Some(listed) = listed.filter(|_| !is_before(baseline, command)) else { continue };
         let identity = Identity {
             forge: listed.forge,
             repository: &listed.name,
@@ -257,6 +270,27 @@ mod tests {
         assert!(decide(&stranger, &[baseline("shop", Some(7))], &[]).is_err());
         let renamed = PostedComment { repository: "acme/renamed".parse().unwrap(), ..comment("/preview delete") };
         assert!(decide(&renamed, &[baseline("shop", Some(7))], &[]).is_ok(), "a repository keeps its number");
+    }
+
+    #[test]
+    fn what_was_written_before_a_baseline_was_made_is_not_for_it() {
+        let made = |namespace: &str, seconds: i64| {
+            let at = comment("").created_at + chrono::TimeDelta::seconds(seconds);
+            Arc::new(Baseline { created_at: Some(at), ..Arc::unwrap_or_clone(baseline(namespace, None)) })
+        };
+        let command = comment("/preview create");
+        let baselines = [made("old", -3_600), made("just-made", 60), made("new", 61)];
+        let facts = decide(&command, &baselines, &[]).unwrap();
+        assert_eq!(facts.len(), 2, "{facts:?}");
+        assert!(facts.iter().all(|fact| !fact.starts_with("new/")), "{facts:?}");
+        let ignored = decide(&command, &baselines[2..], &[]).unwrap_err();
+        assert_eq!(ignored, "no Baseline that is older than the command lists the repository acme/web");
+        let known = [existing("new", "web-pr-42")];
+        assert_eq!(
+            decide(&command, &baselines[2..], &known).unwrap().len(),
+            1,
+            "an environment that is there outlived the Baseline before"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::domain::{Baseline, EnvironmentName, Revision, baseline};
 use crate::forge::PullRequest;
 use crate::forge::event::Event;
 
-pub use commands::given;
+pub use commands::{given, is_before};
 
 /// What an event makes us want.
 #[derive(Clone, Debug, PartialEq)]

@@ -36,7 +36,8 @@ use crate::metrics::Metrics;
 use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
 
-/// How far back comments are read after a start, at least. What was carried out since is known by its results.
+/// How far back comments are read after a start, at least. What was carried out since is known by its results, and where these are
+/// gone, by when the pull request was closed or reopened: the pass over commands asks (`commands/who.rs`).
 const COMMENTS_BACK: TimeDelta = TimeDelta::hours(24);
 /// How far back they are read at most, however long nobody looked. Whoever wrote a command longer ago has long seen that nothing
 /// came of it.

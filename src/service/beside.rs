@@ -41,13 +41,13 @@ impl Beside {
     pub(super) fn new(
         ((client, clock), (forge, look_soon)): ((&Client, &Clock), AboutForge<'_>),
         (baselines, metrics): &(Arc<Baselines>, Metrics),
-        through: Option<SocketAddr>,
+        (is_told, through): (commands::IsTold, Option<SocketAddr>),
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
         let timed = || (client(), clock.clone());
         Ok(Self {
             lookups: Arc::new(lookup::Context::new(timed(), (forge(), Arc::clone(look_soon)), baselines())),
-            commands: Arc::new(commands::Context::new(timed(), forge(), baselines(), metrics.clone())),
+            commands: Arc::new(commands::Context::new(timed(), (forge(), is_told), (baselines(), metrics.clone()))),
             probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })
     }

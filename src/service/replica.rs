@@ -143,7 +143,9 @@ impl Replica {
         let around = (baselines.clone(), self.metrics.clone());
         let look_soon = Arc::new(Notify::new());
         let of_forge = (forge.as_ref(), &look_soon);
-        let beside = Beside::new(((&client, &self.clock), of_forge), &around, self.work.probe_address)?.listening();
+        let (told, probes) = (notifier.clone(), self.work.probe_address);
+        let is_told = Arc::new(move |environment: &PreviewEnvironment| told.nothing_left_to_say(environment));
+        let beside = Beside::new(((&client, &self.clock), of_forge), &around, (is_told, probes))?.listening();
         let controller = self.controller(&client, forge.clone(), notifier.clone());
         let _told = self.view.tell(vec![controller.listener(), tell(notifier), beside.listener()]);
         let _read = Reading(baselines);
@@ -261,7 +263,7 @@ impl FeedbackState for feedback::Notifier {
 fn tell(notifier: feedback::Notifier) -> Listener {
     Box::new(move |change| match change {
         Change::Applied(object) | Change::Deleted(object) => notifier.changed(object),
-        Change::Baselines(_) => {}
+        Change::Baselines(namespace) => notifier.baselines_changed(namespace),
     })
 }
 

@@ -56,6 +56,12 @@ impl Cluster {
         *baselines = vec![Arc::new(baseline)];
     }
 
+    /// When its Baseline was made.
+    pub fn made(&self, at: &str) {
+        let mut baselines = self.baselines.lock().unwrap();
+        *baselines = vec![Arc::new(Baseline { created_at: Some(at.parse().unwrap()), ..Baseline::clone(&baselines[0]) })];
+    }
+
     /// The one source of an environment.
     pub fn source(&self, name: &str) -> Option<api::Source> {
         self.environments.lock().unwrap().get(name)?.spec.sources.first().cloned()

@@ -310,6 +310,7 @@ async fn what_was_written_while_nobody_looked_is_found_for_a_week() {
     for (away, found) in [(None, vec!["13.1 Pin"]), (Some(4), vec!["12.1 Unpin", "13.1 Pin"]), (Some(400), vec!["12.1 Unpin", "13.1 Pin"])]
     {
         let mut world = world(&json!({}));
+        world.cluster.made("2025-12-01T00:00:00Z");
         world.has(pull(1));
         let days = |id, body, days| {
             let at = now() - TimeDelta::days(days);
@@ -323,6 +324,20 @@ async fn what_was_written_while_nobody_looked_is_found_for_a_week() {
             assert_eq!(world.cluster.commands("web-pr-1"), found, "{away:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_written_before_the_baseline_was_made_is_not_found_for_it_and_what_was_lost_is() {
+    let mut world = world(&json!({"pullRequests": "OnCommand"}));
+    world.has(pull(1));
+    world.has(pull(2));
+    let written = |id, pull, body, at_: &str| PostedComment { pull, created_at: at(at_), updated_at: at(at_), ..comment(id, body) };
+    let before = written(11, 1, "/preview create", "2026-01-01T23:50:00Z");
+    let lost = written(12, 2, "/preview create", "2026-01-02T00:10:00Z");
+    world.forge.change(|state| state.comments = vec![before, lost]);
+    world.round().await;
+    assert_eq!(world.cluster.names(), ["web-pr-2"]);
+    assert_eq!(world.cluster.commands("web-pr-2"), ["12.1 Create"]);
 }
 
 #[tokio::test]

@@ -39,6 +39,12 @@ async fn no_managers_are_left(api: &Api<PreviewEnvironment>, name: &str) -> anyh
     Ok(())
 }
 
+/// Waits until what held nothing but commands is gone with them.
+async fn answered(pull: &Pull<'_>) -> anyhow::Result<()> {
+    let gone = |e: Option<&PreviewEnvironment>| e.is_none();
+    wait_for(&pull.shop.environments(), &pull.name(), "gone with its command", gone).await.map(drop)
+}
+
 #[test]
 fn commands_are_carried_out_in_their_order_and_leave_nothing_behind() {
     story(|world| async move {
@@ -84,13 +90,26 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
         let pull = shop.pull_request("login").await?;
 
         say(&pull, "reader", "/preview create").await?;
-        say(&pull, DEVELOPER, "/preview help").await?;
-        let gone = |e: Option<&PreviewEnvironment>| e.is_none();
-        wait_for(&shop.environments(), &pull.name(), "gone with its refused command", gone).await?;
+        answered(&pull).await?;
+        assert_eq!(pull.comments(), 1, "a stranger's command makes nobody post");
+
+        say(&pull, DEVELOPER, "/preview craete").await?;
+        pull.wait_for_comment(|body| body.contains("### No preview") && body.contains("Did you mean `/preview create`?")).await?;
+        answered(&pull).await?;
+        say(&pull, DEVELOPER, "/preview").await?;
+        pull.wait_for_comment(|body| body.contains("there is no environment for this pull request. `/preview create` makes one.")).await?;
+        answered(&pull).await?;
+        assert_eq!(pull.comments(), 4, "three of people and one of ours");
 
         say(&pull, DEVELOPER, "/preview create").await?;
         pull.wait_until_ready().await?;
         pull.wait_for_comment(|body| body.contains("is ready")).await?;
+        assert_eq!(pull.perform(On::merge).await?, Some(202));
+        pull.wait_until_gone().await?;
+        say(&pull, DEVELOPER, "/preview extend").await?;
+        pull.wait_for_comment(|body| body.contains("refused. There is no environment for this pull request, which is merged.")).await?;
+        answered(&pull).await?;
+        assert_eq!(pull.comments(), 6, "there is one comment of ours, whatever is asked for");
         Ok(())
     });
 }

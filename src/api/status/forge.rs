@@ -99,6 +99,9 @@ pub struct CommandResult {
     pub at: DateTime<Utc>,
     /// What came of it.
     pub outcome: CommandOutcome,
+    /// Whether whoever asked may give every command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_command: bool,
     /// What it led to, or why it did not, as a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -117,6 +120,7 @@ impl CommandResult {
             actor: command.actor.clone(),
             at: command.at,
             outcome,
+            may_command: false,
             message: String::new(),
             output: None,
         }
@@ -125,6 +129,12 @@ impl CommandResult {
     /// Whether anybody who can comment can bring it about: it changed nothing, and nobody's rights stand behind it.
     pub fn is_anybodys(&self) -> bool {
         self.outcome == CommandOutcome::Denied || self.verb.is_anybodys()
+    }
+
+    /// Whether it is answered in words where nothing is said on the pull request yet: a stranger's command makes nobody post.
+    /// What was written by a release before this one tells it by what came of it.
+    pub fn gets_words(&self) -> bool {
+        self.may_command || !self.is_anybodys()
     }
 }
 

@@ -22,8 +22,8 @@ use super::slug::Slug;
 use super::{ImageRef, RepoName, TagTemplate, ValueTemplate};
 use crate::api;
 use crate::api::baseline::{
-    Autoscalers, CloneRules, CronJobs, FeedbackRules, Follow, ForgeKind, Gateway, Limits, MissingImage, Probe, Rbac, Replicas,
-    RepositoryStatus, Trust, Volumes,
+    Autoscalers, CloneRules, CronJobs, FeedbackRules, Follow, ForgeKind, Gateway, Limits, MissingImage, Probe, Rbac, Removals, Removed,
+    Replicas, RepositoryStatus, Trust, Volumes,
 };
 
 pub use crate::api::baseline::Expose;
@@ -54,6 +54,8 @@ pub struct Baseline {
     pub created_at: Option<DateTime<Utc>>,
     /// When the forge last said that repositories may be out of our sight. Told from other moments, never compared.
     pub doubted_at: Option<DateTime<Utc>>,
+    /// UIDs of the environments that stay although they seem to have ended, until a person confirms it.
+    pub held: Vec<String>,
     /// Which changes get an environment, where a repository says nothing else.
     pub trigger: Trigger,
     /// Whose changes may run.
@@ -254,6 +256,7 @@ impl TryFrom<&api::Baseline> for Baseline {
             generation: object.metadata.generation.unwrap_or_default(),
             repositories: repositories(&spec.repositories, object.status.as_ref().map_or(&[], |s| &s.repositories))?,
             doubted_at: object.status.as_ref().and_then(|status| status.doubted_at),
+            held: object.status.as_ref().and_then(|status| status.removals.as_ref()).map(held).unwrap_or_default(),
             created_at: api::time::created_at(object),
             trigger: Trigger::read("spec.trigger", &spec.trigger)?,
             trust: spec.trust,
@@ -277,6 +280,11 @@ impl TryFrom<&api::Baseline> for Baseline {
             policy: Ruling::default(),
         })
     }
+}
+
+fn held(removals: &Removals) -> Vec<String> {
+    let environments = removals.held.iter().filter(|held| held.what == Removed::Environment);
+    environments.map(|held| held.uid.clone()).collect()
 }
 
 fn optional(field: &str, span: Option<&str>) -> Result<Option<Duration>, InvalidBaseline> {
@@ -361,6 +369,17 @@ mod tests {
         let Limits { environments, per_author, pinned, evict } = baseline.limits;
         assert_eq!((environments, per_author, pinned, evict), (20, 5, 5, Evict::Never));
         assert!(baseline.warnings().is_empty());
+    }
+
+    #[test]
+    fn environments_whose_removal_is_held_are_known_by_their_uid() {
+        let mut object =
+            api::Baseline::new("shop", serde_json::from_value(serde_json::json!({"repositories": [{"name": "a/b"}]})).unwrap());
+        object.metadata.namespace = Some("shop".into());
+        let held = |what: &str, uid: &str| serde_json::json!({"what": what, "name": "web-pr-1", "uid": uid});
+        let removals = serde_json::json!({"held": [held("Environment", "uid-1"), held("Namespace", "uid-2")]});
+        object.status = Some(serde_json::from_value(serde_json::json!({"removals": removals})).unwrap());
+        assert_eq!(Baseline::try_from(&object).unwrap().held, ["uid-1"]);
     }
 
     #[test]

@@ -7,17 +7,19 @@ use serde_json::{Value, json};
 
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition, ConditionStatus};
-use crate::api::environment::Verb;
+use crate::api::environment::{Command, SourceState, Verb};
 use crate::api::status::{
     CommandOutcome, CommandResult, Feedback, ImageOrigin, ImageState, ImageStatus, LeftOut, PreviewEnvironmentStatus, ProbeStatus, Queue,
     ServiceStatus, Url,
 };
+use crate::commands::effect::{Case, Refusal, effect, needs_pull};
 use crate::domain::Baseline;
 use crate::feedback::marker::Marker;
 use crate::feedback::render::render;
 use crate::feedback::rules::{Rules, Surroundings};
 use crate::feedback::section::Section;
 use crate::feedback::sources::Sources;
+use crate::forge::{self, PullRequest};
 
 pub(crate) const HEAD: &str = "3f9c2ab7d0e14f5a8b6c9d2e1f0a3b4c5d6e7f80";
 pub(crate) const NEXT: &str = "91bd0015c3f24a6b8d7e9f0a1b2c3d4e5f6a7b8c";
@@ -116,6 +118,7 @@ pub(crate) trait Tell: Sized {
             actor: "ann".into(),
             at: time("25T10:00") + TimeDelta::minutes(i64::try_from(commands.len()).unwrap_or_default()),
             outcome,
+            may_command: true,
             message: message.into(),
             output: output.map(str::to_owned),
         });
@@ -137,6 +140,29 @@ impl Tell for PreviewEnvironment {
     fn status(&mut self) -> &mut PreviewEnvironmentStatus {
         self.status.get_or_insert_default()
     }
+}
+
+/// A command of ann's on acme/web#42.
+pub(crate) fn asks(id: &str, verb: Verb, args: &[&str]) -> Command {
+    let value = json!({"id": id, "verb": verb, "args": args, "actor": "ann", "at": time("25T10:00"), "forge": "github", "repositoryId": 7,
+        "repository": "acme/web", "pull": 42});
+    serde_json::from_value(value).expect("a command of the tests")
+}
+
+/// What comes of it, in the words that the commands' own code writes. Without an environment the forge says how the pull
+/// request is.
+pub(crate) fn comes_to(command: &Command, there: Option<&PreviewEnvironment>, state: SourceState) -> CommandResult {
+    let none = PreviewEnvironment::new("web-pr-42", serde_json::from_value(json!({"baseline": "shop"})).expect("a spec of the tests"));
+    let object = there.unwrap_or(&none);
+    let pull = PullRequest { state, revision: HEAD.parse().expect("a commit"), head_repository_id: Some(7), ..forge::fixtures::pull() };
+    let pull = needs_pull(command, object).then_some(&pull);
+    let baseline = shop(&json!({}), true);
+    let case = Case { command, object, baseline: &baseline, results: &[], pull, now: command.at };
+    let (outcome, message) = match effect(&case) {
+        Ok(effect) => (CommandOutcome::Done, effect.message),
+        Err(Refusal(why)) => (CommandOutcome::Refused, why),
+    };
+    CommandResult { may_command: true, message, ..CommandResult::of(command, outcome) }
 }
 
 /// One that is being made, with its namespace and address, and no service yet.

@@ -1,3 +1,4 @@
+mod asked;
 mod beside;
 mod deliver;
 mod double;

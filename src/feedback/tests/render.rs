@@ -5,6 +5,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::environment::{SourceState, Verb, Wish, WishState};
 use crate::api::status::{CommandOutcome, HookState, HookStatus, ImageOrigin, Moved, Url};
+use crate::domain::Baseline;
 use crate::feedback::{Group, PullKey};
 
 fn comment(object: PreviewEnvironment) -> String {
@@ -262,6 +263,22 @@ fn what_holds_a_removal_up_is_said_when_it_takes_long_and_not_before() {
     let group = Group::of(PullKey::of(&object).unwrap(), members).unwrap();
     let show = plain().show(&group, time("27T09:13")).unwrap();
     assert_eq!(show.changes_at, Some(time("27T09:14")), "and it is looked at then");
+}
+
+#[test]
+fn what_stays_although_its_pull_request_seems_closed_says_so_and_who_has_to_confirm_it() {
+    let show = |held: &[&str], object: PreviewEnvironment| {
+        let baseline = Baseline { held: held.iter().map(|uid| (*uid).to_owned()).collect(), ..shop(&serde_json::json!({}), false) };
+        let members = all([object]);
+        let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
+        by(baseline).show(&group, early()).unwrap()
+    };
+    let (held, other) = (show(&["uid-1"], ready()), show(&["uid-2"], ready()));
+    insta::assert_snapshot!("closed_and_held", held.letter.unwrap().text);
+    assert!(!other.letter.unwrap().text.contains("seems to have been closed"));
+    assert_ne!(held.gist.news, other.gist.news, "it is told at once");
+    let gone = show(&["uid-1"], ready().unwanted("Closed", "Removed")).letter.unwrap().text;
+    assert!(!gone.contains("seems to have been closed"), "{gone}");
 }
 
 #[test]

@@ -196,6 +196,10 @@ impl Forge for GitHub {
         self.search_comment(repository, pull, markers).boxed()
     }
 
+    fn closed_or_reopened_at<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+        self.read_closed_or_reopened_at(repository, number).boxed()
+    }
+
     fn create_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, body: &'a str) -> Answer<'a, i64> {
         self.write_comment(repository, pull, body).boxed()
     }

@@ -1,5 +1,6 @@
 //! Who may do what, and who did what. A doubt is an error and never an answer.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::GitHub;
@@ -26,6 +27,7 @@ struct IssueEvent {
     /// Null where the account was deleted.
     actor: Option<User>,
     label: Option<Label>,
+    created_at: Option<DateTime<Utc>>,
 }
 
 impl GitHub {
@@ -48,12 +50,23 @@ impl GitHub {
 
     /// By what happened to the pull request, since its labels do not tell who gave them.
     pub(super) async fn read_labelled_by(&self, repository: &RepoName, number: i64, label: &str) -> Result<Option<String>, ForgeError> {
-        let path = format!("/issues/{number}/events");
-        let request = Request::get("labelled_by", repository, format!("{repository}#{number}"), &path).verb("list what happened to");
-        let events: Vec<IssueEvent> = self.whole(&request).await?;
+        let events = self.read_events(("labelled_by", repository), number).await?;
         let of_label = |event: &IssueEvent| event.label.as_ref().is_some_and(|l| l.name.eq_ignore_ascii_case(label));
         let last = events.into_iter().rfind(|event| matches!(event.event.as_str(), "labeled" | "unlabeled") && of_label(event));
         Ok(last.filter(|event| event.event == "labeled").and_then(|event| event.actor).map(|actor| actor.login))
+    }
+
+    /// By what happened to the pull request: it itself says when it was closed, and not that it was reopened.
+    pub(super) async fn read_closed_or_reopened_at(&self, repository: &RepoName, number: i64) -> Result<Option<DateTime<Utc>>, ForgeError> {
+        let events = self.read_events(("closed_or_reopened_at", repository), number).await?;
+        let turns = events.into_iter().filter(|event| matches!(event.event.as_str(), "closed" | "reopened"));
+        Ok(turns.filter_map(|event| event.created_at).max())
+    }
+
+    async fn read_events(&self, (name, repository): (&'static str, &RepoName), number: i64) -> Result<Vec<IssueEvent>, ForgeError> {
+        let path = format!("/issues/{number}/events");
+        let request = Request::get(name, repository, format!("{repository}#{number}"), &path).verb("list what happened to");
+        self.whole(&request).await
     }
 }
 

@@ -73,6 +73,23 @@ async fn a_label_was_given_by_the_one_who_gave_it_last() {
 }
 
 #[tokio::test]
+async fn a_pull_request_was_closed_or_reopened_when_that_last_happened() {
+    let turn = |kind: &str, at: &str| json!({"id": 3, "event": kind, "actor": null, "created_at": at});
+    let (opened, closed) = (event("labeled", "preview", "ann"), turn("closed", "2026-01-02T03:04:05Z"));
+    for (events, expected) in [
+        (json!([]), None),
+        (json!([opened]), None),
+        (json!([closed]), Some("2026-01-02T03:04:05Z")),
+        (json!([closed, turn("reopened", "2026-01-03T03:04:05Z"), opened]), Some("2026-01-03T03:04:05Z")),
+        (json!([turn("merged", "2026-01-03T03:04:05Z"), turn("closed", "2026-01-03T03:04:06Z")]), Some("2026-01-03T03:04:06Z")),
+    ] {
+        let world = Double::default().on("GET /repos/acme/web/issues/42/events?per_page=100&page=1", 200, events.clone()).start().await;
+        let expected = expected.map(|at| at.parse::<DateTime<Utc>>().unwrap());
+        assert_eq!(world.github.closed_or_reopened_at(&web(), 42).await.unwrap(), expected, "{events}");
+    }
+}
+
+#[tokio::test]
 async fn the_last_page_of_events_counts() {
     let path = |page| format!("GET /repos/acme/web/issues/42/events?per_page=100&page={page}");
     let first: Vec<Value> = std::iter::repeat_n(event("labeled", "preview", "ann"), 100).collect();
