@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use super::Context;
 use super::index::NamespaceState;
 use super::namespace::candidates;
+use super::orphans::proven;
 use super::requests::{self, Place, RequestError};
 use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_EXTENSION, MANAGER_PIN};
 use crate::api::status::InventoryEntry;
@@ -38,9 +39,17 @@ pub enum CleanUp {
     Gone,
 }
 
-/// Takes down everything of an environment but its object. Called again until nothing is left.
-pub async fn take_down(context: &Context, environment: &Environment, recorded: &PreviewEnvironmentStatus) -> Result<CleanUp, RequestError> {
-    let ours = namespaces(context, environment, recorded.namespace.as_deref()).await?;
+/// Takes down everything of an environment but its object. Called again until nothing is left. Before the object goes, `last`,
+/// the API server is asked for what nobody else knows of.
+pub async fn take_down(
+    context: &Context,
+    environment: &Environment,
+    (recorded, last): (&PreviewEnvironmentStatus, bool),
+) -> Result<CleanUp, RequestError> {
+    let mut ours = namespaces(context, environment, recorded.namespace.as_deref()).await?;
+    if ours.is_empty() && last {
+        ours = unknown_namespaces(context, environment).await?;
+    }
     let custom = custom_kinds(context, recorded);
     for (name, state) in &ours {
         if !state.terminating {
@@ -83,6 +92,21 @@ async fn namespaces(
         && there.labels().get(LABEL_ENVIRONMENT_UID) == Some(&environment.uid)
     {
         ours.push((name.to_owned(), NamespaceState::of(&there.metadata)));
+    }
+    Ok(ours)
+}
+
+/// A namespace that was made just before the end, of which neither the record was written nor the watch has told: of the names
+/// that it can have those that are provably ours and this environment's.
+async fn unknown_namespaces(context: &Context, environment: &Environment) -> Result<Vec<(String, NamespaceState)>, RequestError> {
+    let mut ours = Vec::new();
+    for name in candidates(environment, None) {
+        let there = requests::get_namespace(&context.client, &name).await?;
+        let is_ours = |there: &requests::Metadata| proven(&there.metadata).is_ok_and(|proven| proven.environment_uid == environment.uid);
+        if let Some(there) = there.filter(is_ours) {
+            tracing::warn!(env = %environment.name, namespace = name, "a namespace of ours was not on record");
+            ours.push((name, NamespaceState::of(&there.metadata)));
+        }
     }
     Ok(ours)
 }

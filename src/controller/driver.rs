@@ -381,7 +381,8 @@ impl Pass<'_> {
     }
 
     async fn take_down(&self) -> Step<Action> {
-        match self.end().await {
+        let last = self.settled.course == Course::Remove && self.is_told();
+        match self.end(last).await {
             Ok(CleanUp::Going(names)) => {
                 let wanted = &self.settled.wanted.message;
                 let progress = match self.held_up(&names).await {
@@ -390,7 +391,7 @@ impl Pass<'_> {
                 };
                 self.finish(progress, self.recorded.status.clone()).await
             }
-            Ok(CleanUp::Gone) => self.gone().await,
+            Ok(CleanUp::Gone) => self.gone(last).await,
             Err(error) => {
                 if error.is_transient() {
                     self.record_removal_failure(&error).await?;
@@ -400,7 +401,7 @@ impl Pass<'_> {
         }
     }
 
-    async fn end(&self) -> Step<CleanUp> {
+    async fn end(&self, last: bool) -> Step<CleanUp> {
         self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
         if self.settled.lapsed != status.lapsed && status.namespace.is_some() {
@@ -409,10 +410,10 @@ impl Pass<'_> {
         if self.settled.course == Course::Remove {
             clean_up::forget_wishes(self.context, &self.environment, self.object).await?;
         }
-        clean_up::take_down(self.context, &self.environment, status).await
+        clean_up::take_down(self.context, &self.environment, (status, last)).await
     }
 
-    async fn gone(&self) -> Step<Action> {
+    async fn gone(&self, last: bool) -> Step<Action> {
         self.context.hosts.release(&self.environment.uid);
         self.context.behind.forget(&self.environment.uid);
         let revision = self.recorded.status.revision.clone();
@@ -422,7 +423,7 @@ impl Pass<'_> {
             ..PreviewEnvironmentStatus::default()
         };
         let action = self.finish(Progress::Removed, empty).await?;
-        if self.settled.course != Course::Remove || !self.is_told() {
+        if !last {
             return Ok(action);
         }
         let removed = match clean_up::remove_object(self.context, self.object).await {
