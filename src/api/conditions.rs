@@ -24,6 +24,8 @@ pub const LOOKED_UP: &str = "LookedUp";
 pub const REACHABLE: &str = "Reachable";
 /// Does something need a person before it can go on?
 pub const STALLED: &str = "Stalled";
+/// The reason of [`STALLED`] where all that is left of an environment is a namespace that is not provably its own any more.
+pub const NAMESPACE_KEPT: &str = "NamespaceKept";
 /// Did the Baseline's hooks run well for this revision?
 pub const HOOKS_SUCCEEDED: &str = "HooksSucceeded";
 /// Do removals of a Baseline's environments wait until a person confirms them?

@@ -90,7 +90,7 @@ pub fn removal(environment: &PreviewEnvironment, generation: i64) -> String {
 /// What holds up the end of one that does not go.
 fn stuck(status: &PreviewEnvironmentStatus) -> Option<&str> {
     let ready = find(status, conditions::READY, ConditionStatus::False)?;
-    (ready.reason == "StuckRemoving").then_some(ready.message.as_str())
+    ["StuckRemoving", conditions::NAMESPACE_KEPT].contains(&ready.reason.as_str()).then_some(ready.message.as_str())
 }
 
 const NOT_SEEN: &str = "recorded; the service has yet to look";

@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use super::index::NamespaceState;
-use super::namespace::candidates;
+use super::namespace::{candidates, was_ours};
+use super::orphans::proven;
 use super::requests::{self, Place, RequestError};
-use crate::api::names::{FINALIZER, LABEL_ENVIRONMENT_UID, MANAGER_EXTENSION, MANAGER_PIN};
+use crate::api::names::{FINALIZER, MANAGER_EXTENSION, MANAGER_PIN};
 use crate::api::status::InventoryEntry;
 use crate::api::{PreviewEnvironment, PreviewEnvironmentStatus};
 use crate::domain::Environment;
@@ -34,13 +35,23 @@ const STAGES: [&[(&str, &str)]; 4] = [
 pub enum CleanUp {
     /// These namespaces are on their way out.
     Going(Vec<String>),
+    /// This one is there, was the environment's, and is not provably so any more: it stays.
+    Kept(String),
     /// Nothing is left.
     Gone,
 }
 
-/// Takes down everything of an environment but its object. Called again until nothing is left.
-pub async fn take_down(context: &Context, environment: &Environment, recorded: &PreviewEnvironmentStatus) -> Result<CleanUp, RequestError> {
-    let ours = namespaces(context, environment, recorded.namespace.as_deref()).await?;
+/// Takes down everything of an environment but its object. Called again until nothing is left. Before the object goes, `last`,
+/// the API server is asked for what nobody else knows of.
+pub async fn take_down(
+    context: &Context,
+    environment: &Environment,
+    (recorded, last): (&PreviewEnvironmentStatus, bool),
+) -> Result<CleanUp, RequestError> {
+    let Found { mut ours, kept } = namespaces(context, environment, recorded).await?;
+    if ours.is_empty() && last {
+        ours = unknown_namespaces(context, environment).await?;
+    }
     let custom = custom_kinds(context, recorded);
     for (name, state) in &ours {
         if !state.terminating {
@@ -48,7 +59,18 @@ pub async fn take_down(context: &Context, environment: &Environment, recorded: &
             end_namespace(context, &environment.uid, (name, &state.uid), &custom).await?;
         }
     }
-    if ours.is_empty() { Ok(CleanUp::Gone) } else { Ok(CleanUp::Going(ours.into_iter().map(|(name, _)| name).collect())) }
+    Ok(match kept {
+        _ if !ours.is_empty() => CleanUp::Going(ours.into_iter().map(|(name, _)| name).collect()),
+        Some(name) => CleanUp::Kept(name),
+        None => CleanUp::Gone,
+    })
+}
+
+/// The namespaces of an environment.
+struct Found {
+    ours: Vec<(String, NamespaceState)>,
+    /// The recorded one, where it was ours and is not provably so.
+    kept: Option<String>,
 }
 
 /// Stops what runs in a namespace of the environment of that UID, custom resources first, and deletes it by its own UID.
@@ -66,23 +88,39 @@ pub async fn end_namespace(
 }
 
 /// What the watch knows, and the recorded namespace, which the watch may not have seen yet.
-async fn namespaces(
-    context: &Context,
-    environment: &Environment,
-    recorded: Option<&str>,
-) -> Result<Vec<(String, NamespaceState)>, RequestError> {
-    let names = candidates(environment, recorded);
+async fn namespaces(context: &Context, environment: &Environment, recorded: &PreviewEnvironmentStatus) -> Result<Found, RequestError> {
+    let names = candidates(environment, recorded.namespace.as_deref());
     let (mut ours, strange): (Vec<_>, Vec<_>) =
         context.index.namespaces_of(&environment.uid).into_iter().partition(|(name, _)| names.contains(name));
     for (name, _) in strange {
         tracing::warn!(env = %environment.name, namespace = name, "a namespace carries our label and not our name, and is left alone");
     }
-    if let Some(name) = recorded
+    let mut kept = None;
+    if let Some(name) = &recorded.namespace
         && ours.is_empty()
         && let Some(there) = requests::get_namespace(&context.client, name).await?
-        && there.labels().get(LABEL_ENVIRONMENT_UID) == Some(&environment.uid)
     {
-        ours.push((name.to_owned(), NamespaceState::of(&there.metadata)));
+        let state = NamespaceState::of(&there.metadata);
+        if state.environment_uid == environment.uid {
+            ours.push((name.clone(), state));
+        } else if was_ours(environment, &state, recorded.applied_at) {
+            kept = Some(name.clone());
+        }
+    }
+    Ok(Found { ours, kept })
+}
+
+/// A namespace that was made just before the end, of which neither the record was written nor the watch has told: of the names
+/// that it can have those that are provably ours and this environment's.
+async fn unknown_namespaces(context: &Context, environment: &Environment) -> Result<Vec<(String, NamespaceState)>, RequestError> {
+    let mut ours = Vec::new();
+    for name in candidates(environment, None) {
+        let there = requests::get_namespace(&context.client, &name).await?;
+        let is_ours = |there: &requests::Metadata| proven(&there.metadata).is_ok_and(|proven| proven.environment_uid == environment.uid);
+        if let Some(there) = there.filter(is_ours) {
+            tracing::warn!(env = %environment.name, namespace = name, "a namespace of ours was not on record");
+            ours.push((name, NamespaceState::of(&there.metadata)));
+        }
     }
     Ok(ours)
 }

@@ -30,8 +30,19 @@ fn of_image(swap: &ImageSwap) -> String {
 
 /// A reason as it was recorded.
 pub fn stalled_reason(recorded: &str) -> &'static str {
-    ["ApplyRefused", "NamespaceTaken", "Images", "Overrides", "Refused", "Invalid", "HookFailed", "ImageMissing", "Policy"]
-        .into_iter()
-        .find(|r| *r == recorded)
-        .unwrap_or("Stalled")
+    [
+        "ApplyRefused",
+        "NamespaceTaken",
+        "NamespaceUnmarked",
+        "Images",
+        "Overrides",
+        "Refused",
+        "Invalid",
+        "HookFailed",
+        "ImageMissing",
+        "Policy",
+    ]
+    .into_iter()
+    .find(|r| *r == recorded)
+    .unwrap_or("Stalled")
 }

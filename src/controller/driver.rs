@@ -266,6 +266,11 @@ impl Pass<'_> {
                 }
                 NamespaceOutcome::Gone => return Ok((namespace_gone(), self.recorded.emptied())),
                 NamespaceOutcome::Foreign => taken.push(name),
+                // Another one would leave this one behind.
+                NamespaceOutcome::Unmarked => {
+                    let why = namespace::how_to_mend(&self.environment, &name);
+                    return Ok((Progress::Stalled("NamespaceUnmarked", why), self.recorded.status.clone()));
+                }
             }
         }
         let why = format!("the namespaces {} belong to somebody else and are left alone", taken.join(" and "));
@@ -325,7 +330,8 @@ impl Pass<'_> {
 
     /// The namespace, and where it is ours the rights in it.
     async fn own_namespace(&self, name: &str, recorded: &Recorded) -> Step<NamespaceOutcome> {
-        let wanted = Wanted { name, isolated: self.settled.is_isolated(), in_use: recorded.is_in_use() };
+        let (in_use, applied_at) = (recorded.is_in_use(), recorded.status.applied_at);
+        let wanted = Wanted { name, isolated: self.settled.is_isolated(), in_use, applied_at };
         let outcome = namespace::ensure(self.context, &self.environment, wanted).await?;
         if outcome == NamespaceOutcome::Ours && recorded.needs_rights() {
             namespace::bind(self.context, &self.environment, name).await?;
@@ -381,7 +387,8 @@ impl Pass<'_> {
     }
 
     async fn take_down(&self) -> Step<Action> {
-        match self.end().await {
+        let last = self.settled.course == Course::Remove && self.is_told();
+        match self.end(last).await {
             Ok(CleanUp::Going(names)) => {
                 let wanted = &self.settled.wanted.message;
                 let progress = match self.held_up(&names).await {
@@ -390,7 +397,14 @@ impl Pass<'_> {
                 };
                 self.finish(progress, self.recorded.status.clone()).await
             }
-            Ok(CleanUp::Gone) => self.gone().await,
+            Ok(CleanUp::Kept(name)) => {
+                let why = format!("kept: {}", namespace::how_to_mend(&self.environment, &name));
+                // It stays on record while there is an object, since it can be put right.
+                let namespace = Some(name);
+                let status = PreviewEnvironmentStatus { namespace, applied_at: self.recorded.status.applied_at, ..self.nothing_left() };
+                self.leave((Progress::Kept(why), status), last).await
+            }
+            Ok(CleanUp::Gone) => self.leave((Progress::Removed, self.nothing_left()), last).await,
             Err(error) => {
                 if error.is_transient() {
                     self.record_removal_failure(&error).await?;
@@ -400,7 +414,7 @@ impl Pass<'_> {
         }
     }
 
-    async fn end(&self) -> Step<CleanUp> {
+    async fn end(&self, last: bool) -> Step<CleanUp> {
         self.context.images.keep_only(&self.environment.uid, &[]);
         let status = &self.recorded.status;
         if self.settled.lapsed != status.lapsed && status.namespace.is_some() {
@@ -409,20 +423,21 @@ impl Pass<'_> {
         if self.settled.course == Course::Remove {
             clean_up::forget_wishes(self.context, &self.environment, self.object).await?;
         }
-        clean_up::take_down(self.context, &self.environment, status).await
+        clean_up::take_down(self.context, &self.environment, (status, last)).await
     }
 
-    async fn gone(&self) -> Step<Action> {
+    /// The status once nothing of it is there.
+    fn nothing_left(&self) -> PreviewEnvironmentStatus {
+        let PreviewEnvironmentStatus { revision, conditions, .. } = self.recorded.status.clone();
+        PreviewEnvironmentStatus { revision, conditions, ..PreviewEnvironmentStatus::default() }
+    }
+
+    /// Says so, and then lets the object go, where it is to go.
+    async fn leave(&self, (progress, status): (Progress, PreviewEnvironmentStatus), last: bool) -> Step<Action> {
         self.context.hosts.release(&self.environment.uid);
         self.context.behind.forget(&self.environment.uid);
-        let revision = self.recorded.status.revision.clone();
-        let empty = PreviewEnvironmentStatus {
-            revision,
-            conditions: self.recorded.status.conditions.clone(),
-            ..PreviewEnvironmentStatus::default()
-        };
-        let action = self.finish(Progress::Removed, empty).await?;
-        if self.settled.course != Course::Remove || !self.is_told() {
+        let action = self.finish(progress, status).await?;
+        if !last {
             return Ok(action);
         }
         let removed = match clean_up::remove_object(self.context, self.object).await {

@@ -1,6 +1,6 @@
 //! The namespace of an environment: which name, made by POST, and the rights that the service gets inside it.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,6 +22,9 @@ use crate::plan::admission;
 /// How far the clocks of several API servers may be apart: of two objects that were made at once, one can seem to be older.
 const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
+/// How far one API server's own stamps and our reading of its clock may be apart.
+const SAME_SERVER: TimeDelta = TimeDelta::seconds(2);
+
 /// How making a namespace ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NamespaceOutcome {
@@ -31,6 +34,8 @@ pub enum NamespaceOutcome {
     Terminating,
     /// Somebody else holds that name.
     Foreign,
+    /// It is the one that something was applied to, and somebody took our label off.
+    Unmarked,
     /// It is not there, and what was applied to it is gone with it.
     Gone,
 }
@@ -45,6 +50,8 @@ pub struct Wanted<'a> {
     /// Whether something was applied to it already. A new one of that name would hold none of it, nor any rights, so it is
     /// not made before that is recorded.
     pub in_use: bool,
+    /// When something was applied to it last.
+    pub applied_at: Option<DateTime<Utc>>,
 }
 
 /// The names to try, in order: what is recorded, what is wanted, what nobody else would choose.
@@ -67,9 +74,11 @@ pub async fn is_foreign(context: &Context, environment: &Environment, name: &str
 
 /// Makes sure that the namespace is there and ours. One POST where it is not; nothing where a watch saw it.
 pub async fn ensure(context: &Context, environment: &Environment, wanted: Wanted<'_>) -> Result<NamespaceOutcome, RequestError> {
-    let Wanted { name, isolated, in_use } = wanted;
-    let whose = |there: &NamespaceState| {
-        if in_use { owner_by_label(environment, there) } else { owner_by_marks((environment, level(context, environment)), there) }
+    let Wanted { name, isolated, in_use, applied_at } = wanted;
+    let whose = |there: &NamespaceState| match in_use {
+        true if was_ours(environment, there, applied_at) => NamespaceOutcome::Unmarked,
+        true => owner_by_label(environment, there),
+        false => owner_by_marks((environment, level(context, environment)), there),
     };
     if let Some(seen) = context.index.namespace(name)
         && seen.environment_uid == environment.uid
@@ -104,6 +113,23 @@ fn owner_by_label(environment: &Environment, there: &NamespaceState) -> Namespac
         false if there.terminating && is_predecessor(there, environment) => NamespaceOutcome::Terminating,
         false => NamespaceOutcome::Foreign,
     }
+}
+
+/// Whether it was there when something was applied to it last, so that it was ours, and does not carry our label any more. Whoever
+/// takes that off takes it from us: it is not provably ours, and nothing of it is touched.
+pub fn was_ours(environment: &Environment, there: &NamespaceState, applied_at: Option<DateTime<Utc>>) -> bool {
+    let was_there = there.created_at.zip(applied_at).is_some_and(|(made, applied)| made <= applied + SAME_SERVER);
+    was_there && !there.terminating && there.environment_uid != environment.uid
+}
+
+/// What to do about a namespace that [`was_ours`].
+pub fn how_to_mend(environment: &Environment, name: &str) -> String {
+    let uid = &environment.uid;
+    format!(
+        "namespace {name} does not carry the label {LABEL_ENVIRONMENT_UID}={uid} any more, so it is not provably this environment's, and \
+         nothing in it is changed or deleted: put the label back (kubectl label --overwrite namespace {name} \
+         {LABEL_ENVIRONMENT_UID}={uid}), or delete it by hand (kubectl delete namespace {name})"
+    )
 }
 
 /// Whose a namespace is that nothing was applied to yet. Ours is one that a pass before made and could not record. Somebody
@@ -274,6 +300,23 @@ mod tests {
         let at_once = made_with(PodSecurity::Baseline, ("/creationTimestamp", json!("2027-01-15T07:59:58Z")));
         let owner = owner_by_marks((&environment(), PodSecurity::Baseline), &at_once);
         assert_eq!(owner, NamespaceOutcome::Ours, "by an API server whose clock is two seconds behind");
+    }
+
+    #[test]
+    fn what_was_there_when_something_was_applied_was_ours_whatever_its_label_says_now() {
+        let uid = "/labels/preview-env.dev~1environment-uid";
+        let off = ("/labels", json!({"team": "web"}));
+        for (case, change, applied_at, expected) in [
+            ("taken off", off.clone(), Some("2027-01-15T08:00:01Z"), true),
+            ("another one", (uid, json!("e2")), Some("2027-01-15T08:00:01Z"), true),
+            ("made in its place", off.clone(), Some("2027-01-15T07:59:50Z"), false),
+            ("nothing was applied", off, None, false),
+            ("going", ("/deletionTimestamp", json!("2027-01-15T08:01:00Z")), Some("2027-01-15T08:00:01Z"), false),
+            ("ours", ("", json!(null)), Some("2027-01-15T08:00:01Z"), false),
+        ] {
+            let there = made_with(PodSecurity::Baseline, change);
+            assert_eq!(was_ours(&environment(), &there, applied_at.map(|at| at.parse().unwrap())), expected, "{case}");
+        }
     }
 
     #[test]

@@ -238,7 +238,9 @@ impl Pass<'_> {
             Progress::Removing(_) => WATCH_LAG * 2,
             Progress::Applied if !self.watch_is_current() => WATCH_LAG,
             Progress::Applied if self.is_drifted() => self.context.healing.wait(&self.environment.uid, self.now).unwrap_or(WATCH_LAG),
-            Progress::Removed if self.settled.course == Course::Remove => WATCH_LAG,
+            Progress::Removed | Progress::Kept(_) if self.settled.course == Course::Remove => WATCH_LAG,
+            // No watch tells of it.
+            Progress::Kept(_) => STALLED_PAUSE,
             Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
         };
         // A second more than the exact moment, so that the next pass finds it past.

@@ -11,7 +11,7 @@ use super::index::{Index, workload_key};
 use super::settle::{Course, Settled};
 use crate::api::PreviewEnvironmentStatus;
 use crate::api::conditions::{
-    ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, Observation, PROGRESSING, REACHABLE, READY, STALLED,
+    ConditionStatus, FEEDBACK_DELIVERED, HOOKS_SUCCEEDED, LOOKED_UP, NAMESPACE_KEPT, Observation, PROGRESSING, REACHABLE, READY, STALLED,
 };
 use crate::api::status::{HookState, HookStatus, ImageOrigin, LeftOut, Moved, Queue, ServiceStatus, Summary};
 use crate::domain::Environment;
@@ -41,6 +41,8 @@ pub enum Progress {
     Removing(String),
     /// The same, and something holds it up.
     Stuck(String),
+    /// Nothing of the environment is left but a namespace that is not provably its own any more.
+    Kept(String),
     /// Nothing of the environment is left.
     Removed,
 }
@@ -54,7 +56,7 @@ impl Progress {
             Self::Failing(_) => "failing",
             Self::Stalled(..) => "stalled",
             Self::Removing(_) | Self::Stuck(_) => "removing",
-            Self::Removed => "removed",
+            Self::Kept(_) | Self::Removed => "removed",
         }
     }
 }
@@ -153,6 +155,7 @@ fn ready(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observation 
         Progress::Failing(message) => Observation::new(READY, false, "Failing", message.clone()),
         Progress::Removing(message) => Observation::new(READY, false, "Removing", message.clone()),
         Progress::Stuck(message) => Observation::new(READY, false, STUCK, message.clone()),
+        Progress::Kept(message) => Observation::new(READY, false, NAMESPACE_KEPT, message.clone()),
         Progress::Removed => Observation::new(READY, false, "Removed", "nothing of it is left"),
     }
 }
@@ -166,6 +169,7 @@ fn progressing(progress: &Progress, before: &PreviewEnvironmentStatus) -> Observ
         Progress::Stalled(reason, message) => Observation::new(PROGRESSING, false, reason, message.clone()),
         Progress::Removing(message) => Observation::new(PROGRESSING, true, "Removing", message.clone()),
         Progress::Stuck(message) => Observation::new(PROGRESSING, true, STUCK, message.clone()),
+        Progress::Kept(message) => Observation::new(PROGRESSING, false, NAMESPACE_KEPT, message.clone()),
         Progress::Removed => Observation::new(PROGRESSING, false, "Removed", "nothing of it is left"),
     }
 }
@@ -174,6 +178,7 @@ fn stalled(progress: &Progress) -> Observation {
     match progress {
         Progress::Stalled(reason, message) => Observation::new(STALLED, true, reason, message.clone()),
         Progress::Stuck(message) => Observation::new(STALLED, true, STUCK, message.clone()),
+        Progress::Kept(message) => Observation::new(STALLED, true, NAMESPACE_KEPT, message.clone()),
         _ => Observation::new(STALLED, false, "GoingOn", ""),
     }
 }
@@ -208,7 +213,7 @@ fn phase(findings: &Findings<'_>, ready: bool) -> &'static str {
         Progress::Waiting(..) => "Waiting",
         Progress::Removing(_) | Progress::Stuck(_) => "Removing",
         Progress::Removed if matches!(settled.wanted.reason, "Draft" | "Bot" | "NotTriggered" | "Triggered" | "Wished") => "Waiting",
-        Progress::Removed => "Removed",
+        Progress::Removed | Progress::Kept(_) => "Removed",
     }
 }
 

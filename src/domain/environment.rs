@@ -232,6 +232,14 @@ impl TryFrom<&api::PreviewEnvironment> for Environment {
     }
 }
 
+impl TryFrom<&api::Source> for Source {
+    type Error = InvalidEnvironment;
+
+    fn try_from(fact: &api::Source) -> Result<Self, InvalidEnvironment> {
+        source("source", fact)
+    }
+}
+
 fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> {
     let subject = match (fact.pull, &fact.branch) {
         (Some(number), None) => Subject::Pull(number),

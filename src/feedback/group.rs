@@ -159,9 +159,9 @@ pub fn nothing_left_to_say(
 }
 
 /// Whether the forge shows an environment, the only one of its pull request, as it is: for tools that do not know its Baseline,
-/// where that says nothing about feedback.
-pub fn is_told(environment: &PreviewEnvironment) -> bool {
-    nothing_left_to_say(environment, &[], &Sources::new(Arc::new(|_, _| None), false), Utc::now())
+/// where that says nothing about feedback. `now` is the API server's time.
+pub fn is_told(environment: &PreviewEnvironment, now: DateTime<Utc>) -> bool {
+    nothing_left_to_say(environment, &[], &Sources::new(Arc::new(|_, _| None), false), now)
 }
 
 /// Whether an environment records that everything is shown.

@@ -258,6 +258,11 @@ impl Facts<'_> {
     }
 
     fn gone(&self, why: &Why) -> String {
+        let ready = conditions::find(&self.status.conditions, conditions::READY);
+        if let Some(kept) = ready.filter(|c| c.reason == conditions::NAMESPACE_KEPT) {
+            let way_back = way_back(why).map(|way| format!("{way}\n")).unwrap_or_default();
+            return format!("What it ran in is still in the cluster, and goes on:\n\n{}{way_back}", quote(&kept.message));
+        }
         let taken_down = || {
             let wanted = conditions::find(&self.status.conditions, conditions::WANTED)?;
             let because = match why {

@@ -215,6 +215,7 @@ mod tests {
             began: None,
             forgot_before: None,
             life: crate::intent::Life::default(),
+            wished: false,
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Existing {
     pub forgot_before: Option<Mark>,
     /// How long it lives.
     pub life: Life,
+    /// Whether a person asked for it, so that it needs no trigger.
+    pub wished: bool,
 }
 
 /// How long an environment lives, and since when nothing happened to it.
@@ -181,6 +183,7 @@ impl Existing {
         let heard: Vec<String> = object.spec.commands.iter().map(|c| &c.id).chain(results.iter().map(|r| &r.id)).cloned().collect();
         let forgot_before = order::horizon(results);
         let life = Life::of(object);
+        let wished = object.standing_wish().is_some();
         let existing = |source: &api::Source| Self {
             uid: object.uid().unwrap_or_default(),
             namespace: object.namespace().unwrap_or_default(),
@@ -191,6 +194,7 @@ impl Existing {
             began: order::began(object),
             forgot_before: forgot_before.clone(),
             life: life.clone(),
+            wished,
         };
         sources.map(existing).collect()
     }

@@ -7,6 +7,7 @@
 //! changes nothing: what was never known stays unknown, and what runs goes on.
 
 mod confirm;
+mod ends;
 mod question;
 mod repositories;
 #[cfg(test)]
@@ -30,7 +31,6 @@ use tokio::sync::Notify;
 
 use self::question::{Answered, Question, mark, questions};
 use crate::api::conditions::{Condition, ConditionStatus, LOOKED_UP, Observation, find};
-use crate::api::environment::SourceState;
 use crate::api::names::MANAGER_LOOKUP;
 use crate::api::status::Lookup;
 use crate::api::{PreviewEnvironment, Source};
@@ -43,6 +43,7 @@ use crate::domain::{Baseline, Environment, EnvironmentName};
 use crate::forge::{Class, Forge, ForgeError};
 use crate::intent::Fact;
 use crate::record::{RecordError, Recorder};
+use crate::resync::brake::Brake;
 
 /// How many questions are under way at once.
 const CONCURRENCY: u16 = 4;
@@ -63,6 +64,8 @@ pub struct Context {
     pub baselines: Arc<Baselines>,
     /// Told where something seems to have ended that nobody told of: who looks for all of that judges it together.
     pub look_soon: Arc<Notify>,
+    /// Says which of the ends that follow from asking may be.
+    pub brake: Arc<dyn Brake>,
     /// Pauses after failures.
     pub retries: Retries,
     /// What was answered, by the environment's UID: the watch may not have brought it back yet.
@@ -154,6 +157,11 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
         context.retries.forget(&environment.uid);
         return Ok(Action::await_change());
     }
+    if ends::is_held(&object) {
+        // Its trigger does not ask any more.
+        ends::stays(context.brake.as_ref(), &environment).await?;
+        write(&context, &object, answered_by_forge(), None).await?;
+    }
     Ok(Action::await_change())
 }
 
@@ -171,10 +179,10 @@ impl Context {
     pub fn new(
         (client, clock): (Client, Clock),
         (forge, look_soon): (Option<Arc<dyn Forge>>, Arc<Notify>),
-        baselines: Arc<Baselines>,
+        (baselines, brake): (Arc<Baselines>, Arc<dyn Brake>),
     ) -> Self {
-        let recorder = Arc::new(client.clone());
-        Self { client, clock, recorder, forge, baselines, look_soon, retries: Retries::default(), answered: Mutex::default() }
+        let (recorder, retries) = (Arc::new(client.clone()), Retries::default());
+        Self { client, clock, recorder, forge, baselines, look_soon, brake, retries, answered: Mutex::default() }
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, Answered>) -> T) -> T {
@@ -216,15 +224,17 @@ async fn answer(
         }
         Question::Trigger(Ask::Label, source) => {
             let label = trigger::About::of(baseline, source)?.label(forge).await?;
-            Ok(Learned::Lookup(Box::new(Lookup { label: Some(label), ..known() })))
+            let answered = Lookup { label: Some(label), ..known() };
+            ends::judged(context.brake.as_ref(), (object, environment), (&known(), answered)).await
         }
         Question::Trigger(Ask::Paths, source) => {
             let paths = trigger::About::of(baseline, source)?.paths(forge).await?;
-            Ok(Learned::Lookup(Box::new(Lookup { paths: Some(paths), ..known() })))
+            let answered = Lookup { paths: Some(paths), ..known() };
+            ends::judged(context.brake.as_ref(), (object, environment), (&known(), answered)).await
         }
         Question::Confirm(source, mark) => match confirm::confirm(forge, baseline, source).await? {
             None => Ok(Learned::Confirmed(mark.clone())),
-            Some(source) if source.state != SourceState::Open => {
+            Some(fact) if ends::by_fact(object, baseline, (source, &fact)) => {
                 context.look_soon.notify_one();
                 Ok(Learned::Confirmed(mark.clone()))
             }

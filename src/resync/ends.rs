@@ -40,7 +40,7 @@ struct OfBaseline {
 }
 
 impl Ends {
-    /// A pull request or branch has ended, as the forge says of that very one.
+    /// A pull request or branch has ended, or is none any more that its trigger wants, as the forge says of that very one.
     pub(super) fn found(&mut self, event: Event) {
         self.events.push(event);
     }
@@ -80,6 +80,10 @@ pub(super) async fn take(context: &Context, baselines: &[Arc<Baseline>], ends: E
         let existing = About::of(event).map(|about| context.about(&about)).unwrap_or_default();
         let Intent::Record(facts) = decide(event, baselines, &existing) else { continue };
         for fact in facts.into_iter().filter(|fact| news::is_new(fact, &existing)) {
+            // Of what is open the rest was recorded when it was found.
+            if fact.source.state == SourceState::Open && !news::is_end(&fact, &existing, baselines) {
+                continue;
+            }
             match existing.iter().find(|e| e.is_for(&fact) && e.source.state == SourceState::Open) {
                 Some(open) => of.entry((open.namespace.clone(), open.baseline.clone())).or_default().add(open, fact),
                 // Nothing goes for it.

@@ -19,7 +19,7 @@ use crate::forge::{Branch, ForgeError, Listing, PullRequest, Validator, branch_i
 use crate::intent::{About, Existing};
 
 /// Who is said to have caused what was found by looking.
-const NOBODY: &str = "preview-env";
+pub(crate) const NOBODY: &str = "preview-env";
 
 /// How long what was seen of a repository is remembered that no Baseline lists which can be used.
 const KEPT: TimeDelta = TimeDelta::hours(24);
@@ -40,6 +40,9 @@ pub(super) struct Seen {
     writers: Asked,
     /// The heads of the open pull requests as they were listed last: they tell a push from other changes.
     heads: HashMap<i64, Revision>,
+    /// Of the open pull requests as they were listed last those that no trigger wants any more. They stay to be found while the list
+    /// is the same, since they may be held.
+    unwanted: Vec<Event>,
     /// The branches that matter, as they were listed last.
     there: HashSet<String>,
     /// When it was looked at last.
@@ -65,6 +68,7 @@ impl Seen {
             taken,
             writers: Asked::default(),
             heads,
+            unwanted: Vec::new(),
             there,
             looked_at,
             pulls_turn,
@@ -83,7 +87,13 @@ impl Seen {
     fn forget(&mut self) {
         (self.pulls, self.branches, self.comments) = (None, None, None);
         self.heads.clear();
+        self.unwanted.clear();
         self.there.clear();
+    }
+
+    /// Forgets that the list of pull requests was read.
+    pub(super) fn doubt(&mut self) {
+        self.pulls = None;
     }
 
     /// Forgets what was the same as before where the Baselines are not.
@@ -144,13 +154,16 @@ async fn pulls(
     if let Listing::Now { items, validator } = listing {
         let id = seen.id.unwrap_or_default();
         items.iter().try_for_each(|pull| is_it(repository, id, pull.repository_id))?;
-        let mut heads = HashMap::with_capacity(items.len());
+        let (mut heads, mut unwanted) = (HashMap::with_capacity(items.len()), Vec::new());
         for pull in items {
             let (number, head, before) = (pull.number, pull.revision.clone(), seen.heads.get(&pull.number));
             let known = existing.iter().any(|e| e.source.pull == Some(number));
             let passes = !known && is_long_over(&pull, baselines, now);
             let action = action(&pull, before, baselines);
-            if passes || left.past(context.take(&event(repository, pull, action)).await)? {
+            let event = event(repository, pull, action);
+            let taken = passes || left.past(context.take(&event).await)?;
+            unwanted.extend((known && context.ends_one(&event)).then_some(event));
+            if taken {
                 heads.insert(number, head);
             } else if let Some(before) = before {
                 // Its push has to be told from other changes once more.
@@ -158,8 +171,9 @@ async fn pulls(
             }
         }
         // Only now: what could not be recorded has to be found again.
-        (seen.heads, seen.pulls) = (heads, validator.filter(|_| left.is_nothing()));
+        (seen.heads, seen.unwanted, seen.pulls) = (heads, unwanted, validator.filter(|_| left.is_nothing()));
     }
+    seen.unwanted.iter().for_each(|event| ends.found(event.clone()));
     missing_pulls(context, repository, (seen, existing), ends).await?;
     left.end()
 }

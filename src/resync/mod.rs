@@ -26,12 +26,13 @@ use tokio::sync::Notify;
 use self::brake::Brake;
 use self::deliveries::Missed;
 use self::ends::Ends;
+pub(crate) use self::find::NOBODY;
 use self::left::Left;
 use self::repositories::{Listed, listed};
 use crate::controller::requests::RequestError;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
-use crate::intent::{About, CommandFact, Existing, Intent, decide};
+use crate::intent::{About, CommandFact, Existing, Fact, Intent, decide};
 use crate::metrics::Metrics;
 use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
@@ -113,9 +114,15 @@ impl Resync {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
                 () = self.context.brake.confirmed() => {}
-                () = self.context.soon.notified() => {}
+                () = self.context.soon.notified() => self.doubt(),
             }
         }
+    }
+
+    /// Has the next round read the lists of pull requests again, whether they changed since or not: a delivery that came late has
+    /// overwritten what was found in them.
+    pub fn doubt(&mut self) {
+        self.seen.values_mut().for_each(find::Seen::doubt);
     }
 
     /// Looks at everything once. What fails is logged and looked at again in the next round.
@@ -161,8 +168,8 @@ fn comments_since(away_since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Date
 }
 
 impl Context {
-    /// An event that was found goes the way of one that was delivered. What is recorded already is not written again.
-    /// One environment that does not take it keeps no other from it.
+    /// An event that was found goes the way of one that was delivered. What is recorded already is not written again, and what
+    /// would end an environment is left for the brake. One environment that does not take it keeps no other from it.
     async fn take(&self, event: &Event) -> Result<(), ResyncError> {
         let Some(baselines) = self.baselines.list() else { return Ok(()) };
         let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
@@ -170,7 +177,8 @@ impl Context {
         match decide(event, &baselines, &existing) {
             Intent::Pong | Intent::Ignore(_) => {}
             Intent::Record(facts) => {
-                for fact in facts.iter().filter(|fact| news::is_new(fact, &existing)) {
+                let is_taken = |fact: &&Fact| news::is_new(fact, &existing) && !news::is_end(fact, &existing, &baselines);
+                for fact in facts.iter().filter(is_taken) {
                     left.past(self.recorder.record(fact).await.map(drop).map_err(ResyncError::from))?;
                 }
             }
@@ -181,6 +189,14 @@ impl Context {
             }
         }
         left.end()
+    }
+
+    /// Whether an environment would go for an event although what it is for is open.
+    fn ends_one(&self, event: &Event) -> bool {
+        let Some(baselines) = self.baselines.list() else { return false };
+        let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
+        let is_end = |fact: &Fact| news::is_new(fact, &existing) && news::is_end(fact, &existing, &baselines);
+        matches!(decide(event, &baselines, &existing), Intent::Record(facts) if facts.iter().any(is_end))
     }
 
     /// One that finds no room is looked for again.

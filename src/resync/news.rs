@@ -1,6 +1,11 @@
 //! What of a finding is not recorded yet. No client, no clock, no logging.
 
+use std::sync::Arc;
+
 use crate::api::Source;
+use crate::api::environment::SourceState;
+use crate::controller::settle::trigger;
+use crate::domain::{Baseline, environment};
 use crate::intent::{CommandFact, Existing, Fact};
 
 /// Whether a fact says anything that its environment does not hold. That something changed which no environment depends
@@ -11,6 +16,17 @@ pub(super) fn is_new(fact: &Fact, existing: &[Existing]) -> bool {
         let bare = |source: &Source| Source { observed_at: fact.source.observed_at, sender: None, ..source.clone() };
         bare(&held.source) != bare(&fact.source) && held.source.observed_at <= fact.source.observed_at
     })
+}
+
+/// Whether an environment would go for this although what it is for is open: its trigger wanted it, and does not any more.
+pub(super) fn is_end(fact: &Fact, existing: &[Existing], baselines: &[Arc<Baseline>]) -> bool {
+    let is_open = |source: &Source| source.state == SourceState::Open;
+    let Some(held) = existing.iter().find(|e| e.is_for(fact)).filter(|e| !e.wished && is_open(&e.source) && is_open(&fact.source)) else {
+        return false;
+    };
+    let baseline = baselines.iter().find(|b| b.namespace == held.namespace && b.name == held.baseline);
+    let read = |source: &Source| environment::Source::try_from(source).ok();
+    baseline.zip(read(&held.source)).zip(read(&fact.source)).is_some_and(|((b, was), is)| trigger::stops_wanting(b, &was, &is))
 }
 
 /// Whether a command is neither recorded nor carried out yet, as far as its environment knows.

@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::beside::Beside;
+use super::beside::{AboutForge, Beside};
 use super::{StartError, all, existing};
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
@@ -142,17 +142,17 @@ impl Replica {
         let (driver, notifier) = self.feedback(&client, forge.clone());
         let around = (baselines.clone(), self.metrics.clone());
         let look_soon = Arc::new(Notify::new());
-        let of_forge = (forge.as_ref(), &look_soon);
         let (told, probes) = (notifier.clone(), self.work.probe_address);
         let is_told = Arc::new(move |environment: &PreviewEnvironment| told.nothing_left_to_say(environment));
-        let beside = Beside::new(((&client, &self.clock), of_forge), &around, (is_told, probes))?.listening();
         let controller = self.controller(&client, forge.clone(), notifier.clone());
+        let brake = controller.brake();
+        let of_forge = AboutForge { forge: forge.as_ref(), look_soon: &look_soon, brake: brake.clone() };
+        let beside = Beside::new(((&client, &self.clock), of_forge), &around, (is_told, probes))?.listening();
         let _told = self.view.tell(vec![controller.listener(), tell(notifier), beside.listener()]);
         let _read = Reading(baselines);
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let brake = controller.brake();
         let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence), (brake, look_soon))));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)

@@ -9,6 +9,7 @@
 //! | `tale`, `stories` | a pull request in a namespace and a repository of its own, and what happens to it |
 //! | `ending`, `words` | how things are in the end, without what no two runs have in common |
 //! | `table`, `run` | the stories and the faults, and how they are told |
+//! | `unseen` | what was made and neither recorded nor seen |
 //! | `lies` | a GitHub that loses its mind for an hour |
 
 #![cfg(test)]
@@ -23,4 +24,5 @@ mod stage;
 mod stories;
 mod table;
 mod tale;
+mod unseen;
 mod words;

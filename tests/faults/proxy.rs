@@ -1,5 +1,6 @@
 //! Stands before a server and passes on what it is asked, but for what the rules say.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -295,9 +296,13 @@ fn lines(body: impl Stream<Item = Result<Bytes, Failure>> + Unpin + Send) -> imp
 
 /// What is brought of these lines, and whether the watch ends there.
 fn judged(rules: &Rules, lines: &Bytes) -> (Bytes, bool) {
-    match rules.judge(lines) {
+    let seen = match rules.without_hidden(lines) {
+        Cow::Borrowed(_) => lines.clone(),
+        Cow::Owned(seen) => seen.into(),
+    };
+    match rules.judge(&seen) {
         (brought, true) => ([brought, EXPIRED.as_bytes()].concat().into(), true),
-        (_, false) => (lines.clone(), false),
+        (_, false) => (seen, false),
     }
 }
 

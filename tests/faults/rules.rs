@@ -1,6 +1,7 @@
 //! What goes wrong, for whom and when. Each story has a row of its own, by whose name its requests are known, so that a fault
 //! of one disturbs no other; but for those that end the service or take a whole server down.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -102,6 +103,8 @@ pub struct Rules {
     rows: Mutex<HashMap<String, Row>>,
     /// Lists are answered as of that version, each path once.
     old_lists: Mutex<Option<(String, HashSet<String>)>>,
+    /// Namespaces that no watch tells of.
+    unseen: Mutex<HashSet<String>>,
     /// The service is about to end: nothing that it sends is passed on any more.
     ending: watch::Sender<bool>,
     down: [watch::Sender<bool>; 2],
@@ -122,7 +125,8 @@ impl Rules {
         let (ends, told) = mpsc::unbounded_channel();
         let down = [watch::Sender::new(false), watch::Sender::new(false)];
         let (falls, up_since, ending) = (Default::default(), Mutex::default(), watch::Sender::new(false));
-        (Self { rows: Mutex::default(), old_lists: Mutex::default(), ending, down, falls, up_since, ends }, told)
+        let unseen = Mutex::default();
+        (Self { rows: Mutex::default(), old_lists: Mutex::default(), unseen, ending, down, falls, up_since, ends }, told)
     }
 
     /// From now on a row's messages are counted; what is given happens with the n-th that counts.
@@ -143,6 +147,21 @@ impl Rules {
         row.writes += usize::from(asked.writes && before == Before::Cluster);
         let of = if asked.writes { Of::Writes } else { Of::Reads };
         row.count(before, of).map(|fault| (fault, row.began.clone()))
+    }
+
+    /// From now on no watch tells of that namespace, as one that is behind.
+    pub fn hide(&self, namespace: &str) {
+        lock(&self.unseen).insert(namespace.to_owned());
+    }
+
+    /// The lines of a watch without what is hidden.
+    pub fn without_hidden<'a>(&self, lines: &'a [u8]) -> Cow<'a, [u8]> {
+        let unseen = lock(&self.unseen);
+        let is_hidden = |line: &[u8]| unseen.iter().any(|name| is_of_namespace(line, name));
+        if !unseen.is_empty() && lines.split_inclusive(|byte| *byte == b'\n').any(is_hidden) {
+            return Cow::Owned(lines.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_hidden(line)).flatten().copied().collect());
+        }
+        Cow::Borrowed(lines)
     }
 
     /// What of a watch's lines is brought, and whether it ends there because one is missed.
@@ -281,6 +300,17 @@ fn is_about(line: &[u8], row: &str) -> bool {
     event["type"] != "BOOKMARK" && row_of_namespace(namespace) == row
 }
 
+/// Whether an event of a watch is about the namespace of that name itself.
+fn is_of_namespace(line: &[u8], name: &str) -> bool {
+    let text = String::from_utf8_lossy(line);
+    if !text.contains(name) {
+        return false;
+    }
+    let event: Value = serde_json::from_str(&text).unwrap_or_default();
+    let metadata = &event["object"]["metadata"];
+    event["type"] != "BOOKMARK" && metadata["namespace"].is_null() && metadata["name"] == name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,6 +360,17 @@ mod tests {
         let (brought, ended) = rules.judge(lines.as_bytes());
         assert_eq!((String::from_utf8_lossy(brought).into_owned(), ended), ([event("row1"), event("other")].concat(), true));
         assert_eq!(rules.judge(lines.as_bytes()), (lines.as_bytes(), false));
+    }
+
+    #[test]
+    fn a_namespace_is_hidden_and_what_is_in_it_is_not() {
+        let (rules, _told) = Rules::new();
+        let event = |metadata: &str| format!("{{\"type\":\"ADDED\",\"object\":{{\"metadata\":{{{metadata}}}}}}}\n");
+        let (of_it, inside) = (event(r#""name":"row1-web-pr-1""#), event(r#""name":"row1-web-pr-1","namespace":"row1-web-pr-1""#));
+        let lines = [of_it.as_str(), inside.as_str()].concat();
+        assert_eq!(rules.without_hidden(lines.as_bytes()), lines.as_bytes());
+        rules.hide("row1-web-pr-1");
+        assert_eq!(rules.without_hidden(lines.as_bytes()), inside.as_bytes());
     }
 
     #[test]

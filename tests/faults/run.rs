@@ -66,18 +66,18 @@ struct Told {
 }
 
 /// One runtime and one stage for all tests, so that what one of them starts outlives it.
-fn runtime() -> &'static tokio::runtime::Runtime {
+pub fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
     RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().expect("a runtime"))
 }
 
-async fn stage() -> &'static Stage {
+pub async fn stage() -> &'static Stage {
     static STAGE: OnceCell<&'static Stage> = OnceCell::const_new();
     STAGE.get_or_init(async || Stage::start().await.expect("the stage is set")).await
 }
 
 /// All are of the same length, since what is printed is aligned.
-fn next_name() -> String {
+pub fn next_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(1_000);
     format!("{ROW}{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

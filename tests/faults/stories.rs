@@ -16,7 +16,8 @@ pub type Telling<'a> = BoxFuture<'a, anyhow::Result<()>>;
 
 /// Whether the pull request shows the environment as it is.
 fn is_told(object: &PreviewEnvironment) -> bool {
-    preview_env::feedback::group::is_told(object)
+    // The API server of this world goes by this machine's clock.
+    preview_env::feedback::group::is_told(object, chrono::Utc::now())
 }
 
 async fn opened(tale: &Tale) -> anyhow::Result<()> {

@@ -83,6 +83,11 @@ impl Tale {
         self.perform(Open::new(&self.repository(), "login", DEVELOPER)).await
     }
 
+    /// Opens it as a draft.
+    pub async fn open_as_draft(&self) -> anyhow::Result<()> {
+        self.perform(Open::new(&self.repository(), "login", DEVELOPER).draft()).await
+    }
+
     /// Opens it from a fork.
     pub async fn open_from_fork(&self) -> anyhow::Result<()> {
         let stranger = format!("stranger-of-{}", self.name);

@@ -14,7 +14,12 @@ fn closed(number: i64) -> PullRequest {
 
 /// A braked world with so many open pull requests, each with its environment.
 async fn braked(count: i64) -> World {
-    let mut world = world(&json!({}));
+    braked_by(&json!({}), count).await
+}
+
+/// The same with a Baseline of that trigger.
+async fn braked_by(trigger: &serde_json::Value, count: i64) -> World {
+    let mut world = world(trigger);
     *world.cluster.brake.lock().unwrap() = Some(Removals::default());
     (1..=count).for_each(|number| world.has(pull(number)));
     world.round().await;
@@ -109,4 +114,96 @@ async fn a_portion_of_what_is_missing_does_not_hide_how_much_it_is() {
     (51..=120).for_each(|number| world.has(pull(number)));
     world.round().await;
     assert_eq!((open(&world), held(&world).held.len()), (300, 50));
+}
+
+/// What the forge says of all pull requests from one moment to the other, and what undoes it again.
+type Twist = (serde_json::Value, fn(PullRequest) -> PullRequest);
+
+/// Each with the trigger that does not want it.
+fn twists() -> Vec<(&'static str, Twist)> {
+    vec![
+        ("base branch", (json!({"baseBranches": ["main"]}), |pull| PullRequest { base_branch: "trunk".into(), ..pull })),
+        ("draft", (json!({}), |pull| PullRequest { draft: true, ..pull })),
+        ("bot", (json!({}), |pull| PullRequest { bot: true, ..pull })),
+    ]
+}
+
+fn later(pull: PullRequest) -> PullRequest {
+    PullRequest { updated_at: at("2026-01-02T06:00:00Z"), ..pull }
+}
+
+/// Of how many environments the fact is as it was.
+fn as_made(world: &World) -> usize {
+    let environments = world.cluster.environments.lock().unwrap();
+    environments.values().filter(|e| e.spec.sources[0].observed_at == pull(1).updated_at).count()
+}
+
+#[tokio::test]
+async fn what_a_trigger_stops_wanting_by_looking_is_held_where_it_is_much_and_let_go_of_where_it_was_wrong() {
+    for (case, (trigger, twist)) in twists() {
+        let mut world = braked_by(&trigger, 8).await;
+        (1..=6).for_each(|number| world.has(later(twist(pull(number)))));
+        let writes = world.cluster.writes();
+        for _ in 0..3 {
+            world.round().await;
+        }
+        assert_eq!((as_made(&world), held(&world).held.len(), world.cluster.writes()), (8, 6, writes), "{case}");
+        (1..=6).for_each(|number| world.has(pull(number)));
+        world.round().await;
+        assert_eq!((as_made(&world), held(&world).held.len(), held(&world).held_at), (8, 0, None), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_trigger_stops_wanting_goes_where_it_is_little_or_confirmed_also_while_the_list_is_the_same() {
+    for (case, (trigger, twist)) in twists() {
+        let mut world = braked_by(&trigger, 8).await;
+        world.has(later(twist(pull(1))));
+        world.round().await;
+        assert_eq!((as_made(&world), held(&world).passed.len()), (7, 1), "{case}");
+        (2..=6).for_each(|number| world.has(later(twist(pull(number)))));
+        world.has(later(PullRequest { labels: vec!["bug".into()], ..pull(7) }));
+        world.round().await;
+        assert_eq!((as_made(&world), held(&world).held.len()), (6, 5), "{case}: only what ends is held back");
+        *world.cluster.confirmed.lock().unwrap() = held(&world).held_at;
+        world.round().await;
+        assert_eq!((as_made(&world), held(&world).held.len()), (1, 0), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn closes_and_what_no_trigger_wants_count_together() {
+    let mut world = braked_by(&json!({"baseBranches": ["main"]}), 8).await;
+    (1..=2).for_each(|number| world.has(closed(number)));
+    (3..=4).for_each(|number| world.has(later(PullRequest { base_branch: "trunk".into(), ..pull(number) })));
+    world.round().await;
+    assert_eq!((as_made(&world), held(&world).held.len()), (8, 4));
+}
+
+#[tokio::test]
+async fn what_a_person_wished_for_needs_no_trigger_and_is_recorded() {
+    let mut world = braked(8).await;
+    let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T05:00:00Z"});
+    for environment in world.cluster.environments.lock().unwrap().values_mut() {
+        environment.spec.wish = Some(serde_json::from_value(wish.clone()).unwrap());
+    }
+    (1..=6).for_each(|number| world.has(later(PullRequest { draft: true, ..pull(number) })));
+    world.round().await;
+    assert_eq!((as_made(&world), held(&world)), (2, Removals::default()));
+}
+
+#[tokio::test]
+async fn a_list_that_is_the_same_is_read_again_where_a_late_delivery_overwrote_what_was_found_in_it() {
+    let mut world = braked(0).await;
+    world.has(later(PullRequest { draft: true, ..pull(1) }));
+    world.round().await;
+    assert!(world.cluster.source("web-pr-1").unwrap().draft, "it was never wanted");
+    // Of the same second.
+    let opened = later(pull(1)).to_source(preview_env::api::baseline::ForgeKind::Github, Some("ann"));
+    world.cluster.environments.lock().unwrap().get_mut("web-pr-1").unwrap().spec.sources[0] = opened;
+    world.round().await;
+    assert!(!world.cluster.source("web-pr-1").unwrap().draft, "nothing says that the list would be another one");
+    world.doubt();
+    world.round().await;
+    assert!(world.cluster.source("web-pr-1").unwrap().draft);
 }

@@ -92,6 +92,10 @@ impl World {
         self.resync.round(now()).await;
     }
 
+    pub fn doubt(&mut self) {
+        self.resync.doubt();
+    }
+
     fn state(&self, name: &str) -> Option<SourceState> {
         self.cluster.source(name).map(|source| source.state)
     }

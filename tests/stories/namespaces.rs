@@ -2,11 +2,13 @@
 
 use futures::future::try_join_all;
 use github_double::On;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use preview_env::api::conditions::{ConditionStatus, PROGRESSING};
+use preview_env::api::conditions::{ConditionStatus, PROGRESSING, STALLED};
+use preview_env::api::names::LABEL_ENVIRONMENT_UID;
 use serde_json::{Value, json};
 use test_world::{World, wait_for};
 
@@ -152,4 +154,62 @@ async fn comes_back(world: &World, pull: &Pull<'_>) -> anyhow::Result<()> {
         configs.get(&entry.name).await?;
     }
     Ok(())
+}
+
+/// Takes our label off the namespace of an environment, or puts it back.
+async fn mark(world: &World, pull: &Pull<'_>, uid: Option<String>) -> anyhow::Result<()> {
+    let patch = Patch::Merge(json!({"metadata": {"labels": {LABEL_ENVIRONMENT_UID: uid}}}));
+    namespaces(world).patch(&pull.namespace(), &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+/// Whether everything in it runs on.
+async fn runs_on(world: &World, pull: &Pull<'_>) -> anyhow::Result<()> {
+    let namespace = namespaces(world).get(&pull.namespace()).await?;
+    anyhow::ensure!(namespace.metadata.deletion_timestamp.is_none(), "it is not provably ours, and goes");
+    let deployments: Api<Deployment> = Api::namespaced(world.admin.clone(), &pull.namespace());
+    anyhow::ensure!(!deployments.list(&ListParams::default()).await?.items.is_empty(), "what ran in it is gone");
+    Ok(())
+}
+
+#[test]
+fn a_namespace_whose_label_somebody_takes_off_is_left_alone_and_said_and_no_other_is_made() {
+    story(|world| async move {
+        let shop = Shop::open(world, "unmarked").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        let uid = pull.environment().await?.uid();
+        mark(world, &pull, None).await?;
+        assert_eq!(pull.perform(On::push).await?, Some(202));
+        let why = pull.wait_for_condition(STALLED, ConditionStatus::True, "NamespaceUnmarked").await?;
+        assert!(why.contains("put the label back"), "{why}");
+        mark(world, &pull, uid.clone()).await?;
+        let status = pull.wait_until_ready().await?;
+        assert_eq!(status.namespace, Some(pull.namespace()));
+
+        mark(world, &pull, None).await?;
+        assert_eq!(pull.perform(|on| on.comment("/preview delete")).await?, Some(202));
+        let why = pull.wait_for_condition(STALLED, ConditionStatus::True, "NamespaceKept").await?;
+        assert!(why.starts_with("kept: ") && why.contains(&format!("kubectl delete namespace {}", pull.namespace())), "{why}");
+        pull.wait_for_comment(|body| body.contains("kept: ")).await?;
+        runs_on(world, &pull).await?;
+        mark(world, &pull, uid).await?;
+        wait_for(&namespaces(world), &pull.namespace(), "gone", |n: Option<&Namespace>| n.is_none()).await?;
+        pull.wait("removed", |s| s.phase.as_deref() == Some("Removed") && s.namespace.is_none()).await?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pull_request_that_is_closed_after_somebody_took_the_label_off_says_what_is_kept() {
+    story(|world| async move {
+        let shop = Shop::open(world, "kept").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        mark(world, &pull, None).await?;
+        assert_eq!(pull.perform(On::merge).await?, Some(202));
+        wait_for(&shop.environments(), &pull.name(), "gone", |e: Option<&_>| e.is_none()).await?;
+        pull.wait_for_comment(|body| body.contains("kept: ") && body.contains("kubectl delete namespace")).await?;
+        runs_on(world, &pull).await
+    });
 }

@@ -113,6 +113,11 @@ fn against_policies(home: &str, freed: &str) -> Vec<Attempt> {
         ),
         post(bindings(home), binding("preview-env", edit, std::slice::from_ref(&itself)), OWN),
         post(bindings(home), binding("preview-env", environment, &[itself.clone(), account(home, "web")]), OWN),
+        // Nobody else in its place.
+        post(bindings(home), binding("preview-env", environment, &[account(home, "web")]), OWN),
+        post(bindings(home), binding("preview-env", environment, &[account("preview-env", "other")]), OWN),
+        post(bindings(home), binding("preview-env", environment, &[json!({"kind": "User", "name": "mallory"})]), OWN),
+        post(bindings(home), binding("x", environment, &[json!({"kind": "User", "name": "mallory"})]), OTHERS),
     ];
     for elsewhere in ["default", "kube-system", "prey", "preview-env"] {
         attempts.push(post(bindings(elsewhere), binding("preview-env", environment, std::slice::from_ref(&itself)), ELSEWHERE));

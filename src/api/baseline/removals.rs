@@ -61,4 +61,6 @@ pub enum Removed {
     Environment,
     /// A namespace, whose environment is gone.
     Namespace,
+    /// An environment, whose pull request's label or files do not count any more, as the forge answers.
+    Unwanted,
 }

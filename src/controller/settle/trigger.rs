@@ -50,6 +50,13 @@ pub fn unanswered(environment: &Environment, baseline: &Baseline, lookup: Option
     }
 }
 
+/// Whether the trigger wanted a source as it was, and does not want it as it is, by the facts alone. A change that turns out to come
+/// from outside is another matter: whether it may run is never put off.
+pub fn stops_wanting(baseline: &Baseline, was: &Source, is: &Source) -> bool {
+    let is_refused = |source: &Source| matches!(judge(source, baseline, None), Answer::No(..));
+    is_refused(is) && !is_refused(was) && (was.foreign || !is.foreign)
+}
+
 /// Judges one source.
 pub(super) fn judge(source: &Source, baseline: &Baseline, lookup: Option<&Lookup>) -> Answer {
     let what = source.display();
@@ -209,6 +216,29 @@ mod tests {
         ] {
             assert_eq!(said(&trigger, &source, &Lookup::default()), expected, "{trigger} of {source:?}");
         }
+    }
+
+    #[test]
+    fn a_trigger_stops_wanting_what_it_wanted_for_facts_that_changed_and_not_for_what_it_never_wanted() {
+        let with = |key: &'static str, value: Value| source(move |s| s[key] = value);
+        let plain = || source(|_| ());
+        let labelled = || with("labels", json!(["preview"]));
+        for (trigger, was, is, stops) in [
+            (json!({"baseBranches": ["main"]}), plain(), with("baseBranch", json!("trunk")), true),
+            (json!({"baseBranches": ["main"]}), with("baseBranch", json!("next")), with("baseBranch", json!("trunk")), false),
+            (json!({"baseBranches": ["main"]}), with("baseBranch", json!("next")), plain(), false),
+            (json!({}), plain(), with("draft", json!(true)), true),
+            (json!({"drafts": true}), plain(), with("draft", json!(true)), false),
+            (json!({"pullRequests": "Labelled"}), labelled(), plain(), true),
+            (json!({"pullRequests": "Labelled"}), labelled(), with("labels", json!(["bug", "preview"])), false),
+            (json!({"pullRequests": "OnCommand"}), labelled(), with("draft", json!(true)), false),
+            (json!({}), plain(), with("headRepositoryId", json!(8)), false),
+        ] {
+            assert_eq!(stops_wanting(&baseline(&trigger), &was, &is), stops, "{trigger} of {is:?}");
+        }
+        let outside = source(|s| (s["draft"], s["headRepositoryId"]) = (json!(true), json!(8)));
+        assert!(!stops_wanting(&baseline(&json!({})), &plain(), &outside), "whether it may run is judged at once");
+        assert!(stops_wanting(&baseline(&json!({})), &with("headRepositoryId", json!(8)), &outside));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::double::{Double, Fault, Records, away};
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::clock;
-use crate::feedback::Driver;
 use crate::feedback::deliver::Deliverer;
-use crate::feedback::group::{Group, PullKey};
+use crate::feedback::group::{self, Group, PullKey};
+use crate::feedback::{Driver, Sources};
 use crate::forge::ForgeError;
 
 fn put(writer: &mut Writer<PreviewEnvironment>, records: &Records) {
@@ -86,6 +86,10 @@ fn whether_all_is_told_is_judged_by_the_api_servers_time() {
     let (store, _writer) = reflector::store();
     let (_driver, notifier) = Driver::timed((Deliverer::new(forge, records), clock::tests::told(there)), store, plain());
     assert!(notifier.nothing_left_to_say(&warned(&shown)));
+
+    let of_no_baseline = Sources::new(Arc::new(|_, _| None), false).show(&group, there).unwrap().letter.unwrap().digest;
+    let told = |now| group::is_told(&warned(&of_no_baseline), now);
+    assert!(told(there) && !told(Utc::now()), "for tools too");
 }
 
 fn updating() -> PreviewEnvironment {

@@ -41,7 +41,7 @@ pub struct Looked {
     /// What is missing where it should be, and was not asked about yet, the same way. It counts and is held with what has
     /// ended, and never goes.
     pub unasked: BTreeMap<String, String>,
-    /// UIDs of those that were seen not to have ended.
+    /// UIDs of those that were seen not to have ended, of what was looked for.
     pub standing: HashSet<String>,
 }
 
@@ -97,7 +97,8 @@ pub struct Judged {
 pub fn judge(before: &Removals, looked: &Looked, around: &Around, now: DateTime<Utc>) -> Judged {
     let mut removals = before.clone();
     removals.passed.retain(|passed| now - passed.at < if passed.confirmed { CONFIRMED_FOR } else { WINDOW });
-    let is_refuted = |held: &HeldRemoval| looked.standing.contains(&held.uid) && !looked.ended.contains_key(&held.uid);
+    let is_refuted =
+        |held: &HeldRemoval| held.what == looked.what && looked.standing.contains(&held.uid) && !looked.ended.contains_key(&held.uid);
     removals.held.retain(|held| around.has(held) && !is_refuted(held));
     confirm(&mut removals, around.confirmed, now);
     let known: HashSet<&String> = removals.passed.iter().map(|p| &p.uid).chain(removals.held.iter().map(|h| &h.uid)).collect();
