@@ -245,7 +245,6 @@ async fn read_logs(context: &Context, case: &Case<'_>) -> Result<End, Stop> {
         Err(error) => return Err(error.into()),
     };
     let output = text.as_deref().and_then(logs::output);
-    let said =
-        if output.is_some() { format!("the last lines of {}.", wanted.name) } else { format!("{} logged nothing yet.", wanted.name) };
+    let said = logs::said(&wanted.name, output.is_some());
     Ok(End { outcome: CommandOutcome::Done, message: said, output, written: false })
 }

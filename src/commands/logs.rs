@@ -92,6 +92,11 @@ pub fn output(text: &str) -> Option<String> {
     logs::shown(text, OUTPUT_MAX)
 }
 
+/// What is said beside the lines of a service, or where it logged none.
+pub fn said(name: &str, has_lines: bool) -> String {
+    if has_lines { format!("the last lines of {name}.") } else { format!("{name} logged nothing yet.") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::order::tests::command;

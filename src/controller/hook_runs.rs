@@ -33,7 +33,8 @@ pub async fn look(context: &Context, namespace: &str, records: &mut [HookStatus]
     }
 }
 
-fn explain(reason: &str, message: &str) -> String {
+/// Why a Job failed, in words.
+pub(crate) fn explain(reason: &str, message: &str) -> String {
     match reason {
         "DeadlineExceeded" => "it did not end within its timeout".to_owned(),
         "BackoffLimitExceeded" => "every try of its Job failed".to_owned(),

@@ -217,7 +217,7 @@ pub(crate) fn owner(pod: &Pod) -> Option<Key> {
 }
 
 /// Why a pod is not ready. Of one that is late the words say so: it is not slow any more (`feedback/trouble.rs`).
-fn reason(pod: &Pod, is_late: bool) -> Option<String> {
+pub(crate) fn reason(pod: &Pod, is_late: bool) -> Option<String> {
     if let Some(crash) = crash(pod) {
         return Some(crash);
     }

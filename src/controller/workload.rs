@@ -116,7 +116,11 @@ impl Workload {
         if status.updated_replicas < wanted || up < wanted {
             return Some(self.failure().unwrap_or_else(|| format!("{} of {wanted} replicas are ready", up.min(status.updated_replicas))));
         }
-        (status.replicas > wanted).then(|| format!("{} old replicas are still stopping", status.replicas - wanted))
+        match status.replicas - wanted {
+            ..=0 => None,
+            1 => Some("1 old replica is still stopping".to_owned()),
+            old => Some(format!("{old} old replicas are still stopping")),
+        }
     }
 
     /// By the same rules: every node that should run a pod of it runs an available one of the new template.

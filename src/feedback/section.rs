@@ -167,7 +167,7 @@ impl Facts<'_> {
 
     fn failed(&self) -> String {
         let named = self.failing().take(FAILING_MAX).map(|service| {
-            let reason = service.reason.as_deref().unwrap_or("it does not start");
+            let reason = Some(services::reason(service)).filter(|reason| !reason.is_empty()).unwrap_or("it does not start");
             format!("> {}: {}\n", code(&service.name), prose(reason, REASON_MAX))
         });
         let serves = served_before(self.environment).map(|_| self.updating()).unwrap_or_default();

@@ -69,13 +69,19 @@ fn order(from: ImageOrigin) -> u8 {
     }
 }
 
+/// Why a service is not up. Its own name, which a container mostly has too, stands beside it.
+pub(super) fn reason(service: &ServiceStatus) -> &str {
+    let reason = service.reason.as_deref().unwrap_or_default();
+    reason.strip_prefix(service.name.as_str()).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(reason)
+}
+
 fn row(service: &ServiceStatus) -> String {
     let from = match service.from {
         ImageOrigin::Branch => "**this branch**",
         ImageOrigin::Override => "override",
         ImageOrigin::Baseline => "baseline",
     };
-    let reason = prose(service.reason.as_deref().unwrap_or_default(), REASON_MAX);
+    let reason = prose(reason(service), REASON_MAX);
     let state = match (service.ready, reason.as_str()) {
         (true, _) => "ready",
         (false, "") => "starting",

@@ -32,7 +32,7 @@ pub mod rewrite;
 mod route_names;
 mod rules;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod scale;
 mod secret_values;
 mod secrets;

@@ -313,7 +313,7 @@ impl World {
     }
 
     /// The plan for it by those rules and no others.
-    pub fn plan_by(&self, book: &RuleBook) -> Made {
+    pub(in crate::plan) fn plan_by(&self, book: &RuleBook) -> Made {
         self.with_target(|target| Made { plan: plan_by(book, (&self.snapshot, target, &self.images)) })
     }
 

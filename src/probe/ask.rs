@@ -33,7 +33,7 @@ pub struct ProbeError(io::Error);
 
 /// Why there is no status.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// From here the address cannot be asked; people may well be able to open it.
     Unasked(String),
     /// It was asked, and there was no answer.

@@ -17,7 +17,7 @@ const PART: i32 = 4;
 
 /// A question that is due.
 #[derive(Debug, PartialEq)]
-pub(super) struct Due {
+pub(crate) struct Due {
     /// The whole address.
     pub(super) address: String,
     /// The commit that runs.
@@ -31,7 +31,7 @@ pub(super) struct Due {
 }
 
 /// What is to be asked: an environment that is ready, has an address, and did not answer yet as it runs now.
-pub(super) fn due(object: &PreviewEnvironment, rule: &Probe) -> Option<Due> {
+pub(crate) fn due(object: &PreviewEnvironment, rule: &Probe) -> Option<Due> {
     let status = object.status.as_ref().filter(|s| is_true(&s.conditions, READY))?;
     let since = find(&status.conditions, READY)?.last_transition_time;
     let address = format!("{}{}", status.urls.first()?.url.trim_end_matches('/'), rule.path.as_deref().unwrap_or("/"));
@@ -55,7 +55,7 @@ impl Due {
     }
 
     /// What is recorded of an answer.
-    pub(super) fn status(&self, answer: &Result<u16, NoAnswer>, now: DateTime<Utc>) -> ProbeStatus {
+    pub(crate) fn status(&self, answer: &Result<u16, NoAnswer>, now: DateTime<Utc>) -> ProbeStatus {
         let (code, why) = match answer {
             Ok(code) => (Some(i32::from(*code)), self.complaint(i32::from(*code))),
             Err(NoAnswer::Unasked(why) | NoAnswer::Failed(why)) => (None, Some(why.clone())),

@@ -5,7 +5,7 @@
 
 mod ask;
 mod asked;
-mod due;
+pub(crate) mod due;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -244,7 +244,7 @@ fn takes_room(context: &Context, uid: &str) -> bool {
 }
 
 /// What is waited for, as a sentence without numbers that move.
-fn why(environment: &Environment, baseline: &Baseline, own: bool) -> String {
+pub(crate) fn why(environment: &Environment, baseline: &Baseline, own: bool) -> String {
     let Limits { environments, per_author, .. } = baseline.limits;
     let name = &baseline.namespace;
     match environment.author().filter(|_| own) {

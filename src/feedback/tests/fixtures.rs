@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
+use super::said;
 use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::environment::{Command, SourceState, Verb};
@@ -45,7 +46,7 @@ pub(crate) fn recorded() -> PreviewEnvironment {
 
 /// A place in a queue.
 pub(crate) fn second_of_three() -> Queue {
-    Queue { position: 2, of: 3, since: time("22T14:05"), why: "shop runs 20 of 20 previews".into() }
+    Queue { position: 2, of: 3, since: time("22T14:05"), why: said::no_room(&recorded()) }
 }
 
 /// Changes an environment a step at a time.
@@ -125,6 +126,11 @@ pub(crate) trait Tell: Sized {
         self
     }
 
+    fn without(mut self, left_out: Vec<LeftOut>) -> Self {
+        self.status().left_out = left_out;
+        self
+    }
+
     fn left_out(mut self, kind: &str, name: &str, why: &str) -> Self {
         self.status().left_out.push(LeftOut { kind: kind.into(), name: name.into(), why: why.into() });
         self
@@ -186,12 +192,7 @@ pub(crate) fn applied(others: &[&str]) -> PreviewEnvironment {
 /// One of twelve services that is ready.
 pub(crate) fn ready() -> PreviewEnvironment {
     let others = ["api", "cart", "catalog", "checkout", "db", "frontend", "gateway", "mail", "orders", "search", "worker"];
-    applied(&others)
-        .up()
-        .phase("Ready")
-        .left_out("Secret", "stripe-live", "is not listed in clone.secrets")
-        .left_out("HorizontalPodAutoscaler", "web", "this kind is not cloned")
-        .left_out("Service", "events", "has no workload behind it here")
+    applied(&others).up().phase("Ready").without(said::left_out())
 }
 
 /// The same with another UID and Baseline.

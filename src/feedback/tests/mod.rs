@@ -7,4 +7,5 @@ pub(crate) mod fixtures;
 mod partly;
 mod renamed;
 mod render;
+mod said;
 mod structure;

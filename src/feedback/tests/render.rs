@@ -1,25 +1,18 @@
 //! The comment in each state, for a person to read.
 
 use super::fixtures::*;
+use super::said;
 use crate::api::PreviewEnvironment;
+use crate::api::baseline::MissingImage;
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::environment::{SourceState, Verb, Wish, WishState};
-use crate::api::status::{CommandOutcome, HookState, HookStatus, ImageOrigin, Moved, Url};
+use crate::api::status::{ImageOrigin, Moved, Url};
+use crate::controller::availability;
 use crate::domain::Baseline;
 use crate::feedback::{Group, PullKey};
 
 fn comment(object: PreviewEnvironment) -> String {
     comment_of(all([object]))
-}
-
-fn failed_hook() -> HookStatus {
-    HookStatus {
-        name: "migrate".into(),
-        job: "migrate-3f9c2ab".into(),
-        state: HookState::Failed,
-        message: Some("BackoffLimitExceeded".into()),
-        log: crate::controller::logs::shown("connecting with password=hunter2\nERROR: no such table: `orders`\n", 2_048),
-    }
 }
 
 macro_rules! reads {
@@ -37,34 +30,37 @@ reads!(waiting, {
         conditions::PROGRESSING,
         ConditionStatus::True,
         "Waiting",
-        "namespace shop-web-pr-42 is still going away",
+        "namespace shop-web-pr-42 is still being deleted",
     )
 });
 reads!(waiting_for_its_image, {
-    let why = "registry.example.com/acme/web:pr-42-3f9c2ab is not in the registry yet; it is waited for until 27 Nov, 09:41 UTC";
+    let why = &said::missing_image(&recorded(), MissingImage::Wait, 0).message;
     let object = started().service("web", ImageOrigin::Branch, Some("waits for its image")).service("db", ImageOrigin::Baseline, None);
     object.phase("Waiting").condition(conditions::PROGRESSING, ConditionStatus::Unknown, "ImageMissing", why)
 });
 reads!(waiting_for_its_next_image, {
-    let why = "registry.example.com/acme/web:pr-42-91bd001 is not in the registry yet; it is waited for until 27 Nov, 09:41 UTC";
-    let mut object = ready().phase("Waiting").condition(conditions::READY, ConditionStatus::False, "ImageMissing", why);
+    let mut object = ready().phase("Waiting");
     object.spec.sources[0].revision = NEXT.into();
+    let why = &said::missing_image(&object, MissingImage::Wait, 0).message;
+    let mut object = object.condition(conditions::READY, ConditionStatus::False, "ImageMissing", why);
     let web = &mut object.status().services[0];
     (web.ready, web.reason) = (false, Some("waits for its image".into()));
     object
 });
 reads!(ready_without_its_own_code, {
-    let why = "registry.example.com/acme/web:pr-42-3f9c2ab is not in the registry yet; the baseline's image runs instead, which is \
-        not the code of this change";
-    let mut object = ready().condition(conditions::IMAGES_AVAILABLE, ConditionStatus::False, "BaselineInstead", why);
+    let why = availability::observation(&[said::missing_image(&recorded(), MissingImage::UseBaseline, 30)]).unwrap().message;
+    let mut object = ready().condition(conditions::IMAGES_AVAILABLE, ConditionStatus::False, "BaselineInstead", &why);
     object.status().services[0].from = ImageOrigin::Baseline;
     object
 });
 reads!(creating_without_services, started());
 reads!(creating, {
-    let object = started().service("web", ImageOrigin::Branch, Some("ImagePullBackOff: acme/web:pr-42-3f9c2ab: not found"));
-    let object = object.service("db", ImageOrigin::Baseline, Some("0 of 1 ready")).service("api", ImageOrigin::Baseline, None);
-    object.service("worker", ImageOrigin::Override, Some("0 of 1 ready"))
+    let pull = "Back-off pulling image \"registry.example.com/acme/web:pr-42-3f9c2ab\"";
+    let pull = said::of_pod("web", &serde_json::json!({"waiting": {"reason": "ImagePullBackOff", "message": pull}}), 0);
+    let starts = said::of_workload(&serde_json::json!({"updatedReplicas": 1}));
+    let object = started().service("web", ImageOrigin::Branch, Some(&pull));
+    let object = object.service("db", ImageOrigin::Baseline, Some(&starts)).service("api", ImageOrigin::Baseline, None);
+    object.service("worker", ImageOrigin::Override, Some(&starts))
 });
 reads!(ready_with_twelve_services, ready());
 reads!(ready_with_few_services_and_two_addresses, {
@@ -88,22 +84,23 @@ reads!(updating_before_the_apply, {
 reads!(updating_after_the_apply, {
     let mut object = ready().condition(conditions::READY, ConditionStatus::False, "Updating", "").phase("Updating");
     let web = &mut object.status().services[0];
-    (web.ready, web.reason) = (false, Some("1 old pod is left".into()));
+    let stops = serde_json::json!({"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1});
+    (web.ready, web.reason) = (false, Some(said::of_workload(&stops)));
     object
 });
 reads!(not_ready, {
     let mut object = ready().condition(conditions::READY, ConditionStatus::False, "NotReady", "").phase("Ready");
     let mail = object.status().services.iter_mut().find(|s| s.name == "mail").unwrap();
-    (mail.ready, mail.reason) = (false, Some("crashes: exit 1, 3 restarts".into()));
+    (mail.ready, mail.reason) = (false, Some(said::crashes("mail")));
     object
 });
 reads!(stalled, {
-    let why = "Deployment/web asks for hostPath at spec.template.spec.volumes[0].hostPath, which a preview must not have";
-    started().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, "Refused", why)
+    let why = said::refused(&serde_json::json!({"volumes": [{"name": "logs", "hostPath": {"path": "/var/log"}}]}));
+    started().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, "Refused", &why)
 });
 reads!(stalled_on_an_update, {
-    let mut object =
-        ready().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, "Refused", "Deployment/web runs privileged");
+    let why = said::refused(&serde_json::json!({"hostNetwork": true}));
+    let mut object = ready().phase("Stalled").condition(conditions::STALLED, ConditionStatus::True, "Refused", &why);
     object.spec.sources[0].revision = NEXT.into();
     object
 });
@@ -117,11 +114,11 @@ reads!(forks_denied, recorded().wanted().condition(conditions::APPROVED, Conditi
 reads!(queued, {
     let mut object = recorded().wanted().phase("Queued");
     object.status().queue = Some(second_of_three());
-    object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", "shop runs 20 of 20 previews")
+    let why = said::no_room(&object);
+    object.condition(conditions::PROGRESSING, ConditionStatus::Unknown, "Queued", &why)
 });
 reads!(failed, {
-    let why = Some("CrashLoopBackOff: back-off 40s restarting failed container");
-    let mut object = started().service("web", ImageOrigin::Branch, why).service("db", ImageOrigin::Baseline, None);
+    let mut object = started().service("web", ImageOrigin::Branch, Some(&said::crashes("app"))).service("db", ImageOrigin::Baseline, None);
     object.status().revision = Some(HEAD.into());
     object
 });
@@ -130,7 +127,7 @@ reads!(failed_on_an_update, {
     object.spec.sources[0].revision = NEXT.into();
     let status = object.status();
     (status.revision, status.ready_revision) = (Some(NEXT.into()), Some(HEAD.into()));
-    (status.services[0].ready, status.services[0].reason) = (false, Some("crashes: exit 1, 3 restarts in 40 s".into()));
+    (status.services[0].ready, status.services[0].reason) = (false, Some(said::crashes("web")));
     object
 });
 reads!(ready_and_answered, timed(ready()).answered(HEAD));
@@ -140,14 +137,15 @@ reads!(ready_and_not_asked_yet, {
     object
 });
 reads!(up_without_an_answer, {
+    let why = said::answers(&ready(), 502);
     let mut object = ready().answered(HEAD);
     let probe = object.status().probe.as_mut().unwrap();
-    (probe.answered, probe.status, probe.why) = (false, Some(502), Some("it answers 502 Bad Gateway".into()));
+    (probe.answered, probe.status, probe.why) = (false, Some(502), why);
     object
 });
 reads!(ready_and_not_checked, {
-    let why = "the service cannot reach the ingress controller from here";
-    ready().condition(conditions::REACHABLE, ConditionStatus::Unknown, "NoRoute", why)
+    let why = "web-pr-42.preview.example.com cannot be resolved where the service runs";
+    ready().condition(conditions::REACHABLE, ConditionStatus::Unknown, "NotChecked", why)
 });
 reads!(ready_with_what_else_moved, {
     let mut object = timed(ready()).answered(HEAD);
@@ -163,7 +161,7 @@ reads!(pinned, {
 });
 reads!(hook_failed, {
     let mut object = ready();
-    object.status().hooks = vec![failed_hook()];
+    object.status().hooks = vec![said::failed_hook()];
     object
 });
 reads!(draft, recorded().unwanted("Draft", "Waiting"));
@@ -213,7 +211,7 @@ fn expiring_soon() {
 
 #[test]
 fn what_a_failing_service_logged_is_shown_where_the_baseline_lets_everybody_read_it() {
-    let mut object = started().service("web", ImageOrigin::Branch, Some("crashes: exit 1, 3 restarts in 40 s"));
+    let mut object = started().service("web", ImageOrigin::Branch, Some(&said::crashes("web")));
     object.status().revision = Some(HEAD.into());
     let lines: Vec<_> = (1..=30).map(|line| format!("line {line}")).collect();
     let secret = "connecting to postgres://shop:hunter2@db/shop";
@@ -226,13 +224,7 @@ fn what_a_failing_service_logged_is_shown_where_the_baseline_lets_everybody_read
 
 #[test]
 fn what_a_failed_hook_logged_is_shown_where_the_baseline_lets_everybody_read_it() {
-    let mut object = started().phase("Stalled").condition(
-        conditions::STALLED,
-        ConditionStatus::True,
-        "HookFailed",
-        "hook migrate failed: BackoffLimitExceeded",
-    );
-    object.status().hooks = vec![failed_hook()];
+    let object = said::stalled_by_a_hook(started());
     let shown = text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early());
     insta::assert_snapshot!("hook_failed_with_its_log", shown);
     assert!(!comment_of(all([object])).contains("no such table"));
@@ -240,11 +232,13 @@ fn what_a_failed_hook_logged_is_shown_where_the_baseline_lets_everybody_read_it(
 
 #[test]
 fn what_a_command_brought_of_logs_is_shown_where_they_may_be_read() {
-    let object = ready().commanded(Verb::Logs, &["web"], (CommandOutcome::Done, "the last 2 lines of web-7f"), Some("GET /\nGET /cart"));
+    let mut object = ready();
+    object.status().commands.push(said::logged(&asks("100.1", Verb::Logs, &["web"]), "GET /\nGET /cart\n"));
     assert!(!comment_of(all([object.clone()])).contains("/cart"), "they could be read when it was asked for, and cannot any more");
-    let object =
-        object.commanded(Verb::Unknown, &["updaet"], (CommandOutcome::Refused, "There is no command updaet; did you mean update?"), None);
-    let object = object.commanded(Verb::Extend, &["24h"], (CommandOutcome::Done, "It lives until 28 Nov, 14:05 UTC."), None);
+    for command in [asks("101.1", Verb::Unknown, &["updaet"]), asks("102.1", Verb::Extend, &["24h"])] {
+        let result = comes_to(&command, Some(&object), SourceState::Open);
+        object.status().commands.push(result);
+    }
     insta::assert_snapshot!("commanded", text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early()));
     let closed = comment_of(all([object]));
     assert!(closed.contains("`/preview logs web` by") && !closed.contains("/cart"), "{closed}");
