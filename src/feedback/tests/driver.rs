@@ -11,9 +11,9 @@ use super::double::{Double, Fault, Records, away};
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::clock;
-use crate::feedback::{Driver, Sources};
 use crate::feedback::deliver::Deliverer;
 use crate::feedback::group::{self, Group, PullKey};
+use crate::feedback::{Driver, Sources};
 use crate::forge::ForgeError;
 
 fn put(writer: &mut Writer<PreviewEnvironment>, records: &Records) {
