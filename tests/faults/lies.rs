@@ -145,7 +145,7 @@ async fn right(world: &World, happened: &Happened) -> Result<()> {
 /// Every environment says that its pull request shows it, in one comment.
 async fn told(world: &World, all: &Identities) -> Result<()> {
     let shown = stream::iter(all.keys().map(anyhow::Ok)).try_for_each_concurrent(None, async |(name, number)| {
-        let told = |e: Option<&PreviewEnvironment>| e.is_some_and(|e| preview_env::feedback::group::is_told(e, chrono::Utc::now()));
+        let told = |e: Option<&PreviewEnvironment>| e.is_some_and(crate::stories::is_told);
         wait_for(&world.environments(name), &name_of(*number), "told", told).await?;
         let comments = world.github.comments(&repository(name), *number);
         let ours = comments.iter().filter(|comment| world.github.login(comment.author) == BOT).count();

@@ -15,7 +15,7 @@ use crate::tale::Tale;
 pub type Telling<'a> = BoxFuture<'a, anyhow::Result<()>>;
 
 /// Whether the pull request shows the environment as it is.
-fn is_told(object: &PreviewEnvironment) -> bool {
+pub fn is_told(object: &PreviewEnvironment) -> bool {
     // The API server of this world goes by this machine's clock.
     preview_env::feedback::group::is_told(object, chrono::Utc::now())
 }

@@ -242,3 +242,46 @@ fn a_service_whose_clock_is_two_hours_ahead_ends_nothing_early() {
         ended
     });
 }
+
+#[test]
+fn the_comment_warns_before_the_end_and_says_how_to_put_it_off() {
+    story(|world| async move {
+        let lifetime = json!({"ttl": "2h", "warnBefore": "1h59m50s"});
+        let shop = Shop::with(world, "warned", |spec| spec["lifetime"] = lifetime).await?;
+        let pull = shop.pull_request("login").await?;
+        let status = pull.wait_until_ready().await?;
+        // Nothing happens but that time passes.
+        let warned = pull.wait_for_comment(|body| body.contains("is ready, and expires ")).await?;
+        assert!(warned.contains("`/preview extend 24h` keeps it longer"), "{warned}");
+        assert!(Some(chrono::Utc::now() + chrono::TimeDelta::hours(1)) < status.expires_at, "{status:?}");
+
+        pull.perform(|on| on.comment("/preview extend 24h")).await?;
+        pull.wait("put off", |s| s.expires_at > status.expires_at).await?;
+        pull.wait_for_comment(|body| body.contains("is ready") && !body.contains("is ready, and expires ")).await?;
+        assert_eq!(pull.comments(), 2, "the command and ours");
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_that_people_do_puts_off_the_longest_time_and_a_push_afterwards_begins_another_one() {
+    story(|world| async move {
+        let shop = Shop::with(world, "longest", |spec| spec["lifetime"] = json!({"ttl": "5d", "max": "25s"})).await?;
+        let pull = shop.pull_request("login").await?;
+        let status = pull.wait_until_ready().await?;
+        let longest = status.started_at.map(|at| at + chrono::TimeDelta::seconds(25));
+        assert_eq!(status.expires_at, longest);
+        world.github.send(&pull.act_later(On::push)?).await;
+        pull.perform(|on| on.comment("/preview extend 24h")).await?;
+        let done = pull.wait("pushed to and extended", |s| !s.commands.is_empty()).await?;
+        assert_eq!(done.expires_at, longest, "neither puts it off");
+        let status = wait_until_down(&pull, "Expired").await?;
+        assert_eq!(status.lapsed.map(|l| l.why), Some(Lapse::MaxReached));
+
+        world.github.send(&pull.act_later(On::push)?).await;
+        let revision = pull.revision()?;
+        let back = pull.wait("back at its head", |s| s.revision.as_ref() == Some(&revision) && s.namespace.is_some()).await?;
+        assert!(back.started_at > longest, "{back:?}");
+        Ok(())
+    });
+}

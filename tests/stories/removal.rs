@@ -1,15 +1,18 @@
 //! Environments that do not go: what holds them up is said, and nothing is forced that nobody asked for.
 
+use anyhow::Context;
 use github_double::On;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use preview_env::api::PreviewEnvironmentStatus;
 use preview_env::api::conditions::{READY, find};
 use serde_json::json;
+use test_cluster::Event;
 use test_world::{apply, wait_for};
 
 use crate::developer::Developer;
-use crate::shop::{Shop, story, story_apart};
+use crate::shop::{Shop, story, story_alone, story_apart};
 
 const HOLD: &str = "example.com/hold";
 
@@ -77,4 +80,44 @@ fn an_api_service_that_does_not_answer_is_named_and_all_goes_once_it_is_gone() {
         services.delete("v1.nowhere.example.com", &DeleteParams::default()).await?;
         pull.wait_until_gone().await
     });
+}
+
+#[test]
+fn after_a_close_every_pod_is_told_to_stop_within_a_second() {
+    story_alone(|world| async move {
+        let shop = Shop::open(world, "capacity").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        let pods: Api<Pod> = Api::namespaced(world.admin.clone(), &pull.namespace());
+        let running = pods.list(&ListParams::default()).await?.items;
+        assert!(running.len() > 1, "{} pods", running.len());
+        // They stay to be looked at.
+        for pod in &running {
+            pods.patch(&pod.name_any(), &PatchParams::default(), &finalizers(&[HOLD])).await?;
+        }
+        let mark = world.audit().mark().await?;
+        pull.perform(On::close).await?;
+        pull.wait("on its way out", |s| s.phase.as_deref() == Some("Removing")).await?;
+        for pod in &running {
+            let is_told = |p: Option<&Pod>| p.is_some_and(|p| p.metadata.deletion_timestamp.is_some());
+            wait_for(&pods, &pod.name_any(), "told to stop", is_told).await?;
+        }
+
+        let events = world.audit().since(mark).await?;
+        let close = |e: &&Event| e.resource == "previewenvironments" && e.subresource.is_empty() && e.uri.contains("source-github");
+        let closed = events.iter().find(close).context("the close was not recorded")?.answered;
+        let stop = |e: &&Event| e.namespace == pull.namespace() && e.resource == "pods" && e.verb == "deletecollection" && e.code == 200;
+        let stopped = events.iter().find(stop).context("nobody told the pods")?.answered;
+        let took = (stopped - closed).as_seconds_f64();
+        println!("all pods were told to stop {took:.3} s after the close was recorded");
+        assert!(took <= 1.0, "{took} s");
+        for pod in &running {
+            pods.patch(&pod.name_any(), &PatchParams::default(), &finalizers(&[])).await?;
+        }
+        pull.wait_until_gone().await
+    });
+}
+
+fn finalizers(all: &[&str]) -> Patch<serde_json::Value> {
+    Patch::Merge(json!({"metadata": {"finalizers": all}}))
 }

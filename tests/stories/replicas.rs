@@ -16,6 +16,8 @@ use crate::shop::{Pull, Shop, story_apart};
 
 /// How often something is looked at that no watch tells of.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long it takes from one delivery to the next.
+const PAUSE: Duration = Duration::from_millis(100);
 /// What each replica is called.
 pub const FIRST: &str = "preview";
 pub const SECOND: &str = "preview-second";
@@ -181,6 +183,64 @@ fn a_rolling_update_loses_no_delivery_and_the_other_leads_at_once() {
         old.perform(On::close).await?;
         old.wait_until_gone().await?;
         drop(second);
+        Ok(())
+    });
+}
+
+/// A delivery of a pull request that was opened, and what it was answered.
+struct Sent {
+    id: u64,
+    number: u64,
+    status: Option<u16>,
+}
+
+/// Opens one pull request after the other and sends each delivery to one of both replicas in turn, until that has ended.
+async fn opened_until(shop: &Shop, ended: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Vec<Sent>> {
+    let (mut sent, mut ended) = (Vec::new(), std::pin::pin!(ended));
+    loop {
+        let open = Open::new(&shop.repository, &format!("draft-{}", shop.world.github.now().timestamp_micros()), DEVELOPER).draft();
+        let done = shop.world.github.act(open)?;
+        let of_it: Vec<_> = done.deliveries.iter().filter(|delivery| delivery.event == "pull_request").collect();
+        let delivery = of_it[sent.len() % of_it.len()];
+        let answered = shop.world.github.send(delivery).await;
+        let (number, status) = (done.number(), answered.status());
+        if status == Some(202) {
+            // What is acknowledged is held, at this moment.
+            shop.environments().get(&format!("web-pr-{number}")).await.with_context(|| format!("{number} was acknowledged"))?;
+        }
+        sent.push(Sent { id: delivery.id, number, status });
+        tokio::select! {
+            biased;
+            result = &mut ended => return result.map(|()| sent),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+#[test]
+fn while_one_replica_after_the_other_is_replaced_what_is_acknowledged_is_held_and_the_rest_is_refused() {
+    story_apart(|world| async move {
+        let shop = Shop::open(world, "replaced").await?;
+        let mut second = second(world).await?;
+        wait_until_leads(world, FIRST).await?;
+        let mut first = world.service.lock().await;
+        for (replica, other) in [(&mut *first, SECOND), (&mut second, FIRST)] {
+            replica.terminate()?;
+            let sent = opened_until(&shop, async { replica.wait_until_ended().await.map(drop) }).await?;
+            wait_until_leads(world, other).await?;
+            replica.launch()?;
+            replica.wait_until_ready().await?;
+            let (held, refused): (Vec<_>, Vec<_>) = sent.iter().partition(|one| one.status == Some(202));
+            println!("{} deliveries were acknowledged and {} refused", held.len(), refused.len());
+            assert!(held.len() > 1, "none was taken");
+            for Sent { id, number, status } in refused {
+                assert_eq!(*status, None, "{number} was answered, and is not held");
+                assert_eq!(world.github.redeliver(*id).await?.status(), Some(202), "{number}");
+            }
+            for Sent { number, .. } in &sent {
+                shop.environments().get(&format!("web-pr-{number}")).await?;
+            }
+        }
         Ok(())
     });
 }

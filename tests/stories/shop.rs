@@ -345,6 +345,7 @@ impl Pull<'_> {
 
     /// Waits until the comment says how the environment is now, and the environment records that it does.
     pub async fn wait_until_told(&self) -> anyhow::Result<()> {
+        // The API server of this world goes by this machine's clock.
         let told = |e: Option<&PreviewEnvironment>| e.is_some_and(|e| preview_env::feedback::group::is_told(e, chrono::Utc::now()));
         wait_for(&self.shop.environments(), &self.name(), "told", told).await?;
         Ok(())

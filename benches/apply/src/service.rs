@@ -71,7 +71,7 @@ pub async fn send(delivery: &Delivery) -> Result<f64> {
 pub async fn told(world: &World, shop: &Shop, name: &str) -> Result<PreviewEnvironment> {
     let fits = |e: Option<&PreviewEnvironment>| {
         let ready = |e: &&PreviewEnvironment| e.status.as_ref().is_some_and(|s| s.plan_digest.is_some() && is_true(&s.conditions, READY));
-        e.filter(ready).is_some_and(|e| is_told(e, Utc::now()))
+        e.filter(ready).is_some_and(|e| is_told(e, chrono::Utc::now()))
     };
     wait_for(&world.environments(&shop.namespace), name, "Ready and told", fits).await?.context("the environment went away")
 }
