@@ -6,6 +6,10 @@ use preview_env::cli::errors::Exit;
 use preview_env::cli::{self, Cli};
 use preview_env::telemetry;
 
+/// Gives back what a burst took, which the system's allocator keeps. How it is set stands in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::read();
