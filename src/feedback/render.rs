@@ -1,6 +1,6 @@
 //! The comment: all environments of one pull request as one text. No client, no clock, no logging.
 
-use super::Marker;
+use super::marker::{LONGEST, MARKER};
 use super::section::{Fold, Section};
 use super::services::HEADER;
 
@@ -13,12 +13,11 @@ pub(super) const COMMANDS_RANK: u8 = 0;
 /// The same of the list of what was left out.
 const LEFT_OUT_RANK: u8 = 1;
 
-/// The comment of those sections. An unchanged state gives the same bytes.
-pub(super) fn render(sections: &[Section], marker: &Marker) -> String {
-    let room = BODY_MAX - marker.line().len() - CUT_ROOM;
-    let shown = how_many_fit(sections, room);
-    let mut room = room - essential(&sections[..shown]);
-    let mut parts = vec![format!("{}\n", marker.line())];
+/// The comment of those sections, unsigned. An unchanged state gives the same bytes.
+pub(super) fn render(sections: &[Section]) -> String {
+    let shown = how_many_fit(sections);
+    let mut room = BODY_MAX - LONGEST - CUT_ROOM - essential(&sections[..shown]);
+    let mut parts = vec![format!("{MARKER}\n")];
     for (done, section) in sections[..shown].iter().enumerate() {
         let is_last = done + 1 == shown;
         let part = write(section, room / (shown - done), is_last);
@@ -69,8 +68,9 @@ fn essential(sections: &[Section]) -> usize {
     sections.iter().map(Section::essential).sum()
 }
 
-fn how_many_fit(sections: &[Section], room: usize) -> usize {
-    (0..=sections.len()).rev().find(|n| essential(&sections[..*n]) <= room).unwrap_or(0)
+fn how_many_fit(sections: &[Section]) -> usize {
+    let most = BODY_MAX - LONGEST - CUT_ROOM;
+    (0..=sections.len()).rev().find(|n| essential(&sections[..*n]) <= most).unwrap_or(0)
 }
 
 /// A section in at most `room` bytes beyond what is always shown: the table first, then what is folded away, the least

@@ -27,7 +27,7 @@ pub struct Letter {
     pub text: String,
     /// Its first line, by which it is found again.
     pub marker: Marker,
-    /// What tells it from another.
+    /// What tells it from another, but for the marker.
     pub digest: String,
     /// Whether it is worth a comment where there is none yet. That something is gone is not.
     pub opens: bool,
@@ -192,12 +192,13 @@ fn letter(views: &mut Vec<View<'_>>, is_there: bool, marker: &Marker) -> Option<
         return None;
     }
     let sections: Vec<_> = views.iter().filter_map(|view| view.section(many)).collect();
-    let text = if sections.is_empty() { switched_off(marker) } else { render(&sections, marker) };
-    Some(Letter { digest: digest(&text), marker: marker.clone(), opens, text })
+    let text = if sections.is_empty() { switched_off() } else { render(&sections) };
+    // Whoever signs it, it says the same, so a signature alone is no reason to write it again.
+    Some(Letter { digest: digest(&text), text: marker.sign(&text), marker: marker.clone(), opens })
 }
 
-fn switched_off(marker: &Marker) -> String {
-    format!("{}\n### Previews are not shown here any more\n\nThe Baseline says `feedback.comment: Never`.\n", marker.line())
+fn switched_off() -> String {
+    format!("{}\n### Previews are not shown here any more\n\nThe Baseline says `feedback.comment: Never`.\n", super::MARKER)
 }
 
 #[cfg(test)]

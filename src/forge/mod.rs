@@ -31,6 +31,8 @@ pub use hook::{Arrival, Hook};
 
 /// Most labels of a pull request that a fact holds. GitHub gives an issue 100 at most.
 const LABELS_MAX: usize = 100;
+/// Longest label that a fact holds, in characters, as on GitHub. No trigger can name a longer one.
+const LABEL_MAX: usize = 50;
 
 /// A pull request as the forge describes it, by an event or an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +86,7 @@ impl PullRequest {
             sender: sender.map(str::to_owned),
             draft: self.draft,
             bot: self.bot,
-            labels: self.labels.iter().take(LABELS_MAX).cloned().collect(),
+            labels: self.labels.iter().filter(|label| label.chars().count() <= LABEL_MAX).take(LABELS_MAX).cloned().collect(),
         }
     }
 }

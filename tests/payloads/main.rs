@@ -4,4 +4,5 @@
 
 mod examples;
 mod mutants;
+mod schema;
 mod world;

@@ -6,6 +6,7 @@ use preview_env::api::{self, PreviewEnvironment};
 use preview_env::intent::{CommandFact, Fact};
 use serde_json::{Value, json};
 
+use crate::schema::Schema;
 use crate::world::{World, examples, signature};
 
 /// How many deliveries that are almost like GitHub's are sent.
@@ -84,6 +85,7 @@ fn damage(body: &mut Vec<u8>, chance: &mut Chance) {
 struct Scene {
     numbers: BTreeMap<String, i64>,
     environments: Vec<PreviewEnvironment>,
+    schema: Schema,
 }
 
 impl Scene {
@@ -103,15 +105,17 @@ impl Scene {
                 environments.entry(fact.environment.to_string()).or_insert_with(|| environment(&fact));
             }
         }
-        Self { numbers, environments: environments.into_values().collect() }
+        Self { numbers, environments: environments.into_values().collect(), schema: Schema::new() }
     }
 
     fn world(&self) -> World {
         World::knowing(&self.numbers, everything(&self.numbers), self.environments.clone())
     }
 
-    /// Stops where a fact is not what that delivery says of a repository that is listed, or is recorded for something else.
+    /// Stops where a fact is not what that delivery says of a repository that is listed, or is recorded for something else, or as
+    /// what the API server would refuse.
     fn judge(&self, body: &[u8], fact: &Fact) {
+        self.schema.takes(fact);
         let said = read(body);
         let (source, name) = (&fact.source, fact.environment.to_string());
         assert!(self.numbers.values().any(|id| *id == source.repository_id), "a repository that nobody lists: {source:?}");
@@ -135,6 +139,7 @@ impl Scene {
     }
 
     fn judge_command(&self, body: &[u8], fact: &CommandFact) {
+        self.schema.takes_command(fact);
         let said = read(body);
         let command = &fact.command;
         assert_eq!(said["repository"]["id"], json!(command.repository_id), "{said}");

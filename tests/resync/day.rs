@@ -16,8 +16,8 @@ use preview_env::domain::RepoName;
 use preview_env::forge::github::{Arrival, GitHub, parse};
 use preview_env::forge::pace::Limits;
 use preview_env::forge::{
-    Answer, Branch, ChangedFiles, Check, CheckAction, Comment, Cursor, Deliveries, FailedDeliveries, Forge, Listing, PostedComment,
-    PullRequest, RepositoryFacts, Validator,
+    Answer, Branch, ChangedFiles, Check, CheckAction, Comment, Conclusion, Cursor, Deliveries, FailedDeliveries, Forge, Listing,
+    PostedComment, PullRequest, RepositoryFacts, Validator,
 };
 use preview_env::intent::{About, Intent, decide};
 use preview_env::metrics::Metrics;
@@ -29,6 +29,10 @@ use serde_json::json;
 use crate::cluster::Cluster;
 
 const REPO: &str = "acme/web";
+/// A stranger's copy of it.
+const FORK: &str = "eve/web";
+/// Another one of the same owner, which the App has for a moment.
+const BESIDE: &str = "acme/beside";
 const MORNING: &str = "2026-01-05T08:00:00Z";
 const APP: u64 = 7;
 
@@ -38,6 +42,12 @@ enum Deed {
     Act(Action),
     /// A button beside the head of that pull request.
     Press(i64, CheckAction),
+    /// GitHub's own "Re-run" there.
+    Rerun(i64),
+    /// An approval of the commit at the head of that pull request.
+    Approve(u64),
+    /// To the App's installation.
+    Installation(fn(u64) -> Action),
 }
 
 /// What happens: seconds after the one before, and the deed.
@@ -73,7 +83,39 @@ fn happenings() -> Vec<(i64, Deed)> {
         (90, Deed::Press(1, CheckAction::Rebuild)),
         (2, Deed::Press(2, CheckAction::Delete)),
         (0, Deed::Press(1, CheckAction::Extend)),
+        (20, Deed::Act(Open::new(REPO, "gift", "eve").from_fork(FORK).into())),
+        (1, Deed::Approve(4)),
+        (1, push_to_fork()),
+        (8, on(4, "bob", |on| on.label("preview"))),
+        (1, on(4, "eve", |on| on.comment("/preview create"))),
+        (2, Deed::Approve(4)),
+        (1, on(4, "bob", |on| on.unlabel("preview"))),
+        (0, on(4, "bob", |on| on.label("later"))),
+        (3, Deed::Installation(|installation| Action::Suspend { installation, by: "acme".into() })),
+        (3, Deed::Installation(|installation| Action::Unsuspend { installation, by: "acme".into() })),
+        (
+            1,
+            Deed::Installation(|installation| Action::AddRepositories {
+                installation,
+                repositories: vec![BESIDE.into()],
+                by: "acme".into(),
+            }),
+        ),
+        (
+            1,
+            Deed::Installation(|installation| Action::RemoveRepositories {
+                installation,
+                repositories: vec![BESIDE.into()],
+                by: "acme".into(),
+            }),
+        ),
+        (1, Deed::Rerun(2)),
+        (1, push_to_fork()),
     ]
+}
+
+fn push_to_fork() -> Deed {
+    Deed::Act(Action::PushTo { repo: REPO.into(), number: 4, by: "eve".into(), force: false })
 }
 
 /// The deliveries of the day, and the forge as it is in the evening.
@@ -85,26 +127,29 @@ struct Day {
 }
 
 /// A repository, two who may write to it, and the App.
-fn morning() -> Double {
+fn morning() -> (Double, u64) {
     let double = Double::start().unwrap();
-    for login in ["ann", "bob"] {
+    for login in ["ann", "bob", "eve"] {
         double.add_user(login);
     }
+    double.add_private_repository(BESIDE).unwrap();
     double.add_private_repository(REPO).unwrap();
     for login in ["ann", "bob"] {
         double.permit(REPO, login, Permission::Write).unwrap();
     }
+    double.permit(REPO, "eve", Permission::Read).unwrap();
+    assert_eq!(double.fork(REPO, "eve").unwrap(), FORK);
     let permissions = [("checks", "write"), ("contents", "read"), ("issues", "write"), ("metadata", "read"), ("pull_requests", "write")];
     let app = NewApp::new(APP, "previews", &Key::shared().public).permissions(&permissions);
     let events = ["check_run", "issue_comment", "pull_request", "push", "repository"];
     double.add_app(app.events(&events).webhook(Hook::to("http://127.0.0.1:9/"))).unwrap();
     double.set_time(MORNING.parse().unwrap());
-    double.install(APP, "acme", Some(&[REPO])).unwrap();
+    let installation = double.install(APP, "acme", Some(&[REPO])).unwrap();
     double.act(Action::Push { repo: REPO.into(), branch: "next".into(), by: "ann".into(), force: false }).unwrap();
-    double
+    (double, installation)
 }
 
-async fn record(double: &Double, github: &GitHub) -> Vec<Delivery> {
+async fn record((double, installation): (&Double, u64), github: &GitHub) -> Vec<Delivery> {
     let mut at: DateTime<Utc> = MORNING.parse().unwrap();
     let mut deliveries = Vec::new();
     for (seconds, deed) in happenings() {
@@ -112,7 +157,18 @@ async fn record(double: &Double, github: &GitHub) -> Vec<Delivery> {
         double.set_time(at);
         let action = match deed {
             Deed::Act(action) => action,
-            Deed::Press(number, button) => press(double, github, (number, button)).await,
+            Deed::Press(number, button) => {
+                let (repo, check) = (REPO.to_owned(), check_beside(double, github, number).await);
+                Action::Press { repo, check, button: button.as_str().into(), by: "ann".into() }
+            }
+            Deed::Rerun(number) => {
+                Action::Rerequest { repo: REPO.into(), check: check_beside(double, github, number).await, by: "ann".into() }
+            }
+            Deed::Approve(number) => {
+                let head = double.pull(REPO, number).unwrap().head_sha;
+                on(REPO, number, "bob").comment(&format!("/preview approve {head}"))
+            }
+            Deed::Installation(act) => act(installation),
         };
         deliveries.extend(double.act(action).unwrap().deliveries);
     }
@@ -120,32 +176,31 @@ async fn record(double: &Double, github: &GitHub) -> Vec<Delivery> {
     deliveries
 }
 
-/// A button beside the head, which is there before it is pressed.
-async fn press(double: &Double, github: &GitHub, (pull, button): (i64, CheckAction)) -> Action {
+/// The check beside the head, which is there before anything of it is pressed.
+async fn check_beside(double: &Double, github: &GitHub, pull: i64) -> u64 {
     let head = double.pull(REPO, pull.unsigned_abs()).unwrap().head_sha;
     let check = Check {
         name: "preview / shop/main".into(),
         revision: head,
         pull: Some(pull),
         made_at: None,
-        conclusion: None,
+        conclusion: Some(Conclusion::Success),
         title: "is ready".into(),
         summary: "is ready".into(),
         url: None,
         actions: CheckAction::ALL.to_vec(),
     };
-    let number = github.checks().unwrap().create(&REPO.parse().unwrap(), &check).await.unwrap().unwrap();
-    Action::Press { repo: REPO.into(), check: number.unsigned_abs(), button: button.as_str().into(), by: "ann".into() }
+    github.checks().unwrap().create(&REPO.parse().unwrap(), &check).await.unwrap().unwrap().unsigned_abs()
 }
 
 async fn day() -> Day {
-    let double = morning();
+    let (double, installation) = morning();
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("key.pem");
     std::fs::write(&key_file, Key::shared().private).unwrap();
     let credential = GithubCredential::App { id: APP.to_string().parse().unwrap(), key_file };
     let github = GitHub::new(GithubConfig::with(double.base_url(), credential).unwrap().with_limits(Limits::NONE)).unwrap();
-    let deliveries = record(&double, &github).await;
+    let deliveries = record((&double, installation), &github).await;
     let evening = Arc::new(Evening::of(&github).await);
     assert_eq!(double.contract_violations(), []);
     Day { deliveries, evening, now: double.now(), _folder: folder }
@@ -187,7 +242,7 @@ impl Evening {
         let name: RepoName = REPO.parse().unwrap();
         let Listing::Now { items: open, .. } = github.open_pulls(&name, None).await.unwrap() else { panic!("no list") };
         let mut pulls: BTreeMap<i64, PullRequest> = open.into_iter().map(|pull| (pull.number, pull)).collect();
-        for number in 1..=3 {
+        for number in 1..=4 {
             pulls.insert(number, github.pull_request(&name, number).await.unwrap());
         }
         let Listing::Now { items: branches, .. } = github.branches(&name, None).await.unwrap() else { panic!("no list") };
@@ -325,7 +380,9 @@ fn outcome(cluster: &Cluster) -> Outcome {
         let (revision, base) = (source.revision, source.base_branch.unwrap_or_default());
         let mut commands = cluster.commands(&name);
         commands.sort();
-        outcome.insert(name, format!("{revision} into {base:?} draft {} labels {:?} commands {commands:?}", source.draft, source.labels));
+        let place = if source.pull.is_some() && source.head_repository_id != Some(source.repository_id) { "elsewhere" } else { "here" };
+        let is = format!("from {place} into {base:?} draft {} labels {:?}", source.draft, source.labels);
+        outcome.insert(name, format!("{revision} {is} commands {commands:?}"));
     }
     outcome
 }
@@ -335,8 +392,10 @@ async fn a_day_ends_the_same_whichever_delivery_is_lost_and_whichever_two_change
     let day = day().await;
     let all: Vec<&Delivery> = day.deliveries.iter().collect();
     let expected = live(&day, &all).await;
-    assert_eq!(expected.len(), 3, "two pull requests and a branch are open: {expected:#?}");
+    assert_eq!(expected.len(), 4, "three pull requests and a branch are open: {expected:#?}");
     assert!(expected.values().any(|held| held.contains("Pin")) && expected.values().any(|held| held.contains("Extend")), "{expected:#?}");
+    let gift = &expected["web-pr-4"];
+    assert!(gift.contains("from elsewhere") && gift.contains("later") && gift.matches("Approve").count() == 2, "{gift}");
     for lost in 0..all.len() {
         let mut heard = all.clone();
         let delivery = heard.remove(lost);
@@ -360,7 +419,7 @@ async fn a_lost_press_is_found_again_by_nothing_but_its_delivery() {
     let all: Vec<&Delivery> = day.deliveries.iter().collect();
     let expected = live(&day, &all).await;
     let presses: Vec<usize> = (0..all.len()).filter(|at| all[*at].event == "check_run").collect();
-    assert_eq!(presses.len(), 3);
+    assert_eq!(presses.len(), 4);
     for at in presses {
         let mut heard = all.clone();
         heard.remove(at);

@@ -15,7 +15,6 @@ use crate::api::status::{
 };
 use crate::commands::effect::{Case, Refusal, effect, needs_pull};
 use crate::domain::Baseline;
-use crate::feedback::marker::Marker;
 use crate::feedback::render::render;
 use crate::feedback::rules::{Rules, Surroundings};
 use crate::feedback::section::Section;
@@ -272,5 +271,5 @@ pub(crate) fn text_of(mut members: Vec<Arc<PreviewEnvironment>>, feedback: &Valu
     let rules = Rules::of(&shop(feedback, false), &recorded());
     let around = Surroundings { rules: Some(&rules), probed, shares: false };
     let many = members.len() > 1;
-    render(&members.iter().filter_map(|member| Section::of(member, around, many, now)).collect::<Vec<_>>(), &Marker::default())
+    render(&members.iter().filter_map(|member| Section::of(member, around, many, now)).collect::<Vec<_>>())
 }

@@ -64,7 +64,7 @@ impl FromStr for State {
 
 #[derive(Debug, Deserialize)]
 struct Head {
-    #[serde(rename = "ref")]
+    #[serde(rename = "ref", deserialize_with = "branch_name")]
     branch: String,
     #[serde(deserialize_with = "parsed")]
     sha: Revision,
@@ -74,7 +74,7 @@ struct Head {
 
 #[derive(Debug, Deserialize)]
 struct Base {
-    #[serde(rename = "ref")]
+    #[serde(rename = "ref", deserialize_with = "branch_name")]
     branch: String,
     repo: NamedRepository,
 }
@@ -118,6 +118,7 @@ pub(super) struct Numbered {
 /// An account.
 #[derive(Debug, Deserialize)]
 pub(super) struct User {
+    #[serde(deserialize_with = "account_name")]
     pub(super) login: String,
     #[serde(default, rename = "type")]
     pub(super) kind: String,
@@ -141,6 +142,7 @@ pub(super) struct ChangedFile {
 /// A branch.
 #[derive(Debug, Deserialize)]
 pub(super) struct Branch {
+    #[serde(deserialize_with = "branch_name")]
     pub(super) name: String,
     pub(super) commit: Commit,
 }
@@ -266,6 +268,29 @@ fn locate(json: &[u8], path: &str, error: &serde_json::Error) -> (String, String
 
 pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// Longest login and longest name of a branch, in characters. GitHub has none as long, and what is recorded of them has room for no
+/// more: the schema of `spec.sources` says so.
+const LOGIN_MAX: usize = 100;
+pub(super) const BRANCH_MAX: usize = 255;
+
+fn account_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    name_within(deserializer, LOGIN_MAX)
+}
+
+fn branch_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    name_within(deserializer, BRANCH_MAX)
+}
+
+fn name_within<'de, D: Deserializer<'de>>(deserializer: D, most: usize) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let length = name.chars().count();
+    if (1..=most).contains(&length) {
+        Ok(name)
+    } else {
+        Err(D::Error::custom(format_args!("expected 1 to {most} characters, got {length}")))
+    }
 }
 
 pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {

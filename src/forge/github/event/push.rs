@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::super::wire::{User, moment, parsed, positive};
+use super::super::wire::{BRANCH_MAX, User, moment, parsed, positive};
 use super::{ignored, read, wrong};
 use crate::api::baseline::ForgeKind;
 use crate::domain::baseline::is_merge_queue;
@@ -49,6 +49,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Event, ParseError> {
     };
     if branch.is_empty() {
         return Err(wrong("ref", "the branch has no name"));
+    }
+    if branch.chars().count() > BRANCH_MAX {
+        return Err(wrong("ref", format!("the branch's name has more than {BRANCH_MAX} characters")));
     }
     if is_merge_queue(branch) {
         return Ok(ignored("no environment depends on the branches that a merge queue makes for itself"));
