@@ -1,7 +1,6 @@
 //! The comment on a pull request without an environment, where somebody commanded who may. No client, no clock, no logging.
 
 use super::markdown::code;
-use super::marker::Marker;
 use super::render::render;
 use super::results;
 use super::rules::Surroundings;
@@ -27,15 +26,14 @@ pub(super) fn answers(asked: &Asked<'_>) -> Vec<CommandResult> {
     })
 }
 
-/// The comment. What is asked for brings no lines of a service here, so nothing is folded away that not everybody may read.
-pub(super) fn text(answers: &[CommandResult], marker: &Marker) -> String {
-    let section = Section {
+/// The comment, unsigned. What is asked for brings no lines of a service here, so nothing is folded away that not everybody may read.
+pub(super) fn text(answers: &[CommandResult]) -> String {
+    render(&[Section {
         head: "### No preview\n".to_owned(),
         rows: Vec::new(),
         foot: results::last(answers).trim_start().to_owned(),
         folds: results::fold(answers, false).into_iter().collect(),
         left_out: Vec::new(),
         describe: code("preview list -A"),
-    };
-    render(&[section], marker)
+    }])
 }

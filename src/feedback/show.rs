@@ -90,8 +90,8 @@ impl Show {
     fn of_asked(asked: &Asked<'_>, marker: &Marker) -> Option<Self> {
         let answers = asked::answers(asked);
         let news = News { asked: vec![answers.last()?.id.clone()], came: BTreeSet::new() };
-        let text = asked::text(&answers, marker);
-        let letter = Letter { digest: digest(&text), marker: marker.clone(), opens: true, text };
+        let text = asked::text(&answers);
+        let letter = Letter { digest: digest(&text), text: marker.sign(&text), marker: marker.clone(), opens: true };
         let gist = Gist { digest: letter.digest.clone(), awaited: letter.digest.clone(), news };
         let parts = asked.iter().map(|_| Part::default()).collect();
         Some(Self { letter: Some(letter), parts, gist, passes: false, changes_at: None })
