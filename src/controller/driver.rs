@@ -422,7 +422,9 @@ impl Pass<'_> {
             ..PreviewEnvironmentStatus::default()
         };
         let action = self.finish(Progress::Removed, empty).await?;
-        if self.settled.course != Course::Remove || !self.is_told() {
+        // What was asked for meanwhile is answered before what holds it goes.
+        let is_asked = !self.object.spec.commands.is_empty() && !self.environment.deleted;
+        if self.settled.course != Course::Remove || is_asked || !self.is_told() {
             return Ok(action);
         }
         let removed = match clean_up::remove_object(self.context, self.object).await {
