@@ -73,7 +73,19 @@ async fn what_was_just_written_costs_no_question() {
     world.turns.lock().unwrap().push_back(at("2027-01-15T08:05:00Z"));
     let mut object = found(Verb::Create);
     object.metadata.creation_timestamp = serde_json::from_value(json!("2027-01-15T08:01:00Z")).unwrap();
+    object.spec.commands[0].delivery = Some("72d3162e-cc78".into());
     pass(&object, &context, now()).await.unwrap();
     assert_eq!(world.turns.lock().unwrap().len(), 1);
     assert!(world.done().join("\n").contains("apply preview-env/wish"));
+}
+
+#[tokio::test]
+async fn what_was_found_beside_a_later_command_is_asked_about_however_young_it_is() {
+    let (world, context) = world(vec![]);
+    world.turns.lock().unwrap().push_back(at("2027-01-15T08:00:03Z"));
+    let mut object = found(Verb::Create);
+    object.metadata.creation_timestamp = serde_json::from_value(json!("2027-01-15T08:00:05Z")).unwrap();
+    object.spec.commands.push(command("1002.1", 4, Verb::Pin, &[]));
+    pass(&object, &context, now()).await.unwrap();
+    assert_eq!(world.done(), ["prune 1001.1"]);
 }

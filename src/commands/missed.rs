@@ -74,7 +74,9 @@ fn missed(errand: &Errand<'_>, baseline: &Baseline, comments: &[PostedComment]) 
     let is_new = |c: &Command| order::known(c, results, order::made(object)) == Known::New && !errand.has_ended(&c.id);
     let here = comments.iter().filter(|c| c.repository_id == command.repository_id && c.pull == command.pull);
     let given = here.filter_map(|comment| given(command.forge, comment).ok()).flatten();
-    let mut missed: Vec<Command> = given.filter(|c| order::is_before(c, command) && is_its_own(c) && !is_held(c) && is_new(c)).collect();
+    // Nothing depends on one that changes nothing.
+    let matters = |c: &Command| c.verb.changes() && order::is_before(c, command);
+    let mut missed: Vec<Command> = given.filter(|c| matters(c) && is_its_own(c) && !is_held(c) && is_new(c)).collect();
     order::sort(&mut missed);
     missed
 }

@@ -99,10 +99,11 @@ pub fn made(object: &PreviewEnvironment) -> Option<DateTime<Utc>> {
     object.creation_timestamp().and_then(|t| DateTime::from_timestamp(t.0.as_second(), 0))
 }
 
-/// Whether a command was given long before its object was made. It was heard of late then, or what came of it has gone with an
-/// object before, together with its pull request.
+/// Whether a command was given before its object was made, and did not make it with its own delivery. It was heard of late then,
+/// or what came of it has gone with an object before, together with its pull request.
 pub fn is_late(command: &Command, object: &PreviewEnvironment) -> bool {
-    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY)
+    let is_found = command.comment.is_some() && command.delivery.is_none();
+    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY || is_found && made >= command.at)
 }
 
 /// What is known of a command from before.

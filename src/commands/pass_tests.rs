@@ -432,6 +432,7 @@ async fn what_was_asked_for_before_is_held_first() {
         ("on another pull request", true, Verb::Extend, vec![PostedComment { pull: 43, ..before.clone() }], vec![]),
         ("in another repository", true, Verb::Extend, vec![PostedComment { repository_id: 8, ..before.clone() }], vec![]),
         ("later", true, Verb::Extend, vec![comment(1002, 0, "/preview create"), comment(999, 1, "/preview pin")], vec![]),
+        ("one that only reads", true, Verb::Extend, vec![comment(1000, -60, "/preview\n/preview help\n/preview craete")], vec![]),
         ("for what only reads", true, Verb::Status, vec![before.clone()], vec![]),
         ("before an environment was made of a fact", true, Verb::Extend, vec![comment(900, -301, "/preview delete")], vec![]),
     ] {

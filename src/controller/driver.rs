@@ -387,7 +387,9 @@ impl Pass<'_> {
     }
 
     async fn take_down(&self) -> Step<Action> {
-        let last = self.settled.course == Course::Remove && self.is_told();
+        // What was asked for meanwhile is answered before what holds it goes.
+        let is_asked = !self.object.spec.commands.is_empty() && !self.environment.deleted;
+        let last = self.settled.course == Course::Remove && !is_asked && self.is_told();
         match self.end(last).await {
             Ok(CleanUp::Going(names)) => {
                 let wanted = &self.settled.wanted.message;

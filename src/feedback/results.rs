@@ -29,8 +29,8 @@ pub(super) fn fold(results: &[CommandResult], logs: bool) -> Option<Fold> {
     let is_more = shown.len() > 1 || logs && shown.iter().any(|result| result.output.is_some());
     let inside = shown.iter().map(|result| entry(result, logs)).collect::<Vec<_>>().join("\n");
     let summary = match shown.as_slice() {
-        [one] => format!("What {} brought", plain(one)),
-        _ => "What commands brought".to_owned(),
+        [one] => format!("What {} shows", plain(one)),
+        _ => "The last commands".to_owned(),
     };
     is_more.then_some(Fold { summary, inside, rank: RANK })
 }

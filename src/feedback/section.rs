@@ -87,7 +87,7 @@ impl Facts<'_> {
             State::Unapproved => format!("Preview of {revision} waits for an approval"),
             State::Denied => "No preview: this pull request comes from a fork".to_owned(),
             State::Queued(position, of, _) if of > position => {
-                format!("Preview of {revision} is {} of {of} in the queue", place(*position))
+                format!("Preview of {revision} is number {position} of {of} in the queue")
             }
             State::Queued(position, ..) => format!("Preview of {revision} is {} in the queue", place(*position)),
             State::Waiting(_) => format!("Preview of {revision} is waiting"),
@@ -98,7 +98,7 @@ impl Facts<'_> {
             State::Degraded => format!("Preview of {revision} is not ready"),
             State::Instead(_) => format!("Preview without the code of {revision}"),
             State::Silent(None) => format!("Preview of {revision} is up; its address is being checked"),
-            State::Silent(Some(_)) => format!("Preview of {revision} is up, but its address does not answer"),
+            State::Silent(Some(_)) => format!("Preview of {revision} is up, but its address does not answer as it should"),
             State::Ready(_) => format!("Preview of {revision} is ready"),
             State::Removing(why) => format!("Removing the preview: {}", self.reason(why)),
             State::Gone(why) if self.ever_ran() => format!("Preview removed: {}", self.reason(why)),

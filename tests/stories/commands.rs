@@ -115,6 +115,25 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
 }
 
 #[test]
+fn what_is_asked_for_while_an_environment_goes_is_answered_before_its_record_goes() {
+    story(|world| async move {
+        let shop = Shop::open(world, "asked-late").await?;
+        let pull = shop.pull_request("login").await?;
+        pull.wait_until_ready().await?;
+        let permission = format!("/repos/{}/collaborators/{DEVELOPER}/permission", shop.repository);
+        world.github.inject(Fault::on("GET", &permission, Failure::status(502)).times(1_000));
+        say(&pull, DEVELOPER, "/preview extend").await?;
+        assert_eq!(pull.perform(On::merge).await?, Some(202));
+        pull.wait_for_comment(|body| body.contains("Preview removed: the pull request was merged")).await?;
+        assert_eq!(pull.environment().await?.spec.commands.len(), 1, "nobody can say yet who may");
+
+        world.github.clear_faults_on(&permission);
+        pull.wait_for_comment(|body| body.contains("`/preview extend` by `dev`: refused. The pull request is merged.")).await?;
+        pull.wait_until_gone().await
+    });
+}
+
+#[test]
 fn comments_that_are_delivered_in_the_wrong_order_are_carried_out_in_theirs() {
     story(|world| async move {
         let on_command = |spec: &mut serde_json::Value| spec["trigger"] = serde_json::json!({"pullRequests": "OnCommand"});

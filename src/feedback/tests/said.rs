@@ -63,8 +63,8 @@ pub(super) fn crashes(container: &str) -> String {
 pub(super) fn left_out() -> Vec<LeftOut> {
     let key = json!([{"name": "STRIPE_KEY", "valueFrom": {"secretKeyRef": {"name": "stripe-live", "key": "key"}}}]);
     let checkout = deployment("checkout").with("/spec/template/spec/containers/0/env", key);
-    let events = object("v1", "Service", "events").with("/spec", json!({"type": "ExternalName", "externalName": "events.shop.svc"}));
-    let world = World::of([deployment("web"), checkout, autoscaler("web", "web"), events]);
+    let disruption = object("policy/v1", "PodDisruptionBudget", "web").with("/spec", json!({"minAvailable": 1}));
+    let world = World::of([deployment("web"), checkout, autoscaler("web", "web"), disruption]);
     status::left_out_of(&world.plan().plan)
 }
 

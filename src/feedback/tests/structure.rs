@@ -282,7 +282,7 @@ fn the_least_important_folds_go_first() {
         object = object.commanded(Verb::Logs, &["web"], (CommandOutcome::Done, "the last 42 lines"), Some(&long));
     }
     let comment = comment(object.clone());
-    assert!(comment.contains("What commands brought") && !comment.contains("<summary>Commands</summary>"), "{}", comment.len());
+    assert!(comment.contains("The last commands") && !comment.contains("<summary>Commands</summary>"), "{}", comment.len());
     assert!(comment.contains("Not all of it fits in here; `preview describe web-pr-42 -n shop` shows more."));
     object.status().commands.truncate(1);
     assert!(self::comment(object).contains("<summary>Commands</summary>"));
