@@ -73,12 +73,12 @@ async fn wait_until_asked_by_number(world: &World) -> anyhow::Result<()> {
 }
 
 /// What is made for a pull request, so that it can be told from another made in its place.
-async fn made_for(pull: &Pull<'_>) -> anyhow::Result<(Option<String>, Option<String>)> {
+pub async fn made_for(pull: &Pull<'_>) -> anyhow::Result<(Option<String>, Option<String>)> {
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(pull.shop.world.admin.clone());
     Ok((pull.environment().await?.metadata.uid, namespaces.get(&pull.namespace()).await?.metadata.uid))
 }
 
-async fn is_still_there(pull: &Pull<'_>, made: &(Option<String>, Option<String>)) -> anyhow::Result<()> {
+pub async fn is_still_there(pull: &Pull<'_>, made: &(Option<String>, Option<String>)) -> anyhow::Result<()> {
     anyhow::ensure!(made_for(pull).await? == *made, "something else is there now");
     let states: Vec<SourceState> = pull.environment().await?.spec.sources.iter().map(|source| source.state).collect();
     anyhow::ensure!(states == [SourceState::Open], "{states:?}");

@@ -61,6 +61,28 @@ fn buttons_do_what_they_say_for_whoever_may() {
 }
 
 #[test]
+fn running_all_checks_again_rebuilds_every_environment_of_the_commit() {
+    story_of_an_app(|world| async move {
+        let shop = Shop::open(world, "all-again").await?;
+        let (first, second) = shop.two_with_one_commit().await?;
+        let sha = first.revision()?;
+        let ended = |records: &Records| {
+            let checks = records.checks.values().filter(|check| check.head_sha == sha && check.conclusion.is_some());
+            checks.map(|check| check.id).nth(1)
+        };
+        let check = first.wait_for_record("two checks that have ended", ended).await?;
+        world.github.advance(chrono::TimeDelta::seconds(1));
+        let again = Action::RerequestAll { repo: shop.repository.clone(), check, by: DEVELOPER.to_owned() };
+        assert_eq!(world.github.perform(again).await?.status(), Some(202));
+        for pull in [&first, &second] {
+            let rebuilt = result(pull, 1).await?;
+            assert_eq!((rebuilt.verb, rebuilt.outcome, rebuilt.actor.as_str()), (Verb::Update, CommandOutcome::Done, DEVELOPER));
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn a_button_is_for_the_environment_of_its_own_baseline() {
     story_of_an_app(|world| async move {
         let one = Shop::open(world, "button-one").await?;

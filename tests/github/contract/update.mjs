@@ -61,6 +61,7 @@ const EVENTS = {
   push: [null],
   repository: ['created', 'deleted', 'renamed', 'transferred', 'privatized', 'publicized'],
   check_run: ['created', 'completed', 'rerequested', 'requested_action'],
+  check_suite: ['rerequested'],
   installation: ['created', 'deleted', 'suspend', 'unsuspend'],
   installation_repositories: ['added', 'removed'],
 };

@@ -23,8 +23,8 @@ POST /_double/actions[?send=false]     {\"do\":\"open\",\"repo\":\"acme/web\",\"
                                        do: open push push_to edit convert_to_draft ready_for_review close merge reopen
                                        label unlabel lock comment edit_comment delete_comment delete_branch
                                        delete_repository rename_repository transfer_repository set_private
-                                       press rerequest install uninstall suspend unsuspend add_repositories
-                                       remove_repositories ping
+                                       press rerequest rerequest_all install uninstall suspend unsuspend
+                                       add_repositories remove_repositories ping
 POST /_double/deliveries/{id}/redeliver
 POST /_double/users                    {\"login\":\"dev\",\"kind\":\"User\"}
 POST /_double/tokens                   {\"login\":\"dev\",\"token\":\"...\"}

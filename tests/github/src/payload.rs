@@ -17,6 +17,7 @@ pub(crate) fn build(render: Render<'_>, event: &Event) -> Option<Value> {
     match event.name {
         "ping" => ping(render, event, &mut payload)?,
         "check_run" => check(render, event, &mut payload, repository)?,
+        "check_suite" => suite(render, event, &mut payload, repository)?,
         "push" => push(render, event, &mut payload, repository)?,
         "repository" => changed_repository(render, event, &mut payload),
         "issue_comment" => comment(render, event, &mut payload, repository)?,
@@ -125,6 +126,14 @@ fn check(render: Render<'_>, event: &Event, payload: &mut Value, repository: &Re
     if let Some(button) = button {
         payload["requested_action"] = json!({ "identifier": button });
     }
+    Some(())
+}
+
+fn suite(render: Render<'_>, event: &Event, payload: &mut Value, repository: &Repository) -> Option<()> {
+    let Extra::Check(id, _) = &event.extra else {
+        return None;
+    };
+    payload["check_suite"] = render.suite(repository, repository.records.checks.get(id)?);
     Some(())
 }
 

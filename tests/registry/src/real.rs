@@ -112,6 +112,12 @@ impl Registry {
         &self.host
     }
 
+    /// What it was asked so far, by its own log: a line for each request, with its method and its path.
+    pub fn asked(&self) -> Result<Vec<String>> {
+        let log = std::fs::read_to_string(self.folder.path().join("registry.log")).context("the registry has no log")?;
+        Ok(log.lines().filter(|line| line.contains(" /v2/")).map(str::to_owned).collect())
+    }
+
     /// What `docker login` would write.
     pub fn docker_config(&self) -> Value {
         json!({"auths": {&self.host: {"username": USER, "password": PASSWORD}}})

@@ -79,6 +79,8 @@ pub enum Action {
     Press { repo: String, check: u64, button: String, by: String },
     /// Presses GitHub's own "Re-run" of a check run. Its App is told.
     Rerequest { repo: String, check: u64, by: String },
+    /// Presses GitHub's "Re-run all checks" for the commit and the App of that check run. Its App is told.
+    RerequestAll { repo: String, check: u64, by: String },
     /// Installs an App on an account: on all of its repositories, or on these, as `owner/name`.
     Install {
         app: u64,
@@ -185,6 +187,7 @@ impl Model {
             Action::SetPrivate { repo, private, by } => self.set_private(repo, *private, by),
             Action::Press { repo, check, button, by } => self.press((repo, *check), by, Some(button)),
             Action::Rerequest { repo, check, by } => self.press((repo, *check), by, None),
+            Action::RerequestAll { repo, check, by } => self.press_all((repo, *check), by),
             Action::Install { app, owner, repositories, by } => self.install((*app, owner), repositories.as_deref(), by, now),
             Action::Uninstall { installation, by }
             | Action::Suspend { installation, by }

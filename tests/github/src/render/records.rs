@@ -136,9 +136,30 @@ impl Render<'_> {
 
     /// A check run as deliveries carry it, with all of its suite.
     pub fn told_check(&self, repository: &Repository, run: &CheckRun) -> Value {
+        overlay(self.check(repository, run), json!({ "check_suite": self.suite_of(repository, run) }))
+    }
+
+    /// The suite of a check run as deliveries about the suite carry it: with the commit, and how many runs it has.
+    pub fn suite(&self, repository: &Repository, run: &CheckRun) -> Value {
+        let suite = self.suite_of(repository, run);
+        let who = json!({ "name": "somebody", "email": "somebody@users.noreply.github.com" });
+        let commit = json!({
+            "id": run.head_sha, "tree_id": run.head_sha, "message": "Change something", "timestamp": time(run.started_at),
+            "author": who, "committer": who,
+        });
+        let runs = repository.records.checks.values().filter(|one| (one.app, &one.head_sha) == (run.app, &run.head_sha)).count();
+        let more = json!({
+            "head_commit": commit,
+            "latest_check_runs_count": runs,
+            "check_runs_url": format!("{}/check-runs", suite["url"].as_str().unwrap_or_default()),
+        });
+        overlay(suite, more)
+    }
+
+    fn suite_of(&self, repository: &Repository, run: &CheckRun) -> Value {
         let suite = run.id + 1_000_000_000;
         let branch = repository.branches.iter().find(|(_, sha)| **sha == run.head_sha).map(|(name, _)| name);
-        let suite = json!({
+        json!({
             "id": suite,
             "node_id": node_id("CS", suite),
             "head_branch": branch,
@@ -153,8 +174,7 @@ impl Render<'_> {
             "app": self.app(Some(run.app)),
             "created_at": time(run.started_at),
             "updated_at": time(run.completed_at.unwrap_or(run.started_at)),
-        });
-        overlay(self.check(repository, run), json!({ "check_suite": suite }))
+        })
     }
 
     /// The open pull requests of a commit. GitHub lists none from forks.

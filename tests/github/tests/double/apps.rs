@@ -193,6 +193,10 @@ async fn a_check_run_is_made_changed_and_found_and_its_buttons_are_pressed() -> 
     assert!(double.act(press("fly")).is_err());
     let again = double.act(Action::Rerequest { repo: "acme/web".into(), check: id, by: "dev".into() })?;
     assert_eq!(again.delivery().action.as_deref(), Some("rerequested"));
+    let all = double.act(Action::RerequestAll { repo: "acme/web".into(), check: id, by: "dev".into() })?;
+    let told = all.delivery().json();
+    assert_eq!((&*all.delivery().event, &told["check_suite"]["head_sha"]), ("check_suite", &json!(sha)));
+    assert_eq!(told["check_suite"]["latest_check_runs_count"], json!(1));
     assert_eq!(double.contract_violations(), []);
     Ok(())
 }

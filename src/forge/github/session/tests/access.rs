@@ -92,8 +92,8 @@ async fn an_installation_of_another_owner_keeps_and_ends_nothing_of_ours() {
         let world = World::new().await;
         world.model().installations = vec![installed];
         // The server's words live as long as the test.
-        let list: &'static str = format!("[{listed}]").replace('@', SUSPENDED).leak();
-        world.model().forced = vec![(LIST, 200, list), (TOKEN, token.0, token.1)];
-        assert_eq!(named(&world.github.access(7, &web()).await), expected, "{list} {token:?}");
+        let answer: &'static str = format!("[{listed}]").replace('@', SUSPENDED).leak();
+        world.model().forced = vec![(LIST, 200, answer), (TOKEN, token.0, token.1)];
+        assert_eq!(named(&world.github.access(7, &web()).await), expected, "{answer} {token:?}");
     }
 }

@@ -19,6 +19,12 @@ impl Model {
         Ok(vec![self.check_event(repo, (action, run), sender, button.cloned())?])
     }
 
+    /// Presses GitHub's "Re-run all checks".
+    pub(super) fn press_all(&self, check: (&str, u64), by: &str) -> Result<Vec<Event>, Refusal> {
+        let again = self.press(check, by, None)?;
+        Ok(again.into_iter().map(|event| Event { name: "check_suite", ..event }).collect())
+    }
+
     /// The event of a check run.
     pub(crate) fn check_event(
         &self,
