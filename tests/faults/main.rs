@@ -9,12 +9,14 @@
 //! | `tale`, `stories` | a pull request in a namespace and a repository of its own, and what happens to it |
 //! | `ending`, `words` | how things are in the end, without what no two runs have in common |
 //! | `table`, `run` | the stories and the faults, and how they are told |
+//! | `idle` | who gives way to others, which nobody does within an hour |
 //! | `unseen` | what was made and neither recorded nor seen |
 //! | `lies` | a GitHub that loses its mind for an hour |
 
 #![cfg(test)]
 
 mod ending;
+mod idle;
 mod lies;
 mod old;
 mod proxy;

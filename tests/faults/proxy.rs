@@ -148,10 +148,22 @@ impl Proxy {
     async fn serve(self: Arc<Self>, socket: TcpStream) {
         let service = service_fn(move |request| {
             let proxy = Arc::clone(&self);
-            async move { proxy.answer(request).await }
+            async move { proxy.answer(request).await.map(|answer| proxy.dated(answer)) }
         });
         // It ends with an error where the client is gone, or where it is cut.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+    }
+
+    /// With the time that the API server is to say.
+    fn dated(&self, mut answer: Answer) -> Answer {
+        let ahead = self.rules.ahead();
+        if self.server.before() == Before::Cluster && !ahead.is_zero() {
+            let date = (chrono::Utc::now() + ahead).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            if let Ok(date) = date.parse() {
+                answer.headers_mut().insert(http::header::DATE, date);
+            }
+        }
+        answer
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Failure> {

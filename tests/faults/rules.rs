@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,8 @@ pub struct Rules {
     rows: Mutex<HashMap<String, Row>>,
     /// Lists are answered as of that version, each path once.
     old_lists: Mutex<Option<(String, HashSet<String>)>>,
+    /// So many seconds the API server's clock is ahead, as its answers say.
+    ahead: AtomicU64,
     /// Namespaces that no watch tells of.
     unseen: Mutex<HashSet<String>>,
     /// The service is about to end: nothing that it sends is passed on any more.
@@ -125,8 +127,8 @@ impl Rules {
         let (ends, told) = mpsc::unbounded_channel();
         let down = [watch::Sender::new(false), watch::Sender::new(false)];
         let (falls, up_since, ending) = (Default::default(), Mutex::default(), watch::Sender::new(false));
-        let unseen = Mutex::default();
-        (Self { rows: Mutex::default(), old_lists: Mutex::default(), unseen, ending, down, falls, up_since, ends }, told)
+        let (unseen, ahead) = (Mutex::default(), AtomicU64::default());
+        (Self { rows: Mutex::default(), old_lists: Mutex::default(), ahead, unseen, ending, down, falls, up_since, ends }, told)
     }
 
     /// From now on a row's messages are counted; what is given happens with the n-th that counts.
@@ -147,6 +149,16 @@ impl Rules {
         row.writes += usize::from(asked.writes && before == Before::Cluster);
         let of = if asked.writes { Of::Writes } else { Of::Reads };
         row.count(before, of).map(|fault| (fault, row.began.clone()))
+    }
+
+    /// From now on the API server's clock is ahead.
+    pub fn go_ahead(&self, by: Duration) {
+        self.ahead.store(by.as_secs(), Ordering::Relaxed);
+    }
+
+    /// By how much it is ahead.
+    pub fn ahead(&self) -> Duration {
+        Duration::from_secs(self.ahead.load(Ordering::Relaxed))
     }
 
     /// From now on no watch tells of that namespace, as one that is behind.
