@@ -74,13 +74,12 @@ pub async fn may(
     (asked, now): (&Asked, DateTime<Utc>),
 ) -> Result<bool, Trouble> {
     let needed = needed(command.verb, baseline);
-    let has = match asked.recall(command, needed, now) {
-        Some(has) => has,
-        None => {
-            let has = forge.permission(name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
-            asked.hear(command, has, now);
-            has
-        }
+    let has = if let Some(has) = asked.recall(command, needed, now) {
+        has
+    } else {
+        let has = forge.permission(name, &command.actor).await.map_err(|error| in_doubt(command, error))?;
+        asked.hear(command, has, now);
+        has
     };
     if has >= needed {
         let approves: Permission = baseline.trust.approvers.into();

@@ -71,8 +71,9 @@ impl Notifier {
     /// The Baselines of a namespace say something else, so what is shown of their environments may be another.
     pub fn baselines_changed(&self, namespace: &str) {
         let Some(on) = &self.on else { return };
-        let of_it = on.store.state_filter(|environment| environment.metadata.namespace.as_deref() == Some(namespace));
-        of_it.iter().for_each(|environment| self.changed(environment));
+        for environment in on.store.state_filter(|environment| environment.metadata.namespace.as_deref() == Some(namespace)) {
+            self.changed(&environment);
+        }
     }
 
     /// Whether an environment that is gone may be forgotten, as far as its pull request is concerned:
