@@ -1,6 +1,6 @@
 //! Pull requests from outside: nothing of them runs that nobody let.
 
-use github_double::{Action, Open};
+use github_double::{Action, Open, Records};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -11,6 +11,11 @@ use crate::shop::{Pull, Shop, story};
 
 async fn opened_from_a_fork<'a>(shop: &'a Shop, fork: &str, by: &str) -> anyhow::Result<Pull<'a>> {
     shop.opened(Open::new(&shop.repository, "gift", by).from_fork(fork)).await
+}
+
+/// What the newest commit status says of a commit.
+fn state_of(records: &Records, revision: &str) -> Option<String> {
+    records.statuses_of(revision).next().map(|status| status.state.clone())
 }
 
 #[test]
@@ -35,9 +40,13 @@ fn nothing_of_a_fork_runs_and_status_and_comment_say_why() {
         assert!(pull.environment().await?.status.is_some_and(|s| s.namespace.is_none() && s.services.is_empty()));
         assert!(!pull.has_namespace().await?);
         assert_eq!(pull.comments(), 1);
+        pull.wait_for_record("status that waits", |records| (state_of(records, &revision)? == "pending").then_some(())).await?;
 
         assert_eq!(pull.perform(github_double::On::close).await?, Some(202));
-        pull.wait_until_gone().await
+        pull.wait_until_gone().await?;
+        let records = world.github.repository(&shop.repository)?.records;
+        assert_eq!(state_of(&records, &revision).as_deref(), Some("success"), "nobody waits for anything any more");
+        Ok(())
     });
 }
 
