@@ -38,11 +38,24 @@ pub struct Looked {
     pub what: Removed,
     /// What has ended, by its UID, with its name.
     pub ended: BTreeMap<String, String>,
+    /// UIDs of those among them that are open and that no trigger wants any more.
+    pub unwanted: HashSet<String>,
     /// What is missing where it should be, and was not asked about yet, the same way. It counts and is held with what has
     /// ended, and never goes.
     pub unasked: BTreeMap<String, String>,
     /// UIDs of those that were seen not to have ended, of what was looked for.
     pub standing: HashSet<String>,
+}
+
+impl Looked {
+    /// Whether it was looked for those too. A look at the forge sees that something is open, and not what a label is worth.
+    fn is_for(&self, what: Removed) -> bool {
+        what == self.what || (self.what == Removed::Environment && what == Removed::Unwanted)
+    }
+
+    fn what(&self, uid: &String) -> Removed {
+        if self.unwanted.contains(uid) { Removed::Unwanted } else { self.what }
+    }
 }
 
 /// What the judgement stands on beside that.
@@ -98,7 +111,7 @@ pub fn judge(before: &Removals, looked: &Looked, around: &Around, now: DateTime<
     let mut removals = before.clone();
     removals.passed.retain(|passed| now - passed.at < if passed.confirmed { CONFIRMED_FOR } else { WINDOW });
     let is_refuted =
-        |held: &HeldRemoval| held.what == looked.what && looked.standing.contains(&held.uid) && !looked.ended.contains_key(&held.uid);
+        |held: &HeldRemoval| looked.is_for(held.what) && looked.standing.contains(&held.uid) && !looked.ended.contains_key(&held.uid);
     removals.held.retain(|held| around.has(held) && !is_refuted(held));
     confirm(&mut removals, around.confirmed, now);
     let known: HashSet<&String> = removals.passed.iter().map(|p| &p.uid).chain(removals.held.iter().map(|h| &h.uid)).collect();
@@ -109,9 +122,9 @@ pub fn judge(before: &Removals, looked: &Looked, around: &Around, now: DateTime<
     unasked.retain(|(uid, _)| !new.is_empty() && !looked.ended.contains_key(uid));
     let is_much = lately(&removals, now) + new.len() + unasked.len() > limit(count(&around.all, &removals, looked, &around.bare));
     if is_much || removals.held.len() >= HELD_MAX {
-        hold(&mut removals, (looked.what, new.into_iter().chain(unasked)), (around.confirmed, now));
+        hold(&mut removals, (looked, new.into_iter().chain(unasked)), (around.confirmed, now));
     } else {
-        let pass = |(uid, name)| PassedRemoval { what: looked.what, name, uid, at: now, confirmed: false };
+        let pass = |(uid, name)| PassedRemoval { what: looked.what(&uid), name, uid, at: now, confirmed: false };
         removals.passed.extend(new.into_iter().map(pass));
     }
     removals.held_at = removals.held_at.filter(|_| !removals.held.is_empty());
@@ -156,7 +169,7 @@ fn confirm(removals: &mut Removals, confirmed: Option<DateTime<Utc>>, now: DateT
 /// confirms a time has seen all that was held until then.
 fn hold(
     removals: &mut Removals,
-    (what, new): (Removed, impl Iterator<Item = (String, String)>),
+    (looked, new): (&Looked, impl Iterator<Item = (String, String)>),
     (confirmed, now): (Option<DateTime<Utc>>, DateTime<Utc>),
 ) {
     let next = |at: DateTime<Utc>| at.checked_add_signed(TimeDelta::seconds(1)).map(|at| at.trunc_subsecs(0));
@@ -164,7 +177,7 @@ fn hold(
     let at = times.into_iter().flatten().max();
     let room = HELD_MAX.saturating_sub(removals.held.len());
     let before = removals.held.len();
-    removals.held.extend(new.take(room).map(|(uid, name)| HeldRemoval { what, name, uid, at }));
+    removals.held.extend(new.take(room).map(|(uid, name)| HeldRemoval { what: looked.what(&uid), name, uid, at }));
     if removals.held.len() > before {
         removals.held_at = at;
     }
@@ -229,7 +242,7 @@ mod tests {
     /// What a round finds.
     fn found(ended: impl IntoIterator<Item = usize>) -> Looked {
         let ended = names(ended).into_iter().map(|uid| (uid.clone(), uid.replace("uid", "web-pr"))).collect();
-        Looked { what: Removed::Environment, ended, unasked: BTreeMap::new(), standing: HashSet::new() }
+        Looked { what: Removed::Environment, ended, unwanted: HashSet::new(), unasked: BTreeMap::new(), standing: HashSet::new() }
     }
 
     fn of(all: &HashSet<String>, confirmed: Option<DateTime<Utc>>) -> Around {
@@ -404,6 +417,20 @@ mod tests {
         assert_eq!(left.held_at, held.held_at);
         let none = judge(&left, &Looked { standing: all.clone(), ..some }, &of(&all, None), at(2)).removals;
         assert_eq!((none.held.len(), none.held_at), (0, None));
+    }
+
+    #[test]
+    fn what_an_answer_has_held_is_not_let_go_of_by_a_look_that_finds_it_open() {
+        let all = names(0..10);
+        let unwanted = judge(&Removals::default(), &Looked { unwanted: names(0..5), ..found(0..5) }, &of(&all, None), at(0)).removals;
+        let answered = judge(&unwanted, &Looked { what: Removed::Answered, ..found(5..8) }, &of(&all, None), at(0)).removals;
+        let held = |removals: &Removals, what| removals.held.iter().filter(|h| h.what == what).count();
+        assert_eq!((held(&answered, Removed::Unwanted), held(&answered, Removed::Answered)), (5, 3));
+        let open = Looked { standing: all.clone(), ..found([]) };
+        let looked = judge(&answered, &open, &of(&all, None), at(1)).removals;
+        assert_eq!((held(&looked, Removed::Unwanted), held(&looked, Removed::Answered)), (0, 3));
+        let stays = Looked { what: Removed::Answered, standing: names(5..8), ..found([]) };
+        assert_eq!(judge(&looked, &stays, &of(&all, None), at(2)).removals.held, []);
     }
 
     #[test]
