@@ -232,15 +232,14 @@ impl Pass<'_> {
         let until_next = next.and_then(|at| (at - self.now).to_std().ok());
         let own = match progress {
             Progress::Failing(_) => self.context.retries.next(&self.environment.uid),
-            Progress::Stalled(..) | Progress::Stuck(_) => STALLED_PAUSE,
+            Progress::Removed | Progress::Kept(_) if self.settled.course == Course::Remove => WATCH_LAG,
+            // No watch tells of a namespace that is kept.
+            Progress::Stalled(..) | Progress::Stuck(_) | Progress::Kept(_) => STALLED_PAUSE,
             Progress::Waiting("Resetting", _) => STATUS_PAUSE,
             Progress::Waiting("BaselineNotRead" | "NamespaceTerminating" | "NamespaceGone" | "HostTaken", _) => WATCH_LAG,
             Progress::Removing(_) => WATCH_LAG * 2,
             Progress::Applied if !self.watch_is_current() => WATCH_LAG,
             Progress::Applied if self.is_drifted() => self.context.healing.wait(&self.environment.uid, self.now).unwrap_or(WATCH_LAG),
-            Progress::Removed | Progress::Kept(_) if self.settled.course == Course::Remove => WATCH_LAG,
-            // No watch tells of it.
-            Progress::Kept(_) => STALLED_PAUSE,
             Progress::Applied | Progress::Waiting(..) | Progress::Removed => Duration::from_secs(3600),
         };
         // A second more than the exact moment, so that the next pass finds it past.

@@ -64,14 +64,14 @@ pub(super) async fn judged(
 /// Whether the brake lets an environment go.
 async fn may_go(brake: &dyn Brake, environment: &Environment) -> Result<bool, RequestError> {
     let ended = BTreeMap::from([(environment.uid.clone(), environment.name.to_string())]);
-    let looked = Looked { what: Removed::Unwanted, ended, unasked: BTreeMap::new(), standing: HashSet::new() };
+    let looked = Looked { what: Removed::Answered, ended, unwanted: HashSet::new(), unasked: BTreeMap::new(), standing: HashSet::new() };
     Ok(brake.let_through(of(environment), &looked).await?.contains(&environment.uid))
 }
 
 /// Lets go of what is held of an environment, since it stays.
 pub(super) async fn stays(brake: &dyn Brake, environment: &Environment) -> Result<(), RequestError> {
     let standing = HashSet::from([environment.uid.clone()]);
-    let looked = Looked { what: Removed::Unwanted, ended: BTreeMap::new(), unasked: BTreeMap::new(), standing };
+    let looked = Looked { what: Removed::Answered, ended: BTreeMap::new(), unwanted: HashSet::new(), unasked: BTreeMap::new(), standing };
     brake.let_through(of(environment), &looked).await.map(drop)
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     impl Brake for Lets {
         fn let_through<'a>(&'a self, of: Of<'a>, looked: &'a Looked) -> BoxFuture<'a, Result<BTreeSet<String>, RequestError>> {
-            assert_eq!((of, looked.what), (("shop", "main"), Removed::Unwanted));
+            assert_eq!((of, looked.what), (("shop", "main"), Removed::Answered));
             self.1.lock().unwrap().extend(looked.standing.iter().cloned());
             ready(Ok(looked.ended.keys().take(self.0).cloned().collect())).boxed()
         }

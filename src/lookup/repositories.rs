@@ -142,7 +142,8 @@ async fn let_through(brake: &dyn Brake, ends: &[Existing]) -> BTreeSet<String> {
     }
     let mut all = BTreeSet::new();
     for (baseline, ended) in of {
-        let looked = Looked { what: Removed::Environment, ended, unasked: BTreeMap::new(), standing: HashSet::new() };
+        let looked =
+            Looked { what: Removed::Environment, ended, unwanted: HashSet::new(), unasked: BTreeMap::new(), standing: HashSet::new() };
         match brake.let_through(baseline, &looked).await {
             Ok(go) => all.extend(go),
             Err(error) => tracing::warn!(namespace = baseline.0, name = baseline.1, %error, "nothing of it is removed"),

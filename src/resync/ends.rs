@@ -35,6 +35,8 @@ struct OfBaseline {
     /// By UID.
     facts: BTreeMap<String, Vec<Fact>>,
     names: BTreeMap<String, String>,
+    /// UIDs of those whose pull request is open.
+    unwanted: HashSet<String>,
     /// The names of those that are missing, by UID.
     unasked: BTreeMap<String, String>,
 }
@@ -112,8 +114,8 @@ async fn judge(
     found: OfBaseline,
     standing: &HashSet<String>,
 ) -> Result<Vec<Fact>, ResyncError> {
-    let OfBaseline { mut facts, names, unasked } = found;
-    let looked = Looked { what: Removed::Environment, ended: names, unasked, standing: standing.clone() };
+    let OfBaseline { mut facts, names, unwanted, unasked } = found;
+    let looked = Looked { what: Removed::Environment, ended: names, unwanted, unasked, standing: standing.clone() };
     let go = context.brake.let_through((namespace, name), &looked).await?;
     Ok(go.iter().filter_map(|uid| facts.remove(uid)).flatten().collect())
 }
@@ -121,6 +123,7 @@ async fn judge(
 impl OfBaseline {
     fn add(&mut self, open: &Existing, fact: Fact) {
         self.names.insert(open.uid.clone(), open.name.to_string());
+        self.unwanted.extend((fact.source.state == SourceState::Open).then(|| open.uid.clone()));
         self.facts.entry(open.uid.clone()).or_default().push(fact);
     }
 }

@@ -1,6 +1,6 @@
 //! Many pull requests that seem to have ended at once, and nobody told of it.
 
-use preview_env::api::baseline::Removals;
+use preview_env::api::baseline::{Removals, Removed};
 use preview_env::api::environment::SourceState;
 use preview_env::forge::PullRequest;
 use serde_json::json;
@@ -148,6 +148,7 @@ async fn what_a_trigger_stops_wanting_by_looking_is_held_where_it_is_much_and_le
             world.round().await;
         }
         assert_eq!((as_made(&world), held(&world).held.len(), world.cluster.writes()), (8, 6, writes), "{case}");
+        assert!(held(&world).held.iter().all(|held| held.what == Removed::Unwanted), "{case}: nothing was closed");
         (1..=6).for_each(|number| world.has(pull(number)));
         world.round().await;
         assert_eq!((as_made(&world), held(&world).held.len(), held(&world).held_at), (8, 0, None), "{case}");

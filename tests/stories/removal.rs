@@ -106,8 +106,8 @@ fn after_a_close_every_pod_is_told_to_stop_within_a_second() {
         let events = world.audit().since(mark).await?;
         let close = |e: &&Event| e.resource == "previewenvironments" && e.subresource.is_empty() && e.uri.contains("source-github");
         let closed = events.iter().find(close).context("the close was not recorded")?.answered;
-        let stop = |e: &&Event| e.namespace == pull.namespace() && e.resource == "pods" && e.verb == "deletecollection" && e.code == 200;
-        let stopped = events.iter().find(stop).context("nobody told the pods")?.answered;
+        let tells = |e: &&Event| e.namespace == pull.namespace() && e.resource == "pods" && e.verb == "deletecollection" && e.code == 200;
+        let stopped = events.iter().find(tells).context("nobody told the pods")?.answered;
         let took = (stopped - closed).as_seconds_f64();
         println!("all pods were told to stop {took:.3} s after the close was recorded");
         assert!(took <= 1.0, "{took} s");

@@ -61,6 +61,8 @@ pub enum Removed {
     Environment,
     /// A namespace, whose environment is gone.
     Namespace,
-    /// An environment, whose pull request's label or files do not count any more, as the forge answers.
+    /// An environment, whose pull request is open and none any more that its trigger wants.
     Unwanted,
+    /// An environment, whose pull request's label or files do not count any more, as the forge answers.
+    Answered,
 }

@@ -180,7 +180,7 @@ fn name_of(context: &Context, made_for: &MadeFor) -> Option<RepoName> {
 async fn remove(context: &Context, baseline_namespace: &str, (orphans, open): (&[Proven], &HashSet<String>)) {
     let baseline = context.baselines.speaker(baseline_namespace).map(|object| object.name_any()).unwrap_or_default();
     let ended = orphans.iter().map(|orphan| (orphan.uid.clone(), orphan.name.clone())).collect();
-    let looked = Looked { what: Removed::Namespace, ended, unasked: BTreeMap::new(), standing: open.clone() };
+    let looked = Looked { what: Removed::Namespace, ended, unwanted: HashSet::new(), unasked: BTreeMap::new(), standing: open.clone() };
     let go = match context.brake.let_through((baseline_namespace, &baseline), &looked).await {
         Ok(go) => go,
         Err(error) => return tracing::warn!(namespace = baseline_namespace, %error, "no namespace without an environment is removed"),
