@@ -385,7 +385,7 @@ async fn somebody_who_may_not_is_asked_about_once_a_minute_and_a_comment_of_seve
     say(2004, 2, 61).await;
     assert!(world.done().join("\n").contains("Done: it lives"), "a yes holds for the comment that it was asked for");
     say(2005, 1, 62).await;
-    assert!(world.done().join("\n").contains("Denied"), "and for no other");
+    assert!(world.done().join("\n").contains("Denied: ann"), "and for no other");
 }
 
 #[tokio::test]
