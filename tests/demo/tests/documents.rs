@@ -52,7 +52,7 @@ const OTHER_WORDS: [&str; 36] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 59] = [
+const OF_KUBERNETES: [&str; 60] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -100,6 +100,7 @@ const OF_KUBERNETES: [&str; 59] = [
     "PreviewEnvironment",
     "PreviewEnvironmentStatus",
     "PreviewPolicy",
+    "ProgressDeadlineExceeded",
     "Recreate",
     "RegistryUnavailable",
     "ReplicaFailure",
