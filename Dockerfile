@@ -5,9 +5,9 @@ WORKDIR /src
 COPY . .
 # Proc macros need a compiler that can load them, so the target is named and what runs here is built as usual.
 RUN target="$(uname -m)-unknown-linux-musl" && \
-    CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_PROFILE_RELEASE_LTO=thin RUSTFLAGS="-C target-feature=+crt-static" \
-    cargo build --locked --release --target "$target" --bin preview && \
-    cp "target/$target/release/preview" /preview && \
+    CARGO_PROFILE_DIST_STRIP=symbols RUSTFLAGS="-C target-feature=+crt-static" \
+    cargo build --locked --profile dist --target "$target" --bin preview && \
+    cp "target/$target/dist/preview" /preview && \
     cargo run --quiet --locked -p sbom -- "$target" >/preview.cdx.json
 
 FROM scratch

@@ -93,8 +93,8 @@ bench: ## Time how fast an environment is applied, beside a raw writer
 .PHONY: bench-scale
 bench-scale: ## Measure what a thousand environments cost, and bursts of pull requests beside a raw writer
 	@.ci/tools
-	@cargo build --quiet --release --package preview-env --package scale --bins
-	@cargo run --quiet --release --package scale
+	@cargo build --quiet --profile dist --package preview-env --bin preview
+	@cargo run --quiet --release --package scale -- $(TARGET)/dist/preview
 
 # With a nightly compiler and cargo-fuzz, each target by libFuzzer: cargo +nightly fuzz run rewriter --features libfuzzer
 SECONDS_EACH ?= 60
