@@ -43,7 +43,7 @@ async fn crashed(shop: &Shop) -> anyhow::Result<(Pull<'_>, String)> {
     let pull = shop.pull_request("crash").await?;
     pull.wait_until_ready().await?;
     pull.crash("web").await?;
-    let comment = pull.wait_for_comment(|body| body.contains("web crashes: exit 1, 3 restarts")).await?;
+    let comment = pull.wait_for_comment(|body| body.contains("`web`: crashes: exit 1, 3 restarts")).await?;
     Ok((pull, comment))
 }
 
