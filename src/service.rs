@@ -101,7 +101,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
         config,
         clock: clock.clone(),
         identity,
-        instance,
+        instance: instance.clone(),
         work: options.work,
         hears: options.secrets.is_some(),
         view: view.clone(),
@@ -115,7 +115,8 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
     let roles = election.roles();
     tracing::info!(address = %options.server.listen, identity = replica.identity.name, "listening");
 
-    let server = server((&client, &clock), &view, (options.secrets, options.server.body_limit), (&readiness, &metrics, options.traces));
+    let taking = (options.secrets, instance, options.server.body_limit);
+    let server = server((&client, &clock), &view, taking, (&readiness, &metrics, options.traces));
     let checks = server::health(readiness.clone(), metrics);
     let (webhooks, checks) = match health {
         Some(health) => (server::webhooks(server), Some((health, checks))),
@@ -147,11 +148,12 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
 fn server(
     (client, clock): (&Client, &Clock),
     view: &View,
-    (secrets, body_limit): (Option<WebhookSecrets>, usize),
+    (secrets, instance, body_limit): (Option<WebhookSecrets>, Option<Instance>, usize),
     (readiness, metrics, traces): (&Readiness, &Metrics, Traces),
 ) -> Server {
     Server {
         secrets,
+        instance,
         baselines: all(view.baselines.clone()),
         environments: existing(view.environments.clone()),
         look_soon: look_soon(client, clock),

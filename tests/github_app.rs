@@ -68,7 +68,7 @@ async fn an_app_reads_and_writes_as_itself_where_it_is_installed_and_nowhere_els
     github.branch(web, "feature/login").await.unwrap();
     let id = github.create_comment(web, number, "<!-- m --> one").await.unwrap();
     github.edit_comment(web, id, "<!-- m --> two").await.unwrap();
-    let found = github.find_comment(web, number, &["<!-- m -->"]).await.unwrap().unwrap();
+    let found = github.find_comments(web, number, &["<!-- m -->"]).await.unwrap().remove(0);
     assert_eq!((found.id, found.body.as_str()), (id, "<!-- m --> two"));
     let other = github.repository(&"acme/other".parse().unwrap()).await.unwrap_err();
     assert!(matches!(other, ForgeError::Refused { status: 404, .. }), "{other}");

@@ -182,7 +182,7 @@ impl Forge for Stage {
         nothing()
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Said<'a, Option<Comment>> {
+    fn find_comments<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Said<'a, Vec<Comment>> {
         nothing()
     }
 

@@ -155,8 +155,8 @@ impl Forge for World {
         async { Err(ForgeError::Unsupported("branches")) }.boxed()
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Said<'a, Option<Comment>> {
-        async { Ok(None) }.boxed()
+    fn find_comments<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Said<'a, Vec<Comment>> {
+        async { Ok(Vec::new()) }.boxed()
     }
 
     fn create_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Said<'a, i64> {

@@ -8,38 +8,66 @@ pub const MARKER: &str = "<!-- preview-env -->";
 /// The most that such a line has, in bytes.
 pub(super) const LONGEST: usize = MARKER.len() + 1 + Instance::MOST;
 /// What all such lines begin with.
-const BEGIN: &str = "<!-- preview-env";
+pub(super) const BEGIN: &str = "<!-- preview-env ";
 
 /// That of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Marker(String);
+pub struct Marker {
+    line: String,
+    name: Option<String>,
+}
+
+/// Who signed a comment that our account wrote.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Whose {
+    /// This service.
+    Ours,
+    /// Nobody: it is from before comments were signed.
+    Nobodys,
+    /// Another service.
+    Anothers,
+}
 
 impl Default for Marker {
     fn default() -> Self {
-        Self(MARKER.to_owned())
+        Self { line: MARKER.to_owned(), name: None }
     }
 }
 
 impl Marker {
     /// That of the service of that name.
     pub fn of(instance: &Instance) -> Self {
-        Self(format!("{BEGIN} {instance} -->"))
+        Self { line: format!("{BEGIN}{instance} -->"), name: Some(instance.to_string()) }
     }
 
     /// The line.
     pub fn line(&self) -> &str {
-        &self.0
+        &self.line
+    }
+
+    /// The name of the service, where it has one.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Who signed a comment that contains a line of a service like this one.
+    pub(super) fn whose(&self, body: &str) -> Whose {
+        match body {
+            body if body.contains(&self.line) => Whose::Ours,
+            body if body.contains(MARKER) => Whose::Nobodys,
+            _ => Whose::Anothers,
+        }
     }
 
     /// A text that begins with the line of a service without a name, with this one instead.
     pub(super) fn sign(&self, text: &str) -> String {
-        text.strip_prefix(MARKER).map_or_else(|| text.to_owned(), |rest| format!("{}{rest}", self.0))
+        text.strip_prefix(MARKER).map_or_else(|| text.to_owned(), |rest| format!("{}{rest}", self.line))
     }
 }
 
 /// Whether a comment is that of a service like this one, whichever it is.
 pub fn is_marked(body: &str) -> bool {
-    body.strip_prefix(BEGIN).is_some_and(|rest| rest.starts_with(' '))
+    body.starts_with(BEGIN)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Branch, CheckAction, PostedComment, PullRequest};
 use crate::api::baseline::ForgeKind;
-use crate::domain::{RepoName, Revision};
+use crate::domain::{Instance, RepoName, Revision};
 
 /// One delivery, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,8 @@ pub struct Press {
     pub pull: i64,
     /// What the check is called, which says whose environment it is of.
     pub check: String,
+    /// The name of the service that signed the check; absent where it is not signed.
+    pub by: Option<String>,
     /// Login of the one who pressed it.
     pub sender: String,
     /// When the environment was made that the check showed, to the second; absent where the check does not tell.
@@ -96,6 +98,13 @@ pub struct Press {
     /// the worse for it: what is pressed counts from no earlier than it was, and never for an environment that was made anew
     /// since, since the press is of the one of `made_at`.
     pub at: DateTime<Utc>,
+}
+
+impl Press {
+    /// Whether it is beside a check that another service under the same account signed.
+    pub fn is_anothers(&self, own: Option<&Instance>) -> bool {
+        self.by.as_deref().is_some_and(|by| own.is_none_or(|own| own.as_str() != by))
+    }
 }
 
 /// All our checks of a commit, asked for once more: of whichever pull requests have it at their head.

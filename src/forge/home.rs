@@ -53,7 +53,7 @@ mod tests {
             Box::pin(async { Err(ForgeError::Unsupported("branches")) })
         }
 
-        fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
+        fn find_comments<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
             Box::pin(async { Err(ForgeError::Unsupported("comments")) })
         }
 

@@ -284,9 +284,9 @@ pub trait Forge: Send + Sync {
         unsupported("labelled by")
     }
 
-    /// Our own comment that contains the first of the markers that any contains: written by our own login, the oldest if there are
-    /// several.
-    fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>>;
+    /// The comments that our own login wrote and that contain one of the markers, the oldest first. What was written after one with
+    /// the first marker may be left out.
+    fn find_comments<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>>;
     /// When the pull request was last closed or reopened; None where it never was. A merge closes it too.
     fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
         unsupported("ends of pull requests")

@@ -308,6 +308,7 @@ mod tests {
                 repository: "acme/web".parse().unwrap(),
                 pull: 42,
                 check: name.into(),
+                by: None,
                 sender: "ann".into(),
                 made_at: "2026-01-02T03:00:00Z".parse().ok(),
                 at: "2026-01-02T03:04:05Z".parse().unwrap(),

@@ -73,8 +73,8 @@ impl Forge for Fake {
         now(Ok(self.labelled_by.clone()))
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
-        now(Ok(None))
+    fn find_comments<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
+        now(Ok(Vec::new()))
     }
 
     fn create_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a str) -> Answer<'a, i64> {

@@ -34,7 +34,7 @@ pub use signature::{SecretsError, SignatureError, WebhookSecrets};
 
 use self::intake::Intake;
 use crate::config::DEFAULT_BODY_LIMIT;
-use crate::domain::Baseline;
+use crate::domain::{Baseline, Instance};
 use crate::forge::{Hook, github};
 use crate::metrics::Metrics;
 use crate::record::{RecordError, Recorded, Recorder};
@@ -78,6 +78,8 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub struct Server {
     /// The webhook's secrets; without them no delivery is taken.
     pub secrets: Option<WebhookSecrets>,
+    /// What the service is called among those that write under the same account.
+    pub instance: Option<Instance>,
     /// The Baselines that there are.
     pub baselines: Arc<dyn Baselines>,
     /// The environments that there are.

@@ -85,6 +85,7 @@ fn world_with(ends: Vec<End>, baselines: Option<Vec<Arc<Baseline>>>, limits: Lim
     let (doubt, answers) = (Arc::clone(&doubted), Arc::clone(&notebook));
     let server = Server {
         secrets: Some(WebhookSecrets::from_files(&[file]).unwrap()),
+        instance: Some("production".parse().unwrap()),
         baselines: Arc::new(move || baselines.clone()),
         clock: Arc::new(|| FORGE_TIME.parse().unwrap()),
         look_soon: Arc::new(move |baseline| {
@@ -215,6 +216,21 @@ async fn a_command_tells_its_delivery_and_a_press_the_forges_time() {
     let told: Vec<_> = held.iter().map(|fact| (fact.command.delivery.as_deref(), fact.command.at.to_rfc3339())).collect();
     let delivery = Some("72d3162e-cc78-11e3-81ab-4c9367dc0958");
     assert_eq!(told, [(delivery, "2026-01-02T03:04:05+00:00".to_owned()), (delivery, "2026-01-02T04:00:00+00:00".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_press_beside_another_services_check_is_passed_over() {
+    let (_, mut press) = commands();
+    for (signed, message, held) in [("by-production", "accepted", 1), ("by-staging", "the check is of another service", 0)] {
+        press["check_run"]["external_id"] = json!(format!("pull-42.made-1767323045.{signed}"));
+        let mut again = press.clone();
+        again["action"] = json!("rerequested");
+        for press in [&press, &again] {
+            let world = world(vec![]);
+            expect(&world, delivery("check_run", &press.to_string()), 202, message).await;
+            assert_eq!(world.notebook.commands.lock().unwrap().len(), held, "{press}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,9 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     let arrival = Arrival { event: header(&parts.headers, hook.event).unwrap_or_default(), at: (server.clock)() };
     let event = (hook.parse)(&arrival, &taken.body).map_err(Answer::malformed)?;
     account.learn(&event);
+    if matches!(&event, Event::Button { press, .. } if press.is_anothers(server.instance.as_ref())) {
+        return Ok(Answer::ignored("the check is of another service that writes under the same account"));
+    }
     // What was read is understood, so its share of the memory is given back before the wait for the cluster.
     drop(taken);
     let baselines = server.baselines.list().ok_or_else(Answer::starting)?;

@@ -5,7 +5,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 /// Fields that differ from run to run and say nothing.
-const DROPPED: [&str; 23] = [
+const DROPPED: [&str; 24] = [
     "uid",
     "resourceVersion",
     "generation",
@@ -19,6 +19,7 @@ const DROPPED: [&str; 23] = [
     "digest",
     "id",
     "commentId",
+    "commentBy",
     "repositoryId",
     "headRepositoryId",
     "clusterIP",

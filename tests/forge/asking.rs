@@ -22,10 +22,10 @@ async fn what_is_asked_and_written_is_what_github_has() {
     assert_eq!(github.branch(&web, "nope").await.unwrap_err(), ForgeError::NotFound("acme/web@nope".into()));
 
     double.act(on("acme/web", 1, "ann").comment("<!-- m --> a quote")).unwrap();
-    assert_eq!(github.find_comment(&web, number, &["<!-- m -->"]).await.unwrap(), None);
+    assert_eq!(github.find_comments(&web, number, &["<!-- m -->"]).await.unwrap(), []);
     let id = github.create_comment(&web, number, "<!-- m --> one").await.unwrap();
     github.edit_comment(&web, id, "<!-- m --> two").await.unwrap();
-    let found = github.find_comment(&web, number, &["<!-- m -->"]).await.unwrap().unwrap();
+    let found = github.find_comments(&web, number, &["<!-- m -->"]).await.unwrap().remove(0);
     assert_eq!((found.id, found.body.as_str(), double.comments("acme/web", 1).len()), (id, "<!-- m --> two", 2));
 
     double.rename("acme/web", "acme/shop-web").unwrap();
@@ -44,7 +44,7 @@ async fn a_comment_behind_many_others_is_found() {
     }
     let github = client(&double, &folder);
     let id = github.create_comment(&web, 1, "<!-- m -->").await.unwrap();
-    assert_eq!(github.find_comment(&web, 1, &["<!-- m -->"]).await.unwrap().unwrap().id, id);
+    assert_eq!(github.find_comments(&web, 1, &["<!-- m -->"]).await.unwrap()[0].id, id);
     fits_what_github_publishes(&double);
 }
 

@@ -51,6 +51,7 @@ pub(super) fn routes(folder: &tempfile::TempDir, notebook: &Arc<Notebook>, repos
     let baselines = vec![Arc::new(Baseline::try_from(&object).unwrap())];
     router(Server {
         secrets: Some(WebhookSecrets::from_files(&[file(folder, SECRET)]).unwrap()),
+        instance: None,
         baselines: Arc::new(move || Some(baselines.clone())),
         look_soon: Arc::new(|_| std::future::ready(Ok(Recorded::Held)).boxed()),
         clock: Arc::new(chrono::Utc::now),

@@ -94,6 +94,7 @@ impl World {
         let notebook = Arc::<Notebook>::default();
         let server = Server {
             secrets: Some(WebhookSecrets::from_files(&[folder.path().join("secret")]).unwrap()),
+            instance: None,
             baselines: Arc::new(move || Some(baselines.clone())),
             look_soon: Arc::new(|_| std::future::ready(Ok(Recorded::Held)).boxed()),
             clock: Arc::new(chrono::Utc::now),

@@ -3,6 +3,10 @@
 //!
 //! What the forge lists is found by looking at it. A pressed button stands in no list: the forge alone knows of one whose
 //! delivery was lost, and delivers it again when it is asked to.
+//!
+//! Compared are the pull requests and branches that are open in the evening, with everything that an environment follows from, and
+//! which commands are held for each. Nobody leads here, so none is carried out: that comments come to the same in any order, lost and
+//! found, is shown in `src/commands/any_order_tests.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -300,7 +304,7 @@ impl Forge for Evening {
         Some(self)
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
+    fn find_comments<'a>(&'a self, _: &'a RepoName, _: i64, _: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
         self.answer(None)
     }
 
@@ -313,7 +317,7 @@ impl Forge for Evening {
     }
 }
 
-/// What is open in the end, with everything that an environment follows from; and the commands that are to be executed.
+/// What is open in the end, with everything that an environment follows from; and the commands that are held to be carried out.
 type Outcome = BTreeMap<String, String>;
 
 /// With the log of what failed: of all that was lost it is asked for presses alone, so that the rest is found by looking.

@@ -152,11 +152,12 @@ impl Forge for Tiny {
         self.answer(move |state| Some(state.permissions.get(&login).copied().unwrap_or(Permission::None)))
     }
 
-    fn find_comment<'a>(&'a self, _: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
+    fn find_comments<'a>(&'a self, _: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
         let markers: Vec<String> = markers.iter().map(|marker| (*marker).to_owned()).collect();
         self.answer(move |state| {
-            let marked = |marker: &String| state.ours.iter().find(|(_, (on, body))| *on == pull && body.contains(marker));
-            Some(markers.iter().find_map(marked).map(|(id, (_, body))| Comment { id: *id, body: body.clone() }))
+            let is_marked = |(on, body): &(i64, String)| *on == pull && markers.iter().any(|marker| body.contains(marker));
+            let marked = state.ours.iter().filter(|(_, comment)| is_marked(comment));
+            Some(marked.map(|(id, (_, body))| Comment { id: *id, body: body.clone() }).collect())
         })
     }
 

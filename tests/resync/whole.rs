@@ -45,6 +45,7 @@ impl World {
     fn server(&self) -> Server {
         Server {
             secrets: Some(WebhookSecrets::from_files(std::slice::from_ref(&self.secrets)).unwrap()),
+            instance: None,
             baselines: self.cluster.clone(),
             environments: self.cluster.clone(),
             look_soon: Arc::new(|_| std::future::ready(Ok(Recorded::Held)).boxed()),

@@ -188,6 +188,10 @@ pub struct Feedback {
     /// Number of our comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment_id: Option<i64>,
+    /// The name of the service that it was seen to be signed with. Absent for one from before comments were signed, which another
+    /// service under the same account may have taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment_by: Option<String>,
     /// Digest of its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

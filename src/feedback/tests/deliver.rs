@@ -9,7 +9,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::conditions::{self, Condition};
 use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
 use crate::feedback::{Group, Marker, PullKey, Sources, group};
-use crate::forge::ForgeError;
+use crate::forge::{Forge, ForgeError};
 
 /// Baselines whose pull requests get a comment and nothing else.
 fn comments() -> Sources {
@@ -132,6 +132,65 @@ async fn two_services_under_one_account_have_a_comment_each_and_find_it_again() 
         assert_eq!(again.comment_ids(), [Some(number)], "{name} finds its own without any record");
     }
     assert_eq!(staging.forge.comments().len(), 2);
+}
+
+/// Services of those names that all recorded the one comment that there was before comments were signed.
+async fn sharing_a_comment(names: [&str; 2]) -> [World; 2] {
+    let mut unnamed = World::of([started()]);
+    unnamed.delivered().await;
+    unnamed.forge.calls();
+    names.map(|name| World { records: Records::of([ready().shown(1, "other")]), ..unnamed.beside(name) })
+}
+
+#[tokio::test]
+async fn of_two_services_that_recorded_one_comment_before_it_was_signed_the_first_keeps_it_and_the_other_has_its_own() {
+    let [mut staging, mut production] = sharing_a_comment(["staging", "production"]).await;
+    staging.delivered().await;
+    assert_eq!((staging.forge.calls(), staging.comment_ids()), (vec!["find", "edit"], vec![Some(1)]));
+    production.delivered().await;
+    assert_eq!((production.forge.calls(), production.comment_ids()), (vec!["find", "create"], vec![Some(2)]));
+    // What was taken over is found signed once, and what is recorded as signed is not looked for any more.
+    for (state, of_staging) in [(started(), vec!["find", "edit"]), (ready(), vec!["edit"]), (started(), vec!["edit"])] {
+        for (world, calls) in [(&mut staging, of_staging), (&mut production, vec!["edit"])] {
+            world.records.replace(state.clone());
+            world.delivered().await;
+            assert_eq!(world.forge.calls(), calls);
+        }
+    }
+    let lines: Vec<_> = staging.forge.comments().iter().map(|comment| comment.body.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["<!-- preview-env staging -->", "<!-- preview-env production -->"]);
+    for (world, name) in [(&staging, "staging"), (&production, "production")] {
+        let members = world.records.members();
+        let feedback = members[0].status.as_ref().unwrap().feedback.as_ref().unwrap();
+        assert_eq!(feedback.comment_by.as_deref(), Some(name));
+    }
+}
+
+#[tokio::test]
+async fn a_comment_that_two_services_took_at_the_same_moment_stays_with_one_of_them() {
+    let [mut staging, production] = sharing_a_comment(["staging", "production"]).await;
+    staging.delivered().await;
+    // The other one had found it before it was signed, and writes last.
+    production.forge.edit_comment(&"acme/web".parse().unwrap(), 1, "<!-- preview-env production -->\ntext").await.unwrap();
+    staging.records.replace(started());
+    staging.delivered().await;
+    assert_eq!(
+        (staging.comment_ids(), staging.forge.comments()[0].body.as_str()),
+        (vec![Some(2)], "<!-- preview-env production -->\ntext")
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_is_named_anew_goes_on_with_its_comment() {
+    let mut before = World::of([started()]).beside("before");
+    before.delivered().await;
+    before.forge.calls();
+    let mut after = World { records: before.records.clone(), ..before.beside("after") };
+    after.records.replace(ready());
+    after.memory = before.memory;
+    after.delivered().await;
+    assert_eq!((after.forge.calls(), after.comment_ids()), (vec!["edit"], vec![Some(1)]));
+    assert!(after.forge.body().starts_with("<!-- preview-env after -->\n"));
 }
 
 #[tokio::test]

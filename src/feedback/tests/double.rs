@@ -220,11 +220,11 @@ impl Forge for Double {
         Box::pin(async { Err(ForgeError::NotFound("the branch".into())) })
     }
 
-    fn find_comment<'a>(&'a self, name: &'a RepoName, _: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
+    fn find_comments<'a>(&'a self, name: &'a RepoName, _: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
         self.at(name);
         let find = |pull: &mut Pull| {
-            let marked = |marker: &&str| pull.comments.iter().find(|c| c.body.contains(*marker)).cloned();
-            Ok(markers.iter().find_map(marked))
+            let is_marked = |comment: &&Comment| markers.iter().any(|marker| comment.body.contains(marker));
+            Ok(pull.comments.iter().filter(is_marked).cloned().collect())
         };
         Box::pin(async move { self.call("find", find) })
     }

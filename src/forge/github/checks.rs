@@ -218,7 +218,7 @@ impl About {
 }
 
 /// The name of the service that wrote it, where it says one.
-fn written_by(external_id: &str) -> Option<&str> {
+pub(super) fn written_by(external_id: &str) -> Option<&str> {
     external_id.split_once(BY).map(|(_, by)| by)
 }
 

@@ -14,21 +14,18 @@ use crate::domain::RepoName;
 use crate::forge::{Comment, ForgeError, Listing, PostedComment, Reaction, Validator};
 
 impl GitHub {
-    /// GitHub lists comments from the oldest on, so the first of ours is the oldest. One with the first marker ends the search.
-    pub(super) async fn search_comment(&self, repository: &RepoName, pull: i64, markers: &[&str]) -> Result<Option<Comment>, ForgeError> {
+    /// GitHub lists comments from the oldest on. The page with the first of ours that has the first marker is the last that is read.
+    pub(super) async fn search_comments(&self, repository: &RepoName, pull: i64, markers: &[&str]) -> Result<Vec<Comment>, ForgeError> {
         let login = self.login().await?;
         let request = on_pull("find_comment", repository, pull).verb("list the comments of");
-        let mut best: Option<(usize, Comment)> = None;
+        let is_first = |comment: &Comment| markers.first().is_some_and(|marker| comment.body.contains(marker));
+        let mut found = Vec::new();
         for page in 1..=PAGES_MAX {
             let reply: Reply<Vec<IssueComment>> = self.send(&request.page(page)).await?;
             let more = is_followed(&reply);
-            for (rank, comment) in reply.content.into_iter().filter_map(|comment| ours(comment, &login, markers)) {
-                if best.as_ref().is_none_or(|(before, _)| rank < *before) {
-                    best = Some((rank, comment));
-                }
-            }
-            if !more || best.as_ref().is_some_and(|(rank, _)| *rank == 0) {
-                return Ok(best.map(|(_, comment)| comment));
+            found.extend(reply.content.into_iter().filter_map(|comment| ours(comment, &login, markers)));
+            if !more || found.iter().any(is_first) {
+                return Ok(found);
             }
         }
         Err(request.too_long())
@@ -99,11 +96,11 @@ fn comment(operation: &'static str, repository: &RepoName, id: i64, below: &str)
     Request::get(operation, repository, format!("comment {id} in {repository}"), &format!("/issues/comments/{id}{below}"))
 }
 
-/// A comment of ours with the place of its marker among those.
-fn ours(comment: IssueComment, login: &str, markers: &[&str]) -> Option<(usize, Comment)> {
+/// A comment of ours with one of those markers.
+fn ours(comment: IssueComment, login: &str, markers: &[&str]) -> Option<Comment> {
     let (body, author) = (comment.body?, comment.user?.login);
-    let rank = markers.iter().position(|marker| body.contains(marker))?;
-    author.eq_ignore_ascii_case(login).then_some((rank, Comment { id: comment.id, body }))
+    let is_ours = author.eq_ignore_ascii_case(login) && markers.iter().any(|marker| body.contains(marker));
+    is_ours.then_some(Comment { id: comment.id, body })
 }
 
 /// The number that a comment is on, and whether that is a pull request, by the address where people read it:

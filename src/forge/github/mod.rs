@@ -192,8 +192,8 @@ impl Forge for GitHub {
         self.read_labelled_by(repository, number, label).boxed()
     }
 
-    fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>> {
-        self.search_comment(repository, pull, markers).boxed()
+    fn find_comments<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
+        self.search_comments(repository, pull, markers).boxed()
     }
 
     fn closed_or_reopened_at<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, Option<DateTime<Utc>>> {

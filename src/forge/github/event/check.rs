@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::super::checks::About;
+use super::super::checks::{About, written_by};
 use super::super::wire::{NamedRepository, Repository, User, parsed, positive};
 use super::{Arrival, action, ignored, read, shown};
 use crate::api::baseline::ForgeKind;
@@ -88,6 +88,7 @@ pub(super) fn parse(arrival: &Arrival<'_>, body: &[u8]) -> Result<Event, ParseEr
         repository_id: event.repository.id,
         repository: event.repository.full_name,
         pull,
+        by: signed_by(&event.check_run),
         check: event.check_run.name,
         sender: event.sender.login,
         made_at,
@@ -121,6 +122,12 @@ fn about(check: &CheckRun, repository: i64) -> Option<About> {
         let one = named.next()?;
         named.all(|number| number == one).then_some(About { pull: one, made_at: None })
     })
+}
+
+/// The service that signed what we wrote into the check.
+fn signed_by(check: &CheckRun) -> Option<String> {
+    let text = check.external_id.as_deref().filter(|text| About::read(text).is_some())?;
+    written_by(text).map(str::to_owned)
 }
 
 /// By the body, which is signed, and not by the delivery's id, which is not: the same press under another id is no other

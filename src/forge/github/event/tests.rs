@@ -308,6 +308,22 @@ fn a_press_tells_which_environment_its_check_showed() {
 }
 
 #[test]
+fn a_press_tells_who_signed_its_check() {
+    for (external_id, by) in [
+        ("pull-42.made-1800000010.by-staging", Some("staging")),
+        ("pull-42.by-eu-1", Some("eu-1")),
+        ("pull-42.made-1800000010", None),
+        ("pull-x.by-staging", None),
+        ("", None),
+    ] {
+        let press = pressed(&with(check("delete"), &[("/check_run/external_id", json!(external_id))])).unwrap();
+        assert_eq!((press.pull, press.by.as_deref()), (42, by), "{external_id}");
+        let is_anothers = |own: Option<&str>| press.is_anothers(own.map(|own| own.parse().unwrap()).as_ref());
+        assert_eq!((is_anothers(by), is_anothers(Some("production")), is_anothers(None)), (false, by.is_some(), by.is_some()));
+    }
+}
+
+#[test]
 fn the_same_press_under_another_delivery_is_the_same_and_one_of_a_later_check_is_another() {
     let id = |minute: i64, payload: &Value| {
         let Arrival { event, at } = arrival("check_run");

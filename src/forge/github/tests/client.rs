@@ -69,15 +69,16 @@ async fn our_oldest_comment_with_the_marker_is_found_on_any_page() {
         .on(&path(2), 200, second)
         .start()
         .await;
-    let found = world.github.find_comment(&web(), 42, &["<!-- m -->"]).await.unwrap();
-    assert_eq!(found, Some(Comment { id: 102, body: "x <!-- m -->".into() }));
-    let none = world.github.find_comment(&web(), 42, &["<!-- other -->"]).await.unwrap();
-    assert_eq!(none, None);
+    let found = world.github.find_comments(&web(), 42, &["<!-- m -->"]).await.unwrap();
+    let comment = |id, body: &str| Comment { id, body: body.into() };
+    assert_eq!(found, [comment(102, "x <!-- m -->"), comment(103, "<!-- m -->")]);
+    let none = world.github.find_comments(&web(), 42, &["<!-- other -->"]).await.unwrap();
+    assert_eq!(none, []);
     assert_eq!(world.lines().iter().filter(|l| *l == "GET /user").count(), 1);
 }
 
 #[tokio::test]
-async fn the_first_marker_counts_wherever_it_stands_and_the_next_one_where_it_is_nowhere() {
+async fn no_page_is_read_beyond_the_first_marker_and_all_are_where_it_is_nowhere() {
     let path = |page| format!("GET /repos/acme/web/issues/42/comments?per_page=100&page={page}");
     let mut first = vec![comment(1, "bot", "<!-- unsigned -->"), comment(2, "bot", "<!-- staging -->"), comment(3, "eve", "<!-- mine -->")];
     first.extend((4..=100).map(|id| comment(id, "ann", "fine")));
@@ -88,9 +89,13 @@ async fn the_first_marker_counts_wherever_it_stands_and_the_next_one_where_it_is
         .on(&path(2), 200, second)
         .start()
         .await;
-    for (marker, found) in [("<!-- mine -->", 101), ("<!-- staging -->", 2), ("<!-- production -->", 1)] {
-        let comment = world.github.find_comment(&web(), 42, &[marker, "<!-- unsigned -->"]).await.unwrap();
-        assert_eq!(comment.map(|comment| comment.id), Some(found), "{marker}");
+    for (marker, found, pages) in
+        [("<!-- mine -->", vec![1, 101, 102], 2), ("<!-- staging -->", vec![1, 2], 1), ("<!-- production -->", vec![1], 2)]
+    {
+        let before = world.lines().len();
+        let comments = world.github.find_comments(&web(), 42, &[marker, "<!-- unsigned -->"]).await.unwrap();
+        assert_eq!(comments.iter().map(|comment| comment.id).collect::<Vec<_>>(), found, "{marker}");
+        assert_eq!(world.lines()[before..].iter().filter(|line| line.contains("/comments?")).count(), pages, "{marker}");
     }
 }
 
@@ -101,7 +106,7 @@ async fn a_page_that_is_not_full_is_not_the_last_where_github_names_another() {
     let link = r#"<https://api.github.com/x?page=2>; rel="next""#.to_owned();
     double.answers.insert(path(1), (200, vec![("link", link)], "[]".to_owned()));
     let world = double.start().await;
-    assert_eq!(world.github.find_comment(&web(), 42, &["m"]).await.unwrap().unwrap().id, 9);
+    assert_eq!(world.github.find_comments(&web(), 42, &["m"]).await.unwrap()[0].id, 9);
 }
 
 #[tokio::test]
