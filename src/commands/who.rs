@@ -4,14 +4,17 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::asked::Asked;
 use super::effect::capital;
 use crate::api::environment::{Command, SourceState, Verb};
 use crate::domain::baseline::Repository;
 use crate::domain::{Baseline, RepoName};
-use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest};
+use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest, Turns};
+
+/// How long before a reopening the comment may have been written that came with it: GitHub writes the comment first.
+const WITH_REOPENING: TimeDelta = TimeDelta::seconds(5);
 
 /// Why a command is not carried out now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,9 +116,24 @@ pub async fn pull_request(forge: &dyn Forge, (name, command): (&RepoName, &Comma
 /// not.
 pub async fn is_over(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<bool, Trouble> {
     match forge.closed_or_reopened_at(name, command.pull).await {
-        Ok(at) => Ok(at.is_some_and(|at| at > command.at)),
+        Ok(turns) => Ok(has_turned(turns, command.at)),
         Err(ForgeError::Unsupported(_)) => Ok(pull_request(forge, (name, command)).await?.state != SourceState::Open),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn has_turned(turns: Turns, since: DateTime<Utc>) -> bool {
+    turns.closed_at.is_some_and(|at| at > since) || turns.reopened_at.is_some_and(|at| at > since + WITH_REOPENING)
+}
+
+/// Whether our own sign on a comment shows that a command in it was answered. Where the forge does not tell, nothing shows it.
+pub async fn is_signed(forge: &dyn Forge, name: &RepoName, comment: i64) -> Result<bool, Trouble> {
+    match forge.is_answered(name, comment).await.map_err(Trouble::from) {
+        Err(Trouble::Refused(why)) => {
+            tracing::debug!(comment, why, "nobody can tell whether a comment was answered");
+            Ok(false)
+        }
+        other => other,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::domain::{RepoName, Revision};
 
 pub use answers::{
     Access, Check, CheckAction, Conclusion, Cursor, DeploymentState, DeploymentUpdate, FailedDeliveries, Listing, NewDeployment,
-    Permission, PostedComment, Reaction, RepositoryFacts, Validator,
+    Permission, PostedComment, Reaction, RepositoryFacts, Turns, Validator,
 };
 pub use branches::branch_if_there;
 pub use changes::ChangedFiles;
@@ -287,8 +287,8 @@ pub trait Forge: Send + Sync {
     /// Our own comment that contains the first of the markers that any contains: written by our own login, the oldest if there are
     /// several.
     fn find_comment<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Option<Comment>>;
-    /// When the pull request was last closed or reopened; None where it never was. A merge closes it too.
-    fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+    /// When the pull request was last closed or reopened.
+    fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Turns> {
         unsupported("ends of pull requests")
     }
     /// Writes a comment and gives its number. Never tried twice by itself: after an unclear failure look for the
@@ -299,6 +299,10 @@ pub trait Forge: Send + Sync {
     /// Answers somebody's comment with a sign. Doing it twice is doing it once.
     fn react<'a>(&'a self, _repository: &'a RepoName, _comment: i64, _reaction: Reaction) -> Answer<'a, ()> {
         unsupported("react")
+    }
+    /// Whether somebody's comment carries a sign of ours that what it asks for is done or refused.
+    fn is_answered<'a>(&'a self, _repository: &'a RepoName, _comment: i64) -> Answer<'a, bool> {
+        unsupported("signs on comments")
     }
 
     /// Which of our writes it counts together.
