@@ -184,6 +184,9 @@ impl Errand<'_> {
     pub(super) async fn carry_out(&self, allowed: &Allowed<'_>) -> Result<End, Stop> {
         let Self { context, object, command, results, now, .. } = *self;
         effect::well_formed(command)?;
+        if command.verb == Verb::Approve {
+            who::is_written(allowed.forge, (allowed.home, command)).await?;
+        }
         if command.verb.changes() {
             missed::hold(self, allowed).await?;
         }

@@ -33,6 +33,8 @@ use crate::metrics::Metrics;
 use crate::record::RecordError;
 use crate::record::{Recorded, Recorder};
 
+#[path = "approve_tests.rs"]
+mod approve;
 #[path = "late_tests.rs"]
 mod late;
 #[path = "words_tests.rs"]
@@ -58,6 +60,8 @@ struct World {
     turns: Mutex<VecDeque<Result<Turns, ForgeError>>>,
     /// Whether comments carry our sign; a forge that does not tell where there is nothing.
     signed: Mutex<Option<bool>>,
+    /// The comment that commands stand in, where it can be read.
+    written: Mutex<Option<Result<PostedComment, ForgeError>>>,
 }
 
 impl World {
@@ -136,6 +140,11 @@ impl Forge for World {
     fn is_answered<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, bool> {
         let told = self.signed.lock().unwrap().ok_or(ForgeError::Unsupported("signs"));
         async move { told }.boxed()
+    }
+
+    fn comment<'a>(&'a self, _: (i64, &'a RepoName), _: i64) -> Said<'a, PostedComment> {
+        let written = self.written.lock().unwrap().clone().unwrap_or(Err(ForgeError::Unsupported("comments")));
+        async move { written }.boxed()
     }
 
     fn closed_or_reopened_at<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, Turns> {

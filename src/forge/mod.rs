@@ -275,6 +275,10 @@ pub trait Forge: Send + Sync {
     ) -> Answer<'a, Listing<PostedComment>> {
         unsupported("comments since")
     }
+    /// One comment on a pull request of the repository of that number, which is called that at this moment: whoever asks knows both.
+    fn comment<'a>(&'a self, _repository: (i64, &'a RepoName), _id: i64) -> Answer<'a, PostedComment> {
+        unsupported("single comments")
+    }
     /// What an account may do in a repository at this moment. Somebody who does not exist may do nothing.
     fn permission<'a>(&'a self, _repository: &'a RepoName, _login: &'a str) -> Answer<'a, Permission> {
         unsupported("permission")

@@ -62,6 +62,19 @@ impl GitHub {
         Ok(signed.iter().any(|sign| is_ours(sign) && signs.contains(&sign.content.as_str())))
     }
 
+    pub(super) async fn read_comment(&self, (home, name): (i64, &RepoName), id: i64) -> Result<PostedComment, ForgeError> {
+        let request = comment("comment", name, id, "").verb("read");
+        let posted = self.send::<Posted>(&request).await?.content;
+        match place(&posted.html_url) {
+            Some((number, true)) => {
+                let read = posted.on((home, name), number);
+                if read.id == id { Ok(read) } else { Err(request.unreadable("id: it is another comment")) }
+            }
+            Some((_, false)) => Err(request.unreadable("html_url: it is on an issue")),
+            None => Err(request.unreadable("html_url: it does not tell what the comment is on")),
+        }
+    }
+
     /// GitHub is asked for the newest first: what is written or changed meanwhile moves nothing out of the pages to come.
     pub(super) async fn read_comments_since(
         &self,

@@ -184,6 +184,10 @@ impl Forge for GitHub {
         self.read_comments_since(repository, since, known).boxed()
     }
 
+    fn comment<'a>(&'a self, repository: (i64, &'a RepoName), id: i64) -> Answer<'a, PostedComment> {
+        self.read_comment(repository, id).boxed()
+    }
+
     fn permission<'a>(&'a self, repository: &'a RepoName, login: &'a str) -> Answer<'a, Permission> {
         self.read_permission(repository, login).boxed()
     }
