@@ -292,6 +292,7 @@ fn context(stage: &Arc<Stage>) -> Context {
         is_told: Arc::new(|_| true),
         retries: Retries::default(),
         memory: Memory::default(),
+        heard: Arc::default(),
         signs: Signs::default(),
         asked: Asked::default(),
         metrics: Metrics::new(),

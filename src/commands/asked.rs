@@ -15,9 +15,11 @@ use crate::forge::Permission;
 const HOLDS_FOR: TimeDelta = TimeDelta::minutes(1);
 /// How long an account counts as one that may not command.
 const STRANGE_FOR: TimeDelta = TimeDelta::hours(1);
-/// Questions about such accounts within [`WINDOW`]: 300 an hour, with two requests each, of the 5,000 that GitHub takes of an
-/// account or an installation.
+/// Questions about such accounts of one repository within [`WINDOW`], so that the readers of one leave those of others theirs.
 const SPARED: usize = 50;
+/// The same of all repositories: 1,200 an hour, with two requests each, of the 5,000 that GitHub takes of an account or an
+/// installation.
+const SPARED_IN_ALL: usize = 200;
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
 
 /// What was heard lately, by the repository's number and the account's login.
@@ -27,8 +29,8 @@ pub struct Asked(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     heard: HashMap<(i64, String), Heard>,
-    /// When was asked about accounts that got a no before.
-    spent: VecDeque<DateTime<Utc>>,
+    /// When was asked about accounts that got a no before, and in which repository.
+    spent: VecDeque<(DateTime<Utc>, i64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +60,11 @@ impl Asked {
             if known.heard.get(&key(command)).is_none_or(|heard| heard.has >= commands || now - heard.at >= STRANGE_FOR) {
                 return true;
             }
-            known.spent.retain(|at| now - *at < WINDOW);
-            let is_spared = known.spent.len() < SPARED;
+            known.spent.retain(|(at, _)| now - *at < WINDOW);
+            let here = known.spent.iter().filter(|(_, of)| *of == command.repository_id).count();
+            let is_spared = here < SPARED && known.spent.len() < SPARED_IN_ALL;
             if is_spared {
-                known.spent.push_back(now);
+                known.spent.push_back((now, command.repository_id));
             }
             is_spared
         })
@@ -132,5 +135,17 @@ mod tests {
         assert!(ask("bob", Permission::Read, 402), "and so is whoever nobody knows");
         assert_eq!(crowd(1_100), 50);
         assert!(ask("eve-1", Permission::Write, 6_000), "nobody is a stranger for ever");
+    }
+
+    #[test]
+    fn a_crowd_of_one_repository_leaves_the_questions_to_the_readers_of_others() {
+        let asked = Asked::default();
+        let of = |repository_id: i64| Command { repository_id, ..by("eve", 1) };
+        let crowd = |repository_id: i64| {
+            asked.hear(&of(repository_id), Permission::Read, second(0));
+            (0..100).filter(|_| asked.may_ask(&of(repository_id), Permission::Write, second(61))).count()
+        };
+        let spared: Vec<usize> = (1..=6).map(crowd).collect();
+        assert_eq!(spared, [50, 50, 50, 50, 0, 0], "and all of them together leave most to those who may");
     }
 }

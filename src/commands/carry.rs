@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::effect::{self, Case, Part, Refusal, effect};
+use super::heard::place;
 use super::who::{self, Trouble};
 use super::{CommandError, Context, logs, missed, order};
 use crate::api::environment::{Command, SourceState, Verb};
@@ -69,6 +70,9 @@ pub(super) struct End {
 /// How long is waited for the policies of the cluster, before it is looked again. They come with a watch, in a moment as a rule.
 const UNKNOWN_POLICIES: Duration = Duration::from_secs(1);
 
+/// Why a command is passed over, as the begin of a sentence.
+pub(super) struct Late(pub(super) &'static str);
+
 /// What stands between a command and its end.
 pub(super) enum Stop {
     /// The forge, for now or for good.
@@ -115,9 +119,10 @@ impl Errand<'_> {
         self.object.uid().unwrap_or_default()
     }
 
-    /// Whether this run of the program brought that command to its end, whatever became of the result since.
-    pub(super) fn has_ended(&self, id: &str) -> bool {
-        self.context.memory.has_ended(&self.uid(), id)
+    /// Whether this run of the program brought a command for the same environment to its end, whatever became of the result since.
+    pub(super) fn has_ended(&self, command: &Command) -> bool {
+        let Self { context, object, .. } = self;
+        context.memory.has_ended(&self.uid(), &command.id) || context.heard.has_ended(place(object), command)
     }
 
     fn forge(&self) -> Result<&dyn Forge, Trouble> {
@@ -139,12 +144,25 @@ impl Errand<'_> {
         who::home(self.forge()?, self.command, baseline.as_deref()).await
     }
 
-    /// Whether its pull request was closed or reopened since a command was given of which nothing is remembered.
-    pub(super) async fn is_over(&self, home: &Result<RepoName, Trouble>) -> Result<bool, Trouble> {
-        match home {
-            Ok(home) if order::is_late(self.command, self.object) => who::is_over(self.forge()?, (home, self.command)).await,
-            _ => Ok(false),
+    /// Why a command is passed over of which nothing is remembered, if it is: its time is over, or it was answered before.
+    pub(super) async fn is_too_late(&self, home: &Result<RepoName, Trouble>) -> Result<Option<Late>, Trouble> {
+        let Some(home) = home.as_ref().ok().filter(|_| order::is_late(self.command, self.object)) else { return Ok(None) };
+        let forge = self.forge()?;
+        if who::is_over(forge, (home, self.command)).await? {
+            return Ok(Some(Late("its pull request was closed or reopened since")));
         }
+        let is_answered = self.was_answered(forge, home).await?;
+        Ok(is_answered.then_some(Late("it was answered before, as the sign on its comment shows")))
+    }
+
+    /// Whether whoever led before has answered the command, by our own sign on its comment. What was given since was not heard by
+    /// anybody. A sign that may be this run's, for another environment or another line of the same comment, proves nothing.
+    async fn was_answered(&self, forge: &dyn Forge, home: &RepoName) -> Result<bool, Trouble> {
+        let Self { context: Context { heard, .. }, command, results, .. } = *self;
+        let is_first = results.iter().all(|result| !order::is_of_one_comment(&result.id, &command.id));
+        let Some(comment) = command.comment.filter(|_| heard.is_from_before(command) && is_first) else { return Ok(false) };
+        // Asked first: what this run answers meanwhile is known before its sign is there.
+        Ok(who::is_signed(forge, home, comment).await? && !heard.has_answered(command))
     }
 
     /// Ends well where whoever gave the command may give it.
@@ -166,6 +184,9 @@ impl Errand<'_> {
     pub(super) async fn carry_out(&self, allowed: &Allowed<'_>) -> Result<End, Stop> {
         let Self { context, object, command, results, now, .. } = *self;
         effect::well_formed(command)?;
+        if command.verb == Verb::Approve {
+            who::is_written(allowed.forge, (allowed.home, command)).await?;
+        }
         if command.verb.changes() {
             missed::hold(self, allowed).await?;
         }

@@ -71,7 +71,7 @@ fn missed(errand: &Errand<'_>, baseline: &Baseline, comments: &[PostedComment]) 
     let began = order::began(object).filter(|_| source_of(command, object).is_some());
     let is_its_own = |c: &Command| began.as_ref().is_none_or(|began| !began.is_after(c)) && !is_before(baseline, c);
     let is_held = |c: &Command| object.spec.commands.iter().any(|held| held.id == c.id);
-    let is_new = |c: &Command| order::known(c, results, order::made(object)) == Known::New && !errand.has_ended(&c.id);
+    let is_new = |c: &Command| order::known(c, results, order::made(object)) == Known::New && !errand.has_ended(c);
     let here = comments.iter().filter(|c| c.repository_id == command.repository_id && c.pull == command.pull);
     let given = here.filter_map(|comment| given(command.forge, comment).ok()).flatten();
     // Nothing depends on one that changes nothing.

@@ -16,6 +16,7 @@ pub mod asked;
 mod carry;
 pub mod cluster;
 pub mod effect;
+pub mod heard;
 pub mod images;
 pub mod logs;
 pub mod mask;
@@ -39,6 +40,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use self::asked::Asked;
 use self::cluster::Cluster;
+use self::heard::Heard;
 use self::memory::Memory;
 use self::signs::Signs;
 use crate::api::PreviewEnvironment;
@@ -78,6 +80,8 @@ pub struct Context {
     pub retries: Retries,
     /// What the watch has not brought back yet.
     pub memory: Memory,
+    /// What has ended, whatever became of the object that held it.
+    pub heard: Arc<Heard>,
     /// Signs for whoever may not command.
     pub signs: Signs,
     /// What the forge said lately of who may.
@@ -102,7 +106,7 @@ impl Context {
     pub fn new(
         (client, clock): (Client, Clock),
         (forge, is_told): (Option<Arc<dyn Forge>>, IsTold),
-        (baselines, metrics): (Arc<Baselines>, Metrics),
+        (baselines, heard, metrics): (Arc<Baselines>, Arc<Heard>, Metrics),
     ) -> Self {
         Self {
             cluster: Arc::new(client.clone()),
@@ -113,6 +117,7 @@ impl Context {
             is_told,
             retries: Retries::default(),
             memory: Memory::default(),
+            heard,
             signs: Signs::default(),
             asked: Asked::default(),
             metrics,

@@ -27,6 +27,12 @@ fn place(id: &str, at: DateTime<Utc>) -> Place<'_> {
     (at, comment.parse().unwrap_or(i64::MAX), place.parse().unwrap_or_default(), id)
 }
 
+/// Whether two commands stand in one comment, by their ids.
+pub fn is_of_one_comment(a: &str, b: &str) -> bool {
+    let comment = |id: &str| id.split_once('.').and_then(|(comment, _)| comment.parse::<i64>().ok());
+    comment(a).is_some() && comment(a) == comment(b)
+}
+
 /// The command that is next.
 pub fn next(commands: &[Command]) -> Option<&Command> {
     commands.iter().min_by(|a, b| place(&a.id, a.at).cmp(&place(&b.id, b.at)))
@@ -199,6 +205,13 @@ pub(super) mod tests {
             order.push(id);
         }
         assert_eq!(order, ["999.1", "button.x", "1001.9", "1001.10", "1002.1"]);
+    }
+
+    #[test]
+    fn lines_of_one_comment_are_told_by_its_number() {
+        for (a, b, expected) in [("7.1", "7.2", true), ("7.1", "8.1", false), ("button.x", "button.x", false), ("7", "7", false)] {
+            assert_eq!(is_of_one_comment(a, b), expected, "{a} {b}");
+        }
     }
 
     #[test]

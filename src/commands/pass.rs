@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::carry::{End, Errand, Stop};
+use super::carry::{End, Errand, Late, Stop};
+use super::heard::place;
 use super::order::{self, Known};
 use super::who::Trouble;
 use super::{CommandError, Context};
@@ -19,8 +20,8 @@ use crate::forge::Reaction;
 
 /// How long the forge is asked again before a command is refused.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
-/// How long after a command somebody waits for its answer. What nobody told until then, for a forge that is away or takes no more,
-/// is not told any more where no environment keeps it.
+/// How long after a command, or after it was found, somebody waits for its answer. What nobody told until then, for a forge that is
+/// away or takes no more, is not told any more where no environment keeps it.
 const AWAITED: TimeDelta = TimeDelta::hours(1);
 
 /// Carries out the next command of an environment, and says when to come back.
@@ -34,7 +35,7 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
     let written = match known(context, (object, command), &results) {
         Known::Done => false,
         Known::TooOld => {
-            pass_over(context, (object, command), "it is older than what is remembered, and is passed over");
+            pass_over(context, (object, command), "it is older than what is remembered");
             false
         }
         Known::New => {
@@ -50,7 +51,8 @@ pub async fn pass(object: &PreviewEnvironment, context: &Context, now: DateTime<
 }
 
 fn known(context: &Context, (object, command): (&PreviewEnvironment, &Command), results: &[CommandResult]) -> Known {
-    let has_ended = context.memory.has_ended(&object.uid().unwrap_or_default(), &command.id);
+    let has_ended =
+        context.memory.has_ended(&object.uid().unwrap_or_default(), &command.id) || context.heard.has_ended(place(object), command);
     if has_ended { Known::Done } else { order::known(command, results, order::made(object)) }
 }
 
@@ -61,10 +63,13 @@ type Pause = Duration;
 async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandError>> {
     let Errand { context, object, command, results, now, .. } = *errand;
     let home = errand.home().await;
-    let Some((end, may_command)) = end_of(errand, &home).await? else {
-        pass_over(context, (object, command), "its pull request was closed or reopened since, and it is passed over");
-        context.memory.pass_over(&errand.uid(), &command.id);
-        return Ok(false);
+    let (end, may_command) = match end_of(errand, &home).await? {
+        Ok(ended) => ended,
+        Err(Late(why)) => {
+            pass_over(context, (object, command), why);
+            context.memory.pass_over(&errand.uid(), &command.id);
+            return Ok(false);
+        }
     };
     context.retries.forget(&errand.uid());
     audit(object, command, (&format!("{:?}", end.outcome), &end.message));
@@ -77,6 +82,8 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
         context.cluster.write_results(object, &all).await.map_err(|error| Err(error.into()))?;
     }
     context.memory.end(&errand.uid(), result);
+    // Before the sign, so that whoever sees that knows whose it is.
+    context.heard.end(place(object), command, true);
     // Anybody can comment, and each sign is a write to the forge: theirs come last, and only where there is one to spare.
     if may_command || context.signs.spare(now) {
         react(context, (home.as_ref().ok(), command), reaction).await;
@@ -84,13 +91,13 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     Ok(written)
 }
 
-/// How a command ends, and whether whoever gave it may command; None where its time is over; else how long to wait.
-async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result<Option<(End, bool)>, Result<Pause, CommandError>> {
+/// How a command ends, and whether whoever gave it may command, or that it is passed over; else how long to wait.
+async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result<Result<(End, bool), Late>, Result<Pause, CommandError>> {
     let Errand { context, command, .. } = *errand;
-    let denied = |stop| stopped(errand, stop, CommandOutcome::Denied).map(|end| Some((end, false)));
-    match errand.is_over(home).await {
-        Ok(false) => {}
-        Ok(true) => return Ok(None),
+    let denied = |stop| stopped(errand, stop, CommandOutcome::Denied).map(|end| Ok((end, false)));
+    match errand.is_too_late(home).await {
+        Ok(None) => {}
+        Ok(Some(late)) => return Ok(Err(late)),
         Err(trouble) => return denied(trouble.into()),
     }
     let allowed = match errand.allowed(home).await {
@@ -104,7 +111,7 @@ async fn end_of(errand: &Errand<'_>, home: &Result<RepoName, Trouble>) -> Result
     };
     let ((), end) = futures::join!(seen, errand.carry_out(&allowed));
     let end = end.or_else(|stop| stopped(errand, stop, CommandOutcome::Refused))?;
-    Ok(Some((end, allowed.may_command)))
+    Ok(Ok((end, allowed.may_command)))
 }
 
 /// How a command ends that cannot be carried out, if waiting does not help.
@@ -129,7 +136,8 @@ fn audit(object: &PreviewEnvironment, command: &Command, (outcome, why): (&str, 
 }
 
 fn pass_over(context: &Context, (object, command): (&PreviewEnvironment, &Command), why: &str) {
-    audit(object, command, ("TooOld", why));
+    context.heard.end(place(object), command, false);
+    audit(object, command, ("TooOld", &format!("{why}, and is passed over")));
     count(context, (object, command), "too_old");
 }
 
@@ -180,7 +188,8 @@ fn goes(object: &PreviewEnvironment, written: bool) -> bool {
 fn untold_for(context: &Context, object: &PreviewEnvironment, now: DateTime<Utc>) -> Option<Duration> {
     let results = context.memory.results(object);
     let newest = results.iter().filter(|result| result.gets_words()).map(|result| result.at).max()?;
-    let left = (newest + AWAITED - now).to_std().ok().filter(|left| !left.is_zero())?;
+    let since = order::made(object).map_or(newest, |made| newest.max(made));
+    let left = (since + AWAITED - now).to_std().ok().filter(|left| !left.is_zero())?;
     let mut answered = object.clone();
     answered.status.get_or_insert_default().commands = results;
     (!(context.is_told)(&answered)).then_some(left)

@@ -25,7 +25,7 @@ use crate::clock::{self, Clock};
 use crate::controller::requests::RequestError;
 use crate::controller::retries::Retries;
 use crate::domain::{Baseline, RepoName};
-use crate::forge::{ChangedFiles, Comment, ForgeError, Permission, PullRequest, RepositoryFacts};
+use crate::forge::{ChangedFiles, Comment, ForgeError, Permission, PullRequest, RepositoryFacts, Turns};
 use crate::forge::{Forge, Listing, PostedComment, Validator, fixtures};
 use crate::intent::CommandFact;
 use crate::intent::Fact;
@@ -33,6 +33,8 @@ use crate::metrics::Metrics;
 use crate::record::RecordError;
 use crate::record::{Recorded, Recorder};
 
+#[path = "approve_tests.rs"]
+mod approve;
 #[path = "late_tests.rs"]
 mod late;
 #[path = "words_tests.rs"]
@@ -55,7 +57,11 @@ struct World {
     /// How the pull request is.
     pull: Mutex<Option<PullRequest>>,
     /// When it was closed or reopened, one answer after the other; a forge that does not tell where there is none.
-    turns: Mutex<VecDeque<Result<Option<DateTime<Utc>>, ForgeError>>>,
+    turns: Mutex<VecDeque<Result<Turns, ForgeError>>>,
+    /// Whether comments carry our sign; a forge that does not tell where there is nothing.
+    signed: Mutex<Option<bool>>,
+    /// The comment that commands stand in, where it can be read.
+    written: Mutex<Option<Result<PostedComment, ForgeError>>>,
 }
 
 impl World {
@@ -131,7 +137,17 @@ impl Forge for World {
         async move { Ok(pull) }.boxed()
     }
 
-    fn closed_or_reopened_at<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, Option<DateTime<Utc>>> {
+    fn is_answered<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, bool> {
+        let told = self.signed.lock().unwrap().ok_or(ForgeError::Unsupported("signs"));
+        async move { told }.boxed()
+    }
+
+    fn comment<'a>(&'a self, _: (i64, &'a RepoName), _: i64) -> Said<'a, PostedComment> {
+        let written = self.written.lock().unwrap().clone().unwrap_or(Err(ForgeError::Unsupported("comments")));
+        async move { written }.boxed()
+    }
+
+    fn closed_or_reopened_at<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, Turns> {
         let told = self.turns.lock().unwrap().pop_front().unwrap_or(Err(ForgeError::Unsupported("ends")));
         async move { told }.boxed()
     }
@@ -188,6 +204,7 @@ fn context(world: &Arc<World>) -> Context {
         },
         retries: Retries::default(),
         memory: Memory::default(),
+        heard: Arc::default(),
         signs: Signs::default(),
         asked: Asked::default(),
         metrics: Metrics::new(),

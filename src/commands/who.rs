@@ -4,14 +4,18 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::asked::Asked;
 use super::effect::capital;
 use crate::api::environment::{Command, SourceState, Verb};
 use crate::domain::baseline::Repository;
 use crate::domain::{Baseline, RepoName};
-use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest};
+use crate::forge::{self, Class, Forge, ForgeError, Permission, PullRequest, Turns};
+use crate::intent;
+
+/// How long before a reopening the comment may have been written that came with it: GitHub writes the comment first.
+const WITH_REOPENING: TimeDelta = TimeDelta::seconds(5);
 
 /// Why a command is not carried out now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,9 +117,45 @@ pub async fn pull_request(forge: &dyn Forge, (name, command): (&RepoName, &Comma
 /// not.
 pub async fn is_over(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<bool, Trouble> {
     match forge.closed_or_reopened_at(name, command.pull).await {
-        Ok(at) => Ok(at.is_some_and(|at| at > command.at)),
+        Ok(turns) => Ok(has_turned(turns, command.at)),
         Err(ForgeError::Unsupported(_)) => Ok(pull_request(forge, (name, command)).await?.state != SourceState::Open),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn has_turned(turns: Turns, since: DateTime<Utc>) -> bool {
+    turns.closed_at.is_some_and(|at| at > since) || turns.reopened_at.is_some_and(|at| at > since + WITH_REOPENING)
+}
+
+/// Ends well where the forge itself says that whoever gave the command wrote it, and left it as it was. Who knows the secret of
+/// deliveries can say so of anybody.
+pub async fn is_written(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<(), Trouble> {
+    let refused = |why: &str| Err(Trouble::Refused(format!("Nothing was approved: {why}. Write it as a new comment.")));
+    let Some(id) = command.comment else { return refused("an approval is a comment") };
+    let comment = match forge.comment((command.repository_id, name), id).await {
+        Err(ForgeError::NotFound(_)) => return refused("the comment is not there any more"),
+        other => other?,
+    };
+    let given = match intent::given(command.forge, &comment) {
+        Ok(given) => given,
+        Err(why) => return refused(why),
+    };
+    // Who brought it says nothing of what was written.
+    let bare = |c: &Command| Command { delivery: None, repository: String::new(), actor: c.actor.to_ascii_lowercase(), ..c.clone() };
+    if given.iter().any(|written| bare(written) == bare(command)) {
+        return Ok(());
+    }
+    refused("the comment says something else, or is somebody else's")
+}
+
+/// Whether our own sign on a comment shows that a command in it was answered. Where the forge does not tell, nothing shows it.
+pub async fn is_signed(forge: &dyn Forge, name: &RepoName, comment: i64) -> Result<bool, Trouble> {
+    match forge.is_answered(name, comment).await.map_err(Trouble::from) {
+        Err(Trouble::Refused(why)) => {
+            tracing::debug!(comment, why, "nobody can tell whether a comment was answered");
+            Ok(false)
+        }
+        other => other,
     }
 }
 

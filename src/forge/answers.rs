@@ -123,6 +123,15 @@ pub struct PostedComment {
     pub updated_at: DateTime<Utc>,
 }
 
+/// When a pull request last was closed and reopened; None where it never was. A merge closes it too.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Turns {
+    /// When it was last closed.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// When it was last reopened.
+    pub reopened_at: Option<DateTime<Utc>>,
+}
+
 /// A sign under a comment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reaction {

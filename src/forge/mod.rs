@@ -22,7 +22,7 @@ use crate::domain::{RepoName, Revision};
 
 pub use answers::{
     Access, Check, CheckAction, Conclusion, Cursor, DeploymentState, DeploymentUpdate, FailedDeliveries, Listing, NewDeployment,
-    Permission, PostedComment, Reaction, RepositoryFacts, Validator,
+    Permission, PostedComment, Reaction, RepositoryFacts, Turns, Validator,
 };
 pub use branches::branch_if_there;
 pub use changes::ChangedFiles;
@@ -275,6 +275,10 @@ pub trait Forge: Send + Sync {
     ) -> Answer<'a, Listing<PostedComment>> {
         unsupported("comments since")
     }
+    /// One comment on a pull request of the repository of that number, which is called that at this moment: whoever asks knows both.
+    fn comment<'a>(&'a self, _repository: (i64, &'a RepoName), _id: i64) -> Answer<'a, PostedComment> {
+        unsupported("single comments")
+    }
     /// What an account may do in a repository at this moment. Somebody who does not exist may do nothing.
     fn permission<'a>(&'a self, _repository: &'a RepoName, _login: &'a str) -> Answer<'a, Permission> {
         unsupported("permission")
@@ -287,8 +291,8 @@ pub trait Forge: Send + Sync {
     /// The comments that our own login wrote and that contain one of the markers, the oldest first. What was written after one with
     /// the first marker may be left out.
     fn find_comments<'a>(&'a self, repository: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>>;
-    /// When the pull request was last closed or reopened; None where it never was. A merge closes it too.
-    fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+    /// When the pull request was last closed or reopened.
+    fn closed_or_reopened_at<'a>(&'a self, _repository: &'a RepoName, _number: i64) -> Answer<'a, Turns> {
         unsupported("ends of pull requests")
     }
     /// Writes a comment and gives its number. Never tried twice by itself: after an unclear failure look for the
@@ -299,6 +303,10 @@ pub trait Forge: Send + Sync {
     /// Answers somebody's comment with a sign. Doing it twice is doing it once.
     fn react<'a>(&'a self, _repository: &'a RepoName, _comment: i64, _reaction: Reaction) -> Answer<'a, ()> {
         unsupported("react")
+    }
+    /// Whether somebody's comment carries a sign of ours that what it asks for is done or refused.
+    fn is_answered<'a>(&'a self, _repository: &'a RepoName, _comment: i64) -> Answer<'a, bool> {
+        unsupported("signs on comments")
     }
 
     /// Which of our writes it counts together.

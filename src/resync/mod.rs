@@ -29,6 +29,7 @@ use self::ends::Ends;
 pub(crate) use self::find::NOBODY;
 use self::left::Left;
 use self::repositories::{Listed, listed};
+use crate::commands::heard::Heard;
 use crate::controller::requests::RequestError;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
@@ -38,7 +39,8 @@ use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
 
 /// How far back comments are read after a start, at least. What was carried out since is known by its results, and where these are
-/// gone, by when the pull request was closed or reopened: the pass over commands asks (`commands/who.rs`).
+/// gone, by when the pull request was closed or reopened and by our own sign on the comment: the pass over commands asks
+/// (`commands/who.rs`).
 const COMMENTS_BACK: TimeDelta = TimeDelta::hours(24);
 /// How far back they are read at most, however long nobody looked. Whoever wrote a command longer ago has long seen that nothing
 /// came of it.
@@ -58,6 +60,8 @@ pub struct Context {
     pub environments: Arc<dyn Environments>,
     /// Where facts and commands are recorded.
     pub recorder: Arc<dyn Recorder>,
+    /// Which commands have ended already, whatever became of the objects that held them.
+    pub heard: Arc<Heard>,
     /// Where it is recorded that somebody did something.
     pub activities: Arc<dyn Activities>,
     /// Says which of the ends that were found may be recorded.
@@ -183,7 +187,9 @@ impl Context {
                 }
             }
             Intent::Command(commands) => {
-                for command in commands.iter().filter(|command| news::is_unheard(command, &existing)) {
+                let has_ended =
+                    |fact: &CommandFact| self.heard.has_ended((&fact.baseline_namespace, fact.environment.as_str()), &fact.command);
+                for command in commands.iter().filter(|command| news::is_unheard(command, &existing) && !has_ended(command)) {
                     left.past(self.hold(command).await)?;
                 }
             }

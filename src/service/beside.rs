@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
+use crate::commands::heard::Heard;
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Listener};
 use crate::forge::Forge;
@@ -45,14 +46,14 @@ pub(super) struct Listening {
 impl Beside {
     pub(super) fn new(
         ((client, clock), AboutForge { forge, look_soon, brake }): ((&Client, &Clock), AboutForge<'_>),
-        (baselines, metrics): &(Arc<Baselines>, Metrics),
+        (baselines, heard, metrics): &(Arc<Baselines>, Arc<Heard>, Metrics),
         (is_told, through): (commands::IsTold, Option<SocketAddr>),
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
         let timed = || (client(), clock.clone());
         Ok(Self {
             lookups: Arc::new(lookup::Context::new(timed(), (forge(), Arc::clone(look_soon)), (baselines(), brake))),
-            commands: Arc::new(commands::Context::new(timed(), (forge(), is_told), (baselines(), metrics.clone()))),
+            commands: Arc::new(commands::Context::new(timed(), (forge(), is_told), (baselines(), heard.clone(), metrics.clone()))),
             probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })
     }

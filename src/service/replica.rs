@@ -15,6 +15,7 @@ use super::beside::{AboutForge, Beside};
 use super::{StartError, all, existing};
 use crate::api::PreviewEnvironment;
 use crate::clock::Clock;
+use crate::commands::heard::Heard;
 use crate::config::{ControllerConfig, GithubConfig};
 use crate::controller::baselines::Baselines;
 use crate::controller::environments::{Change, Listener, View};
@@ -140,7 +141,8 @@ impl Replica {
         self.view.as_of(fence.since().steady()).await;
         let View { environments: store, baselines, .. } = &self.view;
         let (driver, notifier) = self.feedback(&client, forge.clone());
-        let around = (baselines.clone(), self.metrics.clone());
+        let heard = Arc::new(Heard::new(fence.led_before()));
+        let around = (baselines.clone(), heard.clone(), self.metrics.clone());
         let look_soon = Arc::new(Notify::new());
         let (told, probes) = (notifier.clone(), self.work.probe_address);
         let is_told = Arc::new(move |environment: &PreviewEnvironment| told.nothing_left_to_say(environment));
@@ -153,7 +155,7 @@ impl Replica {
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence), (brake, look_soon))));
+        let look = OptionFuture::from(forge.map(|forge| self.look((forge, heard), (&client, fence), (brake, look_soon))));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
@@ -203,12 +205,18 @@ impl Replica {
     }
 
     /// Looks for what no delivery told.
-    async fn look(&self, forge: Arc<dyn Forge>, (client, fence): (&Client, &Fence), (brake, soon): (Arc<Ledger>, Arc<Notify>)) {
+    async fn look(
+        &self,
+        (forge, heard): (Arc<dyn Forge>, Arc<Heard>),
+        (client, fence): (&Client, &Fence),
+        (brake, soon): (Arc<Ledger>, Arc<Notify>),
+    ) {
         let context = resync::Context {
             forge,
             baselines: all(self.view.baselines.clone()),
             environments: existing(self.view.environments.clone()),
             recorder: Arc::new(client.clone()),
+            heard,
             activities: Arc::new(client.clone()),
             brake,
             soon,

@@ -340,6 +340,7 @@ async fn live_with(day: &Day, deliveries: &[&Delivery], failed: Vec<i64>) -> Out
         baselines: cluster.clone(),
         environments: cluster.clone(),
         recorder: cluster.clone(),
+        heard: Arc::default(),
         activities: cluster.clone(),
         brake: cluster.clone(),
         soon: Arc::default(),

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use preview_env::api::baseline::ForgeKind;
 use preview_env::api::environment::SourceState;
+use preview_env::commands::heard::Heard;
 use preview_env::forge::{Branch, PostedComment, PullRequest};
-use preview_env::intent::fact_of_pull;
+use preview_env::intent::{fact_of_pull, given};
 use preview_env::metrics::Metrics;
 use preview_env::record::Recorder;
 use preview_env::resync::{Context, Resync};
@@ -26,23 +27,26 @@ pub fn now() -> DateTime<Utc> {
 pub struct World {
     pub forge: Arc<Tiny>,
     pub cluster: Arc<Cluster>,
+    heard: Arc<Heard>,
     resync: Resync,
 }
 
 pub fn world(trigger: &serde_json::Value) -> World {
     let (forge, cluster) =
         (Arc::new(Tiny::default()), Cluster::with(json!({"repositories": [{"name": "acme/web"}], "trigger": trigger}), BASELINE_MADE));
+    let heard = Arc::<Heard>::default();
     let context = Context {
         forge: forge.clone(),
         baselines: cluster.clone(),
         environments: cluster.clone(),
         recorder: cluster.clone(),
+        heard: heard.clone(),
         activities: cluster.clone(),
         brake: cluster.clone(),
         soon: Arc::default(),
         metrics: Metrics::new(),
     };
-    World { forge, cluster, resync: Resync::new(context, now()) }
+    World { forge, cluster, heard, resync: Resync::new(context, now()) }
 }
 
 pub fn pull(number: i64) -> PullRequest {
@@ -307,6 +311,23 @@ async fn a_command_whose_delivery_was_lost_is_found_once() {
         assert_eq!(world.cluster.commands("web-pr-1"), ["12.1 Pin", "13.1 Unpin"]);
     }
     assert_eq!(world.cluster.writes(), 3);
+}
+
+#[tokio::test]
+async fn a_command_that_was_answered_where_no_environment_is_is_not_found_again() {
+    for (answered_for, found) in [("web-pr-1", vec![]), ("other-pr-1", vec!["web-pr-1"])] {
+        let mut world = world(&json!({"pullRequests": "OnCommand"}));
+        let written = comment(11, "/preview extend");
+        for command in given(ForgeKind::Github, &written).unwrap() {
+            world.heard.end(("shop", answered_for), &command, true);
+        }
+        // Its pull request is in no list, so that nothing but the command makes an object.
+        world.forge.change(|state| state.comments = vec![written]);
+        for _ in 0..2 {
+            world.round().await;
+            assert_eq!(world.cluster.names(), found, "{answered_for}");
+        }
+    }
 }
 
 #[tokio::test]

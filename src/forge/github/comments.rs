@@ -9,7 +9,7 @@ use serde_json::json;
 use super::GitHub;
 use super::exchange::{Reply, Request};
 use super::pages::{PAGES_MAX, is_followed};
-use super::wire::{IssueComment, Numbered, Posted};
+use super::wire::{IssueComment, Numbered, Posted, Sign};
 use crate::domain::RepoName;
 use crate::forge::{Comment, ForgeError, Listing, PostedComment, Reaction, Validator};
 
@@ -45,13 +45,31 @@ impl GitHub {
 
     /// GitHub gives a sign that is there already once more, and does not make a second one.
     pub(super) async fn write_reaction(&self, repository: &RepoName, id: i64, reaction: Reaction) -> Result<(), ForgeError> {
-        let content = match reaction {
-            Reaction::Seen => "eyes",
-            Reaction::Done => "+1",
-            Reaction::Refused => "confused",
-        };
-        let request = comment("react", repository, id, "/reactions").verb("react to").writing(Method::POST, json!({"content": content}));
+        let content = json!({"content": content(reaction)});
+        let request = comment("react", repository, id, "/reactions").verb("react to").writing(Method::POST, content);
         self.send::<Numbered>(&request).await.map(drop)
+    }
+
+    pub(super) async fn read_is_answered(&self, repository: &RepoName, id: i64) -> Result<bool, ForgeError> {
+        let login = self.login().await?;
+        let request = comment("is_answered", repository, id, "/reactions").verb("list the reactions to");
+        let signs = [Reaction::Done, Reaction::Refused].map(content);
+        let is_ours = |sign: &Sign| sign.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(&login));
+        let signed = self.whole::<Sign>(&request).await?;
+        Ok(signed.iter().any(|sign| is_ours(sign) && signs.contains(&sign.content.as_str())))
+    }
+
+    pub(super) async fn read_comment(&self, (home, name): (i64, &RepoName), id: i64) -> Result<PostedComment, ForgeError> {
+        let request = comment("comment", name, id, "").verb("read");
+        let posted = self.send::<Posted>(&request).await?.content;
+        match place(&posted.html_url) {
+            Some((number, true)) => {
+                let read = posted.on((home, name), number);
+                if read.id == id { Ok(read) } else { Err(request.unreadable("id: it is another comment")) }
+            }
+            Some((_, false)) => Err(request.unreadable("html_url: it is on an issue")),
+            None => Err(request.unreadable("html_url: it does not tell what the comment is on")),
+        }
     }
 
     /// GitHub is asked for the newest first: what is written or changed meanwhile moves nothing out of the pages to come.
@@ -85,6 +103,15 @@ impl GitHub {
         comments.retain(|comment| seen.insert(comment.id));
         comments.sort_by_key(|comment| comment.id);
         Ok(comments)
+    }
+}
+
+/// As GitHub names it ("Reaction types").
+const fn content(reaction: Reaction) -> &'static str {
+    match reaction {
+        Reaction::Seen => "eyes",
+        Reaction::Done => "+1",
+        Reaction::Refused => "confused",
     }
 }
 

@@ -30,7 +30,7 @@ use self::exchange::{Reply, Request};
 use self::session::{Sessions, Transport};
 use super::{
     Access, Answer, Branch, ChangedFiles, Checks, Comment, Counted, Deliveries, Deployments, Forge, ForgeError, Listing, Permission,
-    PostedComment, PullRequest, Reaction, RepositoryFacts, Validator,
+    PostedComment, PullRequest, Reaction, RepositoryFacts, Turns, Validator,
 };
 use crate::config::GithubConfig;
 use crate::domain::{Instance, RepoName};
@@ -184,6 +184,10 @@ impl Forge for GitHub {
         self.read_comments_since(repository, since, known).boxed()
     }
 
+    fn comment<'a>(&'a self, repository: (i64, &'a RepoName), id: i64) -> Answer<'a, PostedComment> {
+        self.read_comment(repository, id).boxed()
+    }
+
     fn permission<'a>(&'a self, repository: &'a RepoName, login: &'a str) -> Answer<'a, Permission> {
         self.read_permission(repository, login).boxed()
     }
@@ -196,7 +200,7 @@ impl Forge for GitHub {
         self.search_comments(repository, pull, markers).boxed()
     }
 
-    fn closed_or_reopened_at<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, Option<DateTime<Utc>>> {
+    fn closed_or_reopened_at<'a>(&'a self, repository: &'a RepoName, number: i64) -> Answer<'a, Turns> {
         self.read_closed_or_reopened_at(repository, number).boxed()
     }
 
@@ -210,6 +214,10 @@ impl Forge for GitHub {
 
     fn react<'a>(&'a self, repository: &'a RepoName, comment: i64, reaction: Reaction) -> Answer<'a, ()> {
         self.write_reaction(repository, comment, reaction).boxed()
+    }
+
+    fn is_answered<'a>(&'a self, repository: &'a RepoName, comment: i64) -> Answer<'a, bool> {
+        self.read_is_answered(repository, comment).boxed()
     }
 
     /// GitHub limits an account as a whole, and of an App each installation, of which every owner has one.

@@ -8,7 +8,7 @@ use super::exchange::{Reply, Request};
 use super::repositories::percent_encoded;
 use super::wire::{Label, User};
 use crate::domain::RepoName;
-use crate::forge::{ForgeError, Permission};
+use crate::forge::{ForgeError, Permission, Turns};
 
 /// "Get repository permissions for a user".
 #[derive(Deserialize)]
@@ -57,10 +57,10 @@ impl GitHub {
     }
 
     /// By what happened to the pull request: it itself says when it was closed, and not that it was reopened.
-    pub(super) async fn read_closed_or_reopened_at(&self, repository: &RepoName, number: i64) -> Result<Option<DateTime<Utc>>, ForgeError> {
+    pub(super) async fn read_closed_or_reopened_at(&self, repository: &RepoName, number: i64) -> Result<Turns, ForgeError> {
         let events = self.read_events(("closed_or_reopened_at", repository), number).await?;
-        let turns = events.into_iter().filter(|event| matches!(event.event.as_str(), "closed" | "reopened"));
-        Ok(turns.filter_map(|event| event.created_at).max())
+        let last = |kind: &str| events.iter().filter(|event| event.event == kind).filter_map(|event| event.created_at).max();
+        Ok(Turns { closed_at: last("closed"), reopened_at: last("reopened") })
     }
 
     async fn read_events(&self, (name, repository): (&'static str, &RepoName), number: i64) -> Result<Vec<IssueEvent>, ForgeError> {

@@ -164,6 +164,14 @@ pub(super) struct IssueComment {
     pub(super) body: Option<String>,
 }
 
+/// A reaction to a comment.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sign {
+    /// Null where the account was deleted.
+    pub(super) user: Option<User>,
+    pub(super) content: String,
+}
+
 /// A comment as people and bots write it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Posted {

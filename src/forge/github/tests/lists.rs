@@ -179,3 +179,15 @@ async fn that_nothing_was_changed_is_believed_where_the_pull_request_says_so_too
         assert_eq!(files.is_ok_and(|files| files == ChangedFiles::Named(vec![])), believed, "{changed}");
     }
 }
+
+#[tokio::test]
+async fn one_comment_is_read_with_one_question_and_is_on_a_pull_request() {
+    let path = |id| format!("GET /repos/acme/web/issues/comments/{id}");
+    let repository = web();
+    let world = Double::default().on(&path(3), 200, posted(3, "pull/42")).on(&path(4), 200, posted(4, "issues/41")).start().await;
+    let read = world.github.comment((7, &repository), 3).await.unwrap();
+    assert_eq!((read.id, read.pull, read.repository_id, read.author.as_str()), (3, 42, 7, "ann"));
+    assert_eq!(world.lines().len(), 1);
+    assert_eq!(world.github.comment((7, &repository), 4).await.unwrap_err().label(), "unreadable");
+    assert_eq!(world.github.comment((7, &repository), 5).await.unwrap_err().label(), "not_found");
+}

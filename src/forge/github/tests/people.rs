@@ -1,7 +1,7 @@
 //! Who may do what: a doubt is an error.
 
 use super::*;
-use crate::forge::Permission;
+use crate::forge::{Permission, Turns};
 
 const ANN: &str = "GET /repos/acme/web/collaborators/ann/permission";
 
@@ -77,14 +77,15 @@ async fn a_pull_request_was_closed_or_reopened_when_that_last_happened() {
     let turn = |kind: &str, at: &str| json!({"id": 3, "event": kind, "actor": null, "created_at": at});
     let (opened, closed) = (event("labeled", "preview", "ann"), turn("closed", "2026-01-02T03:04:05Z"));
     for (events, expected) in [
-        (json!([]), None),
-        (json!([opened]), None),
-        (json!([closed]), Some("2026-01-02T03:04:05Z")),
-        (json!([closed, turn("reopened", "2026-01-03T03:04:05Z"), opened]), Some("2026-01-03T03:04:05Z")),
-        (json!([turn("merged", "2026-01-03T03:04:05Z"), turn("closed", "2026-01-03T03:04:06Z")]), Some("2026-01-03T03:04:06Z")),
+        (json!([]), (None, None)),
+        (json!([opened]), (None, None)),
+        (json!([closed]), (Some("2026-01-02T03:04:05Z"), None)),
+        (json!([closed, turn("reopened", "2026-01-03T03:04:05Z"), opened]), (Some("2026-01-02T03:04:05Z"), Some("2026-01-03T03:04:05Z"))),
+        (json!([turn("merged", "2026-01-03T03:04:05Z"), turn("closed", "2026-01-03T03:04:06Z")]), (Some("2026-01-03T03:04:06Z"), None)),
     ] {
         let world = Double::default().on("GET /repos/acme/web/issues/42/events?per_page=100&page=1", 200, events.clone()).start().await;
-        let expected = expected.map(|at| at.parse::<DateTime<Utc>>().unwrap());
+        let at = |text: Option<&str>| text.map(|at| at.parse().unwrap());
+        let expected = Turns { closed_at: at(expected.0), reopened_at: at(expected.1) };
         assert_eq!(world.github.closed_or_reopened_at(&web(), 42).await.unwrap(), expected, "{events}");
     }
 }

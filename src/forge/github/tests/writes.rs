@@ -18,6 +18,23 @@ async fn a_reaction_is_a_sign_that_people_know() {
 }
 
 #[tokio::test]
+async fn a_comment_is_answered_where_our_own_sign_says_done_or_refused() {
+    let sign = |content: &str, login: &str| json!({"id": 1, "content": content, "user": {"login": login, "id": 3, "type": "User"}});
+    let nobody = json!({"id": 2, "content": "+1", "user": null});
+    for (signs, expected) in [
+        (json!([]), false),
+        (json!([sign("+1", "ann"), sign("confused", "eve"), nobody]), false),
+        (json!([sign("eyes", "bot")]), false),
+        (json!([sign("eyes", "ann"), sign("+1", "Bot")]), true),
+        (json!([sign("confused", "bot")]), true),
+    ] {
+        let list = "GET /repos/acme/web/issues/comments/9/reactions?per_page=100&page=1";
+        let world = Double::default().on("GET /user", 200, json!({"login": "bot"})).on(list, 200, signs.clone()).start().await;
+        assert_eq!(world.github.is_answered(&web(), 9).await.unwrap(), expected, "{signs}");
+    }
+}
+
+#[tokio::test]
 async fn a_deployment_merges_nothing_and_waits_for_nothing() {
     let world = Double::default()
         .on("POST /repos/acme/web/deployments", 201, json!({"id": 11}))
