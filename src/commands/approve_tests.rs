@@ -10,7 +10,7 @@ fn written() -> PostedComment {
         repository: "acme/web".parse().unwrap(),
         pull: 42,
         id: 1001,
-        author: "Ann".into(),
+        author: "aNN".into(),
         by_bot: false,
         body: format!("/preview approve {HEAD}"),
         created_at: at,
