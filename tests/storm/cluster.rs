@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use kube::runtime::reflector::{Store, store, store::Writer};
 use kube::runtime::watcher::Event;
 use preview_env::api::PreviewEnvironment;
-use preview_env::api::status::PreviewEnvironmentStatus;
+use preview_env::api::status::{CommandResult, PreviewEnvironmentStatus};
 use preview_env::feedback::Notifier;
 use preview_env::feedback::status::{Report, StatusError, Statuses, patch};
 use serde_json::{Value, json};
@@ -71,9 +71,17 @@ impl Cluster {
         let environment = environments.get_mut(&number).expect("an environment that was recorded");
         let before = environment.status.take().unwrap_or_default();
         let mut status: PreviewEnvironmentStatus = serde_json::from_value(status(number, state, &before, revision(environment))).unwrap();
-        status.feedback = before.feedback;
+        (status.feedback, status.commands) = (before.feedback, before.commands);
         status.conditions.extend(before.conditions.into_iter().filter(|c| c.type_ == "FeedbackDelivered"));
         environment.status = Some(status);
+        self.watch(environment);
+    }
+
+    /// A command was carried out there.
+    pub fn carried_out(&self, number: u64, result: CommandResult) {
+        let mut environments = self.environments.lock().unwrap();
+        let environment = environments.get_mut(&number).expect("an environment that was recorded");
+        environment.status.get_or_insert_default().commands.push(result);
         self.watch(environment);
     }
 

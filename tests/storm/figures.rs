@@ -8,6 +8,8 @@ pub struct Writes {
     pub comments: usize,
     pub checks: usize,
     pub deployments: usize,
+    /// Signs under comments of people.
+    pub reactions: usize,
 }
 
 impl Writes {
@@ -22,11 +24,12 @@ impl Writes {
 
     /// All of them.
     pub fn all(self) -> usize {
-        self.comments + self.checks + self.deployments
+        self.comments + self.checks + self.deployments + self.reactions
     }
 
     fn of_path(&mut self, path: &str) -> &mut usize {
         match path {
+            path if path.ends_with("/reactions") => &mut self.reactions,
             path if path.contains("/issues/") => &mut self.comments,
             path if path.contains("/deployments") => &mut self.deployments,
             path if path.contains("/check-runs") || path.contains("/statuses/") => &mut self.checks,

@@ -1,5 +1,5 @@
-//! The storm: 500 pull requests within five minutes, half of them pushed to again, one that changes all the time, and all of
-//! them merged in the end.
+//! The storm: 500 pull requests within five minutes, half of them pushed to again, a tenth with a command, one that changes all the
+//! time, and all of them merged in the end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +22,7 @@ const CHATTY: u64 = 25;
 enum Happening {
     Opened,
     Pushed,
+    Commanded,
     Became(State),
 }
 
@@ -50,6 +51,12 @@ fn story(pulls: u64) -> Story {
             story.push((pushed, number, Happening::Pushed));
             rollout(&mut story, number, pushed);
         }
+        match number % 20 {
+            3 => story.push((opened + 12 * 60 * SECOND, number, Happening::Commanded)),
+            // When there are writes to spare again.
+            13 => story.push((opened + 6 * HOUR, number, Happening::Commanded)),
+            _ => {}
+        }
         let merged = 8 * HOUR + place * SECOND * 15;
         story.push((merged, number, Happening::Became(State::Removing)));
         story.push((merged + 10 * SECOND, number, Happening::Became(State::Removed)));
@@ -69,6 +76,7 @@ async fn play(world: &World, story: &[(Duration, u64, Happening)]) {
         match happening {
             Happening::Opened => assert_eq!(world.open(), *number),
             Happening::Pushed => world.push(*number),
+            Happening::Commanded => world.command(*number),
             Happening::Became(state) => world.cluster.becomes(*number, *state),
         }
     }
@@ -79,24 +87,34 @@ async fn weather(who: As, pulls: u64) {
     let (before, after) = story.split_at(story.partition_point(|(at, ..)| *at < 8 * HOUR));
     play(&world, before).await;
     sleep_until(world.began + 8 * HOUR - SECOND).await;
-    let (pushes, writes) = (pushes(before), Writes::of(&world.double));
-    println!("{who:?}: {pushes} pushes, {writes:?} before the merges");
-    assert!(10 * writes.comments <= 11 * pushes, "{writes:?} for {pushes} pushes");
-    assert!(10 * writes.all() <= 32 * pushes, "{writes:?} for {pushes} pushes");
+    let (pushes, writes) = (count(before, &[Happening::Opened, Happening::Pushed]), Writes::of(&world.double));
+    let commands = count(before, &[Happening::Commanded]);
+    println!("{who:?}: {pushes} pushes and {commands} commands, {writes:?} before the merges: {}", each(writes, pushes));
+    // Half of the commands are given while all writes of the hour are taken, and a sign is not asked for again.
+    assert!((commands..=2 * commands).contains(&writes.reactions), "{writes:?} for {commands} commands");
+    assert!(10 * writes.comments <= 11 * (pushes + commands), "{writes:?} for {pushes} pushes and {commands} commands");
+    assert!(10 * writes.all() <= 32 * (pushes + commands), "{writes:?} for {pushes} pushes and {commands} commands");
     nobody_waits_long(&world, before);
     play(&world, after).await;
     the_end_is_told(&world, pulls).await;
     let all = Writes::of(&world.double);
+    // A push, a command and a merge are what somebody did: each is worth no more. A push alone has what follows it until the merge.
+    let done = pushes + commands + usize::try_from(pulls).unwrap();
     println!("{who:?}: {all:?} in all, {} h", world.began.elapsed().as_secs() / 3_600);
-    // A push and a merge are what somebody did: each is worth no more.
-    let done = pushes + usize::try_from(pulls).unwrap();
-    assert!(2 * all.comments <= 3 * done && all.all() <= 5 * done, "{all:?} for {done} pushes and merges");
+    println!("{who:?}: of pushes alone {}; of pushes, commands and merges {}", each(all, pushes), each(all, done));
+    assert!(2 * all.comments <= 3 * done && all.all() <= 5 * done, "{all:?} for {done} pushes, commands and merges");
     assert_eq!(world.double.contract_violations(), []);
     assert_eq!(world.double.limit_violations(), []);
 }
 
-fn pushes(story: &[(Duration, u64, Happening)]) -> usize {
-    story.iter().filter(|(.., happening)| matches!(happening, Happening::Opened | Happening::Pushed)).count()
+fn count(story: &[(Duration, u64, Happening)], which: &[Happening]) -> usize {
+    story.iter().filter(|(.., happening)| which.contains(happening)).count()
+}
+
+/// How many writes there are for each of so many.
+fn each(writes: Writes, of: usize) -> String {
+    let hundredths = |count: usize| format!("{}.{:02}", count / of, count * 100 / of % 100);
+    format!("{} comment writes and {} writes in all for each", hundredths(writes.comments), hundredths(writes.all()))
 }
 
 /// Every pull request has one comment, of its end, and nothing else is left.
@@ -106,9 +124,9 @@ async fn the_end_is_told(world: &World, pulls: u64) {
         sleep(60 * SECOND).await;
     }
     for number in 1..=pulls {
-        let comments = world.double.comments(REPOSITORY, number);
+        let comments = world.words(number);
         let [comment] = comments.as_slice() else { panic!("{number} has {} comments", comments.len()) };
-        assert!(comment.body.contains("the pull request was merged"), "{number}: {}", comment.body);
+        assert!(comment.contains("the pull request was merged"), "{number}: {comment}");
     }
     assert_eq!(world.double.repository(REPOSITORY).unwrap().records.deployments.len(), 0);
 }

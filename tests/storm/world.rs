@@ -10,8 +10,9 @@ use preview_env::api;
 use preview_env::config::{GithubConfig, GithubCredential};
 use preview_env::domain::Baseline;
 use preview_env::feedback::deliver::Deliverer;
-use preview_env::feedback::{Driver, Sources};
+use preview_env::feedback::{Driver, Sources, is_marked};
 use preview_env::forge::github::GitHub;
+use preview_env::forge::{Forge, Reaction};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -41,6 +42,7 @@ pub struct World {
     pub cluster: Arc<Cluster>,
     pub told: Told,
     pub began: Instant,
+    github: Arc<GitHub>,
     driving: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
@@ -62,10 +64,10 @@ impl World {
         let told = Told::default();
         let (cluster, store) = Cluster::new(repository, listener(double.clone(), Arc::clone(&told), began));
         let cluster = Arc::new(cluster);
-        let (driver, notifier) = Driver::with(Deliverer::new(github, cluster.clone()), store, sources());
+        let (driver, notifier) = Driver::with(Deliverer::new(github.clone(), cluster.clone()), store, sources());
         cluster.tell(notifier);
         let driving = tokio::spawn(driver.run(std::future::pending()));
-        Self { double, cluster, told, began, driving, _folder: folder }
+        Self { double, cluster, told, began, github, driving, _folder: folder }
     }
 
     /// Opens a pull request; returns its number.
@@ -80,6 +82,28 @@ impl World {
     pub fn push(&self, number: u64) {
         self.double.act(on(REPOSITORY, number, "ann").push()).unwrap();
         self.cluster.record(number, &self.head(number));
+    }
+
+    /// Comments a command there, which is carried out at once, as `commands/pass.rs` does it: two signs, if the forge takes them, and
+    /// what came of it.
+    pub fn command(&self, number: u64) {
+        self.double.act(on(REPOSITORY, number, "ann").comment("/preview extend 24h")).unwrap();
+        let id = self.double.comments(REPOSITORY, number).last().unwrap().id;
+        let github = Arc::clone(&self.github);
+        tokio::spawn(async move {
+            for sign in [Reaction::Seen, Reaction::Done] {
+                let _ = github.react(&REPOSITORY.parse().unwrap(), id.cast_signed(), sign).await;
+            }
+        });
+        let result = json!({"id": id.to_string(), "verb": "Extend", "args": ["24h"], "actor": "ann", "at": self.double.now(),
+            "outcome": "Done", "mayCommand": true, "message": "It stays for 24 h more."});
+        self.cluster.carried_out(number, serde_json::from_value(result).unwrap());
+    }
+
+    /// What we wrote on it.
+    pub fn words(&self, number: u64) -> Vec<String> {
+        let comments = self.double.comments(REPOSITORY, number).into_iter().map(|comment| comment.body);
+        comments.filter(|body| is_marked(body)).collect()
     }
 
     /// The commit at its head.
