@@ -27,6 +27,7 @@ use crate::lease::{self, Fence, Role};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryConfig};
 use crate::resync::brake::Ledger;
+use crate::resync::soon::Soon;
 use crate::resync::{self, Resync};
 use crate::server::{Gate, Readiness};
 use crate::traces::Traces;
@@ -141,19 +142,19 @@ impl Replica {
         let View { environments: store, baselines, .. } = &self.view;
         let (driver, notifier) = self.feedback(&client, forge.clone());
         let around = (baselines.clone(), self.metrics.clone());
-        let look_soon = Arc::new(Notify::new());
+        let (look_soon, confirmed) = (Arc::<Soon>::default(), Arc::<Notify>::default());
         let (told, probes) = (notifier.clone(), self.work.probe_address);
         let is_told = Arc::new(move |environment: &PreviewEnvironment| told.nothing_left_to_say(environment));
         let controller = self.controller(&client, forge.clone(), notifier.clone());
         let brake = controller.brake();
-        let of_forge = AboutForge { forge: forge.as_ref(), look_soon: &look_soon, brake: brake.clone() };
+        let of_forge = AboutForge { forge: forge.as_ref(), look_soon: &look_soon, brake: brake.clone(), confirmed: &confirmed };
         let beside = Beside::new(((&client, &self.clock), of_forge), &around, (is_told, probes))?.listening();
         let _told = self.view.tell(vec![controller.listener(), tell(notifier), beside.listener()]);
         let _read = Reading(baselines);
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence), (brake, look_soon))));
+        let look = OptionFuture::from(forge.map(|forge| self.look(forge, (&client, fence), (brake, look_soon, confirmed))));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
@@ -203,7 +204,12 @@ impl Replica {
     }
 
     /// Looks for what no delivery told.
-    async fn look(&self, forge: Arc<dyn Forge>, (client, fence): (&Client, &Fence), (brake, soon): (Arc<Ledger>, Arc<Notify>)) {
+    async fn look(
+        &self,
+        forge: Arc<dyn Forge>,
+        (client, fence): (&Client, &Fence),
+        (brake, soon, confirmed): (Arc<Ledger>, Arc<Soon>, Arc<Notify>),
+    ) {
         let context = resync::Context {
             forge,
             baselines: all(self.view.baselines.clone()),
@@ -212,6 +218,7 @@ impl Replica {
             activities: Arc::new(client.clone()),
             brake,
             soon,
+            confirmed,
             metrics: self.metrics.clone(),
         };
         let now = || self.clock.now();

@@ -339,6 +339,7 @@ async fn live_with(day: &Day, deliveries: &[&Delivery], failed: Vec<i64>) -> Out
         activities: cluster.clone(),
         brake: cluster.clone(),
         soon: Arc::default(),
+        confirmed: Arc::default(),
         metrics: Metrics::new(),
     };
     let mut resync = Resync::new(context, day.now);

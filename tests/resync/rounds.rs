@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -40,6 +41,7 @@ pub fn world(trigger: &serde_json::Value) -> World {
         activities: cluster.clone(),
         brake: cluster.clone(),
         soon: Arc::default(),
+        confirmed: Arc::default(),
         metrics: Metrics::new(),
     };
     World { forge, cluster, resync: Resync::new(context, now()) }
@@ -92,8 +94,16 @@ impl World {
         self.resync.round(now()).await;
     }
 
-    pub fn doubt(&mut self) {
-        self.resync.doubt();
+    pub async fn look_again_at(&mut self, repository: i64) {
+        self.resync.look_again(&HashSet::from([(ForgeKind::Github, repository)]), now()).await;
+    }
+
+    pub fn questions(&self) -> usize {
+        self.forge.0.lock().unwrap().questions
+    }
+
+    pub fn log_reads(&self) -> usize {
+        self.forge.0.lock().unwrap().log_reads
     }
 
     fn state(&self, name: &str) -> Option<SourceState> {
