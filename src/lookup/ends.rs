@@ -23,10 +23,12 @@ use crate::resync::brake::{Brake, Looked};
 /// The reason of the condition where the brake holds an answer.
 const HELD: &str = "Held";
 
-/// Whether an environment that has something in the cluster would go for what the forge says instead of what is known.
+/// Whether an environment that has something in the cluster would go for what the forge says instead of what is known. What hid
+/// that it comes from outside may never run, so nobody judges whether it may go.
 pub(super) fn by_fact(object: &PreviewEnvironment, baseline: &Baseline, (known, fact): (&KnownSource, &Source)) -> bool {
     let stops_wanting = || KnownSource::try_from(fact).is_ok_and(|fact| trigger::stops_wanting(baseline, known, &fact));
-    fact.state != SourceState::Open || (has_something(object) && object.standing_wish().is_none() && stops_wanting())
+    let is_as_known = fact.is_foreign() == known.foreign;
+    is_as_known && (fact.state != SourceState::Open || (has_something(object) && object.standing_wish().is_none() && stops_wanting()))
 }
 
 /// Whether it would go for an answer. Of a fact that a delivery brought it may, and so it may where its Baseline asks something
@@ -250,12 +252,14 @@ mod tests {
         let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T00:00:00Z"});
         let wished = object(None, |o| o["spec"]["wish"] = wish);
         let (draft, closed) = (PullRequest { draft: true, ..pull() }, PullRequest { state: SourceState::Closed, ..pull() });
+        let fork = PullRequest { head_repository_id: Some(8), ..closed.clone() };
         for (case, object, says, ends) in [
             ("a draft", &there, &draft, true),
             ("the same", &there, &pull(), false),
             ("a draft without anything", &bare, &draft, false),
             ("a draft that somebody wished for", &wished, &draft, false),
             ("closed", &bare, &closed, true),
+            ("a fork that hid", &there, &fork, false),
         ] {
             let fact = says.to_source(ForgeKind::Github, None);
             assert_eq!(by_fact(object, &baseline(&json!({})), (&known(&pull()), &fact)), ends, "{case}");

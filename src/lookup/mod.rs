@@ -41,7 +41,7 @@ use crate::controller::retries::Retries;
 use crate::controller::settle::trigger::Ask;
 use crate::domain::{Baseline, Environment, EnvironmentName};
 use crate::forge::{Class, Forge, ForgeError};
-use crate::intent::Fact;
+use crate::intent::{Fact, times};
 use crate::record::{RecordError, Recorder};
 use crate::resync::brake::Brake;
 use crate::resync::soon::Soon;
@@ -225,7 +225,8 @@ async fn answer(
     let known = || context.answered(&environment.uid).lookup(object).unwrap_or_default();
     match question {
         Question::Wished(target, at) => {
-            let fact = wish::answer(forge, (environment, baseline), (target, *at)).await?;
+            let mut fact = wish::answer(forge, (environment, baseline), (target, *at)).await?;
+            fact.source.observed_at = times::no_later(fact.source.observed_at, context.clock.now().max(*at));
             context.recorder.record(&fact).await?;
             Ok(Learned::Recorded(Box::new(fact.source)))
         }
@@ -239,7 +240,7 @@ async fn answer(
             let answered = Lookup { paths: Some(paths), ..known() };
             ends::judged(context.brake.as_ref(), (object, environment, baseline), (&known(), answered)).await
         }
-        Question::Confirm(source, mark) => match confirm::confirm(forge, baseline, source).await? {
+        Question::Confirm(source, mark) => match confirm::confirm(forge, baseline, (source, context.clock.now())).await? {
             None => Ok(Learned::Confirmed(mark.clone())),
             Some(fact) if ends::by_fact(object, baseline, (source, &fact)) => {
                 context.look_soon.look_at((source.forge, source.repository_id));

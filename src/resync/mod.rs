@@ -32,10 +32,12 @@ pub(crate) use self::find::NOBODY;
 use self::left::Left;
 use self::repositories::{Listed, listed};
 use self::soon::{Place, Soon};
+use crate::clock::Clock;
 use crate::controller::requests::RequestError;
+use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
-use crate::intent::{About, CommandFact, Existing, Fact, Intent, decide};
+use crate::intent::{self, About, CommandFact, Existing, Fact, Intent, times};
 use crate::metrics::Metrics;
 use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
@@ -71,6 +73,8 @@ pub struct Context {
     pub confirmed: Arc<Notify>,
     /// Where rounds are counted.
     pub metrics: Metrics,
+    /// The API server's time, which nothing that is recorded is later than.
+    pub clock: Clock,
 }
 
 /// Why a round did not see everything of a repository. The next one asks for it again.
@@ -195,7 +199,7 @@ impl Context {
         let Some(baselines) = self.baselines.list() else { return Ok(()) };
         let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
         let mut left = Left::default();
-        match decide(event, &baselines, &existing) {
+        match self.decide(event, &baselines, &existing) {
             Intent::Pong | Intent::Ignore(_) => {}
             Intent::Record(facts) => {
                 let is_taken = |fact: &&Fact| news::is_new(fact, &existing) && !news::is_end(fact, &existing, &baselines);
@@ -212,12 +216,21 @@ impl Context {
         left.end()
     }
 
+    /// What an event makes us want that the forge answered now: no record that cannot be newer stands over it.
+    fn decide(&self, event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
+        let now = self.clock.now();
+        match intent::decide(&times::dated(event.clone(), now), baselines, existing) {
+            Intent::Record(facts) => Intent::Record(facts.into_iter().map(|fact| news::dated(fact, existing, now)).collect()),
+            other => other,
+        }
+    }
+
     /// Whether an environment would go for an event although what it is for is open.
     fn ends_one(&self, event: &Event) -> bool {
         let Some(baselines) = self.baselines.list() else { return false };
         let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
         let is_end = |fact: &Fact| news::is_new(fact, &existing) && news::is_end(fact, &existing, &baselines);
-        matches!(decide(event, &baselines, &existing), Intent::Record(facts) if facts.iter().any(is_end))
+        matches!(self.decide(event, &baselines, &existing), Intent::Record(facts) if facts.iter().any(is_end))
     }
 
     /// One that finds no room is looked for again.

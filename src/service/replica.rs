@@ -220,6 +220,7 @@ impl Replica {
             soon,
             confirmed,
             metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
         };
         let now = || self.clock.now();
         Resync::new(context, now()).away_since(fence.led_before()).run(self.work.look_every, now).await;
