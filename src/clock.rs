@@ -21,6 +21,10 @@ pub const AGREED: Duration = Duration::from_secs(30);
 /// Differences up to this are the way of an answer and its whole seconds.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
 
+/// So much later than the present may something be dated that is recorded: no further are the clocks of people, forge and API
+/// server apart. What is dated later would stand over everything that comes until then.
+pub const AHEAD: TimeDelta = TimeDelta::minutes(1);
+
 /// The API server's clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {

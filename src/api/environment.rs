@@ -160,8 +160,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// Whether it is a pull request from another repository, or from one that is gone. What spec says; the forge is asked
-    /// before anything is allowed by it.
+    /// Whether it is a pull request from another repository, or from one that is gone, as spec says. The forge is asked whether
+    /// that is so beside the apply, which does not wait: a delivery is believed for the seconds until it answers, and what hid
+    /// that it is foreign is taken down then.
     pub fn is_foreign(&self) -> bool {
         self.pull.is_some() && self.head_repository_id != Some(self.repository_id)
     }

@@ -16,6 +16,7 @@ use crate::api::conditions::{CLOSING, ConditionStatus, READY, WANTED, find};
 use crate::api::environment::{Command, SourceState, Verb, WishState};
 use crate::api::names::{MANAGER_APPROVAL, MANAGER_EXTENSION, MANAGER_PIN, MANAGER_REFRESH, MANAGER_WISH};
 use crate::api::status::CommandResult;
+use crate::clock::AHEAD;
 use crate::domain::lifetime::parse_ttl;
 use crate::domain::{Baseline, Revision, nearest};
 use crate::forge::PullRequest;
@@ -24,9 +25,6 @@ use crate::forge::PullRequest;
 const EXTENSION: &str = "24h";
 /// How long an environment can be kept by one command, from the command on.
 pub const EXTENSION_MAX: TimeDelta = TimeDelta::days(30);
-/// So much later than the present may something be dated that is recorded: no further are the clocks of people, forge and API
-/// server apart. What is dated later would stand over everything that people ask for until then.
-const AHEAD: TimeDelta = TimeDelta::minutes(1);
 /// The shortest beginning of a commit's name that names it, where our comment showed the commit when the command was written.
 const SHA_MIN: usize = 7;
 /// How long the comment has to have shown a commit before: nobody reads it faster, and by so much may what is known of the

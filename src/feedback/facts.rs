@@ -8,7 +8,7 @@ use super::markdown::{code, link, prose, short};
 use super::rules::{Rules, Surroundings};
 use super::services;
 use super::state::{Reach, State, served_before};
-use crate::api::baseline::CommentRule;
+use crate::api::baseline::{CommentRule, Removed};
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::status::{ImageState, PreviewEnvironmentStatus, Url};
 use crate::api::{PreviewEnvironment, Source};
@@ -73,13 +73,13 @@ impl<'a> Facts<'a> {
         let expires = self.expires_soon().map(|at| format!("expires {at}"));
         let stuck = self.stuck().map(|_| "stuck".to_owned());
         let closing = Some("closing".to_owned()).filter(|closing| reason(conditions::WANTED).eq_ignore_ascii_case(closing));
-        let held = self.is_held().then(|| "held".to_owned());
+        let held = self.held_as().map(|_| "held".to_owned());
         [state].into_iter().chain(failing).chain(hooks).chain(expires).chain(stuck).chain(closing).chain(held).collect()
     }
 
-    /// Whether it stays although its pull request seems to have ended.
-    pub(super) fn is_held(&self) -> bool {
-        self.rules.held && self.state.is_there()
+    /// What seems to have become of its pull request, although it stays.
+    pub(super) fn held_as(&self) -> Option<Removed> {
+        self.rules.held.filter(|_| self.state.is_there())
     }
 
     /// From when on it is said what keeps an environment from going away: mostly it is gone long before.

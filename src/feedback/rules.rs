@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::group::pull_source;
 use crate::api::PreviewEnvironment;
-use crate::api::baseline::{Approvers, CommentRule, Forks, LogRule};
+use crate::api::baseline::{Approvers, CommentRule, Forks, LogRule, Removed};
 use crate::domain::{Baseline, RepoName};
 
 /// Shown where `lifetime.warnBefore` cannot be counted with, in hours: its default.
@@ -33,8 +33,8 @@ pub struct Rules {
     pub forks: Forks,
     /// Who may approve and command.
     pub approvers: Approvers,
-    /// Whether it stays although its pull request seems to have ended, until a person confirms it.
-    pub held: bool,
+    /// What seems to have become of its pull request, where it stays until a person confirms that.
+    pub held: Option<Removed>,
 }
 
 /// What is to be shown of one environment, and by which rules.
@@ -66,7 +66,7 @@ impl Rules {
             max: baseline.max.and_then(|max| TimeDelta::from_std(max).ok()),
             forks: baseline.trust.forks,
             approvers: baseline.trust.approvers,
-            held: environment.uid().is_some_and(|uid| baseline.held.contains(&uid)),
+            held: environment.uid().and_then(|uid| baseline.held.get(&uid).copied()),
         }
     }
 }
@@ -89,7 +89,7 @@ impl Rules {
             max: None,
             forks: Forks::default(),
             approvers: Approvers::default(),
-            held: false,
+            held: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::state::{Reach, State, Why, served_before};
 use super::trouble::{self, Fault};
 use super::{commands, hooks, results, services};
 use crate::api::PreviewEnvironment;
-use crate::api::baseline::Approvers;
+use crate::api::baseline::{Approvers, Removed};
 use crate::api::conditions;
 use crate::api::status::{LeftOut, ServiceStatus};
 
@@ -130,16 +130,22 @@ impl Facts<'_> {
         }
     }
 
-    /// That it stays although the pull request seems to have ended, and who has to do what.
+    /// That it stays although the pull request seems to have ended or to be none that is wanted, and who has to do what.
     fn held(&self) -> String {
-        if !self.is_held() {
-            return String::new();
-        }
+        let seems = match self.held_as() {
+            None | Some(Removed::Namespace) => return String::new(),
+            Some(Removed::Environment) => "This pull request seems to have been closed at once with many others, and no delivery told so.",
+            Some(Removed::Unwanted) => {
+                "This pull request is open, and seems to be none any more that gets a preview, by its base branch, by its labels or \
+                 since it is a draft; so do many others at once, and no delivery told so."
+            }
+            Some(Removed::Answered) => {
+                "This pull request is open, and seems to be none any more that gets a preview, since its label or the files that it \
+                 touches do not count any more; so do many others at once, and no delivery told so."
+            }
+        };
         let describe = code(&commands::describe_baseline(self.environment));
-        format!(
-            "This pull request seems to have been closed at once with many others, and no delivery told so. In case that is an error, the \
-             preview stays until an operator confirms it: {describe} says how.\n\n"
-        )
+        format!("{seems} In case that is an error, the preview stays until an operator confirms it: {describe} says how.\n\n")
     }
 
     fn ready(&self, reach: &Reach) -> String {

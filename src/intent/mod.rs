@@ -6,6 +6,7 @@ mod gone;
 mod pulls;
 #[cfg(test)]
 mod tests;
+pub mod times;
 
 use std::sync::Arc;
 

@@ -2,6 +2,8 @@
 //! close, and two of one second have no order. The forge knows, and also whether a change really comes from the repository
 //! itself. A push has no exact time, so its branch is read again.
 
+use chrono::{DateTime, Utc};
+
 use super::LookupError;
 use crate::api::Source;
 use crate::api::environment::SourceState;
@@ -9,18 +11,28 @@ use crate::domain::Baseline;
 use crate::domain::environment::Source as KnownSource;
 use crate::domain::names::Subject;
 use crate::forge::{Branch, Forge, PullRequest, branch_if_there};
+use crate::intent::times;
 
-/// What the forge says instead, if it says something else and nothing older. That it has ended is not recorded for it: a look
-/// at the forge finds all that ended, and a brake judges it together.
-pub(super) async fn confirm(forge: &dyn Forge, baseline: &Baseline, known: &KnownSource) -> Result<Option<Source>, LookupError> {
+/// What the forge says instead, if it says something else and nothing older: a record that is dated in the future, or that says
+/// otherwise where the change comes from, is never newer. That it has ended is not recorded for it: a look at the forge finds all
+/// that ended, and a brake judges it together.
+pub(super) async fn confirm(
+    forge: &dyn Forge,
+    baseline: &Baseline,
+    (known, now): (&KnownSource, DateTime<Utc>),
+) -> Result<Option<Source>, LookupError> {
     let Some(repository) = baseline.repository_by(known.forge, known.repository_id, &known.repository) else { return Ok(None) };
     let source = match &known.subject {
         Subject::Pull(number) => {
             let pull = forge.pull_request(repository.current(), *number).await?;
-            (!is_confirmed(known, &pull)).then(|| pull.to_source(known.forge, None))
+            let differs = !says(known, &pull) && pull.repository_id == known.repository_id;
+            differs.then(|| dated(pull.to_source(known.forge, None), known, now)).filter(|source| source.observed_at >= known.observed_at)
         }
         Subject::Branch(name) => match branch_if_there(forge, (known.repository_id, repository.current()), name).await? {
-            Some(branch) => (!is_at(known, &branch)).then(|| branch.to_source(known.forge)),
+            Some(branch) => {
+                let differs = branch.revision != known.revision;
+                differs.then(|| dated(branch.to_source(known.forge), known, now)).filter(|source| source.observed_at >= known.observed_at)
+            }
             None => Some(gone(known, name)),
         },
     };
@@ -39,8 +51,10 @@ fn gone(known: &KnownSource, name: &str) -> Source {
     Source { state: SourceState::Gone, ..branch.to_source(known.forge) }
 }
 
-fn is_confirmed(known: &KnownSource, pull: &PullRequest) -> bool {
-    says(known, pull) || pull.repository_id != known.repository_id || pull.updated_at < known.observed_at
+/// As new as it is, or newer than what it overrules.
+fn dated(answer: Source, known: &KnownSource, now: DateTime<Utc>) -> Source {
+    let answer = Source { observed_at: times::no_later(answer.observed_at, now), ..answer };
+    times::over(answer, (known.observed_at, known.foreign), now)
 }
 
 /// Whether a fact says the same of a pull request as the forge does, in all that decides over an environment.
@@ -59,16 +73,16 @@ fn says(known: &KnownSource, pull: &PullRequest) -> bool {
         && sorted(&pull.labels) == sorted(&known.labels)
 }
 
-fn is_at(known: &KnownSource, branch: &Branch) -> bool {
-    branch.revision == known.revision || branch.observed_at < known.observed_at
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Fake, baseline, known, known_branch, pull};
     use super::*;
     use crate::forge::{ForgeError, RepositoryFacts};
     use serde_json::json;
+
+    fn now() -> DateTime<Utc> {
+        "2026-01-02T03:05:00Z".parse().unwrap()
+    }
 
     fn not_found() -> ForgeError {
         ForgeError::NotFound("the branch".into())
@@ -101,9 +115,37 @@ mod tests {
         let other = PullRequest { repository_id: 8, ..pushed.clone() };
         for (answer, recorded) in [(pull(), false), (pushed, true), (older, false), (other, false)] {
             let forge = Fake { pull: Some(answer.clone()), ..Fake::default() };
-            let source = confirm(&forge, &baseline, &known(&pull())).await.unwrap();
+            let source = confirm(&forge, &baseline, (&known(&pull()), now())).await.unwrap();
             assert_eq!(source.as_ref().map(|s| s.revision.clone()), recorded.then(|| "b".repeat(40)), "{answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_record_is_newer_than_the_forge_that_hides_a_fork_or_is_dated_in_the_future() {
+        let baseline = baseline(&json!({}));
+        let older: DateTime<Utc> = "2026-01-02T03:00:00Z".parse().unwrap();
+        let fork = PullRequest { head_repository_id: Some(8), updated_at: older, ..pull() };
+        let pushed = PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: older, ..pull() };
+        let later = PullRequest { updated_at: now() + chrono::TimeDelta::days(1), ..pull() };
+        let closed = PullRequest { state: SourceState::Closed, ..fork.clone() };
+        for (case, record, answer, recorded) in [
+            ("a fork", pull(), &fork, true),
+            ("a fork that was closed", pull(), &closed, true),
+            ("an older push", pull(), &pushed, false),
+            ("an older push, over the future", later.clone(), &pushed, true),
+            ("the same, over the future", later.clone(), &pull(), false),
+        ] {
+            let (forge, known) = (Fake { pull: Some(answer.clone()), ..Fake::default() }, known(&record));
+            let source = confirm(&forge, &baseline, (&known, now())).await.unwrap();
+            let is_newer = source.is_some_and(|source| {
+                source.observed_at > known.observed_at && source.is_foreign() == (answer.head_repository_id == Some(8))
+            });
+            assert_eq!(is_newer, recorded, "{case}");
+        }
+        let ahead = PullRequest { revision: "b".repeat(40).parse().unwrap(), ..later };
+        let forge = Fake { pull: Some(ahead), ..Fake::default() };
+        let source = confirm(&forge, &baseline, (&known(&pull()), now())).await.unwrap().unwrap();
+        assert_eq!(source.observed_at, now() + crate::clock::AHEAD, "a forge whose clock is ahead dates nothing further");
     }
 
     #[tokio::test]
@@ -118,7 +160,7 @@ mod tests {
             observed_at: at.parse().unwrap(),
         };
         let facts = |id: i64| RepositoryFacts { id, name: "acme/web".parse().unwrap(), private: false };
-        let asked = async |forge: Fake| confirm(&forge, &baseline, &known).await.map(|s| s.map(|s| (s.state, s.revision)));
+        let asked = async |forge: Fake| confirm(&forge, &baseline, (&known, now())).await.map(|s| s.map(|s| (s.state, s.revision)));
         let at = "2026-01-02T03:04:06Z";
         assert_eq!(asked(Fake { branch: Ok(branch('a', at)), ..Fake::default() }).await.unwrap(), None);
         let pushed = asked(Fake { branch: Ok(branch('b', at)), ..Fake::default() }).await.unwrap();

@@ -1,6 +1,11 @@
 //! What would end an environment although no delivery told of it: it goes through the brake that holds what is found by looking.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, stream};
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::Notify;
 
 use super::{Learned, LookupError, impossible};
 use crate::api::PreviewEnvironment;
@@ -18,10 +23,12 @@ use crate::resync::brake::{Brake, Looked};
 /// The reason of the condition where the brake holds an answer.
 const HELD: &str = "Held";
 
-/// Whether an environment that has something in the cluster would go for what the forge says instead of what is known.
+/// Whether an environment that has something in the cluster would go for what the forge says instead of what is known. What hid
+/// that it comes from outside may never run, so nobody judges whether it may go.
 pub(super) fn by_fact(object: &PreviewEnvironment, baseline: &Baseline, (known, fact): (&KnownSource, &Source)) -> bool {
     let stops_wanting = || KnownSource::try_from(fact).is_ok_and(|fact| trigger::stops_wanting(baseline, known, &fact));
-    fact.state != SourceState::Open || (has_something(object) && object.standing_wish().is_none() && stops_wanting())
+    let is_as_known = fact.is_foreign() == known.foreign;
+    is_as_known && (fact.state != SourceState::Open || (has_something(object) && object.standing_wish().is_none() && stops_wanting()))
 }
 
 /// Whether it would go for an answer. Of a fact that a delivery brought it may, and so it may where its Baseline asks something
@@ -37,22 +44,50 @@ fn has_something(object: &PreviewEnvironment) -> bool {
     object.status.as_ref().is_some_and(|status| status.namespace.is_some())
 }
 
-/// Whether an answer is held, as far as the environment says.
-pub(super) fn is_held(object: &PreviewEnvironment) -> bool {
+/// Whether the environment says that an answer is held.
+pub(super) fn says_held(object: &PreviewEnvironment) -> bool {
     let condition = object.status.as_ref().and_then(|status| find(&status.conditions, LOOKED_UP));
     condition.is_some_and(|condition| condition.reason == HELD)
+}
+
+/// Whether an answer is held: what the environment says of that may have made way for a failure, and the Baseline's record may not
+/// be here yet.
+fn is_held(object: &PreviewEnvironment, baseline: Option<&Baseline>) -> bool {
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    says_held(object) || baseline.is_some_and(|baseline| baseline.held.get(uid) == Some(&Removed::Answered))
+}
+
+/// Lets go of an answer that was held, where another one, or none, is asked for now.
+pub(super) async fn settled(
+    brake: &dyn Brake,
+    (object, environment): (&PreviewEnvironment, &Environment),
+    baseline: Option<&Baseline>,
+) -> Result<(), RequestError> {
+    if is_held(object, baseline) { stays(brake, environment).await } else { Ok(()) }
+}
+
+/// The environments that hold an answer, each time that somebody confirmed what is held.
+pub(super) fn confirmed(told: Arc<Notify>, store: Store<PreviewEnvironment>) -> impl Stream<Item = ObjectRef<PreviewEnvironment>> {
+    let held = move |told: Arc<Notify>| {
+        let store = store.clone();
+        async move {
+            told.notified().await;
+            let held: Vec<_> =
+                store.state().iter().filter(|object| says_held(object)).map(|object| ObjectRef::from_obj(&**object)).collect();
+            Some((stream::iter(held), told))
+        }
+    };
+    stream::unfold(told, held).flatten().boxed()
 }
 
 /// An answer to what the trigger asks. One that ends an environment, and that no delivery led to, has to get past the brake.
 pub(super) async fn judged(
     brake: &dyn Brake,
-    (object, environment): (&PreviewEnvironment, &Environment),
+    (object, environment, baseline): (&PreviewEnvironment, &Environment, &Baseline),
     (known, answered): (&Lookup, Lookup),
 ) -> Result<Learned, LookupError> {
     if !by_answer(object, known, &answered) {
-        if is_held(object) {
-            stays(brake, environment).await?;
-        }
+        settled(brake, (object, environment), Some(baseline)).await?;
     } else if !may_go(brake, environment).await? {
         let why = "the forge's answers would end many environments at once, and no delivery told of it, so this one stays; the condition \
                    RemovalsHeld of its Baseline says how to let them go";
@@ -69,7 +104,7 @@ async fn may_go(brake: &dyn Brake, environment: &Environment) -> Result<bool, Re
 }
 
 /// Lets go of what is held of an environment, since it stays.
-pub(super) async fn stays(brake: &dyn Brake, environment: &Environment) -> Result<(), RequestError> {
+async fn stays(brake: &dyn Brake, environment: &Environment) -> Result<(), RequestError> {
     let standing = HashSet::from([environment.uid.clone()]);
     let looked = Looked { what: Removed::Answered, ended: BTreeMap::new(), unwanted: HashSet::new(), unasked: BTreeMap::new(), standing };
     brake.let_through(of(environment), &looked).await.map(drop)
@@ -160,13 +195,53 @@ mod tests {
             ("it was never held", &found, 0, true, true, 0),
         ] {
             let (brake, environment) = (Lets(lets, Mutex::default()), Environment::try_from(object).unwrap());
-            let learned = judged(&brake, (object, &environment), (&before, label("preview", allowed))).await;
+            let of = (object, &environment, &baseline(&json!({})));
+            let learned = judged(&brake, of, (&before, label("preview", allowed))).await;
             match learned {
                 Ok(Learned::Lookup(lookup)) => assert_eq!((*lookup, answered), (label("preview", allowed), true), "{case}"),
                 Err(LookupError::Impossible(reason, _)) => assert_eq!((reason, answered), ("Held", false), "{case}"),
                 _ => panic!("{case}"),
             }
             assert_eq!(brake.1.into_inner().unwrap().len(), stays, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_let_go_of_where_nobody_asks_any_more_whatever_failed_since() {
+        let says = |reason: &str| {
+            let condition = json!({"type": "LookedUp", "status": "False", "reason": reason, "lastTransitionTime": "2026-01-02T03:04:05Z"});
+            object(None, |o| o["status"]["conditions"] = json!([condition]))
+        };
+        let plain = baseline(&json!({}));
+        let records = |what: Removed| Baseline { held: [("u-1".to_owned(), what)].into(), ..plain.clone() };
+        for (case, object, baseline, stays) in [
+            ("the environment says so", says(HELD), None, 1),
+            ("the forge was away since", says("Unavailable"), Some(records(Removed::Answered)), 1),
+            ("it is held for something else", says("Unavailable"), Some(records(Removed::Unwanted)), 0),
+            ("nothing is held", says("Unavailable"), Some(plain.clone()), 0),
+        ] {
+            let (brake, environment) = (Lets::default(), Environment::try_from(&object).unwrap());
+            settled(&brake, (&object, &environment), baseline.as_ref()).await.unwrap();
+            assert_eq!(brake.1.into_inner().unwrap().len(), stays, "{case}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_confirmation_has_those_asked_about_again_that_hold_an_answer_and_no_others() {
+        let (store, mut writer) = kube::runtime::reflector::store();
+        let held = json!({"type": "LookedUp", "status": "False", "reason": "Held", "lastTransitionTime": "2026-01-02T03:04:05Z"});
+        let holding = object(None, |o| o["status"]["conditions"] = json!([held]));
+        let other = object(None, |o| o["metadata"]["name"] = json!("web-pr-43"));
+        for object in [holding, other] {
+            writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(object));
+        }
+        let told = Arc::<Notify>::default();
+        let mut asked = confirmed(Arc::clone(&told), store);
+        assert!(asked.next().now_or_never().is_none(), "nobody confirmed anything");
+        for _ in 0..2 {
+            told.notify_one();
+            assert_eq!(asked.next().await.unwrap().name, "web-pr-42");
+            assert!(asked.next().now_or_never().is_none());
         }
     }
 
@@ -177,12 +252,14 @@ mod tests {
         let wish = json!({"state": "Present", "actor": "ann", "at": "2026-01-02T00:00:00Z"});
         let wished = object(None, |o| o["spec"]["wish"] = wish);
         let (draft, closed) = (PullRequest { draft: true, ..pull() }, PullRequest { state: SourceState::Closed, ..pull() });
+        let fork = PullRequest { head_repository_id: Some(8), ..closed.clone() };
         for (case, object, says, ends) in [
             ("a draft", &there, &draft, true),
             ("the same", &there, &pull(), false),
             ("a draft without anything", &bare, &draft, false),
             ("a draft that somebody wished for", &wished, &draft, false),
             ("closed", &bare, &closed, true),
+            ("a fork that hid", &there, &fork, false),
         ] {
             let fact = says.to_source(ForgeKind::Github, None);
             assert_eq!(by_fact(object, &baseline(&json!({})), (&known(&pull()), &fact)), ends, "{case}");

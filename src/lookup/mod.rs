@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream};
 use kube::Client;
 use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
@@ -41,9 +41,10 @@ use crate::controller::retries::Retries;
 use crate::controller::settle::trigger::Ask;
 use crate::domain::{Baseline, Environment, EnvironmentName};
 use crate::forge::{Class, Forge, ForgeError};
-use crate::intent::Fact;
+use crate::intent::{Fact, times};
 use crate::record::{RecordError, Recorder};
 use crate::resync::brake::Brake;
+use crate::resync::soon::Soon;
 
 /// How many questions are under way at once.
 const CONCURRENCY: u16 = 4;
@@ -63,7 +64,9 @@ pub struct Context {
     /// The Baselines.
     pub baselines: Arc<Baselines>,
     /// Told where something seems to have ended that nobody told of: who looks for all of that judges it together.
-    pub look_soon: Arc<Notify>,
+    pub look_soon: Arc<Soon>,
+    /// Told of by whoever learns that somebody confirmed what is held.
+    pub confirmed: Arc<Notify>,
     /// Says which of the ends that follow from asking may be.
     pub brake: Arc<dyn Brake>,
     /// Pauses after failures.
@@ -114,7 +117,8 @@ pub async fn run(context: Arc<Context>, store: Store<PreviewEnvironment>, change
         Action::requeue(context.retries.next(object.metadata.uid.as_deref().unwrap_or_default()))
     };
     let config = Config::default().concurrency(CONCURRENCY);
-    let environments = applier(look_up, retry, context.clone(), store.clone(), changed.map(Ok::<_, Infallible>), config);
+    let queue = stream::select(changed, ends::confirmed(Arc::clone(&context.confirmed), store.clone()));
+    let environments = applier(look_up, retry, context.clone(), store.clone(), queue.map(Ok::<_, Infallible>), config);
     futures::join!(environments.for_each(|_| async {}), repositories::follow(&context, &store));
 }
 
@@ -149,6 +153,9 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
                 return Ok(Action::requeue(pause));
             }
         };
+        if lookup.is_none() {
+            ends::settled(context.brake.as_ref(), (&object, &environment), baseline.as_deref()).await?;
+        }
         // What follows is looked at when the watch brings this back.
         write(&context, &object, observation, lookup).await?;
         if let Question::Wished(_, at) = question {
@@ -157,9 +164,9 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
         context.retries.forget(&environment.uid);
         return Ok(Action::await_change());
     }
-    if ends::is_held(&object) {
-        // Its trigger does not ask any more.
-        ends::stays(context.brake.as_ref(), &environment).await?;
+    // Its trigger does not ask any more.
+    ends::settled(context.brake.as_ref(), (&object, &environment), baseline.as_deref()).await?;
+    if ends::says_held(&object) {
         write(&context, &object, answered_by_forge(), None).await?;
     }
     Ok(Action::await_change())
@@ -178,11 +185,11 @@ impl Context {
     /// Nothing was asked yet.
     pub fn new(
         (client, clock): (Client, Clock),
-        (forge, look_soon): (Option<Arc<dyn Forge>>, Arc<Notify>),
-        (baselines, brake): (Arc<Baselines>, Arc<dyn Brake>),
+        (forge, look_soon): (Option<Arc<dyn Forge>>, Arc<Soon>),
+        (baselines, brake, confirmed): (Arc<Baselines>, Arc<dyn Brake>, Arc<Notify>),
     ) -> Self {
         let (recorder, retries) = (Arc::new(client.clone()), Retries::default());
-        Self { client, clock, recorder, forge, baselines, look_soon, brake, retries, answered: Mutex::default() }
+        Self { client, clock, recorder, forge, baselines, look_soon, confirmed, brake, retries, answered: Mutex::default() }
     }
 
     fn lock<T>(&self, work: impl FnOnce(&mut HashMap<String, Answered>) -> T) -> T {
@@ -218,24 +225,25 @@ async fn answer(
     let known = || context.answered(&environment.uid).lookup(object).unwrap_or_default();
     match question {
         Question::Wished(target, at) => {
-            let fact = wish::answer(forge, (environment, baseline), (target, *at)).await?;
+            let mut fact = wish::answer(forge, (environment, baseline), (target, *at)).await?;
+            fact.source.observed_at = times::no_later(fact.source.observed_at, context.clock.now().max(*at));
             context.recorder.record(&fact).await?;
             Ok(Learned::Recorded(Box::new(fact.source)))
         }
         Question::Trigger(Ask::Label, source) => {
             let label = trigger::About::of(baseline, source)?.label(forge).await?;
             let answered = Lookup { label: Some(label), ..known() };
-            ends::judged(context.brake.as_ref(), (object, environment), (&known(), answered)).await
+            ends::judged(context.brake.as_ref(), (object, environment, baseline), (&known(), answered)).await
         }
         Question::Trigger(Ask::Paths, source) => {
             let paths = trigger::About::of(baseline, source)?.paths(forge).await?;
             let answered = Lookup { paths: Some(paths), ..known() };
-            ends::judged(context.brake.as_ref(), (object, environment), (&known(), answered)).await
+            ends::judged(context.brake.as_ref(), (object, environment, baseline), (&known(), answered)).await
         }
-        Question::Confirm(source, mark) => match confirm::confirm(forge, baseline, source).await? {
+        Question::Confirm(source, mark) => match confirm::confirm(forge, baseline, (source, context.clock.now())).await? {
             None => Ok(Learned::Confirmed(mark.clone())),
             Some(fact) if ends::by_fact(object, baseline, (source, &fact)) => {
-                context.look_soon.notify_one();
+                context.look_soon.look_at((source.forge, source.repository_id));
                 Ok(Learned::Confirmed(mark.clone()))
             }
             Some(source) => {

@@ -181,7 +181,7 @@ impl World {
             repositories: vec![],
             created_at: None,
             doubted_at: None,
-            held: vec![],
+            held: std::collections::BTreeMap::new(),
             trigger: crate::domain::baseline::Trigger::default(),
             trust: crate::api::baseline::Trust::default(),
             feedback: crate::api::baseline::FeedbackRules::default(),

@@ -10,7 +10,7 @@ use crate::api::baseline::Removed;
 use crate::api::environment::SourceState;
 use crate::domain::Baseline;
 use crate::forge::event::Event;
-use crate::intent::{About, Existing, Fact, Intent, decide};
+use crate::intent::{About, Existing, Fact, Intent};
 
 /// What was found of the environments that count as open.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ pub(super) async fn take(context: &Context, baselines: &[Arc<Baseline>], ends: E
     }
     for event in &ends.events {
         let existing = About::of(event).map(|about| context.about(&about)).unwrap_or_default();
-        let Intent::Record(facts) = decide(event, baselines, &existing) else { continue };
+        let Intent::Record(facts) = context.decide(event, baselines, &existing) else { continue };
         for fact in facts.into_iter().filter(|fact| news::is_new(fact, &existing)) {
             // Of what is open the rest was recorded when it was found.
             if fact.source.state == SourceState::Open && !news::is_end(&fact, &existing, baselines) {

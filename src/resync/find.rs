@@ -9,9 +9,11 @@ use super::activity::{self, Asked, Said};
 use super::ends::Ends;
 use super::left::Left;
 use super::repositories::Listed;
+use super::soon::Place;
 use super::turn::Turn;
 use super::{COMMENTS_BACK_MOST, Context, ResyncError};
 use crate::api::Source;
+use crate::api::baseline::ForgeKind;
 use crate::api::environment::SourceState;
 use crate::domain::{Baseline, Revision};
 use crate::forge::event::{Event, PullAction};
@@ -89,6 +91,11 @@ impl Seen {
         self.heads.clear();
         self.unwanted.clear();
         self.there.clear();
+    }
+
+    /// Whether it is one of these, as far as its number is known.
+    pub(super) fn is_of_any(&self, forge: ForgeKind, places: &HashSet<Place>) -> bool {
+        self.id.is_some_and(|id| places.contains(&(forge, id)))
     }
 
     /// Forgets that the list of pull requests was read.

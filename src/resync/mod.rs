@@ -13,15 +13,17 @@ mod find;
 mod left;
 mod news;
 mod repositories;
+pub mod soon;
 mod turn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use self::brake::Brake;
 use self::deliveries::Missed;
@@ -29,11 +31,14 @@ use self::ends::Ends;
 pub(crate) use self::find::NOBODY;
 use self::left::Left;
 use self::repositories::{Listed, listed};
+use self::soon::{Place, Soon};
+use crate::clock::Clock;
 use crate::commands::heard::Heard;
 use crate::controller::requests::RequestError;
+use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
-use crate::intent::{About, CommandFact, Existing, Fact, Intent, decide};
+use crate::intent::{self, About, CommandFact, Existing, Fact, Intent, times};
 use crate::metrics::Metrics;
 use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
@@ -66,10 +71,14 @@ pub struct Context {
     pub activities: Arc<dyn Activities>,
     /// Says which of the ends that were found may be recorded.
     pub brake: Arc<dyn Brake>,
-    /// Told where something seems to have ended, so that it is looked for at once.
-    pub soon: Arc<Notify>,
+    /// Where something seems to have ended, so that it is looked for at once.
+    pub soon: Arc<Soon>,
+    /// Told when somebody confirmed what is held, for all others who hold something.
+    pub confirmed: Arc<Notify>,
     /// Where rounds are counted.
     pub metrics: Metrics,
+    /// The API server's time, which nothing that is recorded is later than.
+    pub clock: Clock,
 }
 
 /// Why a round did not see everything of a repository. The next one asks for it again.
@@ -110,27 +119,42 @@ impl Resync {
         Self { away_since, ..self }
     }
 
-    /// A round at once, then one every so often, when something seems to have ended, and when somebody confirmed what is held, until it is dropped. `now` tells the time, which is compared with
-    /// what the forge stamps.
+    /// A round at once, then one every so often and when somebody confirmed what is held, until it is dropped; in between a look at
+    /// each repository in which something seems to have ended. `now` tells the time, which is compared with what the forge stamps.
     pub async fn run(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
         loop {
             self.round(now()).await;
-            tokio::select! {
-                () = tokio::time::sleep(every) => {}
-                () = self.context.brake.confirmed() => {}
-                () = self.context.soon.notified() => self.doubt(),
+            let next = Instant::now() + every;
+            loop {
+                tokio::select! {
+                    () = sleep_until(next) => break,
+                    () = self.context.brake.confirmed() => {
+                        self.context.confirmed.notify_one();
+                        break;
+                    }
+                    doubted = self.context.soon.due() => self.look_again(&doubted, now()).await,
+                }
             }
         }
     }
 
-    /// Has the next round read the lists of pull requests again, whether they changed since or not: a delivery that came late has
-    /// overwritten what was found in them.
-    pub fn doubt(&mut self) {
-        self.seen.values_mut().for_each(find::Seen::doubt);
+    /// Looks at everything once, and has sent again what could not be delivered. What fails is logged and looked at again in the
+    /// next round.
+    pub async fn round(&mut self, now: DateTime<Utc>) {
+        self.look(None, now).await;
+        self.redeliver().await;
     }
 
-    /// Looks at everything once. What fails is logged and looked at again in the next round.
-    pub async fn round(&mut self, now: DateTime<Utc>) {
+    /// Looks at these repositories, and reads their lists of pull requests whether they changed since or not: a delivery that came
+    /// late has overwritten what was found in them. One that was never looked at waits for the next round.
+    pub async fn look_again(&mut self, doubted: &HashSet<Place>, now: DateTime<Utc>) {
+        let is_doubted = |(repository, seen): &(&Listed, &mut find::Seen)| seen.is_of_any(repository.forge, doubted);
+        self.seen.iter_mut().filter(is_doubted).for_each(|(_, seen)| seen.doubt());
+        self.look(Some(doubted), now).await;
+    }
+
+    /// Looks at everything, or only at these.
+    async fn look(&mut self, only: Option<&HashSet<Place>>, now: DateTime<Utc>) {
         let Some(baselines) = self.context.baselines.list() else { return };
         let repositories = listed(&baselines);
         self.seen.retain(|repository, seen| repositories.contains_key(repository) || seen.is_fresh(now));
@@ -139,7 +163,9 @@ impl Resync {
             self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(since, now));
         }
         let context = &self.context;
-        let listed = self.seen.iter_mut().filter_map(|(repository, seen)| Some((repository, seen, repositories.get(repository)?)));
+        let is_meant = |(repository, seen): &(&Listed, &mut find::Seen)| only.is_none_or(|only| seen.is_of_any(repository.forge, only));
+        let meant = self.seen.iter_mut().filter(is_meant);
+        let listed = meant.filter_map(|(repository, seen)| Some((repository, seen, repositories.get(repository)?)));
         let looks = listed.map(|(repository, seen, baselines)| async move {
             let mut ends = Ends::default();
             let result = find::look(context, (repository, baselines), (seen, &mut ends), now).await;
@@ -153,7 +179,6 @@ impl Resync {
         if let Err(error) = ends::take(context, &baselines, ends.into_iter().collect()).await {
             tracing::warn!(%error, "cannot record all that ended; the next round does");
         }
-        self.redeliver().await;
     }
 
     /// Has the forge send again what it could not deliver.
@@ -178,7 +203,7 @@ impl Context {
         let Some(baselines) = self.baselines.list() else { return Ok(()) };
         let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
         let mut left = Left::default();
-        match decide(event, &baselines, &existing) {
+        match self.decide(event, &baselines, &existing) {
             Intent::Pong | Intent::Ignore(_) => {}
             Intent::Record(facts) => {
                 let is_taken = |fact: &&Fact| news::is_new(fact, &existing) && !news::is_end(fact, &existing, &baselines);
@@ -197,12 +222,21 @@ impl Context {
         left.end()
     }
 
+    /// What an event makes us want that the forge answered now: no record that cannot be newer stands over it.
+    fn decide(&self, event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
+        let now = self.clock.now();
+        match intent::decide(&times::dated(event.clone(), now), baselines, existing) {
+            Intent::Record(facts) => Intent::Record(facts.into_iter().map(|fact| news::dated(fact, existing, now)).collect()),
+            other => other,
+        }
+    }
+
     /// Whether an environment would go for an event although what it is for is open.
     fn ends_one(&self, event: &Event) -> bool {
         let Some(baselines) = self.baselines.list() else { return false };
         let existing = About::of(event).map(|about| self.environments.about(&about)).unwrap_or_default();
         let is_end = |fact: &Fact| news::is_new(fact, &existing) && news::is_end(fact, &existing, &baselines);
-        matches!(decide(event, &baselines, &existing), Intent::Record(facts) if facts.iter().any(is_end))
+        matches!(self.decide(event, &baselines, &existing), Intent::Record(facts) if facts.iter().any(is_end))
     }
 
     /// One that finds no room is looked for again.

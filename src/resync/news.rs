@@ -2,11 +2,21 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::api::Source;
 use crate::api::environment::SourceState;
 use crate::controller::settle::trigger;
 use crate::domain::{Baseline, environment};
-use crate::intent::{CommandFact, Existing, Fact};
+use crate::intent::{CommandFact, Existing, Fact, times};
+
+/// A fact that the forge answered, dated over what its environment holds where that cannot be newer.
+pub(super) fn dated(fact: Fact, existing: &[Existing], now: DateTime<Utc>) -> Fact {
+    match existing.iter().find(|e| e.is_for(&fact)).map(|held| (held.source.observed_at, held.source.is_foreign())) {
+        Some(held) => Fact { source: times::over(fact.source, held, now), ..fact },
+        None => fact,
+    }
+}
 
 /// Whether a fact says anything that its environment does not hold. That something changed which no environment depends
 /// on, such as a comment, is no reason to write.

@@ -178,6 +178,16 @@ async fn a_delivery_is_accepted_once_its_fact_is_held() {
 }
 
 #[tokio::test]
+async fn what_a_delivery_says_of_the_future_is_dated_a_minute_after_it_came() {
+    let world = world(vec![]);
+    let mut body = opened("acme/web");
+    body["pull_request"]["updated_at"] = json!("2027-01-02T03:04:05Z");
+    assert_eq!(answer(&world, delivery("pull_request", &body.to_string())).await.0, 202);
+    let forge_time: chrono::DateTime<chrono::Utc> = FORGE_TIME.parse().unwrap();
+    assert_eq!(world.notebook.asked.lock().unwrap()[0].source.observed_at, forge_time + crate::clock::AHEAD);
+}
+
+#[tokio::test]
 async fn every_baseline_must_hold_it() {
     let two = || Some(vec![baseline("shop"), baseline("other")]);
     let conflict = || End::Now(Err(RecordError::Conflict("other/web-pr-42".into())));

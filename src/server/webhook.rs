@@ -15,7 +15,7 @@ use super::{Limits, Server, Shared, traced};
 use crate::domain::Baseline;
 use crate::forge::Arrival;
 use crate::forge::event::Event;
-use crate::intent::{About, CommandFact, Fact, Intent, decide};
+use crate::intent::{About, CommandFact, Fact, Intent, decide, times};
 use crate::metrics::Named;
 use crate::record::{RecordError, Recorded};
 
@@ -39,7 +39,7 @@ async fn take(shared: &Shared, request: Request, account: &mut Account, arrived:
     let _place = shared.intake.place()?;
     require_json(&parts.headers)?;
     let arrival = Arrival { event: header(&parts.headers, hook.event).unwrap_or_default(), at: (server.clock)() };
-    let event = (hook.parse)(&arrival, &taken.body).map_err(Answer::malformed)?;
+    let event = times::dated((hook.parse)(&arrival, &taken.body).map_err(Answer::malformed)?, arrival.at);
     account.learn(&event);
     if matches!(&event, Event::Button { press, .. } if press.is_anothers(server.instance.as_ref())) {
         return Ok(Answer::ignored("the check is of another service that writes under the same account"));

@@ -17,15 +17,17 @@ use crate::forge::Forge;
 use crate::metrics::Metrics;
 use crate::probe::ProbeError;
 use crate::resync::brake::Brake;
+use crate::resync::soon::Soon;
 use crate::{commands, lookup, probe};
 
 type Queue = (UnboundedSender<ObjectRef<PreviewEnvironment>>, UnboundedReceiver<ObjectRef<PreviewEnvironment>>);
 
-/// Who is asked, who is told that something seems to have ended, and who says what may end.
+/// Who is asked, who is told that something seems to have ended, who says what may end, and what tells that a person did.
 pub(super) struct AboutForge<'a> {
     pub(super) forge: Option<&'a Arc<dyn Forge>>,
-    pub(super) look_soon: &'a Arc<Notify>,
+    pub(super) look_soon: &'a Arc<Soon>,
     pub(super) brake: Arc<dyn Brake>,
+    pub(super) confirmed: &'a Arc<Notify>,
 }
 
 /// What they work with.
@@ -45,14 +47,14 @@ pub(super) struct Listening {
 
 impl Beside {
     pub(super) fn new(
-        ((client, clock), AboutForge { forge, look_soon, brake }): ((&Client, &Clock), AboutForge<'_>),
+        ((client, clock), AboutForge { forge, look_soon, brake, confirmed }): ((&Client, &Clock), AboutForge<'_>),
         (baselines, heard, metrics): &(Arc<Baselines>, Arc<Heard>, Metrics),
         (is_told, through): (commands::IsTold, Option<SocketAddr>),
     ) -> Result<Self, ProbeError> {
         let (client, forge, baselines) = (|| client.clone(), || forge.cloned(), || Arc::clone(baselines));
         let timed = || (client(), clock.clone());
         Ok(Self {
-            lookups: Arc::new(lookup::Context::new(timed(), (forge(), Arc::clone(look_soon)), (baselines(), brake))),
+            lookups: Arc::new(lookup::Context::new(timed(), (forge(), Arc::clone(look_soon)), (baselines(), brake, Arc::clone(confirmed)))),
             commands: Arc::new(commands::Context::new(timed(), (forge(), is_told), (baselines(), heard.clone(), metrics.clone()))),
             probes: Arc::new(probe::Context::new(timed(), baselines(), through)?),
         })

@@ -28,6 +28,7 @@ use crate::lease::{self, Fence, Role};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryConfig};
 use crate::resync::brake::Ledger;
+use crate::resync::soon::Soon;
 use crate::resync::{self, Resync};
 use crate::server::{Gate, Readiness};
 use crate::traces::Traces;
@@ -143,19 +144,19 @@ impl Replica {
         let (driver, notifier) = self.feedback(&client, forge.clone());
         let heard = Arc::new(Heard::new(fence.led_before()));
         let around = (baselines.clone(), heard.clone(), self.metrics.clone());
-        let look_soon = Arc::new(Notify::new());
+        let (look_soon, confirmed) = (Arc::<Soon>::default(), Arc::<Notify>::default());
         let (told, probes) = (notifier.clone(), self.work.probe_address);
         let is_told = Arc::new(move |environment: &PreviewEnvironment| told.nothing_left_to_say(environment));
         let controller = self.controller(&client, forge.clone(), notifier.clone());
         let brake = controller.brake();
-        let of_forge = AboutForge { forge: forge.as_ref(), look_soon: &look_soon, brake: brake.clone() };
+        let of_forge = AboutForge { forge: forge.as_ref(), look_soon: &look_soon, brake: brake.clone(), confirmed: &confirmed };
         let beside = Beside::new(((&client, &self.clock), of_forge), &around, (is_told, probes))?.listening();
         let _told = self.view.tell(vec![controller.listener(), tell(notifier), beside.listener()]);
         let _read = Reading(baselines);
         baselines.read_with(client.clone());
 
         let readiness = &self.readiness;
-        let look = OptionFuture::from(forge.map(|forge| self.look((forge, heard), (&client, fence), (brake, look_soon))));
+        let look = OptionFuture::from(forge.map(|forge| self.look((forge, heard), (&client, fence), (brake, look_soon, confirmed))));
         let work = async {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
@@ -209,7 +210,7 @@ impl Replica {
         &self,
         (forge, heard): (Arc<dyn Forge>, Arc<Heard>),
         (client, fence): (&Client, &Fence),
-        (brake, soon): (Arc<Ledger>, Arc<Notify>),
+        (brake, soon, confirmed): (Arc<Ledger>, Arc<Soon>, Arc<Notify>),
     ) {
         let context = resync::Context {
             forge,
@@ -220,7 +221,9 @@ impl Replica {
             activities: Arc::new(client.clone()),
             brake,
             soon,
+            confirmed,
             metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
         };
         let now = || self.clock.now();
         Resync::new(context, now()).away_since(fence.led_before()).run(self.work.look_every, now).await;

@@ -5,7 +5,7 @@ use preview_env::api::environment::SourceState;
 use preview_env::forge::PullRequest;
 use serde_json::json;
 
-use crate::forge::Mood;
+use crate::forge::{Mood, REPOSITORY};
 use crate::rounds::{World, at, pull, world};
 
 fn closed(number: i64) -> PullRequest {
@@ -204,7 +204,11 @@ async fn a_list_that_is_the_same_is_read_again_where_a_late_delivery_overwrote_w
     world.cluster.environments.lock().unwrap().get_mut("web-pr-1").unwrap().spec.sources[0] = opened;
     world.round().await;
     assert!(!world.cluster.source("web-pr-1").unwrap().draft, "nothing says that the list would be another one");
-    world.doubt();
-    world.round().await;
+    let before = world.questions();
+    world.look_again_at(REPOSITORY + 1).await;
+    assert_eq!(world.questions(), before, "another repository is no reason to ask about this one");
+    let log = world.log_reads();
+    world.look_again_at(REPOSITORY).await;
     assert!(world.cluster.source("web-pr-1").unwrap().draft);
+    assert_eq!((world.questions() - before, world.log_reads()), (2, log), "two lists, and nothing of what could not be delivered");
 }

@@ -15,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
 use github_double::{Action, Delivery, Double, Hook, Key, NewApp, On, Open, Permission, on};
 use preview_env::api::environment::SourceState;
+use preview_env::clock::Clock;
 use preview_env::config::{GithubConfig, GithubCredential};
 use preview_env::domain::RepoName;
 use preview_env::forge::github::{Arrival, GitHub, parse};
@@ -344,7 +345,9 @@ async fn live_with(day: &Day, deliveries: &[&Delivery], failed: Vec<i64>) -> Out
         activities: cluster.clone(),
         brake: cluster.clone(),
         soon: Arc::default(),
+        confirmed: Arc::default(),
         metrics: Metrics::new(),
+        clock: Clock::default(),
     };
     let mut resync = Resync::new(context, day.now);
     resync.round(day.now).await;

@@ -1,4 +1,4 @@
-//! A whole forge against the port, in less than 200 lines: deliveries in a format of its own, pull requests, branches and comments
+//! A whole forge against the port, in little more than 200 lines: deliveries in a format of its own, pull requests, branches and comments
 //! in memory, with a number that grows with each change as the validator of every list.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,8 +11,8 @@ use preview_env::api::environment::SourceState;
 use preview_env::domain::RepoName;
 use preview_env::forge::event::{Event, ParseError, PullAction};
 use preview_env::forge::{
-    Answer, Arrival, Branch, ChangedFiles, Comment, Forge, ForgeError, Hook, Listing, Permission, PostedComment, PullRequest, Reaction,
-    RepositoryFacts, Validator,
+    Answer, Arrival, Branch, ChangedFiles, Comment, Cursor, Deliveries, FailedDeliveries, Forge, ForgeError, Hook, Listing, Permission,
+    PostedComment, PullRequest, Reaction, RepositoryFacts, Validator,
 };
 
 /// The number of the one repository that it has.
@@ -57,6 +57,8 @@ pub struct State {
     /// Open pull requests that its list does not have any more.
     pub unlisted: Vec<i64>,
     pub questions: usize,
+    /// How often it was asked what could not be delivered.
+    pub log_reads: usize,
     /// Who was asked about.
     pub asked_about: Vec<String>,
     changes: u64,
@@ -152,6 +154,10 @@ impl Forge for Tiny {
         self.answer(move |state| Some(state.permissions.get(&login).copied().unwrap_or(Permission::None)))
     }
 
+    fn deliveries(&self) -> Option<&dyn Deliveries> {
+        Some(self)
+    }
+
     fn find_comments<'a>(&'a self, _: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {
         let markers: Vec<String> = markers.iter().map(|marker| (*marker).to_owned()).collect();
         self.answer(move |state| {
@@ -183,5 +189,16 @@ impl Forge for Tiny {
             state.reactions.push((comment, reaction));
             Some(())
         })
+    }
+}
+
+impl Deliveries for Tiny {
+    fn failed_since<'a>(&'a self, _: DateTime<Utc>, _: Option<&'a Cursor>) -> Answer<'a, FailedDeliveries> {
+        self.0.lock().unwrap().log_reads += 1;
+        futures::future::ready(Ok(FailedDeliveries { deliveries: vec![], newest: None, rest: None })).boxed()
+    }
+
+    fn redeliver(&self, _: i64) -> Answer<'_, ()> {
+        futures::future::ready(Ok(())).boxed()
     }
 }

@@ -1,8 +1,10 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use preview_env::api::baseline::ForgeKind;
 use preview_env::api::environment::SourceState;
+use preview_env::clock::Clock;
 use preview_env::commands::heard::Heard;
 use preview_env::forge::{Branch, PostedComment, PullRequest};
 use preview_env::intent::{fact_of_pull, given};
@@ -44,7 +46,9 @@ pub fn world(trigger: &serde_json::Value) -> World {
         activities: cluster.clone(),
         brake: cluster.clone(),
         soon: Arc::default(),
+        confirmed: Arc::default(),
         metrics: Metrics::new(),
+        clock: Clock::default(),
     };
     World { forge, cluster, heard, resync: Resync::new(context, now()) }
 }
@@ -96,8 +100,16 @@ impl World {
         self.resync.round(now()).await;
     }
 
-    pub fn doubt(&mut self) {
-        self.resync.doubt();
+    pub async fn look_again_at(&mut self, repository: i64) {
+        self.resync.look_again(&HashSet::from([(ForgeKind::Github, repository)]), now()).await;
+    }
+
+    pub fn questions(&self) -> usize {
+        self.forge.0.lock().unwrap().questions
+    }
+
+    pub fn log_reads(&self) -> usize {
+        self.forge.0.lock().unwrap().log_reads
     }
 
     fn state(&self, name: &str) -> Option<SourceState> {
@@ -402,4 +414,25 @@ async fn a_fact_is_the_same_whichever_way_it_came() {
     delivered.cluster.record(&fact).await.unwrap();
     let by = |world: &World| world.cluster.source("web-pr-1").map(|source| preview_env::api::Source { sender: None, ..source });
     assert_eq!(by(&found), by(&delivered));
+}
+
+#[tokio::test]
+async fn what_is_recorded_from_the_future_or_hides_a_fork_gives_way_to_what_the_forge_lists() {
+    for (case, recorded, listed) in [
+        ("the future", PullRequest { draft: true, updated_at: Utc::now() + TimeDelta::days(1), ..pull(1) }, pull(1)),
+        ("a fork", PullRequest { updated_at: now(), ..pull(1) }, PullRequest { head_repository_id: Some(8), ..pull(1) }),
+    ] {
+        let mut world = world(&json!({}));
+        world.has(pull(1));
+        world.round().await;
+        let recorded = recorded.to_source(ForgeKind::Github, Some("ann"));
+        world.cluster.environments.lock().unwrap().get_mut("web-pr-1").unwrap().spec.sources[0] = recorded;
+        world.has(listed.clone());
+        world.round().await;
+        let source = world.cluster.source("web-pr-1").unwrap();
+        assert_eq!((source.draft, source.head_repository_id), (false, listed.head_repository_id), "{case}");
+        let writes = world.cluster.writes();
+        world.round().await;
+        assert_eq!(world.cluster.writes(), writes, "{case}: once");
+    }
 }

@@ -27,10 +27,16 @@ pub(super) enum Stance {
 /// Judges the environment, and says why where there is something to say.
 pub(super) fn judge(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>) -> (Option<Observation>, Stance) {
     match by_source(environment, baseline, before) {
-        Some((_, Stance::Stop)) if before.is_there && baseline.is_some_and(|b| b.policy.keeps_forks()) => (None, Stance::Stay),
+        Some((_, Stance::Stop)) if is_kept(baseline, before) => (None, Stance::Stay),
         Some((approved, stance)) => (Some(approved), stance),
         None => (None, Stance::Stop),
     }
+}
+
+/// Whether a policy keeps what is there. What counted as a change of the repository itself until now only hid that it is none.
+fn is_kept(baseline: Option<&Baseline>, before: &Before<'_>) -> bool {
+    let hid = before.trusted.is_some_and(|trusted| trusted.right == Right::SameRepository);
+    before.is_there && !hid && baseline.is_some_and(|b| b.policy.keeps_forks())
 }
 
 fn by_source(environment: &Environment, baseline: Option<&Baseline>, before: &Before<'_>) -> Option<(Observation, Stance)> {
@@ -221,6 +227,10 @@ mod tests {
             ("Deny", None, Right::Approved),
         ] {
             assert_eq!(course(own, most, &there(right, FIRST)), stays, "{right:?} by {own} under {most:?}");
+        }
+        for most in [Some("Deny"), None] {
+            let hid = there(Right::SameRepository, FIRST);
+            assert_eq!(course("Approve", most, &hid).0, Course::TakeDown, "what hid that it is a fork under {most:?}");
         }
         assert_eq!(course("Deny", Some("Deny"), &there(Right::Approved, FIRST)).0, Course::TakeDown, "the Baseline says so itself");
         for most in [Some("Deny"), None] {

@@ -54,8 +54,8 @@ pub struct Baseline {
     pub created_at: Option<DateTime<Utc>>,
     /// When the forge last said that repositories may be out of our sight. Told from other moments, never compared.
     pub doubted_at: Option<DateTime<Utc>>,
-    /// UIDs of the environments that stay although they seem to have ended, until a person confirms it.
-    pub held: Vec<String>,
+    /// The environments that stay although they seem to have ended, until a person confirms it: by UID, with what seems to be.
+    pub held: BTreeMap<String, Removed>,
     /// Which changes get an environment, where a repository says nothing else.
     pub trigger: Trigger,
     /// Whose changes may run.
@@ -282,9 +282,9 @@ impl TryFrom<&api::Baseline> for Baseline {
     }
 }
 
-fn held(removals: &Removals) -> Vec<String> {
-    let environments = removals.held.iter().filter(|held| held.what == Removed::Environment);
-    environments.map(|held| held.uid.clone()).collect()
+fn held(removals: &Removals) -> BTreeMap<String, Removed> {
+    let environments = removals.held.iter().filter(|held| held.what != Removed::Namespace);
+    environments.map(|held| (held.uid.clone(), held.what)).collect()
 }
 
 fn optional(field: &str, span: Option<&str>) -> Result<Option<Duration>, InvalidBaseline> {
@@ -377,9 +377,12 @@ mod tests {
             api::Baseline::new("shop", serde_json::from_value(serde_json::json!({"repositories": [{"name": "a/b"}]})).unwrap());
         object.metadata.namespace = Some("shop".into());
         let held = |what: &str, uid: &str| serde_json::json!({"what": what, "name": "web-pr-1", "uid": uid});
-        let removals = serde_json::json!({"held": [held("Environment", "uid-1"), held("Namespace", "uid-2")]});
+        let all = [("Environment", "uid-1"), ("Namespace", "uid-2"), ("Unwanted", "uid-3"), ("Answered", "uid-4")];
+        let removals = serde_json::json!({"held": all.map(|(what, uid)| held(what, uid))});
         object.status = Some(serde_json::from_value(serde_json::json!({"removals": removals})).unwrap());
-        assert_eq!(Baseline::try_from(&object).unwrap().held, ["uid-1"]);
+        let known = Baseline::try_from(&object).unwrap().held.into_iter().collect::<Vec<_>>();
+        let expected = [("uid-1", Removed::Environment), ("uid-3", Removed::Unwanted), ("uid-4", Removed::Answered)];
+        assert_eq!(known, expected.map(|(uid, what)| (uid.to_owned(), what)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use super::said;
 use crate::api::PreviewEnvironment;
-use crate::api::baseline::MissingImage;
+use crate::api::baseline::{MissingImage, Removed};
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::environment::{SourceState, Verb, Wish, WishState};
 use crate::api::status::{ImageOrigin, Moved, Url};
@@ -260,19 +260,25 @@ fn what_holds_a_removal_up_is_said_when_it_takes_long_and_not_before() {
 }
 
 #[test]
-fn what_stays_although_its_pull_request_seems_closed_says_so_and_who_has_to_confirm_it() {
-    let show = |held: &[&str], object: PreviewEnvironment| {
-        let baseline = Baseline { held: held.iter().map(|uid| (*uid).to_owned()).collect(), ..shop(&serde_json::json!({}), false) };
+fn what_stays_although_its_pull_request_seems_closed_or_unwanted_says_which_and_who_has_to_confirm_it() {
+    let show_as = |what: Removed, uid: &str, object: PreviewEnvironment| {
+        let baseline = Baseline { held: [(uid.to_owned(), what)].into(), ..shop(&serde_json::json!({}), false) };
         let members = all([object]);
         let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
         by(baseline).show(&group, early()).unwrap()
     };
-    let (held, other) = (show(&["uid-1"], ready()), show(&["uid-2"], ready()));
+    let show = |uid: &str, object| show_as(Removed::Environment, uid, object);
+    let (held, other) = (show("uid-1", ready()), show("uid-2", ready()));
     insta::assert_snapshot!("closed_and_held", held.letter.unwrap().text);
     assert!(!other.letter.unwrap().text.contains("seems to have been closed"));
     assert_ne!(held.gist.news, other.gist.news, "it is told at once");
-    let gone = show(&["uid-1"], ready().unwanted("Closed", "Removed")).letter.unwrap().text;
+    let gone = show("uid-1", ready().unwanted("Closed", "Removed")).letter.unwrap().text;
     assert!(!gone.contains("seems to have been closed"), "{gone}");
+    for (what, name) in [(Removed::Unwanted, "open_and_held"), (Removed::Answered, "open_and_held_by_an_answer")] {
+        let text = show_as(what, "uid-1", ready()).letter.unwrap().text;
+        let said: Vec<&str> = text.lines().skip(1).take(3).collect();
+        insta::assert_snapshot!(name, said.join("\n"));
+    }
 }
 
 #[test]
