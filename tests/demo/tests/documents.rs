@@ -204,6 +204,7 @@ fn links_between_documents_lead_somewhere() -> Result<()> {
         "charts/preview-env/README.md",
         "docs/architecture.md",
         "docs/commands.md",
+        "docs/compare.md",
         "docs/configuration.md",
         "docs/github-app.md",
         "docs/images.md",
