@@ -13,7 +13,6 @@ const WARN_HOURS: i64 = 4;
 
 /// What a Baseline says of one environment's feedback.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is said by itself, and none excludes another")]
 pub struct Rules {
     /// What the Baseline is called on the forge: the same for all its environments, and another for every other Baseline.
     pub label: String,
