@@ -85,7 +85,7 @@ pub async fn reconcile(object: Arc<PreviewEnvironment>, context: Arc<Context>) -
     let result = match (pass.settled.course, baseline, invalid) {
         (Course::TakeDown | Course::Remove, _, _) => pass.take_down().await,
         (_, _, Some(invalid)) => pass.stall("Invalid", invalid.to_string()).await,
-        (Course::Run, Some(baseline), None) => pass.run(&baseline).await,
+        (Course::Run, Some(baseline), None) => Box::pin(pass.run(&baseline)).await,
         (Course::Run | Course::Wait, _, None) => pass.wait().await,
     };
     if result.is_err() {
