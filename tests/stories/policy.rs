@@ -110,8 +110,11 @@ fn ceilings_bind_what_is_planned_and_how_long_it_lives() {
             }
             spec
         };
+        // What a namespace is made with cannot change later, so the service has to know both before.
         set(world, spec(json!({}))).await?;
+        wait_until_refused(&shop, "no PreviewPolicy selects this namespace").await?;
         label(world, "bounded", json!("shop")).await?;
+        world.wait_until_baseline_is_ready("bounded", "bounded").await?;
         let pull = shop.pull_request("login").await?;
         let status = pull.wait_until_ready().await?;
         let db =
