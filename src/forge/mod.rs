@@ -10,6 +10,7 @@ pub mod github;
 mod home;
 mod hook;
 pub mod pace;
+pub mod spent;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;

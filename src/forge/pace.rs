@@ -1,9 +1,8 @@
 //! How fast a forge may be asked on behalf of one account: its own word on what is left and when to come again, and the
 //! limits on writes that it publishes. No client, no clock, no logging: every question brings the time.
 //!
-//! It is empty when a term begins: a forge tells what is left of all requests and nothing of writes, and a budget that is smaller
-//! for an hour would hold back the first words of a leader that began because the one before was gone. What is too much the forge
-//! refuses with the time to wait, which is kept.
+//! A forge tells what is left of all requests and nothing of writes, so a new term goes on from what the one before counted
+//! (`spent`).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -111,6 +110,11 @@ impl Pace {
     /// Nothing was asked yet.
     pub const fn new(limits: Limits) -> Self {
         Self { limits, writes: VecDeque::new(), quota: None, closed_until: None, waiting: Vec::new() }
+    }
+
+    /// The same after those writes, the oldest first.
+    pub fn after_writes(self, writes: VecDeque<Instant>) -> Self {
+        Self { writes, ..self }
     }
 
     /// Whether it may be sent now, which then counts as sent, or how long to wait before asking again. Whoever has to wait

@@ -66,6 +66,14 @@ impl Candidate {
         self.renewed_before
     }
 
+    /// An annotation of the Lease that is there, where whoever wrote it is not known to be us: we have not led since we began.
+    pub(super) fn left(&self, annotation: &str) -> Option<&str> {
+        match &self.view {
+            View::There { lease, .. } if self.led_from.is_none() => Some(lease.metadata.annotations.as_ref()?.get(annotation)?),
+            _ => None,
+        }
+    }
+
     /// What comes next.
     pub(super) fn next(&self, now: Instant) -> Step {
         if let Some(until) = self.rests_until.filter(|until| now < *until) {
