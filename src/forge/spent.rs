@@ -108,7 +108,8 @@ mod tests {
             assert!(*known <= told && told <= now, "{known:?} {told:?}");
         }
         assert_eq!(after.of("7", now).len(), 4);
-        assert_eq!(after.of("7", now + minutes(35)).len(), 3);
+        assert_eq!(after.of("7", now + minutes(20)).len(), 3);
+        assert_eq!(after.of("7", now + minutes(35)).len(), 2);
         assert_eq!(after.to_text(now + minutes(62)), None);
     }
 
