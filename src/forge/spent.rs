@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Up to which age, in minutes, writes are counted together. By the first of them the limit of a minute can be told.
-const SPANS: [u64; 13] = [1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60];
-/// More than any forge allows within an hour: what says more is not ours.
-const MOST: usize = 10_000;
+/// Writes are counted together in spans of a minute.
+const SPAN: Duration = Duration::from_secs(60);
+const SPANS: usize = 60;
+/// More than this, over all accounts, is not ours.
+const MOST: usize = 100_000;
+/// The longest text, in bytes: all annotations of an object may have 256 KiB.
+const LONGEST: usize = 64 * 1024;
 
 /// The writes of all accounts. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -32,23 +35,33 @@ impl Spent {
     }
 
     /// The same of all accounts, as text for whoever leads next: how many writes there were in each span of the hour. Absent
-    /// where there were none.
+    /// where there were none, or too many accounts.
     pub fn to_text(&self, now: Instant) -> Option<String> {
         let mut all = self.lock();
         all.values_mut().for_each(|writes| expire(writes, now));
         all.retain(|_, writes| !writes.is_empty());
         let counts: BTreeMap<&String, Vec<usize>> = all.iter().map(|(whose, writes)| (whose, counted(writes, now))).collect();
-        if counts.is_empty() { None } else { serde_json::to_string(&counts).ok() }
+        let text = if counts.is_empty() { None } else { serde_json::to_string(&counts).ok() };
+        text.filter(|text| text.len() <= LONGEST)
     }
 
-    /// Goes on from what another one left, which knows of all before it. Each write counts as new as it may be, so that no limit
-    /// is passed. What cannot be read counts for nothing.
-    pub fn follow(&self, text: &str, now: Instant) {
-        let Ok(counts) = serde_json::from_str::<BTreeMap<String, Vec<usize>>>(text) else { return };
-        if counts.values().any(|spans| spans.len() > SPANS.len() || spans.iter().any(|count| *count > MOST)) {
+    /// Goes on from what another one left so long ago, which knows of all before it. Each write counts as new as it may be, so
+    /// that no limit is passed. What cannot be read counts for nothing.
+    pub fn follow(&self, text: &str, age: Duration, now: Instant) {
+        if text.len() > LONGEST {
             return;
         }
-        *self.lock() = counts.into_iter().map(|(whose, spans)| (whose, dated(&spans, now))).collect();
+        let Ok(counts) = serde_json::from_str::<BTreeMap<String, Vec<usize>>>(text) else { return };
+        let all = counts.values().flatten().fold(0, |all: usize, count| all.saturating_add(*count));
+        if all > MOST || counts.values().any(|spans| spans.len() > SPANS) {
+            return;
+        }
+        let dated = |spans: &[usize]| {
+            let mut writes = dated(spans, age, now);
+            expire(&mut writes, now);
+            writes
+        };
+        *self.lock() = counts.into_iter().map(|(whose, spans)| (whose, dated(&spans))).collect();
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, VecDeque<Instant>>> {
@@ -64,11 +77,11 @@ fn expire(writes: &mut VecDeque<Instant>, now: Instant) {
 
 /// How many there are in each span, the newest first; those at the end without any are left out.
 fn counted(writes: &VecDeque<Instant>, now: Instant) -> Vec<usize> {
-    let mut counts = vec![0; SPANS.len()];
+    let mut counts = vec![0; SPANS];
     for at in writes {
-        let minutes = now.saturating_duration_since(*at).as_secs() / 60;
-        if let Some(span) = SPANS.iter().position(|end| minutes < *end) {
-            counts[span] += 1;
+        let span = now.saturating_duration_since(*at).as_secs() / SPAN.as_secs();
+        if let Some(count) = usize::try_from(span).ok().and_then(|span| counts.get_mut(span)) {
+            *count += 1;
         }
     }
     counts.truncate(counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1));
@@ -76,10 +89,11 @@ fn counted(writes: &VecDeque<Instant>, now: Instant) -> Vec<usize> {
 }
 
 /// The oldest first, each as new as its span has it.
-fn dated(spans: &[usize], now: Instant) -> VecDeque<Instant> {
-    let begins = |span: usize| span.checked_sub(1).map_or(0, |before| SPANS[before]);
-    let at = |span: usize| now.checked_sub(Duration::from_secs(60 * begins(span))).unwrap_or(now);
-    spans.iter().enumerate().rev().flat_map(|(span, count)| std::iter::repeat_n(at(span), *count)).collect()
+fn dated(spans: &[usize], age: Duration, now: Instant) -> VecDeque<Instant> {
+    let begins = |span: usize| SPAN.saturating_mul(u32::try_from(span).unwrap_or(u32::MAX)).saturating_add(age);
+    let at = |span: usize| now.checked_sub(begins(span));
+    let dated = spans.iter().enumerate().rev().filter_map(|(span, count)| Some(std::iter::repeat_n(at(span)?, *count)));
+    dated.flatten().collect()
 }
 
 #[cfg(test)]
@@ -100,9 +114,11 @@ mod tests {
         before.note("token", start + minutes(61));
         let now = start + minutes(62);
         let text = before.to_text(now).unwrap();
-        assert_eq!(text, r#"{"7":[0,2,0,0,0,0,0,1,0,0,0,0,1],"token":[0,1]}"#, "one is older than an hour, and one as old as that");
+        let counts: BTreeMap<String, Vec<usize>> = serde_json::from_str(&text).unwrap();
+        let sums: Vec<usize> = counts.values().map(|spans| spans.iter().sum()).collect();
+        assert_eq!((sums, &counts["token"]), (vec![4, 1], &vec![0, 1]), "one is older than an hour, and one as old as that");
         after.note("8", now);
-        after.follow(&text, now);
+        after.follow(&text, Duration::ZERO, now);
         assert!(after.of("8", now).is_empty(), "whoever led last knows best");
         for (known, told) in before.of("7", now).iter().zip(after.of("7", now)) {
             assert!(*known <= told && told <= now, "{known:?} {told:?}");
@@ -111,17 +127,20 @@ mod tests {
         assert_eq!(after.of("7", now + minutes(20)).len(), 3);
         assert_eq!(after.of("7", now + minutes(35)).len(), 2);
         assert_eq!(after.to_text(now + minutes(62)), None);
+        after.follow(&text, minutes(35), now);
+        assert_eq!(after.of("7", now).len(), 2, "nobody led for that long");
     }
 
     #[test]
     fn what_is_no_count_is_left_alone() {
         let (spent, now) = (Spent::default(), Instant::now() + HOUR);
+        let longer = format!(r#"{{"7":[{}1]}}"#, "0,".repeat(SPANS));
         spent.note("7", now);
-        for text in ["", "{", "[1]", r#"{"7":3}"#, r#"{"7":[-1]}"#, r#"{"7":[99999999]}"#, r#"{"7":[0,0,0,0,0,0,0,0,0,0,0,0,0,1]}"#] {
-            spent.follow(text, now);
+        for text in ["", "{", "[1]", r#"{"7":3}"#, r#"{"7":[-1]}"#, r#"{"7":[99999999]}"#, &longer, &" ".repeat(LONGEST + 1)] {
+            spent.follow(text, Duration::ZERO, now);
             assert_eq!(spent.of("7", now).len(), 1, "{text}");
         }
-        spent.follow("{}", now);
+        spent.follow("{}", Duration::ZERO, now);
         assert_eq!(spent.of("7", now).len(), 0);
     }
 }

@@ -74,6 +74,14 @@ impl Candidate {
         }
     }
 
+    /// How long ago the Lease that is there was renewed, by the clock of whoever did so.
+    pub(super) fn silent_for(&self, now: Timestamp) -> Duration {
+        let View::There { lease, .. } = &self.view else { return Duration::ZERO };
+        let renewed = lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0));
+        let seconds = renewed.map_or(0, |at| now.as_second().saturating_sub(at.as_second()));
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+
     /// What comes next.
     pub(super) fn next(&self, now: Instant) -> Step {
         if let Some(until) = self.rests_until.filter(|until| now < *until) {

@@ -1,5 +1,7 @@
 //! Does what the candidate says, and tells who leads.
 
+use std::time::Duration;
+
 use chrono::DateTime;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
@@ -16,6 +18,9 @@ use super::candidate::{Candidate, Failed, Step};
 use super::{Fence, Moment, Place, Timing};
 use crate::api::names::ANNOTATION_WRITES;
 use crate::forge::spent::Spent;
+
+/// No further are the clocks of two replicas apart.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// What a replica is.
 #[derive(Clone, Debug)]
@@ -130,7 +135,8 @@ impl Standing {
     async fn write(&mut self) -> Instant {
         let sent = Moment::now();
         if let Some(text) = self.candidate.left(ANNOTATION_WRITES) {
-            self.spent.follow(text, sent.steady().into_std());
+            let age = self.candidate.silent_for(Timestamp::now()).saturating_sub(CLOCKS_APART);
+            self.spent.follow(text, age, sent.steady().into_std());
         }
         let lease = self.leaving(self.candidate.proposal(Timestamp::now()));
         let (answer, replaces) = (self.put(&lease).await, lease.metadata.resource_version.is_some());

@@ -168,7 +168,7 @@ mod tests {
         turns.take(&read(), &Metrics::new()).await.unwrap();
         sleep(Duration::from_secs(600)).await;
         turns.take(&write("b"), &Metrics::new()).await.unwrap();
-        after.follow(&before.to_text(Instant::now().into_std()).unwrap(), Instant::now().into_std());
+        after.follow(&before.to_text(Instant::now().into_std()).unwrap(), Duration::ZERO, Instant::now().into_std());
         let next = Turns::new("7".into(), limits, after);
         next.take(&write("c"), &Metrics::new()).await.unwrap();
         assert_eq!(told(&next, &write("d")).await, 3_000, "when the first of them is an hour old");
