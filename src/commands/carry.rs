@@ -27,6 +27,9 @@ pub(super) const FACT_PATIENCE: TimeDelta = TimeDelta::minutes(1);
 /// What a person reads where the API server refuses something. The log says more.
 const CLUSTER_REFUSES: &str = "The cluster refuses it; the log of the service says why.";
 
+/// How long a comment that the forge does not find may be too new for it.
+const UNFOUND: TimeDelta = TimeDelta::seconds(30);
+
 /// A command on its way, and what is known around it.
 #[derive(Clone, Copy)]
 pub(super) struct Errand<'a> {
@@ -185,7 +188,7 @@ impl Errand<'_> {
         let Self { context, object, command, results, now, .. } = *self;
         effect::well_formed(command)?;
         if command.verb == Verb::Approve {
-            who::is_written(allowed.forge, (allowed.home, command)).await?;
+            who::is_written(allowed.forge, (allowed.home, command), self.now - self.since < UNFOUND).await?;
         }
         if command.verb.changes() {
             missed::hold(self, allowed).await?;

@@ -17,6 +17,9 @@ use crate::intent;
 /// How long before a reopening the comment may have been written that came with it: GitHub writes the comment first.
 const WITH_REOPENING: TimeDelta = TimeDelta::seconds(5);
 
+/// How long after a comment was not found it is asked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// Why a command is not carried out now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Trouble {
@@ -128,11 +131,15 @@ fn has_turned(turns: Turns, since: DateTime<Utc>) -> bool {
 }
 
 /// Ends well where the forge itself says that whoever gave the command wrote it, and left it as it was. Who knows the secret of
-/// deliveries can say so of anybody.
-pub async fn is_written(forge: &dyn Forge, (name, command): (&RepoName, &Command)) -> Result<(), Trouble> {
+/// deliveries can say so of anybody. One that is not found is asked for again `while_new`: GitHub delivers a comment before all of
+/// its servers have it.
+pub async fn is_written(forge: &dyn Forge, (name, command): (&RepoName, &Command), while_new: bool) -> Result<(), Trouble> {
     let refused = |why: &str| Err(Trouble::Refused(format!("Nothing was approved: {why}. Write it as a new comment.")));
     let Some(id) = command.comment else { return refused("an approval is a comment") };
     let comment = match forge.comment((command.repository_id, name), id).await {
+        Err(ForgeError::NotFound(_)) if while_new => {
+            return Err(Trouble::Later(Some(LOOK_AGAIN), "Nothing is approved yet: the forge does not find the comment.".to_owned()));
+        }
         Err(ForgeError::NotFound(_)) => return refused("the comment is not there any more"),
         other => other?,
     };

@@ -134,14 +134,14 @@ impl Facts<'_> {
     fn held(&self) -> String {
         let seems = match self.held_as() {
             None | Some(Removed::Namespace) => return String::new(),
-            Some(Removed::Environment) => "This pull request seems to have been closed at once with many others, and no delivery told so.",
+            Some(Removed::Environment) => "This pull request seems to have been closed, and so do many others all at once.",
             Some(Removed::Unwanted) => {
-                "This pull request is open, and seems to be none any more that gets a preview, by its base branch, by its labels or \
-                 since it is a draft; so do many others at once, and no delivery told so."
+                "This pull request no longer seems to be one that gets a preview (its base branch, its labels, or that it is a draft), \
+                 and neither do many others, all at once."
             }
             Some(Removed::Answered) => {
-                "This pull request is open, and seems to be none any more that gets a preview, since its label or the files that it \
-                 touches do not count any more; so do many others at once, and no delivery told so."
+                "This pull request no longer seems to be one that gets a preview (its label, or the files that it changes), and \
+                 neither do many others, all at once."
             }
         };
         let describe = code(&commands::describe_baseline(self.environment));
