@@ -129,6 +129,7 @@ impl Schedule {
     /// There is nothing to deliver until something changes, or until that moment.
     pub(super) fn rest(&mut self, key: &PullKey, until: Option<Instant>) {
         if let Some(slot) = self.slots.get_mut(key) {
+            slot.memory.trust();
             slot.due = until;
         }
     }

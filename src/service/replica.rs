@@ -164,7 +164,8 @@ impl Replica {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
         let end = async {
-            show(driver.map(|driver| driver.traced(self.traces.clone())), baselines, stopping).await;
+            let driver = driver.map(|driver| driver.traced(self.traces.clone()).following(fence.led_before()));
+            show(driver, baselines, stopping).await;
             fence.finish(LAST_WRITES).await;
         };
         tokio::select! {
