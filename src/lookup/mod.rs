@@ -164,10 +164,7 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
         context.retries.forget(&environment.uid);
         return Ok(Action::await_change());
     }
-    // Where nobody can say what is wanted, what is held stays held.
-    let source = environment.main_source();
-    let listed = source.zip(baseline.as_deref()).and_then(|(s, b)| b.repository_by(s.forge, s.repository_id, &s.repository));
-    if listed.is_none() {
+    if !ends::can_be_judged(&environment, baseline.as_deref()) {
         return Ok(Action::await_change());
     }
     // Its trigger does not ask any more.
