@@ -132,7 +132,7 @@ impl Driver {
         let traces = Traces::default();
         let doubts_since = None;
         let deliverer = Arc::new(deliverer);
-        (Self { deliverer, sources, store, clock, traces, changes, schedule, flights, sweep_at, doubts_since }, notifier)
+        (Self { deliverer, clock, traces, sources, store, changes, schedule, flights, sweep_at, doubts_since }, notifier)
     }
 
     /// The same after somebody else who led until then, as far as is known.
