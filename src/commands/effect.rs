@@ -12,7 +12,7 @@ use super::parse::VERBS;
 use crate::api;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::Forks;
-use crate::api::conditions::{CLOSING, ConditionStatus, READY, WANTED, find};
+use crate::api::conditions::{CLOSING, ConditionStatus, WANTED, find};
 use crate::api::environment::{Command, SourceState, Verb, WishState};
 use crate::api::names::{MANAGER_APPROVAL, MANAGER_EXTENSION, MANAGER_PIN, MANAGER_REFRESH, MANAGER_WISH};
 use crate::api::status::CommandResult;
@@ -151,7 +151,7 @@ pub fn effect(case: &Case<'_>) -> Verdict {
     case.is_of_this_one()?;
     match case.command.verb {
         Verb::Status if source_of(case.command, case.object).is_none() => Ok(said(case.none_here())),
-        Verb::Status => Ok(said(status(case.object))),
+        Verb::Status => Ok(said(status())),
         Verb::Help => Ok(said(help(case))),
         Verb::Create => create(case),
         Verb::Delete => Ok(delete(case)),
@@ -434,12 +434,9 @@ fn is_meant(case: &Case<'_>, head: &Revision) -> Result<(), Refusal> {
     }
 }
 
-fn status(object: &PreviewEnvironment) -> String {
-    let Some(status) = &object.status else { return "nothing of it is there yet.".to_owned() };
-    let phase = status.phase.as_deref().unwrap_or("Recorded");
-    let ready = find(&status.conditions, READY).map(|c| c.message.as_str()).filter(|message| !message.is_empty());
-    let url = status.urls.first().map(|u| format!(" {}", u.url)).unwrap_or_default();
-    format!("{phase}{}.{url}", ready.map(|message| format!(": {message}")).unwrap_or_default())
+/// The comment says how it is for as long as it is so, and what came of a command stays as it was said.
+fn status() -> String {
+    "how it is stands above, and is kept up to date.".to_owned()
 }
 
 fn help(case: &Case<'_>) -> String {

@@ -213,6 +213,15 @@ impl ForgeError {
         }
     }
 
+    /// Whether it is who we are that is refused, and not what we asked for: a token that has expired, a key that was deleted ("Bad
+    /// credentials"), an installation that is suspended.
+    pub fn is_of_identity(&self) -> bool {
+        match self {
+            Self::Refused { status, message, .. } => *status == 401 || (*status == 403 && message.contains("suspended")),
+            _ => false,
+        }
+    }
+
     /// Whether trying again can help.
     pub fn class(&self) -> Class {
         match self {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Writes are counted together in spans of a minute.
-const SPAN: Duration = Duration::from_secs(60);
-const SPANS: usize = 60;
+/// Writes are counted together in spans of ten seconds: shorter than a term as a rule, so that what is handed on from one short term
+/// to the next grows older all the same.
+const SPAN: Duration = Duration::from_secs(10);
+const SPANS: usize = 360;
 /// More than this, over all accounts, is not ours.
 const MOST: usize = 100_000;
 /// The longest text, in bytes: all annotations of an object may have 256 KiB.
@@ -116,7 +117,8 @@ mod tests {
         let text = before.to_text(now).unwrap();
         let counts: BTreeMap<String, Vec<usize>> = serde_json::from_str(&text).unwrap();
         let sums: Vec<usize> = counts.values().map(|spans| spans.iter().sum()).collect();
-        assert_eq!((sums, &counts["token"]), (vec![4, 1], &vec![0, 1]), "one is older than an hour, and one as old as that");
+        let of_token = [vec![0; 6], vec![1]].concat();
+        assert_eq!((sums, &counts["token"]), (vec![4, 1], &of_token), "one is older than an hour, and one as old as that");
         after.note("8", now);
         after.follow(&text, Duration::ZERO, now);
         assert!(after.of("8", now).is_empty(), "whoever led last knows best");
@@ -129,6 +131,20 @@ mod tests {
         assert_eq!(after.to_text(now + minutes(62)), None);
         after.follow(&text, minutes(35), now);
         assert_eq!(after.of("7", now).len(), 2, "nobody led for that long");
+    }
+
+    #[test]
+    fn however_short_terms_are_a_write_is_forgotten_in_time() {
+        let (start, term) = (Instant::now() + HOUR, Duration::from_secs(25));
+        let (mut spent, mut now) = (Spent::default(), start);
+        spent.note("7", now);
+        for _ in 0..3 * HOUR.as_secs() / term.as_secs() {
+            now += term;
+            let Some(text) = spent.to_text(now) else { break };
+            spent = Spent::default();
+            spent.follow(&text, Duration::ZERO, now);
+        }
+        assert!(now >= start + HOUR && now < start + HOUR + minutes(20), "{:?}", now - start);
     }
 
     #[test]

@@ -115,6 +115,30 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
 }
 
 #[test]
+fn what_was_answered_where_nothing_is_is_not_answered_again_by_whoever_leads_next() {
+    story_alone(|world| async move {
+        let on_command = |spec: &mut serde_json::Value| spec["trigger"] = serde_json::json!({"pullRequests": "OnCommand"});
+        let shop = Shop::with(world, "answered-once", on_command).await?;
+        let pull = shop.pull_request("login").await?;
+        say(&pull, DEVELOPER, "/preview").await?;
+        pull.wait_for_comment(|body| body.contains("The last command, `/preview` by")).await?;
+        answered(&pull).await?;
+
+        // The next one reads all comments that were written lately: this one, of which nobody told it, and that one.
+        world.github.advance(TimeDelta::seconds(1));
+        pull.act_later(|on| on.comment("/preview extend"))?;
+        world.service.lock().await.kill();
+        crate::crash::start_again(world).await?;
+        pull.wait_for_comment(|body| body.contains("The last command, `/preview extend` by")).await?;
+        answered(&pull).await?;
+        let said = pull.wait_for_comment(|body| body.contains("refused")).await?;
+        assert!(!said.contains("`/preview` by"), "{said}");
+        assert_eq!(pull.comments(), 3, "two of a person and one of ours");
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_asked_for_while_an_environment_goes_is_answered_before_its_record_goes() {
     story(|world| async move {
         let shop = Shop::open(world, "asked-late").await?;

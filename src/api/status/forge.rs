@@ -212,6 +212,21 @@ pub struct Feedback {
     /// For what the forge was asked at the end, since it may show what was never recorded here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sought: Option<Sought>,
+    /// What was begun for a commit and is not recorded above yet: the forge may show something of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub begun: Vec<Begun>,
+}
+
+/// What a forge may show of a commit although nobody recorded that it does.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// The commit.
+    pub revision: String,
+    /// What may be shown of it.
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub surfaces: Vec<Surface>,
 }
 
 /// What was looked for on the forge at the end of an environment.
@@ -246,6 +261,9 @@ pub struct Refusal {
     pub digest: String,
     /// The forge's answer, as a sentence.
     pub why: String,
+    /// Whether who we are was refused, whatever was to be shown: another token or key mends that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_identity: bool,
 }
 
 /// A commit that our comment speaks of.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::recorded_by;
 use crate::api::PreviewEnvironment;
+use crate::api::conditions::Observation;
 use crate::api::status::{Feedback, Surface};
 use crate::feedback::group::Group;
 use crate::feedback::show::Show;
@@ -86,6 +87,11 @@ impl Memory {
 
     pub(super) fn wrote(&mut self, member: &PreviewEnvironment, report: Report) {
         self.written.insert(uid(member), report);
+    }
+
+    /// What was recorded last of how that ended.
+    pub(super) fn observed(&self, member: &PreviewEnvironment) -> Option<Observation> {
+        self.written.get(&uid(member)).map(|report| report.observation.clone())
     }
 
     pub(super) fn refused(&mut self, surface: Surface, digest: &str, error: &ForgeError, now: Instant) {

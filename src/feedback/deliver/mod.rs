@@ -1,5 +1,6 @@
 //! Brings what is to be shown to the forge and records how that ended. The forge is asked here, and only here.
 
+mod ahead;
 mod check;
 mod comment;
 mod deployment;
@@ -87,7 +88,10 @@ impl Deliverer {
 
     /// Makes the forge show it, once, and every environment record it.
     pub async fn deliver(&self, group: &Group, (show, measure): (&Show, Measure), memory: &mut Memory) -> Outcome {
-        let feedbacks = memory.feedbacks(group);
+        let mut feedbacks = memory.feedbacks(group);
+        if !self.announce(group, show, &mut feedbacks, memory).await {
+            return Outcome::Retry(None);
+        }
         let home = self.home(group, show, &feedbacks).await;
         let own = self.forge.about(group.key.repository_id, group.key.number);
         let forge = own.as_deref().unwrap_or_else(|| self.forge());
@@ -235,7 +239,8 @@ impl Delivery<'_> {
 
 fn refuse(feedback: &mut Feedback, surface: Surface, digest: &str, error: &ForgeError) {
     feedback.refused.retain(|refusal| refusal.surface != surface);
-    feedback.refused.push(Refusal { surface, digest: digest.to_owned(), why: error.to_string() });
+    let of_identity = error.is_of_identity();
+    feedback.refused.push(Refusal { surface, digest: digest.to_owned(), why: error.to_string(), of_identity });
 }
 
 async fn within<T>(what: &str, answer: Answer<'_, T>) -> Result<T, ForgeError> {
