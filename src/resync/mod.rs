@@ -38,7 +38,7 @@ use crate::controller::requests::RequestError;
 use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
-use crate::intent::{self, About, CommandFact, Existing, Fact, Intent, times};
+use crate::intent::{self, About, CommandFact, Existing, Fact, Intent, active, times};
 use crate::metrics::Metrics;
 use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
@@ -226,7 +226,10 @@ impl Context {
     fn decide(&self, event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
         let now = self.clock.now();
         match intent::decide(&times::dated(event.clone(), now), baselines, existing) {
-            Intent::Record(facts) => Intent::Record(facts.into_iter().map(|fact| news::dated(fact, existing, now)).collect()),
+            Intent::Record(facts) => {
+                let dated = facts.into_iter().map(|fact| news::dated(fact, existing, now));
+                Intent::Record(dated.map(|fact| active::follow(fact, existing, baselines)).collect())
+            }
             other => other,
         }
     }

@@ -140,6 +140,12 @@ async fn what_was_missed_is_found() {
     world.round().await;
     let source = world.cluster.source("web-pr-1").unwrap();
     assert_eq!((source.revision.as_str(), source.draft, source.labels), (pushed.revision.as_str(), true, vec!["preview".to_owned()]));
+    // Another label is held too, and nobody did anything about it.
+    world.has(PullRequest { labels: vec!["stale".into()], updated_at: at("2026-01-02T05:30:00Z"), draft: true, ..pushed.clone() });
+    world.round().await;
+    let source = world.cluster.source("web-pr-1").unwrap();
+    let told = (source.labels.as_slice(), source.observed_at, source.active_at());
+    assert_eq!(told, (&["stale".to_owned()][..], at("2026-01-02T05:30:00Z"), at("2026-01-02T05:00:00Z")));
     world.has(PullRequest { state: SourceState::Merged, updated_at: at("2026-01-02T06:00:00Z"), ..pushed });
     world.round().await;
     assert_eq!(world.state("web-pr-1"), Some(SourceState::Merged));
