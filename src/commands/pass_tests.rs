@@ -86,7 +86,15 @@ impl Cluster for World {
     fn write_results<'a>(&'a self, _: &'a PreviewEnvironment, results: &'a [CommandResult]) -> Answer<'a, ()> {
         let last = results
             .last()
-            .map(|r| format!("{:?}: {} {}", r.outcome, r.message, r.output.as_deref().unwrap_or_default()))
+            .map(|r| {
+                format!(
+                    "{:?}: {} {}{}",
+                    r.outcome,
+                    r.message,
+                    r.output.as_deref().unwrap_or_default(),
+                    if r.unsaid { "(unsaid)" } else { "" }
+                )
+            })
             .unwrap_or_default();
         let last = last.trim_end().to_owned();
         async move { self.note(format!("results {}, {last}", results.len())) }.boxed()
