@@ -291,7 +291,7 @@ async fn a_command_is_seen_carried_out_told_and_taken_away() {
     react 1001 Seen
     apply preview-env/pin {"pinned":true}
     apply preview-env/activity {"at":"2027-01-15T08:00:00Z","by":"github:ann"}
-    results 1, Done: it lives until the pull request is closed.
+    results 1, Done: it lives until the pull request is closed, as long as no more than 5 are pinned (limits.pinned).
     react 1001 Done
     prune 1001.1
     "#);
