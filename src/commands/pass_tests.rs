@@ -86,7 +86,15 @@ impl Cluster for World {
     fn write_results<'a>(&'a self, _: &'a PreviewEnvironment, results: &'a [CommandResult]) -> Answer<'a, ()> {
         let last = results
             .last()
-            .map(|r| format!("{:?}: {} {}", r.outcome, r.message, r.output.as_deref().unwrap_or_default()))
+            .map(|r| {
+                format!(
+                    "{:?}: {} {}{}",
+                    r.outcome,
+                    r.message,
+                    r.output.as_deref().unwrap_or_default(),
+                    if r.unsaid { "(unsaid)" } else { "" }
+                )
+            })
             .unwrap_or_default();
         let last = last.trim_end().to_owned();
         async move { self.note(format!("results {}, {last}", results.len())) }.boxed()
@@ -283,7 +291,7 @@ async fn a_command_is_seen_carried_out_told_and_taken_away() {
     react 1001 Seen
     apply preview-env/pin {"pinned":true}
     apply preview-env/activity {"at":"2027-01-15T08:00:00Z","by":"github:ann"}
-    results 1, Done: it lives until the pull request is closed.
+    results 1, Done: it lives until the pull request is closed, as long as no more than 5 are pinned (limits.pinned).
     react 1001 Done
     prune 1001.1
     "#);

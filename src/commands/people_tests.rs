@@ -19,7 +19,7 @@ async fn whoever_may_not_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
+async fn a_crowd_of_strangers_is_refused_and_gets_few_signs_and_words() {
     let crowd = (0..30).map(|n| Command {
         id: format!("{}.1", 2000 + n),
         comment: Some(2000 + n),
@@ -33,6 +33,7 @@ async fn a_crowd_of_strangers_is_refused_and_gets_few_signs() {
     let done = world.done();
     let counted = |what: &str| done.iter().filter(|line| line.starts_with(what)).count();
     assert_eq!((counted("results"), counted("react"), counted("prune")), (30, 5, 30), "{done:?}");
+    assert_eq!(done.iter().filter(|line| line.ends_with("(unsaid)")).count(), 25, "and words as they get signs: {done:?}");
     pass(&environment(&given(Verb::Pin, &[]), true), &context, now()).await.unwrap();
     let signs: Vec<String> = world.done().into_iter().filter(|line| line.starts_with("react")).collect();
     assert_eq!(signs, ["react 1001 Seen", "react 1001 Done"], "whoever may is answered as ever");

@@ -276,6 +276,7 @@ fn trace(traces: &Traces, group: &Group, outcome: Outcome, took: Duration) {
             Outcome::Delivered => span.with("preview.result", "delivered"),
             Outcome::Partly => span.with("preview.result", "partly"),
             Outcome::Retry(_) => span.with("preview.result", "retry").failed("Retrying"),
+            Outcome::Enough(_) => span.with("preview.result", "enough").failed("Retrying"),
             Outcome::Refused => span.with("preview.result", "refused").failed("Refused"),
         });
     }

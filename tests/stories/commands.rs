@@ -11,6 +11,9 @@ use test_world::{DEVELOPER, wait_for};
 
 use crate::shop::{Pull, Shop, story, story_alone, story_apart};
 
+/// What is said of a pin where nobody knows how many others there are.
+const PINNED: &str = "it lives until the pull request is closed, as long as no more than 5 are pinned (limits.pinned).";
+
 /// Writes a comment, and gives what the delivery was answered.
 pub async fn say(pull: &Pull<'_>, by: &str, body: &str) -> anyhow::Result<String> {
     let github = &pull.shop.world.github;
@@ -54,7 +57,7 @@ fn commands_are_carried_out_in_their_order_and_leave_nothing_behind() {
 
         say(&pull, DEVELOPER, "Thanks!\n\n/preview extend 48h\n/preview pin\n").await?;
         let pinned = result(&pull, 2).await?;
-        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, "it lives until the pull request is closed."));
+        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, PINNED));
         let lifetime = pull.environment().await?.spec.lifetime.ok_or_else(|| anyhow::anyhow!("no lifetime"))?;
         assert!(lifetime.pinned == Some(true) && lifetime.extended_until.is_some(), "{lifetime:?}");
 
@@ -167,7 +170,7 @@ fn comments_that_are_delivered_in_the_wrong_order_are_carried_out_in_theirs() {
         let create = world.github.act(on(&shop.repository, pull.number, DEVELOPER).comment("/preview create"))?;
         say(&pull, DEVELOPER, "/preview pin").await?;
         let pinned = result(&pull, 2).await?;
-        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, "it lives until the pull request is closed."));
+        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, PINNED));
         pull.wait_until_ready().await?;
 
         let before = pull.environment().await?.spec;

@@ -102,6 +102,9 @@ pub struct CommandResult {
     /// Whether whoever asked may give every command.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_command: bool,
+    /// Whether it is not shown in words: whoever asked may not command, and there were none to spare.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsaid: bool,
     /// What it led to, or why it did not, as a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -121,6 +124,7 @@ impl CommandResult {
             at: command.at,
             outcome,
             may_command: false,
+            unsaid: false,
             message: String::new(),
             output: None,
         }

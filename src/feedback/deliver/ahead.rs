@@ -38,7 +38,7 @@ impl Deliverer {
 impl Delivery<'_> {
     /// Where the forge says clearly that nothing was made, nothing is to be looked for.
     pub(super) fn settled<T>(&mut self, surface: Surface, of: (usize, &str), made: Result<T, ForgeError>) -> Result<T, ForgeError> {
-        let is_clear = |error: &ForgeError| error.class() == Class::Terminal || matches!(error, ForgeError::RateLimited { .. });
+        let is_clear = |error: &ForgeError| error.class() == Class::Terminal || error.wait().is_some();
         let (index, revision) = of;
         if made.as_ref().is_err_and(is_clear) {
             begun::settle(&mut self.feedbacks[index], surface, revision);

@@ -106,7 +106,7 @@ impl Delivery<'_> {
             }
             Err(error) => {
                 // It may have been told all the same.
-                last.digest = last.digest.take().filter(|_| matches!(error, ForgeError::RateLimited { .. }));
+                last.digest = last.digest.take().filter(|_| error.wait().is_some());
                 return Err(error);
             }
         }

@@ -39,6 +39,8 @@ pub enum Outcome {
     Partly,
     /// Something failed that can go well the next time, not before the time that the forge asked for.
     Retry(Option<Duration>),
+    /// It had its share of what the forge takes, and has more after that time. Others may go on.
+    Enough(Duration),
     /// The forge says no to some of it; the rest is shown.
     Refused,
 }
@@ -162,7 +164,7 @@ impl Delivery<'_> {
                 break;
             }
             let Err(error) = self.bring_one(surface, memory).await else { continue };
-            let limited = matches!(error, ForgeError::RateLimited { .. });
+            let limited = error.wait().is_some();
             errors.push((surface, error));
             if limited {
                 memory.turn = turn;
@@ -205,7 +207,7 @@ impl Delivery<'_> {
             let brought = self.proven(brought).await;
             self.settle(surface, index, &digest, &brought, memory);
             match brought {
-                Err(error @ ForgeError::RateLimited { .. }) => return Err(error),
+                Err(error) if error.wait().is_some() => return Err(error),
                 Err(error) => failed = failed.and(Err(error)),
                 Ok(()) => {}
             }
@@ -249,12 +251,10 @@ async fn within<T>(what: &str, answer: Answer<'_, T>) -> Result<T, ForgeError> {
 }
 
 fn outcome(errors: &[(Surface, ForgeError)], recorded: bool) -> Outcome {
-    let asked = errors.iter().find_map(|(_, error)| match error {
-        ForgeError::RateLimited { seconds, .. } => Some(Duration::from_secs(*seconds)),
-        _ => None,
-    });
+    let asked = errors.iter().find_map(|(_, error)| Some((error.wait()?, error)));
     match asked {
-        Some(asked) => Outcome::Retry(Some(asked)),
+        Some((wait, ForgeError::HadItsShare { .. })) => Outcome::Enough(wait),
+        Some((wait, _)) => Outcome::Retry(Some(wait)),
         None if errors.iter().any(|(_, error)| error.class() == Class::Transient) || !recorded => Outcome::Retry(None),
         None if errors.is_empty() => Outcome::Delivered,
         None => Outcome::Refused,

@@ -41,9 +41,10 @@ impl Turns {
         let patient_until = Instant::now() + PATIENCE;
         loop {
             let now = Instant::now();
-            let (asked, standing) = {
+            let (asked, standing, had_its_share) = {
                 let mut pace = self.pace();
-                (pace.ask(now.into_std(), kind), pace.standing(now.into_std()))
+                let asked = pace.ask(now.into_std(), kind);
+                (asked, pace.standing(now.into_std()), pace.had_its_share(now.into_std(), kind))
             };
             metrics.forge_pace(&self.whose, standing);
             match asked {
@@ -54,6 +55,9 @@ impl Turns {
                     return Ok(());
                 }
                 Err(wait) if now + wait <= patient_until => sleep(wait).await,
+                Err(wait) if had_its_share => {
+                    return Err(ForgeError::HadItsShare { what: request.what(), seconds: whole_seconds(wait) });
+                }
                 Err(wait) => return Err(ForgeError::RateLimited { what: request.what(), seconds: whole_seconds(wait) }),
             }
         }
@@ -136,6 +140,18 @@ mod tests {
         for line in [r#"preview_forge_writes_left{account="token"} 496"#, r#"preview_forge_writers_waiting{account="token"} 0"#] {
             assert!(text.contains(line), "{line}\n{text}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_had_its_share_is_told_so() {
+        let limits = Limits { apart: Duration::ZERO, per_minute: usize::MAX, per_hour: 40, ..Limits::GITHUB };
+        let (turns, metrics) = (Turns::new("token".into(), limits, Spent::default()), Metrics::new());
+        for _ in 0..20 {
+            turns.take(&write("a"), &metrics).await.unwrap();
+        }
+        let told = turns.take(&write("a"), &metrics).await;
+        assert_eq!(told, Err(ForgeError::HadItsShare { what: write("a").what(), seconds: 3_600 }));
+        assert_eq!(turns.take(&write("b"), &metrics).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
