@@ -1,6 +1,7 @@
 //! Comments are delivered in any order or never, and the service ends between any two writes: what is recorded in the end is
 //! the same.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +15,7 @@ use super::asked::Asked;
 use super::cluster::{Answer, Cluster};
 use super::effect::Part;
 use super::effect::tests::{baseline, write};
+use super::heard::Heard;
 use super::logs::Wanted;
 use super::memory::Memory;
 use super::pass::pass;
@@ -27,7 +29,8 @@ use crate::controller::retries::Retries;
 use crate::domain::names::Subject;
 use crate::domain::{EnvironmentName, RepoName};
 use crate::forge::{
-    Branch, ChangedFiles, Comment, Forge, ForgeError, Listing, Permission, PostedComment, PullRequest, RepositoryFacts, Validator, fixtures,
+    Branch, ChangedFiles, Comment, Forge, ForgeError, Listing, Permission, PostedComment, PullRequest, Reaction, RepositoryFacts,
+    Validator, fixtures,
 };
 use crate::intent::{About, CommandFact, Existing, Fact, given};
 use crate::metrics::Metrics;
@@ -58,6 +61,8 @@ struct Stage {
     object: Mutex<Option<PreviewEnvironment>>,
     comments: Vec<PostedComment>,
     now: Mutex<DateTime<Utc>>,
+    /// The comments that carry our sign that what they ask for is done or refused.
+    signed: Mutex<HashSet<i64>>,
     /// The service ends with the write that comes after so many others, and whether that one is done.
     ends: Mutex<Option<(usize, bool)>>,
 }
@@ -174,6 +179,18 @@ impl Forge for Stage {
         async move { Ok(Listing::Now { items, validator: None }) }.boxed()
     }
 
+    fn react<'a>(&'a self, _: &'a RepoName, comment: i64, reaction: Reaction) -> Said<'a, ()> {
+        if reaction != Reaction::Seen {
+            self.signed.lock().unwrap().insert(comment);
+        }
+        async { Ok(()) }.boxed()
+    }
+
+    fn is_answered<'a>(&'a self, _: &'a RepoName, comment: i64) -> Said<'a, bool> {
+        let is_signed = self.signed.lock().unwrap().contains(&comment);
+        async move { Ok(is_signed) }.boxed()
+    }
+
     fn changed_files<'a>(&'a self, _: &'a RepoName, _: i64) -> Said<'a, ChangedFiles> {
         nothing()
     }
@@ -232,8 +249,8 @@ impl Play {
         let mut object = empty(at(-60));
         object.spec.sources = vec![fixtures::pull().to_source(ForgeKind::Github, None)];
         let object = Mutex::new(Some(object).filter(|_| is_opened));
-        let stage = Arc::new(Stage { object, comments, now: Mutex::new(at(0)), ends: Mutex::new(ends) });
-        Self { context: context(&stage), stage }
+        let stage = Arc::new(Stage { object, comments, now: Mutex::new(at(0)), signed: Mutex::default(), ends: Mutex::new(ends) });
+        Self { context: context(&stage, None), stage }
     }
 
     /// Takes a comment as a delivery brings it, again if the service ends.
@@ -255,7 +272,7 @@ impl Play {
             let Some(object) = self.stage.object().filter(|object| !object.spec.commands.is_empty()) else { return };
             let now = *self.stage.now.lock().unwrap();
             if pass(&object, &self.context, now).await.is_err() {
-                self.context = context(&self.stage);
+                self.context = context(&self.stage, Some(now));
             }
             *self.stage.now.lock().unwrap() += TimeDelta::seconds(5);
         }
@@ -281,7 +298,8 @@ impl Play {
     }
 }
 
-fn context(stage: &Arc<Stage>) -> Context {
+/// Of a service, where somebody led until then before.
+fn context(stage: &Arc<Stage>, led_before: Option<DateTime<Utc>>) -> Context {
     let baseline = Arc::new(baseline(|_| ()));
     Context {
         cluster: stage.clone(),
@@ -292,7 +310,7 @@ fn context(stage: &Arc<Stage>) -> Context {
         is_told: Arc::new(|_| true),
         retries: Retries::default(),
         memory: Memory::default(),
-        heard: Arc::default(),
+        heard: Arc::new(Heard::new(led_before)),
         signs: Signs::default(),
         asked: Asked::default(),
         metrics: Metrics::new(),
