@@ -102,6 +102,11 @@ impl Clock {
         self.lock(|times| times.sure)
     }
 
+    /// By how much that clock is ahead of the time given, which is this machine's; nothing before the first answer.
+    pub fn ahead_of(&self, here: DateTime<Utc>) -> Option<TimeDelta> {
+        self.lock(|times| times.counts.map(|heard| heard.time_at(Instant::now()) - here))
+    }
+
     /// A client whose answers tell the time.
     pub fn client(&self, config: Config) -> kube::Result<Client> {
         let clock = self.clone();
