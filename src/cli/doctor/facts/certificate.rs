@@ -50,7 +50,7 @@ impl Shaker {
 /// What the error of a handshake says of the certificate; one of the connection says nothing of it.
 fn refused(host: &str, error: &(dyn Error + 'static)) -> Fact<Handshake> {
     let Some(error) = of_tls(error) else {
-        return Err(Unseen(format!("there is no connection to {host} on port 443: {}", innermost(error))));
+        return Err(Unseen(format!("there is no connection to {host}: {}", innermost(error))));
     };
     let rustls::Error::InvalidCertificate(why) = error else { return Ok(Handshake::Failed(error.to_string())) };
     Ok(match why {
@@ -153,6 +153,8 @@ fn time(tag: u8, text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     const CERTIFICATE: &str = include_str!("tests/certificate.pem");
@@ -192,6 +194,21 @@ mod tests {
         assert!(matches!(refused("w.example.com", &alert), Ok(Handshake::Failed(_))));
         let closed = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
         assert!(refused("w.example.com", &closed).unwrap_err().0.contains("connection refused"));
+    }
+
+    #[tokio::test]
+    async fn what_answers_without_tls_is_said_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            stream
+        });
+        let Ok(shaker) = Shaker::new() else { return };
+        let handshake = shaker.shake(&host).await;
+        assert!(matches!(handshake, Ok(Handshake::Failed(_))), "{handshake:?}");
+        drop(answering.await.unwrap());
     }
 
     #[tokio::test]

@@ -22,6 +22,8 @@ const NAME: &str = "preview-env";
 const SELECTOR: &str = "app.kubernetes.io/name=preview-env";
 /// Where GitHub delivers.
 const PATH: &str = "/webhooks/github";
+/// The right to ask a pod by way of the API server, as a refusal names it.
+const PROXY: &str = "pods/proxy";
 /// The port of health and metrics, and the one that it is where there is none.
 const PORTS: [&str; 2] = ["health", "http"];
 
@@ -65,7 +67,10 @@ impl Asker<'_> {
         let client = self.cluster.client();
         let answer = async {
             client.request_text(request).await.map_err(|error| match error {
-                kube::Error::Api(status) if status.code == 403 => Unseen(format!("you may not get pods/proxy in namespace {namespace}")),
+                // The API server also refuses to ask some addresses, whoever asks.
+                kube::Error::Api(status) if status.code == 403 && status.message.contains(PROXY) => {
+                    Unseen(format!("you may not get {PROXY} in namespace {namespace}"))
+                }
                 _ => Unseen(format!("the API server cannot ask {name} for its metrics; GitHub knows: give the App's flags")),
             })
         };

@@ -19,13 +19,12 @@ pub fn kinds(wanted: &[CustomResourceDefinition], there: &Fact<Vec<CustomResourc
         Err(why) => return vec![Finding::not_checked(KINDS, why)],
     };
     let name = |crd: &CustomResourceDefinition| crd.metadata.name.clone().unwrap_or_default();
-    let bad: Vec<Finding> = wanted
-        .iter()
-        .filter_map(|wanted| match there.iter().find(|crd| name(crd) == name(wanted)) {
-            Some(found) => compared(wanted, found),
-            None => Some(Finding::failure(KINDS, format!("{} is not there", name(wanted))).mend(APPLY)),
-        })
-        .collect();
+    let found = |wanted: &CustomResourceDefinition| there.iter().find(|crd| name(crd) == name(wanted));
+    let missing: Vec<String> = wanted.iter().filter(|wanted| found(wanted).is_none()).map(name).collect();
+    let mut bad: Vec<Finding> = wanted.iter().filter_map(|wanted| compared(wanted, found(wanted)?)).collect();
+    if !missing.is_empty() {
+        bad.insert(0, Finding::failure(KINDS, format!("not there: {}", some_of(&missing, NAMED))).mend(APPLY));
+    }
     if bad.is_empty() { vec![Finding::ok(KINDS, format!("all {} are there, and those of this preview", wanted.len()))] } else { bad }
 }
 
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn one_that_is_missing_or_not_served_is_a_failure() {
         let missing = judged(installed().into_iter().skip(1).collect());
-        assert_eq!((missing.result, missing.message.as_str()), (Verdict::Failure, "baselines.preview-env.dev is not there"));
+        assert_eq!((missing.result, missing.message.as_str()), (Verdict::Failure, "not there: baselines.preview-env.dev"));
         let unserved = judged(with(|crd| crd["status"] = Value::Null));
         assert!(unserved.result == Verdict::Failure && unserved.message.contains("not served"), "{unserved:?}");
         let old = judged(with(|crd| crd["spec"]["versions"][0]["name"] = json!("v1alpha0")));

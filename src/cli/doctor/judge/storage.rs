@@ -54,8 +54,8 @@ pub fn storage(wanted: &BTreeSet<Option<String>>, there: &Fact<Vec<StorageClass>
         let why = "volumes name no class, and no StorageClass is the cluster's default, so pods with a volume never start";
         return Finding::failure(STORAGE, why).mend(mend);
     }
-    let used: Vec<&str> = wanted.iter().map(|name| name.as_deref().unwrap_or("the default")).collect();
-    Finding::ok(STORAGE, format!("StorageClass {} is there", some_of(&used, NAMED)))
+    let used: Vec<&str> = wanted.iter().map(|name| name.as_deref().unwrap_or("the default one")).collect();
+    Finding::ok(STORAGE, format!("the classes that volumes name are there: {}", some_of(&used, NAMED)))
 }
 
 #[cfg(test)]
