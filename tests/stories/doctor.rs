@@ -114,6 +114,13 @@ fn a_healthy_installation_is_said_to_be_one_and_each_thing_that_breaks_has_its_l
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("failure      excess       the service is cluster-admin: "), "{text}");
         assert!(text.contains("mend: preview crd | kubectl apply --server-side -f -"), "{text}");
+
+        // A cluster that takes connections and answers nothing holds nobody up for long.
+        world.cluster.pause_api_server()?;
+        let silent = Checks::of(&developer, &[]).await;
+        world.cluster.resume_api_server()?;
+        let silent = silent?;
+        assert_eq!((silent.code, silent.names_of("failure"), silent.all.len()), (Some(1), vec!["cluster"], 1), "{:#?}", silent.all);
         Ok(())
     });
 }

@@ -134,7 +134,7 @@ async fn of_way(asker: &Asker<'_>, namespace: &Namespace, (classes, shaker): (&F
     let about = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.about(namespace.name.clone())).collect();
     let found = match objects(namespace, &["ingresses"]) {
         Ok(objects) => ways::ways(&namespace.baseline, objects),
-        Err(why) => return about(vec![Finding::not_checked("ingress", &why)]),
+        Err(why) => return about(vec![Finding::not_checked(ways::INGRESS, &why)]),
     };
     let gateways = asker.gateways(&found.gateways).await;
     let places: BTreeSet<String> = found.addresses.iter().cloned().chain(ways::addresses(&gateways)).collect();
@@ -157,7 +157,7 @@ async fn of_way(asker: &Asker<'_>, namespace: &Namespace, (classes, shaker): (&F
             "no Ingress is in namespace {}, and whether routes are, nobody says: there are none, or you may not list them",
             namespace.name
         );
-        Finding::not_checked("ingress", &Unseen(why))
+        Finding::not_checked(ways::INGRESS, &Unseen(why))
     } else {
         ways::way(&found, classes, &gateways)
     };
@@ -169,7 +169,7 @@ async fn of_storage(asker: &Asker<'_>, known: &Known) -> Vec<Finding> {
     let judged = |namespace: &Namespace| {
         let finding = match objects(namespace, &["statefulsets", "persistentvolumeclaims"]) {
             Ok(objects) => storage::storage(&storage::wanted(&namespace.baseline, objects), &classes),
-            Err(why) => Finding::not_checked("storage", &why),
+            Err(why) => Finding::not_checked(storage::STORAGE, &why),
         };
         finding.about(namespace.name.clone())
     };
@@ -189,7 +189,7 @@ async fn of_registries(args: &DoctorArgs, known: &Known) -> Vec<Finding> {
     for namespace in &known.namespaces {
         let found = match &namespace.holds {
             Ok(holds) => registries::registries(&facts::registries::ask(&registry, namespace, holds).await),
-            Err(why) => vec![Finding::not_checked("registry", why)],
+            Err(why) => vec![Finding::not_checked(registries::REGISTRY, why)],
         };
         all.extend(found.into_iter().map(|finding| finding.about(namespace.name.clone())));
     }

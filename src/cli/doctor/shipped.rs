@@ -5,6 +5,7 @@ use std::fmt;
 
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -132,16 +133,17 @@ impl Shipped {
 
     /// The admission policies.
     pub fn policies(&self) -> Vec<ValidatingAdmissionPolicy> {
-        self.of_kind("ValidatingAdmissionPolicy")
+        self.of_kind()
     }
 
     /// What puts them into force.
     pub fn bindings(&self) -> Vec<ValidatingAdmissionPolicyBinding> {
-        self.of_kind("ValidatingAdmissionPolicyBinding")
+        self.of_kind()
     }
 
-    fn of_kind<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
-        self.0.iter().filter(|object| object["kind"] == kind).filter_map(|object| serde_json::from_value(object.clone()).ok()).collect()
+    fn of_kind<T: DeserializeOwned + Resource<DynamicType = ()>>(&self) -> Vec<T> {
+        let kind = T::kind(&());
+        self.0.iter().filter(|object| object["kind"] == *kind).filter_map(|object| serde_json::from_value(object.clone()).ok()).collect()
     }
 
     fn rules(&self, role: &str) -> Vec<PolicyRule> {

@@ -3,7 +3,8 @@
 use crate::cli::doctor::finding::{Finding, Unseen, some_of};
 use crate::registry::{Answer, Unknown};
 
-const REGISTRY: &str = "registry";
+/// The check of registries.
+pub const REGISTRY: &str = "registry";
 const NAMED: usize = 3;
 
 /// One image that the baseline runs and a repository builds, and what its registry says of it.

@@ -105,22 +105,22 @@ mod tests {
     use super::*;
     use crate::cli::doctor::finding::Verdict;
 
-    fn deployment(replicas: i32, ready: Option<i32>, (label, image): (Option<&str>, &str)) -> Option<Deployment> {
+    fn deployment(replicas: i32, ready: Option<i32>, (label, image): (Option<&str>, &str)) -> Deployment {
         let container = json!({"name": "preview", "image": image});
         let labels = label.map(|label| json!({LABEL: label})).unwrap_or_default();
         let object = json!({"metadata": {"name": "preview-env", "namespace": "previews", "labels": labels}, "spec": {"replicas": replicas,
             "selector": {}, "template": {"spec": {"containers": [container]}}}, "status": {"readyReplicas": ready}});
-        Some(serde_json::from_value(object).unwrap())
+        serde_json::from_value(object).unwrap()
     }
 
     #[test]
     fn a_service_is_there_and_ready() {
         let image = (None, "x");
         for (fact, verdict) in [
-            (Ok(deployment(2, Some(2), image)), Verdict::Ok),
-            (Ok(deployment(2, Some(1), image)), Verdict::Warning),
-            (Ok(deployment(2, None, image)), Verdict::Failure),
-            (Ok(deployment(0, None, image)), Verdict::Failure),
+            (Ok(Some(deployment(2, Some(2), image))), Verdict::Ok),
+            (Ok(Some(deployment(2, Some(1), image))), Verdict::Warning),
+            (Ok(Some(deployment(2, None, image))), Verdict::Failure),
+            (Ok(Some(deployment(0, None, image))), Verdict::Failure),
             (Ok(None), Verdict::Failure),
             (Err(Unseen::new("you may not")), Verdict::NotChecked),
         ] {
@@ -141,7 +141,7 @@ mod tests {
             (None, "r.example.com/preview:main", Verdict::NotChecked),
             (None, "", Verdict::NotChecked),
         ] {
-            assert_eq!(version(&Ok(deployment(1, Some(1), (label, image))), "0.1.0").result, verdict, "{label:?} {image}");
+            assert_eq!(version(&Ok(Some(deployment(1, Some(1), (label, image)))), "0.1.0").result, verdict, "{label:?} {image}");
         }
     }
 

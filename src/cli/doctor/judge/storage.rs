@@ -11,7 +11,8 @@ use crate::cli::doctor::finding::{Fact, Finding, some_of};
 use crate::domain::Baseline;
 use crate::plan::Manifest;
 
-const STORAGE: &str = "storage";
+/// The check of volumes.
+pub const STORAGE: &str = "storage";
 const NAMED: usize = 4;
 const DEFAULT: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 

@@ -12,7 +12,8 @@ use crate::cli::doctor::finding::{Fact, Finding, some_of};
 use crate::domain::Baseline;
 use crate::plan::Manifest;
 
-const INGRESS: &str = "ingress";
+/// The check of what leads to environments.
+pub const INGRESS: &str = "ingress";
 const DNS: &str = "dns";
 const CERTIFICATE: &str = "certificate";
 /// The older way to name a class, for which no object has to be there.
