@@ -102,6 +102,11 @@ impl Clock {
         self.lock(|times| times.sure)
     }
 
+    /// By how much that clock is ahead of the time given, which is this machine's; nothing before the first answer.
+    pub fn ahead_of(&self, here: DateTime<Utc>) -> Option<TimeDelta> {
+        self.lock(|times| times.counts.map(|heard| heard.time_at(Instant::now()) - here))
+    }
+
     /// A client whose answers tell the time.
     pub fn client(&self, config: Config) -> kube::Result<Client> {
         let clock = self.clone();
@@ -154,6 +159,7 @@ pub(crate) mod tests {
     #[test]
     fn before_the_first_answer_it_is_this_machines_time() {
         assert!((Clock::default().now() - Utc::now()).abs() < TimeDelta::seconds(1));
+        assert_eq!(Clock::default().ahead_of(Utc::now()), None);
         let clock = Clock::default();
         clock.hear(&HeaderMap::new(), Instant::now(), Utc::now());
         assert!((clock.now() - Utc::now()).abs() < TimeDelta::seconds(1), "an answer without a date says nothing");
@@ -166,6 +172,8 @@ pub(crate) mod tests {
             let true_time = Utc::now() + TimeDelta::hours(hours);
             clock.hear(&dated(true_time), Instant::now(), Utc::now());
             assert!((clock.now() - true_time).abs() <= TOLERANCE, "{hours}");
+            let ahead = clock.ahead_of(Utc::now()).unwrap();
+            assert!((ahead - TimeDelta::hours(hours)).abs() <= TOLERANCE, "{hours}: {ahead}");
         }
     }
 

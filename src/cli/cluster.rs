@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::Event;
@@ -199,6 +199,16 @@ impl Cluster {
     /// The API server's time, once it has answered anything: what people ask for is stamped with that.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// By how much the API server's clock is ahead of this machine's, once it has answered anything.
+    pub fn ahead(&self) -> Option<TimeDelta> {
+        self.clock.ahead_of(Utc::now())
+    }
+
+    /// URL of the API server.
+    pub fn url(&self) -> &str {
+        &self.place.url
     }
 
     /// The client, for objects of other kinds.

@@ -11,11 +11,13 @@ pub mod crd;
 pub mod create;
 pub mod delete;
 pub mod describe;
+pub mod doctor;
 pub mod draft;
 pub mod errors;
 pub mod events;
 pub mod find;
 pub mod git;
+pub mod github;
 pub mod keep;
 pub mod list;
 pub mod logs;
@@ -117,6 +119,8 @@ pub enum Command {
     Refresh(refresh::RefreshArgs),
     /// List the Baselines of a namespace
     Baselines(baselines::BaselinesArgs),
+    /// Check the cluster and the installation, and say what mends what is wrong; changes nothing
+    Doctor(Box<doctor::DoctorArgs>),
     /// Run the service: webhook server and controller
     Serve(Box<serve::ServeArgs>),
     /// Print the definitions of the kinds, for kubectl apply --server-side -f -
@@ -172,6 +176,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
         Command::Plan(args) => return plan::run(&global, *args).await,
+        Command::Doctor(args) => return Box::pin(doctor::run(&global, *args)).await,
         Command::Diff(args) => return plan::run(&global, args.into_plan()).await,
         Command::Logs(args) => Box::pin(logs::run(&global, args)).await,
         Command::Events(args) => Box::pin(events::run(&global, args)).await,

@@ -10,7 +10,7 @@ mod namespace;
 mod objects;
 mod outside;
 mod page;
-mod read;
+pub(super) mod read;
 mod rights;
 mod running;
 mod text;

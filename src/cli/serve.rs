@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 use super::Global;
 use super::cluster::config;
 use super::errors::{Exit, Failure};
+use super::github::{GithubArgs, set};
 use super::registry::RegistryArgs;
-use crate::config::{AppId, ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, GithubCredential, ServerConfig};
+use crate::config::{ControllerConfig, DEFAULT_BODY_LIMIT, GithubConfig, ServerConfig};
 use crate::domain::instance::InvalidInstance;
 use crate::domain::{Instance, Seed};
 use crate::forge::pace::Limits;
@@ -74,22 +75,13 @@ pub struct ServeArgs {
     /// controller or gateway, with its port
     #[arg(long, env = "PREVIEW_PROBE_ADDRESS", value_name = "ADDRESS")]
     pub probe_address: Option<SocketAddr>,
-    /// GitHub's API; that of a GitHub Enterprise Server ends in /api/v3
-    #[arg(long, env = "PREVIEW_GITHUB_URL", value_name = "URL", default_value = "https://api.github.com")]
-    pub github_url: String,
     /// How fast GitHub is written to: within the limits of github.com, or as fast as it goes, for an Enterprise Server
     /// without limits
     #[arg(long, env = "PREVIEW_GITHUB_LIMITS", value_name = "WHOSE", default_value = "github.com")]
     pub github_limits: GithubLimits,
-    /// Id of the GitHub App, or its client id; needs --github-app-key-file
-    #[arg(long, env = "PREVIEW_GITHUB_APP_ID", value_name = "ID")]
-    pub github_app_id: Option<String>,
-    /// File with the GitHub App's private key, in PEM as GitHub gives it out
-    #[arg(long, env = "PREVIEW_GITHUB_APP_KEY_FILE", value_name = "FILE")]
-    pub github_app_key_file: Option<PathBuf>,
-    /// Instead of an App: file with the token that pull requests are read and comments written with
-    #[arg(long, env = "PREVIEW_GITHUB_TOKEN_FILE", value_name = "FILE")]
-    pub github_token_file: Option<PathBuf>,
+    /// Who it is on GitHub.
+    #[command(flatten)]
+    pub github: GithubArgs,
     /// What this service is called among those that write to GitHub as the same App or account, such as production: by it each
     /// finds its own comments, checks and deployments. All its replicas have the same. Default: by the cluster
     #[arg(long, env = "PREVIEW_INSTANCE", value_name = "NAME")]
@@ -161,42 +153,12 @@ impl ServeArgs {
 
 impl ServeArgs {
     fn github(&self) -> Result<Option<GithubConfig>, Failure> {
-        let usage = |why: String| Failure::new(Exit::Usage, why);
-        let credential = self.credential().map_err(|why| usage(why.to_owned()))?;
-        let credential = match credential {
-            None => return Ok(None),
-            Some((Some(id), file)) => {
-                let id: AppId = id.parse().map_err(|error| usage(format!("--github-app-id: {error}")))?;
-                GithubCredential::App { id, key_file: file.clone() }
-            }
-            Some((None, file)) => GithubCredential::Token(file.clone()),
-        };
         let limits = match self.github_limits {
             GithubLimits::GithubCom => Limits::GITHUB,
             GithubLimits::None => Limits::NONE,
         };
-        let config = GithubConfig::with(&self.github_url, credential).map_err(|error| usage(error.to_string()))?;
-        Ok(Some(config.with_limits(limits)))
+        Ok(self.github.config()?.map(|config| config.with_limits(limits)))
     }
-
-    /// The App's id, if it is an App, and the file that proves who we are.
-    fn credential(&self) -> Result<Option<(Option<&str>, &PathBuf)>, &'static str> {
-        let id = self.github_app_id.as_deref().filter(|id| !id.is_empty());
-        match (id, set(self.github_app_key_file.as_ref()), set(self.github_token_file.as_ref())) {
-            (None, None, token_file) => Ok(token_file.map(|file| (None, file))),
-            (Some(id), Some(key_file), None) => Ok(Some((Some(id), key_file))),
-            (Some(_), None, _) => Err("--github-app-id needs --github-app-key-file, the App's private key"),
-            (None, Some(_), _) => Err("--github-app-key-file needs --github-app-id, the id of the App whose key it is"),
-            (Some(_), Some(_), Some(_)) => {
-                Err("a GitHub App and a token are two accounts; leave out --github-token-file, or the App's flags")
-            }
-        }
-    }
-}
-
-/// A variable that is set to nothing sets nothing.
-fn set(path: Option<&PathBuf>) -> Option<&PathBuf> {
-    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 /// Not so short that GitHub's limit of 5,000 requests an hour is spent on it.
@@ -315,34 +277,11 @@ mod tests {
     }
 
     #[test]
-    fn github_is_reached_by_an_app_or_by_a_token_and_not_by_half_of_either() {
-        let (id, key, token) = ("--github-app-id=1", "--github-app-key-file=key", "--github-token-file=token");
-        let credential = |flags: &[&str]| args(flags).github().map(|github| github.map(|github| github.credential));
-        let app = GithubCredential::App { id: "1".parse().unwrap(), key_file: "key".into() };
-        assert_eq!(credential(&[id, key]).unwrap(), Some(app));
-        // As variables that are set to nothing give it.
-        let nothing = ServeArgs { github_app_id: Some(String::new()), github_app_key_file: Some(PathBuf::new()), ..args(&[token]) };
-        assert_eq!(nothing.github().unwrap().unwrap().credential, GithubCredential::Token("token".into()));
-        assert_eq!(credential(&[]).unwrap(), None);
-        for (flags, missing) in [
-            (&[id][..], "--github-app-key-file"),
-            (&[id, token], "--github-app-key-file"),
-            (&[key], "--github-app-id"),
-            (&[id, key, token], "leave out --github-token-file"),
-            (&["--github-app-id=my app", key], "App ID, such as 123456"),
-            (&[token, "--github-url=github.example.com"], "https://api.github.com"),
-        ] {
-            let failure = credential(flags).unwrap_err();
-            assert!(failure.exit == Exit::Usage && failure.message.contains(missing), "{flags:?}: {}", failure.message);
-        }
-    }
-
-    #[test]
     fn the_defaults_are_those_of_the_documentation() {
         let args = args(&["--webhook-secret-file", "x"]);
         assert_eq!((args.listen.to_string().as_str(), args.in_flight, args.body_limit), ("0.0.0.0:8080", 32, 5_242_880));
         assert_eq!(args.look_over_every, ControllerConfig::default().look_over_every);
-        assert_eq!(args.github_url, "https://api.github.com");
+        assert_eq!(args.github.github_url, "https://api.github.com");
         assert_eq!((args.lease_namespace.as_str(), args.lease_name.as_str(), args.health_listen), ("preview-env", "preview-env", None));
     }
 

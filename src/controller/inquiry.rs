@@ -133,14 +133,14 @@ impl<'a> Inquiry<'a> {
 }
 
 /// The registries that these objects' images come from.
-fn registries_of(objects: &[Manifest]) -> Vec<String> {
+pub(crate) fn registries_of(objects: &[Manifest]) -> Vec<String> {
     let images = objects.iter().flat_map(images_of).filter_map(|image| image.parse::<ImageRef>().ok());
     images.map(|image| image.registry_and_path().0).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The logins of the pods that run an image: their own pull secrets and those of their service accounts, as far as the
 /// Baseline lists them.
-fn logins_for(repository: &ImageRef, objects: &[Manifest]) -> Vec<Credentials> {
+pub(crate) fn logins_for(repository: &ImageRef, objects: &[Manifest]) -> Vec<Credentials> {
     let runs_it =
         |object: &&Manifest| images_of(object).filter_map(|i| i.parse().ok()).any(|image: ImageRef| image.same_repository(repository));
     let mut names: HashSet<&str> = HashSet::new();

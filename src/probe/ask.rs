@@ -41,13 +41,13 @@ pub(crate) enum NoAnswer {
 }
 
 /// Asks addresses.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Empty<Bytes>>,
 }
 
 impl Asker {
     /// `through` is where all requests go.
-    pub(super) fn new(through: Option<SocketAddr>) -> Result<Self, ProbeError> {
+    pub(crate) fn new(through: Option<SocketAddr>) -> Result<Self, ProbeError> {
         let mut http = HttpConnector::new_with_resolver(Resolver { through });
         http.enforce_http(false);
         http.set_connect_timeout(Some(TIMEOUT));
@@ -60,7 +60,7 @@ impl Asker {
     }
 
     /// The HTTP status that an address answers.
-    pub(super) async fn ask(&self, address: &str) -> Result<u16, NoAnswer> {
+    pub(crate) async fn ask(&self, address: &str) -> Result<u16, NoAnswer> {
         let uri: Uri = address.parse().map_err(|_| NoAnswer::Unasked(format!("{address} is no address")))?;
         let host = uri.host().unwrap_or_default().to_owned();
         let request = Request::get(uri).header(USER_AGENT, "preview-env").body(Empty::new());

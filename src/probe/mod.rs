@@ -3,7 +3,7 @@
 //!
 //! Runs beside the controller with a queue of its own, so that a slow environment holds up no other.
 
-mod ask;
+pub(crate) mod ask;
 mod asked;
 pub(crate) mod due;
 

@@ -11,6 +11,7 @@ mod commands;
 mod crash;
 mod deliveries;
 mod developer;
+mod doctor;
 mod events;
 mod forks;
 mod github_fails;

@@ -11,6 +11,7 @@ mod people;
 mod redelivery;
 mod repositories;
 mod session;
+mod standing;
 mod text;
 mod wire;
 
@@ -25,6 +26,7 @@ use tower::{BoxError, Service};
 
 pub use event::{Arrival, HOOK, SUBSCRIBED_EVENTS, UNASKED_EVENTS, parse};
 pub use session::{Content, GithubError};
+pub use standing::{Delivered, Standing};
 
 use self::exchange::{Reply, Request};
 use self::session::{Sessions, Transport};

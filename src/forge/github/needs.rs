@@ -27,6 +27,13 @@ pub(super) fn granted(granted: &BTreeMap<String, String>) -> BTreeMap<&'static s
     PERMISSIONS.iter().filter_map(level).collect()
 }
 
+/// What is needed and was not granted, such as `checks: write`.
+pub(super) fn lacking(given: &BTreeMap<String, String>) -> Vec<String> {
+    let granted = granted(given);
+    let lacks = |(name, wanted): &&(&'static str, &'static str)| granted.get(name) != Some(wanted);
+    PERMISSIONS.iter().filter(lacks).map(|(name, level)| format!("{name}: {level}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -64,6 +71,7 @@ mod tests {
         let given = given.map(|(name, level)| (name.to_owned(), level.to_owned())).into();
         let asked = BTreeMap::from([("checks", "read"), ("contents", "read"), ("issues", "write"), ("metadata", "read")]);
         assert_eq!(granted(&given), asked);
+        assert_eq!(lacking(&given), ["checks: write", "deployments: write", "pull_requests: write"]);
         assert!(PERMISSIONS.is_sorted());
     }
 }

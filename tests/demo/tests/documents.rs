@@ -52,7 +52,7 @@ const OTHER_WORDS: [&str; 36] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 60] = [
+const OF_KUBERNETES: [&str; 64] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -66,10 +66,13 @@ const OF_KUBERNETES: [&str; 60] = [
     "CreateContainerConfigError",
     "CreateContainerError",
     "DeadlineExceeded",
+    "Deny",
     "Default",
     "Egress",
     "ErrImagePull",
+    "Established",
     "ExternalName",
+    "Fail",
     "Failed",
     "FailedMount",
     "GitHub",
@@ -101,6 +104,7 @@ const OF_KUBERNETES: [&str; 60] = [
     "PreviewEnvironmentStatus",
     "PreviewPolicy",
     "ProgressDeadlineExceeded",
+    "Programmed",
     "Recreate",
     "RegistryUnavailable",
     "ReplicaFailure",

@@ -255,6 +255,15 @@ impl App {
         }
     }
 
+    /// What was granted for a repository, if it is installed there.
+    pub(super) async fn granted_for(
+        self: &Arc<Self>,
+        repository: &RepoName,
+        metrics: &Metrics,
+    ) -> Result<Option<BTreeMap<String, String>>, ForgeError> {
+        Ok(self.look_up(repository, metrics).await?.map(|installation| installation.permissions))
+    }
+
     /// A token for that repository alone, and for nothing that we do not need.
     async fn token(
         self: &Arc<Self>,

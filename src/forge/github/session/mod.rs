@@ -6,6 +6,7 @@ mod files;
 mod transport;
 mod turns;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -137,6 +138,20 @@ impl Sessions {
         match &self.0 {
             Kind::Token(_) => Ok(Access::Granted(None)),
             Kind::App(app) => app.access((id, name), metrics).await,
+        }
+    }
+}
+
+impl Sessions {
+    /// What the App was granted for a repository; nothing where it is not installed there, and for an account.
+    pub(super) async fn granted_for(
+        &self,
+        repository: &RepoName,
+        metrics: &Metrics,
+    ) -> Result<Option<BTreeMap<String, String>>, ForgeError> {
+        match &self.0 {
+            Kind::Token(_) => Ok(None),
+            Kind::App(app) => app.granted_for(repository, metrics).await,
         }
     }
 }
