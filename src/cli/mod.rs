@@ -16,6 +16,7 @@ pub mod errors;
 pub mod events;
 pub mod find;
 pub mod git;
+pub mod init;
 pub mod keep;
 pub mod list;
 pub mod logs;
@@ -117,6 +118,8 @@ pub enum Command {
     Refresh(refresh::RefreshArgs),
     /// List the Baselines of a namespace
     Baselines(baselines::BaselinesArgs),
+    /// Write a Baseline for a namespace by looking at it, and the rights that it takes
+    Init(init::InitArgs),
     /// Run the service: webhook server and controller
     Serve(Box<serve::ServeArgs>),
     /// Print the definitions of the kinds, for kubectl apply --server-side -f -
@@ -183,6 +186,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Unpin(args) => Box::pin(keep::pin(&global, args, false)).await,
         Command::Approve(args) => Box::pin(approve::run(&global, args)).await,
         Command::Baselines(args) => baselines::run(&global, args).await,
+        Command::Init(args) => Box::pin(init::run(&global, args)).await,
         Command::Completion(args) => completion::completion(&args),
         Command::Man(args) => completion::man(&args),
         Command::Delete(args) => Box::pin(delete::run(&global, args)).await,
