@@ -14,6 +14,7 @@ pub mod describe;
 pub mod draft;
 pub mod errors;
 pub mod events;
+pub mod exec;
 pub mod find;
 pub mod git;
 pub mod init;
@@ -96,6 +97,8 @@ pub enum Command {
     Diff(Box<plan::DiffArgs>),
     /// Print what services log, several at one time
     Logs(logs::LogsArgs),
+    /// Run a command in a service of an environment, or a shell
+    Exec(exec::ExecArgs),
     /// Print what happened to an environment and in its namespace
     Events(events::EventsArgs),
     /// Print where an environment is reached, and open it
@@ -158,24 +161,26 @@ impl Cli {
 pub async fn run(cli: Cli) -> ExitCode {
     let compares = matches!(cli.command, Command::Plan(_) | Command::Diff(_));
     let exit = match Box::pin(dispatch(cli)).await {
-        Ok(exit) => exit,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("{}", failure.render(output::colour()));
             // Its other codes are answers, as those of diff are.
-            if compares { Exit::Usage } else { failure.exit }
+            if compares { Exit::Usage as u8 } else { failure.exit as u8 }
         }
     };
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit)
 }
 
-async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+/// Runs the command, and gives the exit code of one that did what it was asked.
+async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Create(args) => Box::pin(create::run(&global, args)).await,
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
-        Command::Plan(args) => return plan::run(&global, *args).await,
-        Command::Diff(args) => return plan::run(&global, args.into_plan()).await,
+        Command::Plan(args) => return plan::run(&global, *args).await.map(|answer| answer as u8),
+        Command::Diff(args) => return plan::run(&global, args.into_plan()).await.map(|answer| answer as u8),
+        Command::Exec(args) => return Box::pin(exec::run(&global, args)).await,
         Command::Logs(args) => Box::pin(logs::run(&global, args)).await,
         Command::Events(args) => Box::pin(events::run(&global, args)).await,
         Command::Open(args) => open::run(&global, args).await,
@@ -195,7 +200,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Crd => crd::run(),
         Command::Version => version::run(global.output),
     }
-    .map(|()| Exit::Done)
+    .map(|()| Exit::Done as u8)
 }
 
 fn is_plugin(called: Option<&Path>) -> bool {
