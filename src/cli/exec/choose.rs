@@ -67,9 +67,9 @@ pub fn service(environment: &PreviewEnvironment, named: Option<&str>) -> Result<
         ([only], _) => Ok(only.name.clone()),
         (_, [own]) => Ok(own.name.clone()),
         _ => {
-            let (name, names) = (environment.name_any(), all.iter().map(|s| s.name.as_str()).collect::<Vec<_>>());
+            let (name, there) = (environment.name_any(), all.iter().map(|s| s.name.as_str()).collect::<Vec<_>>());
             let failure = Failure::new(Exit::Usage, format!("{name} has several services, and nothing says which one is meant"));
-            let failure = if names.is_empty() { failure } else { failure.next(format!("it has {}", names.join(", "))) };
+            let failure = if there.is_empty() { failure } else { failure.next(format!("it has {}", there.join(", "))) };
             Err(failure.next(format!("name one: preview exec {name} SERVICE")))
         }
     }

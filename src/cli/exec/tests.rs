@@ -191,6 +191,7 @@ async fn played<F: Future<Output = ()> + Send>(
     let (path, asked) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
+        #[expect(clippy::result_large_err, reason = "what tungstenite asks for")]
         let answer = |request: &Request, mut response: Response| {
             response.headers_mut().insert("sec-websocket-protocol", "v5.channel.k8s.io".parse().unwrap());
             path.send(request.uri().to_string()).unwrap();

@@ -166,4 +166,4 @@ fn needed(report: &Report) -> Vec<Needed> {
 
 #[cfg(test)]
 #[path = "tests.rs"]
-pub mod tests;
+pub(crate) mod tests;

@@ -15,12 +15,12 @@ use crate::plan::{ImageSwap, Manifest, ObjectName};
 const PLAIN: Style = Style { width: 80, colour: false };
 
 /// The objects of a YAML stream.
-pub fn manifests(text: &str) -> Vec<Manifest> {
+pub(crate) fn manifests(text: &str) -> Vec<Manifest> {
     serde_saphyr::from_multiple::<Value>(text).unwrap().into_iter().map(Manifest::new).collect()
 }
 
 /// Those of the example.
-pub fn shop() -> Vec<Manifest> {
+pub(crate) fn shop() -> Vec<Manifest> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
@@ -29,7 +29,7 @@ pub fn shop() -> Vec<Manifest> {
 }
 
 /// As `view` reads them: no Secret, and of kinds that are not cloned the names.
-pub fn reading(objects: Vec<Manifest>) -> Reading {
+pub(crate) fn reading(objects: Vec<Manifest>) -> Reading {
     let mut reading = Reading::default();
     for object in objects.into_iter().filter(|o| !matches!(o.kind(), "Namespace" | "Baseline" | "Secret")) {
         let name = object.name();
@@ -49,7 +49,7 @@ fn page(copied: &Copied, all: bool) -> String {
 }
 
 /// What breaks those who copy namespaces, in a few lines.
-pub const NASTY: &str = r#"
+pub(crate) const NASTY: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: payments}
