@@ -30,6 +30,7 @@ use crate::controller::environments::{Follower, View};
 use crate::controller::requests::{RequestError, within_deadline};
 use crate::domain::Instance;
 use crate::forge::github::GithubError;
+use crate::forge::spent::Spent;
 use crate::intent::{About, Existing};
 use crate::lease::{Election, Place, Role, Timing};
 use crate::metrics::Metrics;
@@ -97,6 +98,7 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
     let (listener, health) = listen(&options.server).await?;
     let (follower, readiness) = (Follower::new(), Readiness::new(&Gate::ALL));
     let view = follower.view();
+    let spent = Spent::default();
     let replica = Replica {
         config,
         clock: clock.clone(),
@@ -106,12 +108,13 @@ pub async fn run(config: Config, options: Options, stop: impl Future<Output = Du
         hears: options.secrets.is_some(),
         view: view.clone(),
         metrics: metrics.clone(),
+        spent: spent.clone(),
         traces: options.traces.clone(),
         readiness: readiness.clone(),
     };
     replica.check()?;
     // Only now: what could not lead must not take the Lease.
-    let election = Election::start(client.clone(), options.lease, Timing::DEFAULT);
+    let election = Election::start(client.clone(), options.lease, Timing::DEFAULT, spent);
     let roles = election.roles();
     tracing::info!(address = %options.server.listen, identity = replica.identity.name, "listening");
 

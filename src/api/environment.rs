@@ -127,6 +127,10 @@ pub struct Source {
     pub revision: String,
     /// When the forge stated it: the pull request's own time of change, to the second. Never goes back.
     pub observed_at: DateTime<Utc>,
+    /// When somebody last did something about it that keeps an environment alive: opened, closed or reopened it, pushed, or made it
+    /// ready for review. Absent where that is what the forge stated at `observedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_at: Option<DateTime<Utc>>,
     /// Branch that the pull request comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
@@ -160,6 +164,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// When somebody last did something about it that keeps an environment alive.
+    pub fn active_at(&self) -> DateTime<Utc> {
+        self.active_at.map_or(self.observed_at, |at| at.min(self.observed_at))
+    }
+
     /// Whether it is a pull request from another repository, or from one that is gone, as spec says. The forge is asked whether
     /// that is so beside the apply, which does not wait: a delivery is believed for the seconds until it answers, and what hid
     /// that it is foreign is taken down then.

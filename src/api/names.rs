@@ -46,6 +46,9 @@ pub const ANNOTATION_CONFIRM_REMOVALS: &str = "preview-env.dev/confirm-removals"
 /// changed afterwards.
 pub const ANNOTATION_SOURCES: &str = "preview-env.dev/sources";
 
+/// Annotation of the Lease that says how much was written to the forge within the last hour, as JSON, for whoever leads next.
+pub const ANNOTATION_WRITES: &str = "preview-env.dev/writes";
+
 /// Field manager of everything that the controller applies inside an environment's namespace.
 pub const MANAGER_CONTROLLER: &str = "preview-env";
 /// Field manager of the status that the controller derives.

@@ -12,8 +12,8 @@ use super::conditions::Condition;
 use super::gaps::{Missing, PlanSummary};
 
 pub use forge::{
-    ANYBODYS_KEPT, CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer, ProbeStatus,
-    RESULTS_KEPT, Refusal, Right, Shown, Sought, Surface, Trusted,
+    ANYBODYS_KEPT, Begun, CheckStatus, CommandOutcome, CommandResult, DeploymentStatus, Feedback, LabelAnswer, Lookup, PathsAnswer,
+    ProbeStatus, RESULTS_KEPT, Refusal, Right, Shown, Sought, Surface, Trusted,
 };
 pub use lifetime::{Lapse, Lapsed, Queue};
 

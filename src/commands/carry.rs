@@ -18,7 +18,7 @@ use crate::api::{self, PreviewEnvironment};
 use crate::controller::requests::RequestError;
 use crate::domain::{Baseline, EnvironmentName, RepoName};
 use crate::forge::Forge;
-use crate::intent::Fact;
+use crate::intent::{Fact, active};
 use crate::record::RecordError;
 
 /// How long an environment is waited for that is not recorded: somebody who comments right after opening a pull request can be
@@ -243,6 +243,10 @@ async fn record(context: &Context, case: &Case<'_>) -> Result<bool, Stop> {
         return Err(Trouble::Refused("The Baseline does not list this repository.".to_owned()).into());
     };
     let source = api::Source { repository: spelled.to_owned(), ..pull.to_source(command.forge, Some(&command.actor)) };
+    let source = match known {
+        Some(known) => active::after(source, known, Some(baseline)),
+        None => source,
+    };
     let fact = Fact {
         baseline_namespace: object.namespace().unwrap_or_default(),
         baseline: object.spec.baseline.clone(),

@@ -12,7 +12,7 @@ use super::parse::VERBS;
 use crate::api;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::Forks;
-use crate::api::conditions::{CLOSING, ConditionStatus, READY, WANTED, find};
+use crate::api::conditions::{CLOSING, ConditionStatus, WANTED, find};
 use crate::api::environment::{Command, SourceState, Verb, WishState};
 use crate::api::names::{MANAGER_APPROVAL, MANAGER_EXTENSION, MANAGER_PIN, MANAGER_REFRESH, MANAGER_WISH};
 use crate::api::status::CommandResult;
@@ -77,7 +77,7 @@ pub struct Refusal(pub String);
 
 type Verdict = Result<Effect, Refusal>;
 
-fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal(why.into()))
 }
 
@@ -151,7 +151,7 @@ pub fn effect(case: &Case<'_>) -> Verdict {
     case.is_of_this_one()?;
     match case.command.verb {
         Verb::Status if source_of(case.command, case.object).is_none() => Ok(said(case.none_here())),
-        Verb::Status => Ok(said(status(case.object))),
+        Verb::Status => Ok(said(status())),
         Verb::Help => Ok(said(help(case))),
         Verb::Create => create(case),
         Verb::Delete => Ok(delete(case)),
@@ -161,7 +161,7 @@ pub fn effect(case: &Case<'_>) -> Verdict {
         Verb::Pin | Verb::Unpin => pin(case),
         Verb::Image => image(case),
         Verb::Approve => approve(case),
-        Verb::Logs => case.there().map(|_| Effect::default()),
+        Verb::Logs => case.wanted().map(|_| Effect::default()),
         Verb::Unknown => Err(unknown(case.command)),
     }
 }
@@ -181,32 +181,6 @@ impl Case<'_> {
     /// As the cluster names who asked.
     fn actor(&self) -> String {
         actor(self.command)
-    }
-
-    /// Refuses what makes sense only for an environment that is there and wanted.
-    fn there(&self) -> Result<&api::Source, Refusal> {
-        let Some(source) = source_of(self.command, self.object) else {
-            return refuse(capital(&self.none_here()));
-        };
-        if source.state != SourceState::Open {
-            return refuse(not_open(source.state));
-        }
-        let unwished = self.object.standing_wish().is_some_and(|w| w.state == WishState::Absent);
-        if unwished { refuse("The environment was taken down. /preview create brings it back.") } else { Ok(source) }
-    }
-
-    /// That nothing is there, and what makes one if anything does.
-    fn none_here(&self) -> String {
-        let none = "there is no environment for this pull request";
-        let is_foreign = |pull: &PullRequest| pull.head_repository_id != Some(pull.repository_id);
-        match self.pull {
-            Some(pull) if pull.state == SourceState::Merged => format!("{none}, which is merged."),
-            Some(pull) if pull.state != SourceState::Open => format!("{none}, which is closed. Reopen it first."),
-            Some(pull) if is_foreign(pull) && self.baseline.trust.forks == Forks::Deny => {
-                format!("{none}: it comes from a fork, and the Baseline runs none (trust.forks).")
-            }
-            _ => format!("{none}. /preview create makes one."),
-        }
     }
 
     /// Refuses a button that was shown for an environment that is gone: its press can be heard of days later, and what was made
@@ -256,7 +230,7 @@ fn is_open(case: &Case<'_>) -> bool {
 }
 
 /// Why nothing is done for a pull request that is not open.
-fn not_open(state: SourceState) -> &'static str {
+pub(super) fn not_open(state: SourceState) -> &'static str {
     if state == SourceState::Merged { "The pull request is merged." } else { "The pull request is not open. Reopen it first." }
 }
 
@@ -292,19 +266,19 @@ fn delete(case: &Case<'_>) -> Effect {
 }
 
 fn update(case: &Case<'_>) -> Verdict {
-    case.there()?;
+    let stands = case.wanted()?;
     if !is_open(case) {
         return refuse(not_open(state(case).unwrap_or(SourceState::Gone)));
     }
     let revision = case.pull.map(|pull| pull.revision.short().to_owned()).unwrap_or_default();
-    Ok(refreshed(case, false, format!("it is brought up to {revision} and to its baseline.")))
+    Ok(refreshed(case, false, stands.of_the_head(format!("it is brought up to {revision} and to its baseline."))))
 }
 
 fn refresh(case: &Case<'_>) -> Verdict {
-    case.there()?;
+    let stands = case.wanted()?;
     match case.command.args.first().map(|arg| arg.trim_start_matches('-').to_ascii_lowercase()).as_deref() {
-        None => Ok(refreshed(case, false, "it is brought up to its baseline.".to_owned())),
-        Some("reset") => Ok(refreshed(case, true, "its volumes are emptied, and its hooks run again.".to_owned())),
+        None => Ok(refreshed(case, false, stands.of_all("it is brought up to its baseline.".to_owned()))),
+        Some("reset") => Ok(refreshed(case, true, stands.of_all("its volumes are emptied, and its hooks run again.".to_owned()))),
         Some(_) => refuse("Nothing was done: write it as /preview refresh, or /preview refresh reset."),
     }
 }
@@ -324,7 +298,7 @@ fn refreshed(case: &Case<'_>, reset: bool, message: String) -> Effect {
 /// Each extension counts from the end that its own command, which is activity too, gives the environment. What comes out is
 /// computed from all extensions that are known, so it is the same in whatever order they come.
 fn extend(case: &Case<'_>) -> Verdict {
-    case.there()?;
+    let stands = case.wanted()?;
     let span = case.command.args.first().map_or(EXTENSION, String::as_str);
     if let Err(why) = parse_ttl(span) {
         return refuse(format!("{}.", capital(&why.to_string())));
@@ -345,7 +319,7 @@ fn extend(case: &Case<'_>) -> Verdict {
         Some(end) => format!("it lives until {}, which is as long as lifetime.max lets one be.", moment(end)),
         None => format!("it lives until {} at least.", moment(until)),
     };
-    Ok(part(MANAGER_EXTENSION, "lifetime", json!({"extendedUntil": until}), message))
+    Ok(part(MANAGER_EXTENSION, "lifetime", json!({"extendedUntil": until}), stands.of_all(message)))
 }
 
 /// Whether its pull request was closed after that moment, and reopened. No pin and no extension outlives that.
@@ -360,7 +334,7 @@ pub fn longest(object: &PreviewEnvironment, baseline: &Baseline) -> Option<DateT
 }
 
 fn pin(case: &Case<'_>) -> Verdict {
-    case.there()?;
+    let stands = case.wanted()?;
     if order::overtaken(case.command, case.results).is_some() {
         return Ok(said("What was asked for after it stands."));
     }
@@ -368,12 +342,22 @@ fn pin(case: &Case<'_>) -> Verdict {
         return Ok(said("The pull request was closed since."));
     }
     let pinned = case.command.verb == Verb::Pin;
-    let message = if pinned { "it lives until the pull request is closed." } else { "it expires again as others do." };
-    Ok(part(MANAGER_PIN, "lifetime", json!({"pinned": pinned}), message))
+    let message = if pinned { lives(case) } else { "it expires again as others do.".to_owned() };
+    Ok(part(MANAGER_PIN, "lifetime", json!({"pinned": pinned}), stands.of_all(message)))
+}
+
+/// Until when one lives that is pinned. How many others are pinned is not known here, but where its own pin did not hold before.
+fn lives(case: &Case<'_>) -> String {
+    let most = case.baseline.limits.pinned;
+    match case.object.status.as_ref().and_then(|status| status.pinned) {
+        Some(true) => "it lives until the pull request is closed.".to_owned(),
+        Some(false) => format!("as many are pinned as limits.pinned allows ({most}), so it expires as others do until another one goes."),
+        None => format!("it lives until the pull request is closed, as long as no more than {most} are pinned (limits.pinned)."),
+    }
 }
 
 fn image(case: &Case<'_>) -> Verdict {
-    case.there()?;
+    let stands = case.wanted()?;
     let mut effect = said("");
     let mut now = Vec::new();
     for arg in &case.command.args {
@@ -385,8 +369,11 @@ fn image(case: &Case<'_>) -> Verdict {
         now.push(format!("{name}:{tag}"));
         effect.parts.push(images::part(&name, &tag));
     }
-    effect.message =
-        if now.is_empty() { "What was asked for after it stands.".to_owned() } else { format!("it runs {}.", now.join(" and ")) };
+    effect.message = if now.is_empty() {
+        "What was asked for after it stands.".to_owned()
+    } else {
+        stands.of_all(format!("it runs {}.", now.join(" and ")))
+    };
     Ok(effect)
 }
 
@@ -434,12 +421,9 @@ fn is_meant(case: &Case<'_>, head: &Revision) -> Result<(), Refusal> {
     }
 }
 
-fn status(object: &PreviewEnvironment) -> String {
-    let Some(status) = &object.status else { return "nothing of it is there yet.".to_owned() };
-    let phase = status.phase.as_deref().unwrap_or("Recorded");
-    let ready = find(&status.conditions, READY).map(|c| c.message.as_str()).filter(|message| !message.is_empty());
-    let url = status.urls.first().map(|u| format!(" {}", u.url)).unwrap_or_default();
-    format!("{phase}{}.{url}", ready.map(|message| format!(": {message}")).unwrap_or_default())
+/// The comment says how it is for as long as it is so, and what came of a command stays as it was said.
+fn status() -> String {
+    "how it is stands above, and is kept up to date.".to_owned()
 }
 
 fn help(case: &Case<'_>) -> String {

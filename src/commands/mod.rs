@@ -26,6 +26,7 @@ pub mod order;
 pub mod parse;
 pub mod pass;
 pub mod signs;
+mod there;
 pub mod who;
 
 use std::convert::Infallible;

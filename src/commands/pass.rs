@@ -75,7 +75,15 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     audit(object, command, (&format!("{:?}", end.outcome), &end.message));
     count(context, (object, command), end.outcome.label());
     let (reaction, written) = (if end.outcome == CommandOutcome::Done { Reaction::Done } else { Reaction::Refused }, end.written);
-    let result = CommandResult { may_command, message: end.message, output: end.output, ..CommandResult::of(command, end.outcome) };
+    // Anybody can comment, and each sign and each word is a write to the forge: of theirs there are few.
+    let is_answered = may_command || context.signs.spare(now);
+    let result = CommandResult {
+        may_command,
+        unsaid: !is_answered,
+        message: end.message,
+        output: end.output,
+        ..CommandResult::of(command, end.outcome)
+    };
     // Where no environment is, a stranger is not answered in words: any passer-by would make us post. So it goes at once.
     if may_command || !goes(object, written) {
         let all = order::with(results, result.clone());
@@ -84,8 +92,7 @@ async fn conclude(errand: &Errand<'_>) -> Result<bool, Result<Pause, CommandErro
     context.memory.end(&errand.uid(), result);
     // Before the sign, so that whoever sees that knows whose it is.
     context.heard.end(place(object), command, true);
-    // Anybody can comment, and each sign is a write to the forge: theirs come last, and only where there is one to spare.
-    if may_command || context.signs.spare(now) {
+    if is_answered {
         react(context, (home.as_ref().ok(), command), reaction).await;
     }
     Ok(written)

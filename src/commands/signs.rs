@@ -1,14 +1,14 @@
-//! How many signs are spent on comments of whoever may not command. No client, no clock, no logging.
+//! How many signs and words are spent on comments of whoever may not command. No client, no clock, no logging.
 //!
-//! A forge takes few writes, and anybody can comment. So such a comment gets a sign only now and then, over all repositories,
-//! and what gets none is not made up for: what became of it stands in the comment of the pull request.
+//! A forge takes few writes, and anybody can comment. So such a comment gets a sign, and words in the comment of the pull request,
+//! only now and then, over all repositories, and what gets none is not made up for.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Signs within [`WINDOW`]: 30 an hour, of the 500 writes that GitHub takes of an account.
+/// Signs within [`WINDOW`]: 30 an hour and as many edits of comments, of the 500 writes that GitHub takes of an account.
 const SPARED: usize = 5;
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
 

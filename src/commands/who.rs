@@ -32,10 +32,9 @@ pub enum Trouble {
 impl From<ForgeError> for Trouble {
     fn from(error: ForgeError) -> Self {
         let why = format!("{}.", capital(&error.to_string()));
-        match (&error, error.class()) {
-            (ForgeError::RateLimited { seconds, .. }, _) => Self::Later(Some(Duration::from_secs(*seconds)), why),
-            (_, Class::Transient) => Self::Later(None, why),
-            (_, Class::Terminal) => Self::Refused(why),
+        match error.class() {
+            Class::Transient => Self::Later(error.wait(), why),
+            Class::Terminal => Self::Refused(why),
         }
     }
 }

@@ -74,6 +74,8 @@ pub struct Source {
     pub revision: Revision,
     /// When the forge stated it.
     pub observed_at: DateTime<Utc>,
+    /// When somebody last did something about it that keeps an environment alive.
+    pub active_at: DateTime<Utc>,
     /// Branch that the change is on.
     pub branch: Option<String>,
     /// Whether the change comes from another repository, or from one that is gone.
@@ -130,22 +132,21 @@ impl Environment {
         parts.join(" ")
     }
 
-    /// The last time that somebody did something: a push or another change of a source, a wish, or a refresh. A stamp that is
+    /// The last time that somebody did something: a push or another deed about a source, a wish, or a refresh. A stamp that is
     /// still to come says nothing: with one, somebody could keep an environment for ever.
     pub fn last_activity(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let asked = self.asked().chain(self.activity.as_ref().map(|a| a.at));
-        asked.filter(|at| *at <= now + CLOCKS_APART).max()
+        let done = self.sources.iter().map(|s| s.active_at).chain(self.wishes()).chain(self.activity.as_ref().map(|a| a.at));
+        done.filter(|at| *at <= now + CLOCKS_APART).max()
     }
 
     /// When what runs, or is to run, was asked for: the last change of a source, the last wish or the last refresh. What the
     /// forge states has whole seconds.
     pub fn asked_at(&self) -> Option<DateTime<Utc>> {
-        self.asked().max()
+        self.sources.iter().map(|s| s.observed_at).chain(self.wishes()).max()
     }
 
-    fn asked(&self) -> impl Iterator<Item = DateTime<Utc>> {
-        let wishes = self.wish.as_ref().map(|w| w.at).into_iter().chain(self.refresh.as_ref().map(|r| r.at));
-        self.sources.iter().map(|s| s.observed_at).chain(wishes)
+    fn wishes(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        self.wish.as_ref().map(|w| w.at).into_iter().chain(self.refresh.as_ref().map(|r| r.at))
     }
 
     /// Whose it is: of whoever opened the pull request, else of whoever asked for it. A branch that nobody asked for is
@@ -256,6 +257,7 @@ fn source(path: &str, fact: &api::Source) -> Result<Source, InvalidEnvironment> 
         state: fact.state,
         revision: fact.revision.parse().map_err(|e| invalid(format!("{path}.revision"), &e))?,
         observed_at: fact.observed_at,
+        active_at: fact.active_at(),
         branch,
         base_branch: fact.base_branch.clone(),
         draft: fact.draft,
@@ -315,6 +317,23 @@ mod tests {
         assert_eq!(last("2026-01-02T00:00:00Z").as_deref(), Some("2026-01-02T00:00:00+00:00"));
         assert_eq!(last("2026-01-01T23:56:00Z").as_deref(), Some("2026-01-02T00:00:00+00:00"), "clocks are some minutes apart");
         assert_eq!(last("2026-01-01T23:50:00Z").as_deref(), Some("2026-01-01T00:00:00+00:00"), "what is to come says nothing");
+    }
+
+    #[test]
+    fn what_nobody_did_about_a_source_is_no_activity() {
+        let last = |active: serde_json::Value| {
+            let mut source = pull(Some(7));
+            source["activeAt"] = active;
+            let environment = read(json!({"baseline": "shop", "sources": [source]})).unwrap();
+            environment.last_activity("2026-01-02T00:00:00Z".parse().unwrap()).map(|at| at.to_rfc3339())
+        };
+        for (active, at) in [
+            (serde_json::Value::Null, "2026-01-01T00:00:00+00:00"),
+            (json!("2025-12-01T00:00:00Z"), "2025-12-01T00:00:00+00:00"),
+            (json!("2026-01-01T12:00:00Z"), "2026-01-01T00:00:00+00:00"),
+        ] {
+            assert_eq!(last(active.clone()).as_deref(), Some(at), "{active}");
+        }
     }
 
     #[test]

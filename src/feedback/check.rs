@@ -1,5 +1,6 @@
 //! What stands beside a commit. No client, no clock, no logging.
 
+use super::begun;
 use super::digest::digest;
 use super::end::End;
 use super::facts::Facts;
@@ -85,6 +86,9 @@ impl Checking {
 
     /// Whether the records say that the forge shows this.
     pub fn is_shown(&self, feedback: &Feedback) -> bool {
+        if !begun::has_no_others(feedback, Surface::Check, Some(&self.check.revision)) {
+            return false;
+        }
         let at_the_head = |check: &&CheckStatus| check.revision == self.check.revision;
         match (feedback.check.as_ref().filter(at_the_head), &self.end) {
             (Some(shown), Some(_)) if shown.concluded => true,

@@ -1,5 +1,6 @@
 //! What the forge's list of deployments is to say of an environment. No client, no clock, no logging.
 
+use super::begun;
 use super::digest::digest;
 use super::end::{End, commits};
 use super::facts::Facts;
@@ -76,8 +77,9 @@ impl Deploying {
             Self::Keep => true,
             Self::End { end, .. } => {
                 let is_sought = end.as_ref().is_none_or(|end| end.is_sought(feedback, Surface::Deployment));
-                is_sought && feedback.deployments.is_empty()
+                is_sought && feedback.deployments.is_empty() && begun::has_no_others(feedback, Surface::Deployment, None)
             }
+            Self::Show { new, .. } if !begun::has_no_others(feedback, Surface::Deployment, Some(&new.revision)) => false,
             Self::Show { new, update, opens } => match feedback.deployments.split_last() {
                 Some((last, older)) if last.revision == new.revision => {
                     let told = last.digest.as_deref() == Some(&said(update));
@@ -96,13 +98,18 @@ pub fn said(update: &DeploymentUpdate) -> String {
 
 /// One name for all environments of a Baseline: a forge keeps a page for each name for ever, and one for each pull request
 /// would fill its list. So the description tells those of two pull requests with one commit apart.
+pub fn of_commit(environment: &str, pull: i64, revision: &str) -> NewDeployment {
+    let description = clipped(&format!("Preview of #{pull} at {}", short(revision)));
+    NewDeployment { revision: revision.to_owned(), environment: environment.to_owned(), description }
+}
+
+/// What the forge calls the environment that all deployments of a Baseline are to.
+pub(super) fn environment_of(facts: &Facts<'_>) -> String {
+    format!("preview/{}", facts.rules.label)
+}
+
 fn new(facts: &Facts<'_>, revision: &str) -> NewDeployment {
-    let pull = facts.source.pull.unwrap_or_default();
-    NewDeployment {
-        revision: revision.to_owned(),
-        environment: format!("preview/{}", facts.rules.label),
-        description: clipped(&format!("Preview of #{pull} at {}", short(revision))),
-    }
+    of_commit(&environment_of(facts), facts.source.pull.unwrap_or_default(), revision)
 }
 
 fn update(facts: &Facts<'_>, state: &State) -> DeploymentUpdate {

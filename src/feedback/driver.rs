@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -15,7 +16,7 @@ use kube::runtime::reflector::Store;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::deliver::{Deliverer, Measure, Outcome};
+use super::deliver::{Deliverer, Measure, Memory, Outcome};
 use super::group::{self, Group, PullKey, pull_source};
 use super::heads::Heads;
 use super::lanes::Account;
@@ -31,6 +32,9 @@ use crate::traces::{self, Span, Traces};
 
 /// How often everything is looked at again: a Baseline may say something else, and a change may have got lost.
 const SWEEP: Duration = Duration::from_secs(600);
+/// For how long before somebody else stopped leading he may have delivered what he could not record any more: two answers of the
+/// forge, and what clocks are apart.
+const UNRECORDED: TimeDelta = TimeDelta::minutes(3);
 /// How long deliveries may go on after the shutdown began.
 const LANDING: Duration = Duration::from_secs(5);
 
@@ -95,6 +99,8 @@ pub struct Driver {
     schedule: Schedule,
     flights: FuturesUnordered<BoxFuture<'static, (PullKey, Landed)>>,
     sweep_at: Instant,
+    /// What changed since then may be shown otherwise than it is recorded. None where nobody delivered before.
+    doubts_since: Option<DateTime<Utc>>,
 }
 
 impl Driver {
@@ -124,7 +130,15 @@ impl Driver {
         let (schedule, flights) = (Schedule::default(), FuturesUnordered::new());
         let sweep_at = Instant::now() + SWEEP;
         let traces = Traces::default();
-        (Self { deliverer: Arc::new(deliverer), sources, store, clock, traces, changes, schedule, flights, sweep_at }, notifier)
+        let doubts_since = None;
+        let deliverer = Arc::new(deliverer);
+        (Self { deliverer, clock, traces, sources, store, changes, schedule, flights, sweep_at, doubts_since }, notifier)
+    }
+
+    /// The same after somebody else who led until then, as far as is known.
+    pub fn following(self, led_before: Option<DateTime<Utc>>) -> Self {
+        let until = led_before.unwrap_or_else(|| self.clock.now());
+        Self { doubts_since: Some(until - UNRECORDED), ..self }
     }
 
     /// The same with traces of what it delivers.
@@ -205,11 +219,17 @@ impl Driver {
         let told = group.and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
         let Some((group, show)) = told else { return self.schedule.rest(&key, None) };
         let changes_at = show.changes_at.and_then(|at| after(now, at - wall));
-        if self.schedule.memory(&key).is_some_and(|memory| memory.is_done(&group, &show)) {
+        let doubts = |memory: &Memory| self.doubts_since.is_some_and(|since| memory.doubts(&group, since));
+        let is_doubtful = self.schedule.memory(&key).is_some_and(doubts);
+        if !is_doubtful && self.schedule.memory(&key).is_some_and(|memory| memory.is_done(&group, &show)) {
             return self.schedule.rest(&key, changes_at);
         }
         let measure = if self.schedule.is_thrifty(&key, now) { Measure::Thrifty } else { Measure::All };
         let Some(mut memory) = self.schedule.start(&key, &show.gist, now) else { return };
+        if is_doubtful {
+            memory.doubt(&group);
+        }
+        memory.trust();
         self.rename_after(&group, heads, now);
         let (deliverer, traces) = (self.deliverer.clone(), self.traces.clone());
         self.flights.push(Box::pin(async move {
@@ -256,6 +276,7 @@ fn trace(traces: &Traces, group: &Group, outcome: Outcome, took: Duration) {
             Outcome::Delivered => span.with("preview.result", "delivered"),
             Outcome::Partly => span.with("preview.result", "partly"),
             Outcome::Retry(_) => span.with("preview.result", "retry").failed("Retrying"),
+            Outcome::Enough(_) => span.with("preview.result", "enough").failed("Retrying"),
             Outcome::Refused => span.with("preview.result", "refused").failed("Refused"),
         });
     }

@@ -9,6 +9,7 @@
 //! bytes and nothing is sent. A failure of the forge is a condition on the environments and never holds one up.
 
 mod asked;
+mod begun;
 mod brake;
 mod check;
 mod commands;

@@ -17,22 +17,33 @@ const OUTPUT_WIDTH: usize = 300;
 /// How important the fold is.
 const RANK: u8 = 2;
 
-/// The newest result as a line.
+/// The newest result of somebody who may command as a line. What anybody can write is no news of the environment.
 pub(super) fn last(results: &[CommandResult]) -> String {
-    results.last().map(|result| format!("\nThe last command, {}\n", line(result))).unwrap_or_default()
+    let last = results.iter().rfind(|result| result.gets_words());
+    last.map(|result| format!("\nThe last command, {}\n", line(result))).unwrap_or_default()
 }
 
 /// The newest results, each with its output where `logs` may be read; None where the line above says all. What was asked for
 /// while they could be read is not shown any more once they cannot.
 pub(super) fn fold(results: &[CommandResult], logs: bool) -> Option<Fold> {
-    let shown: Vec<_> = results.iter().rev().take(SHOWN).collect();
-    let is_more = shown.len() > 1 || logs && shown.iter().any(|result| result.output.is_some());
+    let shown = shown(results);
+    let is_more = shown.len() > 1 || shown.iter().any(|result| !result.gets_words() || logs && result.output.is_some());
     let inside = shown.iter().map(|result| entry(result, logs)).collect::<Vec<_>>().join("\n");
     let summary = match shown.as_slice() {
-        [one] => format!("What {} shows", plain(one)),
+        [one] if one.gets_words() => format!("What {} shows", plain(one)),
         _ => "The last commands".to_owned(),
     };
     is_more.then_some(Fold { summary, inside, rank: RANK })
+}
+
+/// The newest first. Of those who may not command only the last one, and beside the others: nobody's answer goes out of sight for it.
+fn shown(results: &[CommandResult]) -> Vec<&CommandResult> {
+    let mut shown: Vec<_> = results.iter().rev().filter(|result| result.gets_words()).take(SHOWN).collect();
+    if let Some(at) = results.iter().rposition(|result| !result.gets_words() && !result.unsaid) {
+        let newer = results[at..].iter().filter(|result| result.gets_words()).count();
+        shown.insert(newer.min(shown.len()), &results[at]);
+    }
+    shown
 }
 
 fn entry(result: &CommandResult, logs: bool) -> String {

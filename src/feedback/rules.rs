@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::group::pull_source;
 use crate::api::PreviewEnvironment;
-use crate::api::baseline::{Approvers, CommentRule, Forks, LogRule, Removed};
+use crate::api::baseline::{Approvers, CommentRule, Forks, LogRule, PullRequests, Removed};
 use crate::domain::{Baseline, RepoName};
 
 /// Shown where `lifetime.warnBefore` cannot be counted with, in hours: its default.
@@ -32,6 +32,8 @@ pub struct Rules {
     pub forks: Forks,
     /// Who may approve and command.
     pub approvers: Approvers,
+    /// Which pull requests get one by themselves.
+    pub pulls: PullRequests,
     /// What seems to have become of its pull request, where it stays until a person confirms that.
     pub held: Option<Removed>,
 }
@@ -65,6 +67,7 @@ impl Rules {
             max: baseline.max.and_then(|max| TimeDelta::from_std(max).ok()),
             forks: baseline.trust.forks,
             approvers: baseline.trust.approvers,
+            pulls: pulls(baseline, environment),
             held: environment.uid().and_then(|uid| baseline.held.get(&uid).copied()),
         }
     }
@@ -88,6 +91,7 @@ impl Rules {
             max: None,
             forks: Forks::default(),
             approvers: Approvers::default(),
+            pulls: PullRequests::default(),
             held: None,
         }
     }
@@ -111,6 +115,13 @@ fn check_called(label: &str) -> String {
 /// A Baseline is called by its name, and where its namespace has another one, by both: a namespace is one Baseline's.
 fn label(namespace: &str, name: &str) -> String {
     if namespace == name { name.to_owned() } else { format!("{namespace}/{name}") }
+}
+
+/// What the trigger says of the repository of its pull request.
+fn pulls(baseline: &Baseline, environment: &PreviewEnvironment) -> PullRequests {
+    let source = pull_source(environment).and_then(|source| Some((source, source.repository.parse::<RepoName>().ok()?)));
+    let repository = source.and_then(|(source, name)| baseline.repository_by(source.forge, source.repository_id, &name));
+    repository.map_or(baseline.trigger.pull_requests, |repository| baseline.trigger_of(repository).pull_requests)
 }
 
 /// Whether every repository that the environment shows code of is closed to the public, as far as the forge has said.

@@ -129,6 +129,7 @@ impl Schedule {
     /// There is nothing to deliver until something changes, or until that moment.
     pub(super) fn rest(&mut self, key: &PullKey, until: Option<Instant>) {
         if let Some(slot) = self.slots.get_mut(key) {
+            slot.memory.trust();
             slot.due = until;
         }
     }
@@ -205,21 +206,22 @@ impl Slot {
             Outcome::Delivered | Outcome::Partly => (0, None),
             Outcome::Refused => (0, Some((gist.digest, now + REFUSED_WAIT))),
             // Whoever has to wait for his turn did not fail, and would lose it if he waited longer.
-            Outcome::Retry(Some(_)) => (self.failures, None),
+            Outcome::Retry(Some(_)) | Outcome::Enough(_) => (self.failures, None),
             Outcome::Retry(None) => (self.failures.saturating_add(1), None),
         };
-        if !matches!(outcome, Outcome::Retry(_)) {
+        if !matches!(outcome, Outcome::Retry(_) | Outcome::Enough(_)) {
             self.brake.tell(gist.news);
         }
         self.called = matches!(outcome, Outcome::Retry(Some(_)));
         let wait = match outcome {
+            Outcome::Enough(wait) => wait,
             Outcome::Retry(asked) => asked.unwrap_or_else(|| backoff(self.failures)),
             Outcome::Delivered | Outcome::Partly | Outcome::Refused => PACE,
         };
         self.held = Some(now + wait);
         self.due = match outcome {
             Outcome::Delivered => changes_at,
-            Outcome::Retry(_) | Outcome::Partly => self.held,
+            Outcome::Retry(_) | Outcome::Enough(_) | Outcome::Partly => self.held,
             Outcome::Refused => Some(now + REFUSED_WAIT),
         };
     }

@@ -10,7 +10,7 @@ use super::state::{Reach, State, Why, served_before};
 use super::trouble::{self, Fault};
 use super::{commands, hooks, results, services};
 use crate::api::PreviewEnvironment;
-use crate::api::baseline::{Approvers, Removed};
+use crate::api::baseline::{Approvers, PullRequests, Removed};
 use crate::api::conditions;
 use crate::api::status::{LeftOut, ServiceStatus};
 
@@ -228,7 +228,8 @@ impl Facts<'_> {
             Approvers::Admin => "the role `admin`",
         };
         format!(
-            "{why} Somebody with {who} who has read {} can let that commit run, and no other, with the comment\n\n{}\n\
+            "{why} Somebody with {who} who has read {} can let that commit run, and no other, with a comment here (in a \
+             review it does not count):\n\n{}\n\
              The next push asks again.\n",
             commit(&self.source.repository, revision),
             commands::approve(revision),
@@ -266,7 +267,7 @@ impl Facts<'_> {
     fn gone(&self, why: &Why) -> String {
         let ready = conditions::find(&self.status.conditions, conditions::READY);
         if let Some(kept) = ready.filter(|c| c.reason == conditions::NAMESPACE_KEPT) {
-            let way_back = way_back(why).map(|way| format!("{way}\n")).unwrap_or_default();
+            let way_back = self.way_back(why).map(|way| format!("{way}\n")).unwrap_or_default();
             return format!("What it ran in is still in the cluster, and goes on:\n\n{}{way_back}", quote(&kept.message));
         }
         let taken_down = || {
@@ -278,12 +279,12 @@ impl Facts<'_> {
             Some(format!("Taken down on {}{because} Nothing of it is left in the cluster.", moment(wanted.last_transition_time)))
         };
         let taken_down = taken_down().filter(|_| self.ever_ran());
-        let parts: Vec<_> = [taken_down, way_back(why)].into_iter().flatten().collect();
+        let parts: Vec<_> = [taken_down, self.way_back(why)].into_iter().flatten().collect();
         if parts.is_empty() { "Nothing of it is in the cluster.\n".to_owned() } else { parts.join(" ") + "\n" }
     }
 
     fn removing(&self, why: &Why) -> String {
-        let way_back = way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
+        let way_back = self.way_back(why).map(|way| format!(" {way}")).unwrap_or_default();
         match self.stuck() {
             Some(message) => format!("It is still going away:\n\n{}This comment says when nothing is left.{way_back}\n", quote(message)),
             None => format!("Everything in it is being stopped; this comment says when nothing is left.{way_back}\n"),
@@ -365,20 +366,22 @@ impl Facts<'_> {
         }));
         folds
     }
-}
 
-/// What brings an environment back that is gone.
-fn way_back(why: &Why) -> Option<String> {
-    let create = "`/preview create`";
-    match why {
-        Why::Merged | Why::PullGone => None,
-        Why::Closed => Some("Reopen the pull request and it comes back.".to_owned()),
-        Why::Expired(_) => Some(format!("A push brings it back, and so does the comment {create}.")),
-        Why::Evicted(_) => Some(format!("A push brings it back once there is room, and so does the comment {create}.")),
-        Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
-        Why::Deleted => Some(format!("A push makes a new one, and so does the comment {create}.")),
-        Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),
-        Why::Other(message) => Some(format!("{}The comment {create} makes one.", spaced(message))),
+    /// What brings an environment back that is gone.
+    fn way_back(&self, why: &Why) -> Option<String> {
+        let (create, comes_by_itself) = ("`/preview create`", matches!(self.rules.pulls, PullRequests::All | PullRequests::Labelled));
+        match why {
+            Why::Merged | Why::PullGone => None,
+            Why::Closed if comes_by_itself => Some("Reopen the pull request and it comes back.".to_owned()),
+            Why::Closed => Some(format!("Once the pull request is open again, the comment {create} makes a new one.")),
+            Why::Expired(_) => Some(format!("A push brings it back, and so does the comment {create}.")),
+            Why::Evicted(_) => Some(format!("A push brings it back once there is room, and so does the comment {create}.")),
+            Why::Wish => Some(format!("The comment {create} brings it back; a push does not.")),
+            Why::Deleted if comes_by_itself => Some(format!("A push makes a new one, and so does the comment {create}.")),
+            Why::Deleted => Some(format!("The comment {create} makes a new one.")),
+            Why::Draft => Some(format!("One is made when this is ready for review; the comment {create} makes one now.")),
+            Why::Other(message) => Some(format!("{}The comment {create} makes one.", spaced(message))),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::asked::{self, Asked};
 use super::brake::{Gist, News};
 use super::check::Checking;
-use super::deployment::Deploying;
+use super::deployment::{Deploying, environment_of};
 use super::digest::digest;
 use super::facts::Facts;
 use super::group::Group;
@@ -18,7 +18,7 @@ use super::section::Section;
 use super::state::State;
 use crate::api::PreviewEnvironment;
 use crate::api::baseline::CommentRule;
-use crate::api::status::{CommandResult, Feedback, Surface};
+use crate::api::status::{CommandResult, Feedback, Refusal, Surface};
 
 /// What a comment is to say.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +42,8 @@ pub struct Part {
     pub checking: Option<Checking>,
     /// Whether the comment speaks of the commit at the head.
     pub names_the_commit: bool,
+    /// What the forge calls the environment that its deployments are to.
+    pub deployed_to: String,
 }
 
 /// What is to be shown of one pull request.
@@ -107,14 +109,25 @@ impl Show {
         self.letter.as_ref().is_none_or(|letter| feedbacks.iter().all(|f| f.digest.as_deref() == Some(&letter.digest)))
     }
 
-    /// Whether the record of one environment says that nothing is left to do for it: all is shown, or refused as it is.
+    /// Whether the record of one environment says that nothing is left to do for it: all is shown, or refused as it is. What is there
+    /// and cannot be changed for want of a valid token is neither: with another one it can.
     pub fn is_over(&self, index: usize, feedback: &Feedback) -> bool {
         let Some(part) = self.parts.get(index) else { return true };
-        let refused = |surface, digest: &str| feedback.refused.iter().any(|r| r.surface == surface && r.digest == digest);
+        let stays = |refusal: &Refusal| !refusal.of_identity || !is_there(feedback, refusal.surface);
+        let refused = |surface, digest: &str| feedback.refused.iter().any(|r| r.surface == surface && r.digest == digest && stays(r));
         let told = |letter: &Letter| feedback.digest.as_deref() == Some(&letter.digest) || refused(Surface::Comment, &letter.digest);
         let deployed = part.deploying.is_shown(feedback) || refused(Surface::Deployment, &part.deploying.digest());
         let checked = |checking: &Checking| checking.is_shown(feedback) || refused(Surface::Check, &checking.digest());
         self.letter.as_ref().is_none_or(told) && deployed && part.checking.as_ref().is_none_or(checked)
+    }
+}
+
+/// Whether the forge shows something of that kind.
+fn is_there(feedback: &Feedback, surface: Surface) -> bool {
+    match surface {
+        Surface::Comment => feedback.comment_id.is_some(),
+        Surface::Check => feedback.check.is_some(),
+        Surface::Deployment => !feedback.deployments.is_empty(),
     }
 }
 
@@ -144,7 +157,8 @@ impl<'a> View<'a> {
     fn part(&self) -> Part {
         let checking = self.section(false).and_then(|section| Checking::of(&self.facts, &section, self.around));
         let names_the_commit = !matches!(self.facts.state, State::Undecided | State::Gone(_) | State::Removing(_) | State::Denied);
-        Part { deploying: Deploying::of(&self.facts, self.around), checking, names_the_commit }
+        let (deploying, deployed_to) = (Deploying::of(&self.facts, self.around), environment_of(&self.facts));
+        Part { deploying, checking, names_the_commit, deployed_to }
     }
 
     /// Its state, with its words.

@@ -10,6 +10,9 @@ pub mod github;
 mod home;
 mod hook;
 pub mod pace;
+pub mod spent;
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -79,6 +82,7 @@ impl PullRequest {
             state: self.state,
             revision: self.revision.as_str().to_owned(),
             observed_at: self.updated_at,
+            active_at: None,
             head_branch: Some(self.head_branch.clone()),
             head_repository_id: self.head_repository_id,
             base_branch: Some(self.base_branch.clone()),
@@ -118,6 +122,7 @@ impl Branch {
             state: SourceState::Open,
             revision: self.revision.as_str().to_owned(),
             observed_at: self.observed_at,
+            active_at: None,
             head_branch: None,
             head_repository_id: None,
             base_branch: None,
@@ -180,6 +185,14 @@ pub enum ForgeError {
         /// How long to wait.
         seconds: u64,
     },
+    /// Whatever it is about had its share of what the forge takes; not before so many seconds. Others may go on.
+    #[error("cannot {what}: it had its share of what the forge takes in an hour")]
+    HadItsShare {
+        /// What we asked for.
+        what: String,
+        /// How long to wait.
+        seconds: u64,
+    },
     /// No answer, or a failure of the forge's own.
     #[error("cannot {what}: {why}")]
     Unavailable {
@@ -206,9 +219,18 @@ impl ForgeError {
             Self::Another(_) => "another",
             Self::Unsupported(_) => "unsupported",
             Self::Refused { .. } => "refused",
-            Self::RateLimited { .. } => "rate_limited",
+            Self::RateLimited { .. } | Self::HadItsShare { .. } => "rate_limited",
             Self::Unavailable { .. } => "unavailable",
             Self::Unreadable { .. } => "unreadable",
+        }
+    }
+
+    /// Whether it is who we are that is refused, and not what we asked for: a token that has expired, a key that was deleted ("Bad
+    /// credentials"), an installation that is suspended.
+    pub fn is_of_identity(&self) -> bool {
+        match self {
+            Self::Refused { status, message, .. } => *status == 401 || (*status == 403 && message.contains("suspended")),
+            _ => false,
         }
     }
 
@@ -217,7 +239,15 @@ impl ForgeError {
         match self {
             Self::NotFound(_) | Self::Another(_) | Self::Unsupported(_) | Self::Refused { .. } => Class::Terminal,
             // A forge that answers nonsense comes to its senses.
-            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Unreadable { .. } => Class::Transient,
+            Self::RateLimited { .. } | Self::HadItsShare { .. } | Self::Unavailable { .. } | Self::Unreadable { .. } => Class::Transient,
+        }
+    }
+
+    /// How long to wait, where nothing was done since it is not its turn.
+    pub const fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { seconds, .. } | Self::HadItsShare { seconds, .. } => Some(Duration::from_secs(*seconds)),
+            _ => None,
         }
     }
 }

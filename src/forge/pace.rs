@@ -1,9 +1,8 @@
 //! How fast a forge may be asked on behalf of one account: its own word on what is left and when to come again, and the
 //! limits on writes that it publishes. No client, no clock, no logging: every question brings the time.
 //!
-//! It is empty when a term begins: a forge tells what is left of all requests and nothing of writes, and a budget that is smaller
-//! for an hour would hold back the first words of a leader that began because the one before was gone. What is too much the forge
-//! refuses with the time to wait, which is kept.
+//! A forge tells what is left of all requests and nothing of writes, so a new term goes on from what the one before counted
+//! (`spent`).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,6 +14,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const LINE: Duration = Duration::from_secs(10);
 /// How long somebody who did not come keeps his place in the order.
 const FORGOTTEN: Duration = Duration::from_secs(600);
+
+/// The part of an hour's writes that each has for sure, and the most that one gets once half of them are used: a twentieth, so that
+/// whoever makes us write without an end leaves room for others.
+const SHARES: usize = 20;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -94,6 +97,8 @@ pub struct Pace {
     limits: Limits,
     /// When each write of the last hour was allowed.
     writes: VecDeque<Instant>,
+    /// Whose they were, as far as that is known: not of what was written in an earlier term.
+    writers: VecDeque<(Instant, String)>,
     quota: Option<(u64, Instant)>,
     closed_until: Option<Instant>,
     /// Who waits longest stands first.
@@ -110,7 +115,12 @@ struct Waiter {
 impl Pace {
     /// Nothing was asked yet.
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, writes: VecDeque::new(), quota: None, closed_until: None, waiting: Vec::new() }
+        Self { limits, writes: VecDeque::new(), writers: VecDeque::new(), quota: None, closed_until: None, waiting: Vec::new() }
+    }
+
+    /// The same after those writes, the oldest first.
+    pub fn after_writes(self, writes: VecDeque<Instant>) -> Self {
+        Self { writes, ..self }
     }
 
     /// Whether it may be sent now, which then counts as sent, or how long to wait before asking again. Whoever has to wait
@@ -127,6 +137,7 @@ impl Pace {
         if let Kind::Write { of } = kind {
             self.waiting.retain(|waiter| waiter.of != of);
             self.writes.push_back(now);
+            self.writers.push_back((now, of.to_owned()));
         }
         if let Some((left, _)) = &mut self.quota {
             *left = left.saturating_sub(1);
@@ -164,8 +175,27 @@ impl Pace {
         while self.writes.front().is_some_and(|at| now >= *at + HOUR) {
             self.writes.pop_front();
         }
+        while self.writers.front().is_some_and(|(at, _)| now >= *at + HOUR) {
+            self.writers.pop_front();
+        }
         self.quota.take_if(|(_, renewed)| now >= *renewed);
         self.waiting.retain(|waiter| now < waiter.at + FORGOTTEN);
+    }
+
+    /// Whether it has to wait for itself alone: others may write while it waits.
+    pub fn had_its_share(&self, now: Instant, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::Write { of } if self.share_at(now, of) > now)
+    }
+
+    /// When that one may write again who had his share of the hour; now for whoever had less. Half of the hour's writes are for
+    /// whoever comes, and of the rest each has his share.
+    fn share_at(&self, now: Instant, of: &str) -> Instant {
+        let own: Vec<Instant> = self.writers.iter().filter(|(_, who)| who == of).map(|(at, _)| *at).collect();
+        let (half, share) = (self.limits.per_hour / 2, (self.limits.per_hour / SHARES).max(1));
+        // When fewer than so many of them are within the hour.
+        let own_fewer = own.len().checked_sub(share).map(|index| own[index] + HOUR);
+        let all_fewer = self.writes.len().checked_sub(half).and_then(|index| self.writes.get(index)).map(|at| *at + HOUR);
+        own_fewer.zip(all_fewer).map_or(now, |(own, all)| own.min(all).max(now))
     }
 
     /// When the next write of that one may be sent. He waits for it, if it is not now.
@@ -173,6 +203,12 @@ impl Pace {
         let place = self.waiting.iter().position(|waiter| waiter.of == of);
         let before = &self.waiting[..place.unwrap_or(self.waiting.len())];
         let at = self.slot(now, before.iter().filter(|waiter| waiter.is_expected(now)).count());
+        let share = self.share_at(now, of);
+        if share > now {
+            // Whoever had his share stands in nobody's way.
+            self.waiting.retain(|waiter| waiter.of != of);
+            return at.max(share);
+        }
         match place {
             Some(place) => self.waiting[place].at = at,
             None if at > now && at <= now + LINE => self.waiting.push(Waiter { of: of.to_owned(), at }),

@@ -1,5 +1,6 @@
 //! What we want because of an event: facts to record, or nothing and why. No client, no clock, no logging.
 
+pub mod active;
 mod branches;
 mod commands;
 mod gone;
@@ -130,7 +131,7 @@ impl Life {
     fn of(object: &api::PreviewEnvironment) -> Self {
         let spec = &object.spec;
         let wishes = [spec.wish.as_ref().map(|w| w.at), spec.refresh.as_ref().map(|r| r.at), spec.activity.as_ref().map(|a| a.at)];
-        let active_at = spec.sources.iter().map(|s| s.observed_at).chain(wishes.into_iter().flatten()).max();
+        let active_at = spec.sources.iter().map(api::Source::active_at).chain(wishes.into_iter().flatten()).max();
         let ends_at = object.status.as_ref().and_then(|status| {
             let expired = status.lapsed.as_ref().filter(|lapsed| lapsed.why == Lapse::Expired);
             status.expires_at.or_else(|| expired.map(|lapsed| lapsed.at))
@@ -226,6 +227,13 @@ impl Existing {
 /// Decides what an event is to us, by the Baselines that can be used and by the environments that hold a fact of the
 /// same pull request or branch. Those get the fact whatever became of their Baseline: a close comes only once.
 pub fn decide(event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
+    match decide_alone(event, baselines, existing) {
+        Intent::Record(facts) => Intent::Record(facts.into_iter().map(|fact| active::follow(fact, existing, baselines)).collect()),
+        other => other,
+    }
+}
+
+fn decide_alone(event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
     match event {
         Event::Ping => Intent::Pong,
         Event::Ignored { why } => Intent::Ignore(why.clone()),

@@ -66,6 +66,22 @@ impl Candidate {
         self.renewed_before
     }
 
+    /// An annotation of the Lease that is there, where whoever wrote it is not known to be us: we have not led since we began.
+    pub(super) fn left(&self, annotation: &str) -> Option<&str> {
+        match &self.view {
+            View::There { lease, .. } if self.led_from.is_none() => Some(lease.metadata.annotations.as_ref()?.get(annotation)?),
+            _ => None,
+        }
+    }
+
+    /// How long ago the Lease that is there was renewed, by the clock of whoever did so.
+    pub(super) fn silent_for(&self, now: Timestamp) -> Duration {
+        let View::There { lease, .. } = &self.view else { return Duration::ZERO };
+        let renewed = lease.spec.as_ref().and_then(|spec| Some(spec.renew_time.as_ref()?.0));
+        let seconds = renewed.map_or(0, |at| now.as_second().saturating_sub(at.as_second()));
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+
     /// What comes next.
     pub(super) fn next(&self, now: Instant) -> Step {
         if let Some(until) = self.rests_until.filter(|until| now < *until) {

@@ -1,5 +1,7 @@
 //! Does what the candidate says, and tells who leads.
 
+use std::time::Duration;
+
 use chrono::DateTime;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
@@ -14,6 +16,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::candidate::{Candidate, Failed, Step};
 use super::{Fence, Moment, Place, Timing};
+use crate::api::names::ANNOTATION_WRITES;
+use crate::forge::spent::Spent;
+
+/// No further are the clocks of two replicas apart.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// What a replica is.
 #[derive(Clone, Debug)]
@@ -36,7 +43,8 @@ pub struct Election {
 
 impl Election {
     /// Starts a task of its own, so that nothing that is worked on here holds up a renewal.
-    pub fn start(client: Client, place: Place, timing: Timing) -> Self {
+    /// `spent` is what was written to the forge: it is handed from one that leads to the next.
+    pub fn start(client: Client, place: Place, timing: Timing, spent: Spent) -> Self {
         let (tell, roles) = watch::channel(Role::Unknown);
         let (end, ended) = oneshot::channel();
         let standing = Standing {
@@ -44,6 +52,7 @@ impl Election {
             candidate: Candidate::new(place.clone(), timing, Instant::now()),
             place,
             timing,
+            spent,
             tell,
             fence: None,
             changes: None,
@@ -78,6 +87,7 @@ struct Standing {
     candidate: Candidate,
     place: Place,
     timing: Timing,
+    spent: Spent,
     tell: watch::Sender<Role>,
     /// Of the present term.
     fence: Option<Fence>,
@@ -124,7 +134,11 @@ impl Standing {
     /// Takes the Lease or renews it, and says when to go on: at once.
     async fn write(&mut self) -> Instant {
         let sent = Moment::now();
-        let lease = self.candidate.proposal(Timestamp::now());
+        if let Some(text) = self.candidate.left(ANNOTATION_WRITES) {
+            let age = self.candidate.silent_for(Timestamp::now()).saturating_sub(CLOCKS_APART);
+            self.spent.follow(text, age, sent.steady().into_std());
+        }
+        let lease = self.leaving(self.candidate.proposal(Timestamp::now()));
         let (answer, replaces) = (self.put(&lease).await, lease.metadata.resource_version.is_some());
         match answer {
             Ok(written) => {
@@ -140,6 +154,16 @@ impl Standing {
             Err(None) => self.failed(Failed::Write, sent.steady(), "the API server does not answer"),
         }
         sent.steady()
+    }
+
+    /// With what whoever leads next is to know.
+    fn leaving(&self, mut lease: Lease) -> Lease {
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        match self.spent.to_text(Instant::now().into_std()) {
+            Some(text) => annotations.insert(ANNOTATION_WRITES.to_owned(), text),
+            None => annotations.remove(ANNOTATION_WRITES),
+        };
+        lease
     }
 
     /// Sends it. Without an error it took too long.
@@ -230,7 +254,7 @@ impl Standing {
     async fn release(&mut self) {
         let Some(fence) = self.fence.take() else { return };
         fence.shut();
-        let Some(lease) = self.candidate.release(Timestamp::now()) else { return };
+        let Some(lease) = self.candidate.release(Timestamp::now()).map(|lease| self.leaving(lease)) else { return };
         let sent = Instant::now();
         match self.put(&lease).await {
             Ok(written) => self.candidate.wrote(written, sent, Instant::now()),

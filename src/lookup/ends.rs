@@ -57,6 +57,12 @@ fn is_held(object: &PreviewEnvironment, baseline: Option<&Baseline>) -> bool {
     says_held(object) || baseline.is_some_and(|baseline| baseline.held.get(uid) == Some(&Removed::Answered))
 }
 
+/// Whether anybody can say what an environment is wanted for: the repository is one of its Baseline's. Else what is held stays held.
+pub(super) fn can_be_judged(environment: &Environment, baseline: Option<&Baseline>) -> bool {
+    let source = environment.main_source().zip(baseline);
+    source.is_some_and(|(source, baseline)| baseline.repository_by(source.forge, source.repository_id, &source.repository).is_some())
+}
+
 /// Lets go of an answer that was held, where another one, or none, is asked for now.
 pub(super) async fn settled(
     brake: &dyn Brake,
@@ -223,6 +229,21 @@ mod tests {
             let (brake, environment) = (Lets::default(), Environment::try_from(&object).unwrap());
             settled(&brake, (&object, &environment), baseline.as_ref()).await.unwrap();
             assert_eq!(brake.1.into_inner().unwrap().len(), stays, "{case}");
+        }
+    }
+
+    #[test]
+    fn only_whoever_lists_the_repository_says_what_an_environment_is_wanted_for() {
+        let (pulled, sourceless) = (object(None, |_| ()), object(None, |o| o["spec"]["sources"] = json!([])));
+        let (listing, other) = (baseline(&json!({})), Baseline { repositories: Vec::new(), ..baseline(&json!({})) });
+        for (case, object, baseline, can_be) in [
+            ("its repository is listed", &pulled, Some(&listing), true),
+            ("another one is", &pulled, Some(&other), false),
+            ("the Baseline is not known", &pulled, None, false),
+            ("nobody recorded what it is for", &sourceless, Some(&listing), false),
+        ] {
+            let environment = Environment::try_from(object).unwrap();
+            assert_eq!(can_be_judged(&environment, baseline), can_be, "{case}");
         }
     }
 

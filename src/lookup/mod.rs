@@ -41,7 +41,7 @@ use crate::controller::retries::Retries;
 use crate::controller::settle::trigger::Ask;
 use crate::domain::{Baseline, Environment, EnvironmentName};
 use crate::forge::{Class, Forge, ForgeError};
-use crate::intent::{Fact, times};
+use crate::intent::{Fact, active, times};
 use crate::record::{RecordError, Recorder};
 use crate::resync::brake::Brake;
 use crate::resync::soon::Soon;
@@ -164,10 +164,7 @@ async fn look_up(object: Arc<PreviewEnvironment>, context: Arc<Context>) -> Resu
         context.retries.forget(&environment.uid);
         return Ok(Action::await_change());
     }
-    // Where nobody can say what is wanted, what is held stays held.
-    let source = environment.main_source();
-    let listed = source.zip(baseline.as_deref()).and_then(|(s, b)| b.repository_by(s.forge, s.repository_id, &s.repository));
-    if listed.is_none() {
+    if !ends::can_be_judged(&environment, baseline.as_deref()) {
         return Ok(Action::await_change());
     }
     // Its trigger does not ask any more.
@@ -253,10 +250,20 @@ async fn answer(
                 Ok(Learned::Confirmed(mark.clone()))
             }
             Some(source) => {
+                let source = following(source, object, baseline);
                 context.recorder.record(&fact_of(environment, source.clone())).await?;
                 Ok(Learned::Recorded(Box::new(source)))
             }
         },
+    }
+}
+
+/// What was asked about, with when somebody last did something about it.
+fn following(source: Source, object: &PreviewEnvironment, baseline: &Baseline) -> Source {
+    let is_it = |held: &&Source| held.forge == source.forge && held.repository_id == source.repository_id;
+    match object.spec.sources.iter().find(is_it) {
+        Some(held) => active::after(source, held, Some(baseline)),
+        None => source,
     }
 }
 

@@ -75,7 +75,9 @@ pub(super) fn questions<'a>(
     let lookup = answered.lookup(object);
     let wished = wished(environment).filter(|q| !matches!(q, Question::Wished(_, at) if answered.wish == Some(*at)));
     let open = environment.main_source().filter(|s| s.state == SourceState::Open);
-    let trigger = open.and_then(|source| Some(Question::Trigger(unanswered(environment, baseline?, lookup.as_ref())?, source)));
+    // A wish needs no trigger.
+    let triggered = open.filter(|_| object.standing_wish().is_none());
+    let trigger = triggered.and_then(|source| Some(Question::Trigger(unanswered(source, baseline?, lookup.as_ref())?, source)));
     let confirm = open.zip(object.spec.sources.first()).filter(|(source, _)| is_young(environment, source, now));
     let confirm = confirm.map(|(source, fact)| Question::Confirm(source, mark(fact)));
     let confirm = confirm.filter(|q| !matches!(q, Question::Confirm(_, mark) if answered.confirmed.as_ref() == Some(mark)));
@@ -146,6 +148,10 @@ mod tests {
         }
         let wished = object(|s| s["wish"] = json!({"state": "Present", "actor": "ann", "at": NOW}));
         assert_eq!(asked(&wished, &json!({"paths": ["web/**"]}), &nothing, NOW), ["confirm"], "a wish needs no trigger");
+        let mut reopened = wished;
+        let ended_at = Some(NOW.parse().unwrap());
+        reopened.status = Some(crate::api::PreviewEnvironmentStatus { ended_at, ..Default::default() });
+        assert_eq!(asked(&reopened, &json!({"paths": ["web/**"]}), &nothing, NOW), ["Paths", "confirm"], "no wish outlives the end");
         let closed = object(|s| s["sources"][0]["state"] = json!("Closed"));
         assert!(asked(&closed, &json!({"paths": ["web/**"]}), &nothing, NOW).is_empty());
     }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-/// A Kubernetes object.
+/// A Kubernetes object. Clones share it until one of them is changed: what a baseline holds is looked at for each of its environments.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Manifest(Value);
+pub struct Manifest(Arc<Value>);
 
 /// What an object is called: kind, name and API version.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
@@ -30,7 +31,7 @@ impl fmt::Display for ObjectName {
 impl Manifest {
     /// Wraps an object. Anything but a JSON object becomes an empty one.
     pub fn new(value: Value) -> Self {
-        Self(if value.is_object() { value } else { Value::Object(Map::new()) })
+        Self(Arc::new(if value.is_object() { value } else { Value::Object(Map::new()) }))
     }
 
     /// What the object is called.
@@ -63,7 +64,7 @@ impl Manifest {
 
     /// The value at a JSON pointer, to change it.
     pub fn get_mut(&mut self, pointer: &str) -> Option<&mut Value> {
-        at_mut(&mut self.0, pointer)
+        at_mut(self.value_mut(), pointer)
     }
 
     /// The items of the list at a JSON pointer; none where there is no list.
@@ -84,7 +85,7 @@ impl Manifest {
     /// Sets a field of the object at a path, making the objects on the way. Without effect where something else than an
     /// object is on the way.
     pub fn set(&mut self, path: &[&str], field: &str, value: Value) {
-        set_in(&mut self.0, path, field, value);
+        set_in(self.value_mut(), path, field, value);
     }
 
     /// All of it.
@@ -94,7 +95,7 @@ impl Manifest {
 
     /// All of it, to change it.
     pub fn value_mut(&mut self) -> &mut Value {
-        &mut self.0
+        Arc::make_mut(&mut self.0)
     }
 }
 

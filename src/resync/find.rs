@@ -42,6 +42,8 @@ pub(super) struct Seen {
     writers: Asked,
     /// The heads of the open pull requests as they were listed last: they tell a push from other changes.
     heads: HashMap<i64, Revision>,
+    /// Before they were listed: what changed since then may have been pushed to while nobody looked.
+    unseen_since: Option<DateTime<Utc>>,
     /// Of the open pull requests as they were listed last those that no trigger wants any more. They stay to be found while the list
     /// is the same, since they may be held.
     unwanted: Vec<Event>,
@@ -55,8 +57,9 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Nothing was seen yet, and comments are read since then.
-    pub(super) fn new(comments_since: DateTime<Utc>, looked_at: DateTime<Utc>) -> Self {
+    /// Nothing was seen yet, and comments are read since then. Where a push is told by nothing but heads, whoever looked before saw
+    /// them for the last time at `unseen_since`.
+    pub(super) fn new(comments_since: DateTime<Utc>, unseen_since: Option<DateTime<Utc>>, looked_at: DateTime<Utc>) -> Self {
         let (pulls, branches, comments) = (None, None, None);
         let (baselines, taken, heads, there) = (Vec::new(), HashSet::new(), HashMap::new(), HashSet::new());
         let (pulls_turn, branches_turn) = (Turn::default(), Turn::default());
@@ -70,6 +73,7 @@ impl Seen {
             taken,
             writers: Asked::default(),
             heads,
+            unseen_since,
             unwanted: Vec::new(),
             there,
             looked_at,
@@ -166,7 +170,7 @@ async fn pulls(
             let (number, head, before) = (pull.number, pull.revision.clone(), seen.heads.get(&pull.number));
             let known = existing.iter().any(|e| e.source.pull == Some(number));
             let passes = !known && is_long_over(&pull, baselines, now);
-            let action = action(&pull, before, baselines);
+            let action = action(&pull, (before, seen.unseen_since), baselines);
             let event = event(repository, pull, action);
             let taken = passes || left.past(context.take(&event).await)?;
             unwanted.extend((known && context.ends_one(&event)).then_some(event));
@@ -179,6 +183,7 @@ async fn pulls(
         }
         // Only now: what could not be recorded has to be found again.
         (seen.heads, seen.unwanted, seen.pulls) = (heads, unwanted, validator.filter(|_| left.is_nothing()));
+        seen.unseen_since = seen.unseen_since.filter(|_| !left.is_nothing());
     }
     seen.unwanted.iter().for_each(|event| ends.found(event.clone()));
     missing_pulls(context, repository, (seen, existing), ends).await?;
@@ -236,9 +241,11 @@ fn event(repository: &Listed, pull: PullRequest, action: PullAction) -> Event {
 }
 
 /// What most likely happened: a pull request that is younger than a Baseline was opened for it, and another head was
-/// pushed.
-fn action(pull: &PullRequest, head: Option<&Revision>, baselines: &[Arc<Baseline>]) -> PullAction {
-    if head.is_some_and(|head| *head != pull.revision) {
+/// pushed. Nobody knows the head of one that changed between two who looked. It counts as pushed to: it was touched a moment ago, so
+/// a preview too many is of something that somebody works on, while a push that nobody shows is one that was missed.
+fn action(pull: &PullRequest, (head, unseen_since): (Option<&Revision>, Option<DateTime<Utc>>), baselines: &[Arc<Baseline>]) -> PullAction {
+    let may_be_pushed = || unseen_since.is_some_and(|since| pull.updated_at >= since);
+    if head.map_or_else(may_be_pushed, |head| *head != pull.revision) {
         PullAction::Synchronize
     } else if baselines.iter().any(|b| b.created_at.is_none_or(|at| pull.created_at >= at)) {
         PullAction::Opened

@@ -32,13 +32,13 @@ pub(crate) use self::find::NOBODY;
 use self::left::Left;
 use self::repositories::{Listed, listed};
 use self::soon::{Place, Soon};
-use crate::clock::Clock;
+use crate::clock::{AHEAD, Clock};
 use crate::commands::heard::Heard;
 use crate::controller::requests::RequestError;
 use crate::domain::Baseline;
 use crate::forge::event::Event;
 use crate::forge::{Forge, ForgeError};
-use crate::intent::{self, About, CommandFact, Existing, Fact, Intent, times};
+use crate::intent::{self, About, CommandFact, Existing, Fact, Intent, active, times};
 use crate::metrics::Metrics;
 use crate::record::{Activities, RecordError, Recorded, Recorder};
 use crate::server::{Baselines, Environments};
@@ -105,12 +105,14 @@ pub struct Resync {
     missed: Missed,
     /// Until when somebody looked before, until the first look is taken.
     away_since: Option<DateTime<Utc>>,
+    /// How far its rounds are apart.
+    every: TimeDelta,
 }
 
 impl Resync {
     /// Nothing was seen yet. `now` is when the service started.
     pub fn new(context: Context, now: DateTime<Utc>) -> Self {
-        Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK), away_since: None }
+        Self { context, seen: HashMap::new(), missed: Missed::new(now - DELIVERIES_BACK), away_since: None, every: TimeDelta::zero() }
     }
 
     /// The same where somebody looked until then. The first look goes back as far, where that is more than a day and up to
@@ -119,9 +121,18 @@ impl Resync {
         Self { away_since, ..self }
     }
 
+    /// The same with a round every so often, as whoever looked before had them.
+    pub fn every(self, every: Duration) -> Self {
+        Self { every: TimeDelta::from_std(every).unwrap_or(LOOKED_BEFORE), ..self }
+    }
+
     /// A round at once, then one every so often and when somebody confirmed what is held, until it is dropped; in between a look at
     /// each repository in which something seems to have ended. `now` tells the time, which is compared with what the forge stamps.
-    pub async fn run(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
+    pub async fn run(self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
+        self.every(every).go_on(every, now).await;
+    }
+
+    async fn go_on(mut self, every: Duration, now: impl Fn() -> DateTime<Utc>) {
         loop {
             self.round(now()).await;
             let next = Instant::now() + every;
@@ -158,9 +169,10 @@ impl Resync {
         let Some(baselines) = self.context.baselines.list() else { return };
         let repositories = listed(&baselines);
         self.seen.retain(|repository, seen| repositories.contains_key(repository) || seen.is_fresh(now));
-        let since = comments_since(self.away_since.take(), now);
+        let away_since = self.away_since.take();
+        let (since, unseen_since) = (comments_since(away_since, now), away_since.and_then(|since| self.unseen_since(since)));
         for repository in repositories.keys() {
-            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(since, now));
+            self.seen.entry(repository.clone()).or_insert_with(|| find::Seen::new(since, unseen_since, now));
         }
         let context = &self.context;
         let is_meant = |(repository, seen): &(&Listed, &mut find::Seen)| only.is_none_or(|only| seen.is_of_any(repository.forge, only));
@@ -179,6 +191,13 @@ impl Resync {
         if let Err(error) = ends::take(context, &baselines, ends.into_iter().collect()).await {
             tracing::warn!(%error, "cannot record all that ended; the next round does");
         }
+    }
+
+    /// Since when nobody looked who would have told a push from other changes, where nothing tells of one that was not delivered:
+    /// the last look was up to a round before the last sign of life, and clocks may be a minute apart. An App's log of deliveries tells
+    /// of all others.
+    fn unseen_since(&self, away_since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.context.forge.deliveries().is_none().then(|| away_since - self.every - AHEAD)
     }
 
     /// Has the forge send again what it could not deliver.
@@ -226,7 +245,10 @@ impl Context {
     fn decide(&self, event: &Event, baselines: &[Arc<Baseline>], existing: &[Existing]) -> Intent {
         let now = self.clock.now();
         match intent::decide(&times::dated(event.clone(), now), baselines, existing) {
-            Intent::Record(facts) => Intent::Record(facts.into_iter().map(|fact| news::dated(fact, existing, now)).collect()),
+            Intent::Record(facts) => {
+                let dated = facts.into_iter().map(|fact| news::dated(fact, existing, now));
+                Intent::Record(dated.map(|fact| active::follow(fact, existing, baselines)).collect())
+            }
             other => other,
         }
     }

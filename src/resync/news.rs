@@ -23,7 +23,7 @@ pub(super) fn dated(fact: Fact, existing: &[Existing], now: DateTime<Utc>) -> Fa
 pub(super) fn is_new(fact: &Fact, existing: &[Existing]) -> bool {
     let held = existing.iter().find(|e| e.namespace == fact.baseline_namespace && e.name == fact.environment);
     held.is_none_or(|held| {
-        let bare = |source: &Source| Source { observed_at: fact.source.observed_at, sender: None, ..source.clone() };
+        let bare = |source: &Source| Source { observed_at: fact.source.observed_at, active_at: None, sender: None, ..source.clone() };
         bare(&held.source) != bare(&fact.source) && held.source.observed_at <= fact.source.observed_at
     })
 }

@@ -24,6 +24,7 @@ use crate::domain::{Instance, Seed};
 use crate::feedback::{self, Marker};
 use crate::forge::Forge;
 use crate::forge::github::GitHub;
+use crate::forge::spent::Spent;
 use crate::lease::{self, Fence, Role};
 use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryConfig};
@@ -72,6 +73,8 @@ pub(super) struct Replica {
     pub(super) hears: bool,
     pub(super) view: View,
     pub(super) metrics: Metrics,
+    /// What was written to the forge within the last hour.
+    pub(super) spent: Spent,
     pub(super) traces: Traces,
     pub(super) readiness: Readiness,
 }
@@ -161,7 +164,8 @@ impl Replica {
             futures::join!(controller.run(|| readiness.open(Gate::Controller)), beside.run(baselines.clone(), store.clone()), look)
         };
         let end = async {
-            show(driver.map(|driver| driver.traced(self.traces.clone())), baselines, stopping).await;
+            let driver = driver.map(|driver| driver.traced(self.traces.clone()).following(fence.led_before()));
+            show(driver, baselines, stopping).await;
             fence.finish(LAST_WRITES).await;
         };
         tokio::select! {
@@ -173,7 +177,7 @@ impl Replica {
 
     fn forge(&self, fence: &Fence) -> Result<Option<Arc<dyn Forge>>, StartError> {
         let Some(config) = &self.work.github else { return Ok(None) };
-        let mut github = GitHub::behind(config.clone(), fence)?.with_metrics(self.metrics.clone());
+        let mut github = GitHub::behind(config.clone(), fence, self.spent.clone())?.with_metrics(self.metrics.clone());
         if let Some(instance) = &self.instance {
             github = github.signing(instance.clone());
         }

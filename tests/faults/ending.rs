@@ -1,5 +1,7 @@
 //! How things are at the end of a story, in words that are the same for each row.
 
+use std::collections::BTreeSet;
+
 use github_double::Repository;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, ListParams};
@@ -94,13 +96,16 @@ fn forge(repository: &Repository, head: &str, is_there: bool) -> Value {
     let records = &repository.records;
     let of_head = records.deployments.values().filter(|d| d.sha == head).map(|d| d.state().map(str::to_owned));
     let in_use = records.deployments.values().filter(|d| d.sha != head && !d.is_inactive()).count();
+    let before: BTreeSet<&str> = records.statuses.iter().map(|status| status.sha.as_str()).filter(|sha| *sha != head).collect();
+    let going_on =
+        before.into_iter().flat_map(|sha| records.combined(sha).into_values()).filter(|status| status.state == "pending").count();
     let statuses = records.combined(head).into_iter().map(|(context, status)| (context.to_owned(), status.state.clone()));
     // Of what was closed before anything was said there is no status, and of the rest a good one.
     let statuses = statuses.filter(|(_, state)| is_there || state != "success");
     let of_head = of_head.filter(|state| is_there || state.as_deref() != Some("inactive"));
     json!({
         "deployments": of_head.collect::<Vec<_>>(), "others in use": in_use,
-        "statuses": statuses.collect::<Vec<_>>(),
+        "statuses": statuses.collect::<Vec<_>>(), "others going on": going_on,
     })
 }
 

@@ -39,12 +39,13 @@ type Pull = (&'static str, u64);
 /// Who each environment and its namespace are, by UID.
 type Identities = BTreeMap<Pull, (String, String)>;
 
-/// What happens while it lies, to pull requests of the first baseline.
-struct Happened {
-    closed: u64,
-    pushed: u64,
-    opened: u64,
-}
+/// What happens while it lies, each time in another baseline: an hour is a minute here, and the brake would hold what four of them found
+/// within ten minutes.
+struct Happened(&'static str);
+
+const CLOSED: u64 = 1;
+const PUSHED: u64 = 2;
+const OPENED: u64 = PULLS + 1;
 
 fn repository(baseline: &str) -> String {
     format!("{OWNER}/{baseline}")
@@ -119,11 +120,11 @@ async fn rounds(world: &World) -> Result<u64> {
 async fn lie(world: &World, failure: Failure, happened: &Happened) -> Result<()> {
     let before = rounds(world).await?;
     world.github.inject(Fault::always(failure));
-    let repository = repository(BASELINES[0]);
-    world.github.act(on(&repository, happened.closed, DEVELOPER).close())?;
-    world.github.act(Action::PushTo { repo: repository.clone(), number: happened.pushed, by: DEVELOPER.to_owned(), force: false })?;
-    let opened = world.github.act(Open::new(&repository, &format!("branch-{}", happened.opened), DEVELOPER))?.number();
-    ensure!(opened == happened.opened, "the next number is {opened}");
+    let repository = repository(happened.0);
+    world.github.act(on(&repository, CLOSED, DEVELOPER).close())?;
+    world.github.act(Action::PushTo { repo: repository.clone(), number: PUSHED, by: DEVELOPER.to_owned(), force: false })?;
+    let opened = world.github.act(Open::new(&repository, &format!("branch-{OPENED}"), DEVELOPER))?.number();
+    ensure!(opened == OPENED, "the next number is {opened}");
     let hour = async {
         let mut ticks = interval(LOOK);
         while rounds(world).await? < before + ROUNDS {
@@ -136,10 +137,10 @@ async fn lie(world: &World, failure: Failure, happened: &Happened) -> Result<()>
 
 /// Waits until what happened meanwhile is known.
 async fn right(world: &World, happened: &Happened) -> Result<()> {
-    let first = BASELINES[0];
+    let Happened(name) = *happened;
     let gone = |e: Option<&PreviewEnvironment>| e.is_none();
-    let closed = async { wait_for(&world.environments(first), &name_of(happened.closed), "gone", gone).await.map(drop) };
-    tokio::try_join!(closed, ready(world, (first, happened.pushed)), ready(world, (first, happened.opened))).map(drop)
+    let closed = async { wait_for(&world.environments(name), &name_of(CLOSED), "gone", gone).await.map(drop) };
+    tokio::try_join!(closed, ready(world, (name, PUSHED)), ready(world, (name, OPENED))).map(drop)
 }
 
 /// Every environment says that its pull request shows it, in one comment.
@@ -167,9 +168,8 @@ fn a_forge_that_loses_its_mind_for_an_hour_costs_no_environment() {
     ];
     let telling = async {
         let world = begin().await?;
-        for (at, (way, failure)) in ways.into_iter().enumerate() {
-            let at = at as u64;
-            let happened = Happened { closed: 2 * at + 1, pushed: 2 * at + 2, opened: PULLS + at + 1 };
+        for ((way, failure), name) in ways.into_iter().zip(BASELINES) {
+            let happened = Happened(name);
             let before = identities(&world).await?;
             ensure!(before.len() as u64 == 5 * PULLS && before.values().all(|(_, namespace)| !namespace.is_empty()), "{before:?}");
             lie(&world, failure, &happened).await.context(way)?;
@@ -180,8 +180,7 @@ fn a_forge_that_loses_its_mind_for_an_hour_costs_no_environment() {
             let after = identities(&world).await?;
             timeout(AFTER, told(&world, &after)).await.with_context(|| format!("{way}: not told after five minutes"))??;
             println!("{way} to everything for {ROUNDS} rounds: all right {:.1} s after", began.elapsed().as_secs_f64());
-            let first = BASELINES[0];
-            let changed: BTreeSet<Pull> = [(first, happened.closed), (first, happened.opened)].into();
+            let changed: BTreeSet<Pull> = [(name, CLOSED), (name, OPENED)].into();
             let kept = |all: &Identities| -> Identities { all.clone().into_iter().filter(|(pull, _)| !changed.contains(pull)).collect() };
             ensure!(kept(&before) == kept(&after) && after.len() == before.len(), "{way}: something else changed");
         }

@@ -57,6 +57,8 @@ pub struct State {
     /// Open pull requests that its list does not have any more.
     pub unlisted: Vec<i64>,
     pub questions: usize,
+    /// Whether nobody can ask it for what could not be delivered.
+    pub keeps_no_log: bool,
     /// How often it was asked what could not be delivered.
     pub log_reads: usize,
     /// Who was asked about.
@@ -155,7 +157,7 @@ impl Forge for Tiny {
     }
 
     fn deliveries(&self) -> Option<&dyn Deliveries> {
-        Some(self)
+        (!self.0.lock().unwrap().keeps_no_log).then_some(self as &dyn Deliveries)
     }
 
     fn find_comments<'a>(&'a self, _: &'a RepoName, pull: i64, markers: &'a [&'a str]) -> Answer<'a, Vec<Comment>> {

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use preview_env::api::baseline::ForgeKind;
@@ -140,6 +141,12 @@ async fn what_was_missed_is_found() {
     world.round().await;
     let source = world.cluster.source("web-pr-1").unwrap();
     assert_eq!((source.revision.as_str(), source.draft, source.labels), (pushed.revision.as_str(), true, vec!["preview".to_owned()]));
+    // Another label is held too, and nobody did anything about it.
+    world.has(PullRequest { labels: vec!["stale".into()], updated_at: at("2026-01-02T05:30:00Z"), draft: true, ..pushed.clone() });
+    world.round().await;
+    let source = world.cluster.source("web-pr-1").unwrap();
+    let told = (source.labels.as_slice(), source.observed_at, source.active_at());
+    assert_eq!(told, (&["stale".to_owned()][..], at("2026-01-02T05:30:00Z"), at("2026-01-02T05:00:00Z")));
     world.has(PullRequest { state: SourceState::Merged, updated_at: at("2026-01-02T06:00:00Z"), ..pushed });
     world.round().await;
     assert_eq!(world.state("web-pr-1"), Some(SourceState::Merged));
@@ -294,6 +301,35 @@ async fn old_pull_requests_get_nothing_until_they_are_pushed_to() {
     world.has(PullRequest { revision: "b".repeat(40).parse().unwrap(), updated_at: at("2026-01-02T05:00:00Z"), ..old });
     world.round().await;
     assert_eq!(world.cluster.names(), ["web-pr-1"]);
+}
+
+#[tokio::test]
+async fn a_push_to_an_old_pull_request_counts_that_came_between_two_who_looked() {
+    let minutes_ago = |minutes| now() - TimeDelta::minutes(minutes);
+    for (case, keeps_no_log, away, changed, found) in [
+        ("after the last sign of life", true, Some(10), 9, true),
+        ("after the last look, which was before that", true, Some(10), 14, true),
+        ("before the last look", true, Some(10), 60, false),
+        ("nobody looked before", true, None, 9, false),
+        ("the forge tells of what could not be delivered", false, Some(10), 9, false),
+    ] {
+        let mut world = world(&json!({}));
+        world.forge.change(|state| state.keeps_no_log = keeps_no_log);
+        let old = |number, ago| PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: minutes_ago(ago), ..pull(number) };
+        world.has(old(1, changed));
+        world.has(old(2, 300));
+        world.resync = world.resync.away_since(away.map(minutes_ago)).every(Duration::from_secs(300));
+        world.round().await;
+        let names = if found { vec!["web-pr-1"] } else { vec![] };
+        assert_eq!(world.cluster.names(), names, "{case}");
+        // From then on heads tell.
+        world.has(PullRequest { labels: vec!["stale".into()], ..old(2, 0) });
+        world.round().await;
+        assert_eq!(world.cluster.names(), names, "{case}: a label");
+        world.has(PullRequest { revision: "b".repeat(40).parse().unwrap(), ..old(2, 0) });
+        world.round().await;
+        assert!(world.cluster.names().contains(&"web-pr-2".to_owned()), "{case}: a push");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Many pull requests that end while nobody is told: nothing goes before a person says that it is right.
 
-use github_double::On;
+use github_double::{Action, On};
 use kube::api::{Api, Patch, PatchParams};
 use preview_env::api::Baseline;
 use preview_env::api::baseline::Removals;
@@ -8,7 +8,7 @@ use preview_env::api::conditions::{ConditionStatus, REMOVALS_HELD, find};
 use preview_env::api::environment::SourceState;
 use preview_env::api::names::ANNOTATION_CONFIRM_REMOVALS;
 use serde_json::json;
-use test_world::{World, wait_for};
+use test_world::{DEVELOPER, World, wait_for};
 
 use crate::shop::{Pull, Shop, story_alone};
 
@@ -39,7 +39,8 @@ async fn held(shop: &Shop, count: usize) -> anyhow::Result<Removals> {
     let Some((status, reason, message)) = condition else { anyhow::bail!("no condition") };
     if count > 0 {
         assert_eq!((status, reason), (ConditionStatus::True, "TooMany"));
-        assert!(message.contains("web-pr-1") && message.contains(ANNOTATION_CONFIRM_REMOVALS), "{message}");
+        let first = removals(&baseline).held.into_iter().map(|held| held.name).next().unwrap_or_default();
+        assert!(message.contains(&first) && message.contains(ANNOTATION_CONFIRM_REMOVALS), "{message}");
     } else {
         assert_eq!((status, reason), (ConditionStatus::False, "NoneHeld"));
     }
@@ -61,17 +62,22 @@ async fn are_open(pulls: &[Pull<'_>]) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn opened(shop: &Shop) -> anyhow::Result<Vec<Pull<'_>>> {
+    let mut pulls = Vec::new();
+    for number in 1..=COUNT {
+        pulls.push(shop.pull_request(&format!("change-{number}")).await?);
+    }
+    for pull in &pulls {
+        pull.wait_until_ready().await?;
+    }
+    Ok(pulls)
+}
+
 #[test]
 fn many_ends_that_nobody_told_of_are_held_until_a_person_confirms_them() {
     story_alone(|world| async move {
         let shop = Shop::with(world, "braked", |spec| spec["limits"] = json!({"perAuthor": 20})).await?;
-        let mut pulls = Vec::new();
-        for number in 1..=COUNT {
-            pulls.push(shop.pull_request(&format!("change-{number}")).await?);
-        }
-        for pull in &pulls {
-            pull.wait_until_ready().await?;
-        }
+        let pulls = opened(&shop).await?;
         let mut unheard = Vec::new();
         for pull in &pulls {
             unheard.push(pull.act_later(On::close)?);
@@ -102,5 +108,40 @@ fn many_ends_that_nobody_told_of_are_held_until_a_person_confirms_them() {
         }
         held(&shop, 0).await?;
         Ok(())
+    });
+}
+
+#[test]
+fn a_base_branch_that_is_called_otherwise_ends_nothing_before_a_person_confirms_it() {
+    story_alone(|world| async move {
+        let shop = Shop::with(world, "renamed-base", |spec| {
+            spec["limits"] = json!({"perAuthor": 20});
+            spec["trigger"] = json!({"baseBranches": ["main"]});
+        })
+        .await?;
+        world.github.act(Action::Push { repo: shop.repository.clone(), branch: "trunk".into(), by: DEVELOPER.into(), force: false })?;
+        let pulls = opened(&shop).await?;
+        let mut unheard = Vec::new();
+        for pull in &pulls {
+            unheard.push(pull.act_later(|on| on.retarget("trunk"))?);
+        }
+        look_again(world).await?;
+        held(&shop, COUNT).await?;
+        are_open(&pulls).await?;
+        pulls[1].wait_for_comment(|body| body.contains("is ready") && body.contains("until an operator confirms it")).await?;
+
+        // Of one of them a delivery comes after all, and one is as it was.
+        world.github.send(&unheard[0]).await;
+        pulls[0].wait("nothing of it is left", |s| s.namespace.is_none()).await?;
+        pulls[1].act_later(|on| on.retarget("main"))?;
+        look_again(world).await?;
+        let held_at = held(&shop, COUNT - 2).await?.held_at.map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+        are_open(&pulls[1..]).await?;
+        confirm(&shop, &held_at.unwrap_or_default()).await?;
+        for pull in &pulls[2..] {
+            pull.wait("nothing of it is left", |s| s.namespace.is_none()).await?;
+        }
+        held(&shop, 0).await?;
+        are_open(&pulls[1..2]).await
     });
 }

@@ -11,6 +11,9 @@ use test_world::{DEVELOPER, wait_for};
 
 use crate::shop::{Pull, Shop, story, story_alone, story_apart};
 
+/// What is said of a pin where nobody knows how many others there are.
+const PINNED: &str = "it lives until the pull request is closed, as long as no more than 5 are pinned (limits.pinned).";
+
 /// Writes a comment, and gives what the delivery was answered.
 pub async fn say(pull: &Pull<'_>, by: &str, body: &str) -> anyhow::Result<String> {
     let github = &pull.shop.world.github;
@@ -54,7 +57,7 @@ fn commands_are_carried_out_in_their_order_and_leave_nothing_behind() {
 
         say(&pull, DEVELOPER, "Thanks!\n\n/preview extend 48h\n/preview pin\n").await?;
         let pinned = result(&pull, 2).await?;
-        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, "it lives until the pull request is closed."));
+        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, PINNED));
         let lifetime = pull.environment().await?.spec.lifetime.ok_or_else(|| anyhow::anyhow!("no lifetime"))?;
         assert!(lifetime.pinned == Some(true) && lifetime.extended_until.is_some(), "{lifetime:?}");
 
@@ -115,6 +118,30 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
 }
 
 #[test]
+fn what_was_answered_where_nothing_is_is_not_answered_again_by_whoever_leads_next() {
+    story_alone(|world| async move {
+        let on_command = |spec: &mut serde_json::Value| spec["trigger"] = serde_json::json!({"pullRequests": "OnCommand"});
+        let shop = Shop::with(world, "answered-once", on_command).await?;
+        let pull = shop.pull_request("login").await?;
+        say(&pull, DEVELOPER, "/preview").await?;
+        pull.wait_for_comment(|body| body.contains("The last command, `/preview` by")).await?;
+        answered(&pull).await?;
+
+        // The next one reads all comments that were written lately: this one, of which nobody told it, and that one.
+        world.github.advance(TimeDelta::seconds(1));
+        pull.act_later(|on| on.comment("/preview extend"))?;
+        world.service.lock().await.kill();
+        crate::crash::start_again(world).await?;
+        pull.wait_for_comment(|body| body.contains("The last command, `/preview extend` by")).await?;
+        answered(&pull).await?;
+        let said = pull.wait_for_comment(|body| body.contains("refused")).await?;
+        assert!(!said.contains("`/preview` by"), "{said}");
+        assert_eq!(pull.comments(), 3, "two of a person and one of ours");
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_asked_for_while_an_environment_goes_is_answered_before_its_record_goes() {
     story(|world| async move {
         let shop = Shop::open(world, "asked-late").await?;
@@ -143,7 +170,7 @@ fn comments_that_are_delivered_in_the_wrong_order_are_carried_out_in_theirs() {
         let create = world.github.act(on(&shop.repository, pull.number, DEVELOPER).comment("/preview create"))?;
         say(&pull, DEVELOPER, "/preview pin").await?;
         let pinned = result(&pull, 2).await?;
-        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, "it lives until the pull request is closed."));
+        assert_eq!((pinned.outcome, pinned.message.as_str()), (CommandOutcome::Done, PINNED));
         pull.wait_until_ready().await?;
 
         let before = pull.environment().await?.spec;

@@ -73,17 +73,30 @@ fn a_rate_limit_is_waited_out() {
 fn with_a_revoked_token_environments_come_and_go_and_say_what_is_missing() {
     story_alone(|world| async move {
         let shop = Shop::open(world, "revoked").await?;
+        let told = shop.pull_request("told").await?;
+        wait_until_told(&told).await?;
         world.github.revoke_token(TOKEN)?;
         let pull = shop.pull_request("login").await?;
         let why = wait_until_ready_and_untold(&pull, "Refused").await?;
         assert!(why.contains("Bad credentials"), "{why}");
         assert_eq!(pull.perform(On::close).await?, Some(202));
         pull.wait_until_gone().await?;
+        // What the pull request still shows is put right once there is another token.
+        assert_eq!(told.perform(On::close).await?, Some(202));
+        told.wait_for_condition(FEEDBACK_DELIVERED, ConditionStatus::False, "Refused").await?;
+        told.wait("nothing of it is left", |s| s.namespace.is_none()).await?;
 
         let fresh = "another-token-of-the-double";
         world.add_token(fresh)?;
         std::fs::write(world.service.lock().await.folder().join("github-token"), fresh)?;
         let next = shop.pull_request("logout").await?;
-        wait_until_told(&next).await
+        wait_until_told(&next).await?;
+        let mut service = world.service.lock().await;
+        service.kill();
+        service.launch()?;
+        service.wait_until_ready().await?;
+        drop(service);
+        told.wait_for_comment(|body| body.contains("Preview removed")).await?;
+        told.wait_until_gone().await
     });
 }

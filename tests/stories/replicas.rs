@@ -1,5 +1,6 @@
 //! Two replicas: both take deliveries, one leads, and whatever becomes of it the other goes on.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,7 +9,7 @@ use github_double::{Hook, On, Open, on};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams};
-use preview_env::api::names::LABEL_ENVIRONMENT_UID;
+use preview_env::api::names::{ANNOTATION_WRITES, LABEL_ENVIRONMENT_UID};
 use test_cluster::{Event, Mark};
 use test_world::{DEVELOPER, SECRET, Service, World, wait_for};
 
@@ -125,6 +126,43 @@ async fn metric(service: &Service, name: &str) -> anyhow::Result<u64> {
     let text = test_world::get(&service.url("/metrics")).await?.body;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).with_context(|| format!("no {name}"))?;
     Ok(value.parse()?)
+}
+
+/// How many writes to the forge the Lease counts.
+fn left_on(lease: &Lease) -> u64 {
+    let text = lease.metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION_WRITES));
+    let counts: HashMap<String, Vec<u64>> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    counts.values().flatten().sum()
+}
+
+/// How many writes the forge was asked for until now.
+fn asked_for(world: &World) -> u64 {
+    world.github.requests().iter().map(|request| u64::from(request.method != "GET")).sum()
+}
+
+#[test]
+fn whoever_leads_next_goes_on_counting_what_was_written_to_the_forge() {
+    story_apart(|world| async move {
+        let shop = Shop::open(world, "counting").await?;
+        let pull = shop.pull_request("before").await?;
+        pull.wait_until_ready().await?;
+        pull.wait_until_told().await?;
+        let before = asked_for(world);
+        assert!(before > 0);
+        let tells = |count: u64| move |lease: Option<&Lease>| lease.is_some_and(|lease| left_on(lease) >= count);
+        wait_for(&lease(world), "preview-env", "with what was written", tells(before)).await?;
+        let _second = second(world).await?;
+        world.service.lock().await.kill();
+        wait_until_leads(world, SECOND).await?;
+        assert!(left_on(&lease(world).get("preview-env").await?) >= before, "{before} were written");
+
+        let pull = shop.pull_request("after").await?;
+        pull.wait_until_ready().await?;
+        pull.wait_until_told().await?;
+        let after = asked_for(world);
+        assert!(after > before, "{after} writes after {before}");
+        wait_for(&lease(world), "preview-env", "with what both wrote", tells(after)).await.map(drop)
+    });
 }
 
 #[test]

@@ -102,6 +102,9 @@ pub struct CommandResult {
     /// Whether whoever asked may give every command.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_command: bool,
+    /// Whether it is not shown in words: whoever asked may not command, and there were none to spare.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsaid: bool,
     /// What it led to, or why it did not, as a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -121,6 +124,7 @@ impl CommandResult {
             at: command.at,
             outcome,
             may_command: false,
+            unsaid: false,
             message: String::new(),
             output: None,
         }
@@ -212,6 +216,21 @@ pub struct Feedback {
     /// For what the forge was asked at the end, since it may show what was never recorded here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sought: Option<Sought>,
+    /// What was begun for a commit and is not recorded above yet: the forge may show something of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub begun: Vec<Begun>,
+}
+
+/// What a forge may show of a commit although nobody recorded that it does.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// The commit.
+    pub revision: String,
+    /// What may be shown of it.
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub surfaces: Vec<Surface>,
 }
 
 /// What was looked for on the forge at the end of an environment.
@@ -246,6 +265,9 @@ pub struct Refusal {
     pub digest: String,
     /// The forge's answer, as a sentence.
     pub why: String,
+    /// Whether who we are was refused, whatever was to be shown: another token or key mends that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_identity: bool,
 }
 
 /// A commit that our comment speaks of.

@@ -223,6 +223,10 @@ fn happening(events: &str) -> impl FnOnce(&mut Value) {
             match event.as_str() {
                 "push" | "reopen" => source("Open"),
                 "close" => source("Closed"),
+                "label" => {
+                    source("Open");
+                    spec["sources"][0]["activeAt"] = json!(PUSHED);
+                }
                 "merge" => source("Merged"),
                 "command" => spec["activity"] = json!({"at": at(minute), "by": "ann"}),
                 "create" => spec["wish"] = wish("Present", minute),
@@ -265,6 +269,7 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         ("running", "", "", 59, "Run Triggered 60"),
         ("running", "", "", 60, "TakeDown Expired"),
         ("running", "push@30", "", 60, "Run Triggered 90"),
+        ("running", "label@30", "", 60, "TakeDown Expired"),
         ("running", "command@30", "", 60, "Run Triggered 90"),
         ("running", "create@30", "", 60, "Run Wished 90"),
         ("running", "ttl@120", "", 60, "Run Triggered 120"),
@@ -281,6 +286,7 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         ("expired", "pin", "", 61, "TakeDown Expired"),
         ("expired", "", "none", 61, "TakeDown Expired"),
         ("expired", "push@70", "", 71, "Run Triggered 131"),
+        ("expired", "label@70", "", 71, "TakeDown Expired"),
         ("expired", "command@70", "", 71, "Run Triggered 131"),
         ("expired", "create@70", "", 71, "Run Wished 131"),
         ("expired", "create@0", "", 71, "Run Wished 131"),
@@ -290,6 +296,7 @@ fn every_state_and_what_happens_to_it_has_one_outcome() {
         ("expiring", "", "ttl=5d", 61, "TakeDown Expired"),
         ("expiring", "push@70", "", 71, "Run Triggered 131"),
         ("evicted", "", "ttl=5d", 61, "TakeDown Evicted"),
+        ("evicted", "label@70", "ttl=5d", 71, "TakeDown Evicted"),
         ("evicted", "push@70", "", 71, "Run Triggered 131"),
         // Whatever happens, `max` after its start is the end.
         ("running", "", "max=30m", 1, "Run Triggered 30"),

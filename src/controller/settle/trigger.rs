@@ -4,10 +4,10 @@
 
 use crate::api::baseline::PullRequests;
 use crate::api::status::{LabelAnswer, Lookup, PathsAnswer};
+use crate::domain::Baseline;
 use crate::domain::baseline::Trigger;
 use crate::domain::environment::Source;
 use crate::domain::names::Subject;
-use crate::domain::{Baseline, Environment};
 
 /// What only the forge knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,9 +41,8 @@ pub(super) enum Answer {
     Ask(Ask),
 }
 
-/// What the forge has to say before it is known whether the environment is wanted. A wish needs no trigger.
-pub fn unanswered(environment: &Environment, baseline: &Baseline, lookup: Option<&Lookup>) -> Option<Ask> {
-    let source = environment.main_source().filter(|_| environment.wish.is_none())?;
+/// What the forge has to say before it is known whether the trigger wants an environment of that source.
+pub fn unanswered(source: &Source, baseline: &Baseline, lookup: Option<&Lookup>) -> Option<Ask> {
     match judge(source, baseline, lookup) {
         Answer::Ask(ask) => Some(ask),
         Answer::Yes(_) | Answer::No(..) | Answer::NotListed(_) => None,
@@ -144,6 +143,7 @@ fn by_paths(source: &Source, trigger: &Trigger, answer: Option<&PathsAnswer>) ->
 mod tests {
     use super::*;
     use crate::api;
+    use crate::domain::Environment;
     use serde_json::{Value, json};
 
     const AT: &str = "2026-01-01T00:00:00Z";

@@ -2,6 +2,7 @@
 
 use super::{Delivery, Step, within};
 use crate::api::status::{CheckStatus, Surface};
+use crate::feedback::begun;
 use crate::feedback::check::Checking;
 use crate::feedback::end::{End, forget};
 use crate::forge::{Checks, Conclusion, ForgeError};
@@ -12,8 +13,11 @@ impl Delivery<'_> {
         let Some(checking) = self.show.parts.get(index).and_then(|part| part.checking.as_ref()) else { return Ok(()) };
         self.repository()?;
         self.end_the_one_before(checks, checking, index).await?;
+        self.end_begun(checks, checking, index).await?;
         if let Some(end) = checking.end.as_ref().filter(|_| !self.has_check_of(checking, index)) {
-            return self.end_unrecorded(checks, (checking, end), index).await;
+            self.end_unrecorded(checks, (checking, end), index).await?;
+            begun::settle(&mut self.feedbacks[index], Surface::Check, &checking.check.revision);
+            return Ok(());
         }
         let feedback = &mut self.feedbacks[index];
         if checking.end.is_none() {
@@ -25,7 +29,10 @@ impl Delivery<'_> {
         if let Some(check) = &mut feedback.check {
             check.digest = None;
         }
-        let Some(Written { number: id }) = self.write_check(checks, (checking, opens), known).await? else { return Ok(()) };
+        let written = self.write_check(checks, (checking, opens), known).await;
+        let written = self.settled(Surface::Check, (index, &checking.check.revision), written)?;
+        begun::settle(&mut self.feedbacks[index], Surface::Check, &checking.check.revision);
+        let Some(Written { number: id }) = written else { return Ok(()) };
         let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some_and(Conclusion::ends));
         let (name, digest) = (checking.other_name(), Some(checking.digest()));
         self.feedbacks[index].check = Some(CheckStatus { id, revision, name, digest, concluded });
@@ -43,6 +50,22 @@ impl Delivery<'_> {
             within("end the check", checks.update(repository, id, check)).await?;
         }
         end.sought(&mut self.feedbacks[index], Surface::Check);
+        Ok(())
+    }
+
+    /// Ends those of other commits that were begun and not recorded.
+    async fn end_begun(&mut self, checks: &dyn Checks, checking: &Checking, index: usize) -> Step {
+        let repository = self.repository()?;
+        let head = Some(checking.check.revision.as_str());
+        let begun: Vec<String> = begun::others(&self.feedbacks[index], Surface::Check, head).map(str::to_owned).collect();
+        for revision in begun {
+            let before = CheckStatus { id: None, revision, name: checking.other_name(), digest: None, concluded: false };
+            let check = checking.superseded(&before);
+            if let Some(id) = within("find the check of a commit before", checks.unfinished(repository, &check)).await? {
+                within("end the check of a commit before", checks.update(repository, id, &check)).await?;
+            }
+            begun::settle(&mut self.feedbacks[index], Surface::Check, &before.revision);
+        }
         Ok(())
     }
 

@@ -90,7 +90,7 @@ impl Delivery<'_> {
                     feedback.digest = None;
                     refuse(feedback, Surface::Comment, &letter.digest, error);
                 }
-                Class::Transient if matches!(error, ForgeError::RateLimited { .. }) => {}
+                Class::Transient if error.wait().is_some() => {}
                 Class::Transient => feedback.digest = None,
             }
         }

@@ -2,7 +2,8 @@
 
 use super::{Delivery, Step, within};
 use crate::api::status::{DeploymentStatus, Surface};
-use crate::feedback::deployment::{Deploying, INACTIVE, KEPT, said};
+use crate::feedback::begun;
+use crate::feedback::deployment::{Deploying, INACTIVE, KEPT, of_commit, said};
 use crate::feedback::end::forget;
 use crate::forge::{DeploymentState, DeploymentUpdate, Deployments, ForgeError, NewDeployment};
 
@@ -13,6 +14,7 @@ impl Delivery<'_> {
         match &part.deploying {
             Deploying::Keep => Ok(()),
             Deploying::End { unrecorded, end } => {
+                self.take_up_begun(deployments, index, None).await?;
                 if let Some(end) = end.as_ref().filter(|end| !end.is_sought(&self.feedbacks[index], Surface::Deployment)) {
                     self.find_unrecorded(deployments, index, unrecorded).await?;
                     end.sought(&mut self.feedbacks[index], Surface::Deployment);
@@ -21,6 +23,7 @@ impl Delivery<'_> {
             }
             Deploying::Show { new, update, opens } => {
                 forget(&mut self.feedbacks[index], Surface::Deployment);
+                self.take_up_begun(deployments, index, Some(&new.revision)).await?;
                 self.make(deployments, index, new, *opens).await?;
                 self.say(deployments, index, new, update).await?;
                 if update.state == DeploymentState::Success {
@@ -46,6 +49,23 @@ impl Delivery<'_> {
         Ok(())
     }
 
+    /// Takes up those of other commits that were begun and not recorded, before all that were.
+    async fn take_up_begun(&mut self, deployments: &dyn Deployments, index: usize, head: Option<&str>) -> Step {
+        let repository = self.repository()?;
+        let Some(part) = self.show.parts.get(index) else { return Ok(()) };
+        let begun: Vec<String> = begun::others(&self.feedbacks[index], Surface::Deployment, head).map(str::to_owned).collect();
+        for revision in begun {
+            let new = of_commit(&part.deployed_to, self.group.key.number, &revision);
+            let listed = within("list the deployments", deployments.list(repository, &new)).await?;
+            let feedback = &mut self.feedbacks[index];
+            for id in listed.into_iter().filter(|id| feedback.deployments.iter().all(|known| known.id != *id)).collect::<Vec<_>>() {
+                feedback.deployments.insert(0, DeploymentStatus { id, revision: revision.clone(), digest: None });
+            }
+            begun::settle(feedback, Surface::Deployment, &revision);
+        }
+        Ok(())
+    }
+
     /// Sees to it that the newest record is of the commit at the head. Always looks before it makes one: the answer to an
     /// earlier try may have been lost.
     async fn make(&mut self, deployments: &dyn Deployments, index: usize, new: &NewDeployment, opens: bool) -> Step {
@@ -58,10 +78,15 @@ impl Delivery<'_> {
         let ours: Vec<i64> = self.feedbacks.iter().flat_map(|feedback| &feedback.deployments).map(|d| d.id).collect();
         let id = match listed.into_iter().find(|id| !ours.contains(id)) {
             Some(id) => id,
-            None => within("make the deployment", deployments.create(repository, new)).await?,
+            None => self.settled(
+                Surface::Deployment,
+                (index, &new.revision),
+                within("make the deployment", deployments.create(repository, new)).await,
+            )?,
         };
         let made = DeploymentStatus { id, revision: new.revision.clone(), digest: None };
         self.feedbacks[index].deployments.push(made);
+        begun::settle(&mut self.feedbacks[index], Surface::Deployment, &new.revision);
         Ok(())
     }
 
@@ -81,7 +106,7 @@ impl Delivery<'_> {
             }
             Err(error) => {
                 // It may have been told all the same.
-                last.digest = last.digest.take().filter(|_| matches!(error, ForgeError::RateLimited { .. }));
+                last.digest = last.digest.take().filter(|_| error.wait().is_some());
                 return Err(error);
             }
         }

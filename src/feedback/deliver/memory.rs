@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::recorded_by;
 use crate::api::PreviewEnvironment;
+use crate::api::conditions::Observation;
 use crate::api::status::{Feedback, Surface};
 use crate::feedback::group::Group;
 use crate::feedback::show::Show;
@@ -29,6 +31,8 @@ pub struct Memory {
     refusals: BTreeMap<Surface, (String, ForgeError, Instant)>,
     /// With what the next delivery begins.
     pub(super) turn: usize,
+    /// Whether the records were found to be what the forge shows, by a delivery of ours or since nothing had changed for long.
+    is_trusted: bool,
 }
 
 impl Memory {
@@ -40,6 +44,29 @@ impl Memory {
             None => recorded_by(member) == *feedback && crate::feedback::group::is_delivered(member),
         };
         show.is_shown(&feedbacks) && group.members().iter().zip(&feedbacks).all(is_recorded)
+    }
+
+    /// Whether the records may be behind what the forge shows: whoever delivered before may have ended between the two, and what
+    /// changed since then may have become again what is recorded.
+    pub(in crate::feedback) fn doubts(&self, group: &Group, since: DateTime<Utc>) -> bool {
+        !self.is_trusted && group.members().iter().any(|member| changed_since(member, since))
+    }
+
+    /// From now on the records are taken for what the forge shows.
+    pub(in crate::feedback) fn trust(&mut self) {
+        self.is_trusted = true;
+    }
+
+    /// Has everything brought once more that is there, whatever is recorded.
+    pub(in crate::feedback) fn doubt(&mut self, group: &Group) {
+        let mut feedbacks = self.feedbacks(group);
+        for feedback in &mut feedbacks {
+            feedback.digest = None;
+            feedback.check.as_mut().map(|check| check.digest.take());
+            feedback.deployments.last_mut().map(|newest| newest.digest.take());
+        }
+        self.keep(group, &feedbacks);
+        self.trust();
     }
 
     /// What the forge shows of each member, as far as is known.
@@ -62,6 +89,11 @@ impl Memory {
         self.written.insert(uid(member), report);
     }
 
+    /// What was recorded last of how that ended.
+    pub(super) fn observed(&self, member: &PreviewEnvironment) -> Option<Observation> {
+        self.written.get(&uid(member)).map(|report| report.observation.clone())
+    }
+
     pub(super) fn refused(&mut self, surface: Surface, digest: &str, error: &ForgeError, now: Instant) {
         self.refusals.insert(surface, (digest.to_owned(), error.clone(), now + REFUSED_FOR));
     }
@@ -72,6 +104,10 @@ impl Memory {
         let is_the_end = digest == crate::feedback::deployment::INACTIVE && refused != digest;
         (Instant::now() < *until && !is_the_end).then(|| error.clone())
     }
+}
+
+fn changed_since(member: &PreviewEnvironment, since: DateTime<Utc>) -> bool {
+    member.status.iter().flat_map(|status| &status.conditions).any(|condition| condition.last_transition_time >= since)
 }
 
 fn uid(member: &PreviewEnvironment) -> String {

@@ -1,5 +1,6 @@
 //! Brings what is to be shown to the forge and records how that ended. The forge is asked here, and only here.
 
+mod ahead;
 mod check;
 mod comment;
 mod deployment;
@@ -38,6 +39,8 @@ pub enum Outcome {
     Partly,
     /// Something failed that can go well the next time, not before the time that the forge asked for.
     Retry(Option<Duration>),
+    /// It had its share of what the forge takes, and has more after that time. Others may go on.
+    Enough(Duration),
     /// The forge says no to some of it; the rest is shown.
     Refused,
 }
@@ -87,7 +90,10 @@ impl Deliverer {
 
     /// Makes the forge show it, once, and every environment record it.
     pub async fn deliver(&self, group: &Group, (show, measure): (&Show, Measure), memory: &mut Memory) -> Outcome {
-        let feedbacks = memory.feedbacks(group);
+        let mut feedbacks = memory.feedbacks(group);
+        if !self.announce(group, show, &mut feedbacks, memory).await {
+            return Outcome::Retry(None);
+        }
         let home = self.home(group, show, &feedbacks).await;
         let own = self.forge.about(group.key.repository_id, group.key.number);
         let forge = own.as_deref().unwrap_or_else(|| self.forge());
@@ -158,7 +164,7 @@ impl Delivery<'_> {
                 break;
             }
             let Err(error) = self.bring_one(surface, memory).await else { continue };
-            let limited = matches!(error, ForgeError::RateLimited { .. });
+            let limited = error.wait().is_some();
             errors.push((surface, error));
             if limited {
                 memory.turn = turn;
@@ -201,7 +207,7 @@ impl Delivery<'_> {
             let brought = self.proven(brought).await;
             self.settle(surface, index, &digest, &brought, memory);
             match brought {
-                Err(error @ ForgeError::RateLimited { .. }) => return Err(error),
+                Err(error) if error.wait().is_some() => return Err(error),
                 Err(error) => failed = failed.and(Err(error)),
                 Ok(()) => {}
             }
@@ -235,7 +241,8 @@ impl Delivery<'_> {
 
 fn refuse(feedback: &mut Feedback, surface: Surface, digest: &str, error: &ForgeError) {
     feedback.refused.retain(|refusal| refusal.surface != surface);
-    feedback.refused.push(Refusal { surface, digest: digest.to_owned(), why: error.to_string() });
+    let of_identity = error.is_of_identity();
+    feedback.refused.push(Refusal { surface, digest: digest.to_owned(), why: error.to_string(), of_identity });
 }
 
 async fn within<T>(what: &str, answer: Answer<'_, T>) -> Result<T, ForgeError> {
@@ -244,12 +251,10 @@ async fn within<T>(what: &str, answer: Answer<'_, T>) -> Result<T, ForgeError> {
 }
 
 fn outcome(errors: &[(Surface, ForgeError)], recorded: bool) -> Outcome {
-    let asked = errors.iter().find_map(|(_, error)| match error {
-        ForgeError::RateLimited { seconds, .. } => Some(Duration::from_secs(*seconds)),
-        _ => None,
-    });
+    let asked = errors.iter().find_map(|(_, error)| Some((error.wait()?, error)));
     match asked {
-        Some(asked) => Outcome::Retry(Some(asked)),
+        Some((wait, ForgeError::HadItsShare { .. })) => Outcome::Enough(wait),
+        Some((wait, _)) => Outcome::Retry(Some(wait)),
         None if errors.iter().any(|(_, error)| error.class() == Class::Transient) || !recorded => Outcome::Retry(None),
         None if errors.is_empty() => Outcome::Delivered,
         None => Outcome::Refused,

@@ -98,6 +98,16 @@ fn the_forge_is_left_alone_as_long_as_it_asks() {
 }
 
 #[test]
+fn whoever_had_its_share_waits_alone() {
+    let (mut schedule, now) = after(Outcome::Enough(seconds(900)));
+    schedule.changes(key(), now);
+    assert_eq!(schedule.next_due(now), Some(now + seconds(900)), "whatever changes");
+    schedule.changes(pull(43), now);
+    assert_eq!((schedule.next_due(now), schedule.all_due(now)), (Some(now), vec![pull(43)]));
+    assert!(!schedule.is_thrifty(&pull(43), now), "the account is short of nothing");
+}
+
+#[test]
 fn another_account_goes_on_while_one_has_to_wait() {
     let (mut schedule, now) = after(Outcome::Retry(Some(seconds(900))));
     schedule.changed(pull(43), account("other"), now);

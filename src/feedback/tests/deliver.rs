@@ -339,6 +339,51 @@ async fn since_when_a_commit_is_shown_stays_while_it_is_shown() {
     assert_eq!((next.revision.as_str(), next.since, next.pushed_at), (NEXT, time("22T15:01"), Some(time("22T15:00"))));
 }
 
+/// An approval that names no commit counts for the one that is recorded as shown.
+#[tokio::test]
+async fn that_a_fork_shows_another_commit_is_recorded_before_it_does() {
+    let shows = |world: &World| world.records.members()[0].status.as_ref()?.feedback.as_ref()?.shows.clone().map(|shown| shown.revision);
+    let from_fork = |revision: &str| {
+        let mut object = ready();
+        (object.spec.sources[0].head_repository_id, object.spec.sources[0].revision) = (Some(8), revision.to_owned());
+        object
+    };
+    let mut world = World::of([from_fork(HEAD)]);
+    world.delivered().await;
+    assert_eq!(shows(&world).as_deref(), Some(HEAD));
+    world.records.replace(from_fork(NEXT));
+    world.records.refuse(true);
+    world.forge.calls();
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    assert!(world.forge.calls().is_empty(), "what cannot be recorded is not said");
+    world.records.refuse(false);
+    world.forge.fail(Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    assert_eq!((world.forge.calls(), shows(&world)), (vec!["edit"], None), "it may have been said");
+    world.delivered().await;
+    assert_eq!(shows(&world).as_deref(), Some(NEXT));
+}
+
+/// A token that has expired is replaced, and then all is put right that is still shown.
+#[tokio::test]
+async fn what_is_shown_and_cannot_be_changed_for_want_of_a_token_is_not_over() {
+    let expired = || ForgeError::Refused { what: "edit the comment".into(), status: 401, message: "Bad credentials".into() };
+    let last = |world: &World| nothing_left_to_say(&world.records.members()[0], &world.records.members());
+    for (was_told, is_over) in [(true, false), (false, true)] {
+        let mut world = World::of([ready()]);
+        if was_told {
+            world.delivered().await;
+        }
+        world.records.replace(ready().unwanted("Merged", "Removed"));
+        world.forge.fail(Fault::Before(expired()));
+        assert_eq!((world.deliver().await, last(&world)), (Some(Outcome::Refused), is_over));
+        if was_told {
+            world.delivered().await;
+            assert!(last(&world));
+        }
+    }
+}
+
 #[test]
 fn an_environment_of_a_branch_has_nothing_to_say() {
     let mut object = ready();

@@ -351,12 +351,13 @@ impl Checks for Double {
 #[derive(Default)]
 pub(crate) struct Records {
     members: Mutex<Vec<PreviewEnvironment>>,
-    refuse: Mutex<bool>,
+    /// How many more writes go well.
+    left: Mutex<usize>,
 }
 
 impl Records {
     pub(crate) fn of(members: impl IntoIterator<Item = PreviewEnvironment>) -> Arc<Self> {
-        Arc::new(Self { members: Mutex::new(members.into_iter().collect()), refuse: Mutex::default() })
+        Arc::new(Self { members: Mutex::new(members.into_iter().collect()), left: Mutex::new(usize::MAX) })
     }
 
     pub(crate) fn members(&self) -> Vec<Arc<PreviewEnvironment>> {
@@ -377,7 +378,12 @@ impl Records {
 
     /// Whether writes fail from now on.
     pub(crate) fn refuse(&self, refuse: bool) {
-        *self.refuse.lock().unwrap() = refuse;
+        *self.left.lock().unwrap() = if refuse { 0 } else { usize::MAX };
+    }
+
+    /// So many more go well.
+    pub(crate) fn refuse_after(&self, writes: usize) {
+        *self.left.lock().unwrap() = writes;
     }
 
     /// The controller changes an environment; what is recorded of the comment stays.
@@ -405,8 +411,9 @@ impl Records {
 impl Statuses for Records {
     fn write<'a>(&'a self, member: &'a PreviewEnvironment, report: &'a Report) -> BoxFuture<'a, Result<(), StatusError>> {
         Box::pin(async move {
-            if *self.refuse.lock().unwrap() {
-                return Err(StatusError::Late("web-pr-42".into()));
+            {
+                let mut left = self.left.lock().unwrap();
+                *left = left.checked_sub(1).ok_or_else(|| StatusError::Late("web-pr-42".into()))?;
             }
             self.apply(member, report);
             Ok(())

@@ -11,10 +11,10 @@ use super::double::{Double, Fault, Records, away};
 use super::fixtures::*;
 use crate::api::PreviewEnvironment;
 use crate::clock;
-use crate::feedback::deliver::Deliverer;
+use crate::feedback::deliver::{Deliverer, Measure, Memory, Outcome};
 use crate::feedback::group::{self, Group, PullKey};
 use crate::feedback::{Driver, Sources};
-use crate::forge::ForgeError;
+use crate::forge::{DeploymentState, ForgeError};
 
 fn put(writer: &mut Writer<PreviewEnvironment>, records: &Records) {
     records.members().into_iter().for_each(|member| writer.apply_watcher_event(&Event::Apply(Arc::unwrap_or_clone(member))));
@@ -118,4 +118,49 @@ async fn a_check_gives_its_name_to_the_smaller_number_as_soon_as_that_has_the_sa
     notifier.changed(&first);
     pause().await;
     assert_eq!(names(), [(Some(42), "preview / shop (#42)".to_owned()), (Some(7), "preview / shop".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_one_before_said_and_could_not_record_is_put_right_by_the_next() {
+    let (forge, records) = (Arc::new(Double::default()), Records::of([ready()]));
+    let deliver = async || {
+        let group = Group::of(PullKey::of(&ready()).unwrap(), records.members()).unwrap();
+        let show = plain().show(&group, early()).unwrap();
+        Deliverer::new(forge.clone(), records.clone()).deliver(&group, (&show, Measure::All), &mut Memory::default()).await
+    };
+    let drive = async |led_before| {
+        let (store, mut writer) = reflector::store();
+        let clock = clock::tests::told(early());
+        let (driver, _notifier) = Driver::timed((Deliverer::new(forge.clone(), records.clone()), clock), store, plain());
+        let running = tokio::spawn(driver.following(Some(led_before)).run(std::future::pending()));
+        writer.apply_watcher_event(&Event::Init);
+        records.members().into_iter().for_each(|member| writer.apply_watcher_event(&Event::InitApply(Arc::unwrap_or_clone(member))));
+        writer.apply_watcher_event(&Event::InitDone);
+        // Virtual, and long before anybody looks at everything again.
+        tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+        running.abort();
+    };
+    let shown = || {
+        let concluded = forge.checks().last().and_then(|check| check.conclusion);
+        (forge.body().contains("is ready"), concluded, forge.deployed().last().and_then(super::double::Deployed::state))
+    };
+    assert_eq!(deliver().await, Outcome::Delivered);
+    let right = shown();
+    assert_eq!(right.2, Some(DeploymentState::Success));
+    records.replace(updating());
+    records.refuse(true);
+    assert_eq!(deliver().await, Outcome::Retry(None));
+    let wrong = shown();
+    assert!(!wrong.0 && wrong.1 != right.1 && wrong.2 != right.2, "{wrong:?}");
+    records.refuse(false);
+    records.replace(ready());
+    // Recorded at ten o'clock.
+    forge.calls();
+    drive(time("27T10:09")).await;
+    assert_eq!((shown(), forge.calls().len()), (wrong, 0), "nothing changed for long before the one before ended");
+    drive(time("27T10:02")).await;
+    assert_eq!(shown(), right);
+    forge.calls();
+    drive(time("27T10:09")).await;
+    assert_eq!(forge.calls().len(), 0);
 }

@@ -119,6 +119,7 @@ pub(crate) trait Tell: Sized {
             at: time("25T10:00") + TimeDelta::minutes(i64::try_from(commands.len()).unwrap_or_default()),
             outcome,
             may_command: true,
+            unsaid: false,
             message: message.into(),
             output: output.map(str::to_owned),
         });

@@ -6,7 +6,7 @@ use crate::api::PreviewEnvironment;
 use crate::api::baseline::{MissingImage, Removed};
 use crate::api::conditions::{self, ConditionStatus};
 use crate::api::environment::{SourceState, Verb, Wish, WishState};
-use crate::api::status::{ImageOrigin, Moved, Url};
+use crate::api::status::{CommandOutcome, CommandResult, ImageOrigin, Moved, Url};
 use crate::controller::availability;
 use crate::domain::Baseline;
 use crate::feedback::{Group, PullKey};
@@ -242,6 +242,31 @@ fn what_a_command_brought_of_logs_is_shown_where_they_may_be_read() {
     insta::assert_snapshot!("commanded", text_of(all([object.clone()]), &serde_json::json!({"logs": "Always"}), early()));
     let closed = comment_of(all([object]));
     assert!(closed.contains("`/preview logs web` by") && !closed.contains("/cart"), "{closed}");
+}
+
+#[test]
+fn a_strangers_command_moves_nobodys_answer_and_changes_no_check() {
+    let says = |number: i64, words: &str, unsaid: bool| {
+        let command = asks(&format!("{number}.1"), Verb::Create, &[]);
+        let message = words.to_owned();
+        CommandResult { actor: "eve".into(), unsaid, message, ..CommandResult::of(&command, CommandOutcome::Denied) }
+    };
+    let team = ready().commanded(Verb::Logs, &["web"], (CommandOutcome::Done, "the last 2 lines"), Some("GET /\nGET /cart\n"));
+    let shown = |strangers: &[CommandResult]| {
+        let mut object = team.clone();
+        object.status().commands.extend_from_slice(strangers);
+        let members = all([object]);
+        let group = Group::of(PullKey::of(&members[0]).unwrap(), members).unwrap();
+        let show = by(shop(&serde_json::json!({"logs": "Always"}), false)).show(&group, early()).unwrap();
+        (show.letter.unwrap().text, show.parts[0].checking.as_ref().unwrap().digest())
+    };
+    let (alone, check) = shown(&[]);
+    assert_eq!(shown(&[says(201, "nobody sees this", true)]), (alone, check.clone()));
+    let crowd: Vec<_> = (0..9).map(|n| says(201 + n, &format!("the word number {n}"), false)).chain([says(210, "nobody", true)]).collect();
+    let (text, checked) = shown(&crowd);
+    assert_eq!(checked, check, "beside the commit stands nothing of it");
+    assert!(text.contains("The last command, `/preview logs web` by `ann`") && text.contains("GET /cart"), "{text}");
+    assert!(text.contains("the word number 8") && !text.contains("the word number 7") && !text.contains("nobody"), "{text}");
 }
 
 #[test]

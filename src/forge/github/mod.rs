@@ -34,6 +34,7 @@ use super::{
 };
 use crate::config::GithubConfig;
 use crate::domain::{Instance, RepoName};
+use crate::forge::spent::Spent;
 use crate::lease::Fence;
 use crate::metrics::Metrics;
 
@@ -66,13 +67,13 @@ impl GitHub {
     /// Checks that the token or the App's key can be used. Nothing is sent yet. An App writes check runs.
     pub fn new(config: GithubConfig) -> Result<Self, GithubError> {
         let transport = Transport::new(&config)?;
-        Self::by(config, transport)
+        Self::by(config, transport, Spent::default())
     }
 
-    /// The same for one term: once it has ended, nothing is sent.
-    pub fn behind(config: GithubConfig, fence: &Fence) -> Result<Self, GithubError> {
+    /// The same for one term: once it has ended, nothing is sent. It goes on from what was written in the hour before.
+    pub fn behind(config: GithubConfig, fence: &Fence, spent: Spent) -> Result<Self, GithubError> {
         let transport = Transport::behind(&config, fence)?;
-        Self::by(config, transport)
+        Self::by(config, transport, spent)
     }
 
     /// The same over another way to GitHub than connections of its own, such as a proxy or a double in the same process.
@@ -86,11 +87,11 @@ impl GitHub {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
     {
         let transport = Transport::over(&config, service);
-        Self::by(config, transport)
+        Self::by(config, transport, Spent::default())
     }
 
-    fn by(config: GithubConfig, transport: Transport) -> Result<Self, GithubError> {
-        let sessions = Sessions::new(&config, transport)?;
+    fn by(config: GithubConfig, transport: Transport, spent: Spent) -> Result<Self, GithubError> {
+        let sessions = Sessions::new(&config, transport, spent)?;
         let checks = if sessions.is_app() { CheckKind::Runs } else { CheckKind::Statuses };
         Ok(Self { sessions: Arc::new(sessions), config, metrics: Metrics::new(), checks, hears: true, about: None, instance: None })
     }

@@ -45,8 +45,8 @@ fn five_hundred_writes_take_as_long_as_the_limits_say_and_no_longer() {
     let (start, mut pace) = (Instant::now(), Pace::new(Limits::GITHUB));
     let mut now = start;
     let mut writes = Vec::new();
-    for _ in 0..501 {
-        now = patiently(&mut pace, now, write("acme/web#42"));
+    for number in 0..501 {
+        now = patiently(&mut pace, now, write(&format!("acme/web#{}", number % 25)));
         writes.push(now);
     }
     assert_eq!(breaks(Limits::GITHUB, &writes), None);
@@ -148,6 +148,54 @@ fn whoever_waits_while_nothing_is_open_is_expected_when_it_opens() {
     let open = start + 30 * SECOND;
     assert_eq!(pace.ask(open, write("younger")), Err(SECOND), "the patient one is let in first");
     assert_eq!(pace.ask(open, write("patient")), Ok(()));
+}
+
+#[test]
+fn whoever_had_his_share_waits_once_half_of_the_hours_writes_are_used() {
+    let all_of = |many: &[(&'static str, usize)]| many.iter().flat_map(|(of, times)| std::iter::repeat_n(*of, *times)).collect::<Vec<_>>();
+    for (case, before, of, waits) in [
+        ("half are left", all_of(&[("loop", 249)]), "loop", false),
+        ("half are used", all_of(&[("loop", 250)]), "loop", true),
+        ("another one comes", all_of(&[("loop", 250)]), "other", false),
+        ("a share is not used up", all_of(&[("loop", 240), ("other", 24)]), "other", false),
+        ("a share is used up", all_of(&[("loop", 240), ("other", 25)]), "other", true),
+        ("many with a little", (0..300).map(|number| NUMBERS[number % NUMBERS.len()]).collect(), NUMBERS[0], true),
+        ("and whoever comes then", (0..300).map(|number| NUMBERS[number % NUMBERS.len()]).collect(), "other", false),
+    ] {
+        let (start, mut pace) = (Instant::now(), Pace::new(Limits { apart: Duration::ZERO, per_minute: usize::MAX, ..Limits::GITHUB }));
+        for (second, writer) in (0..).zip(&before) {
+            // As if it had been allowed, so that each case stands by itself.
+            pace.writes.push_back(start + second * SECOND);
+            pace.writers.push_back((start + second * SECOND, (*writer).to_owned()));
+        }
+        let now = start + 1_000 * SECOND;
+        assert_eq!((pace.had_its_share(now, write(of)), pace.ask(now, write(of)).is_err()), (waits, waits), "{case}");
+        assert!(!pace.had_its_share(start + HOUR + 1_000 * SECOND, write(of)), "{case}: not an hour later");
+    }
+}
+
+/// Some who write.
+const NUMBERS: [&str; 10] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
+
+#[test]
+fn a_loop_that_writes_whenever_it_may_leaves_others_their_writes_of_each_hour() {
+    let (start, mut pace) = (Instant::now(), Pace::new(Limits::GITHUB));
+    let (mut loops, mut others, mut longest, mut names) = (Vec::new(), 0, Duration::ZERO, NUMBERS.iter().cycle());
+    for second in 0..4 * 3_600 {
+        let now = start + second * SECOND;
+        if pace.ask(now, write("loop")).is_ok() {
+            loops.push(now);
+        }
+        // Every 20 seconds somebody else has something to say, and comes when he is told to.
+        if second % 20 == 10 {
+            let at = patiently(&mut pace, now, write(names.next().unwrap()));
+            (others, longest) = (others + 1, longest.max(at - now));
+        }
+    }
+    assert_eq!((others, longest <= 2 * SECOND), (720, true), "{longest:?}");
+    let in_an_hour = |from: Instant| loops.iter().filter(|at| **at >= from && **at < from + HOUR).count();
+    let most = loops.iter().map(|from| in_an_hour(*from)).max().unwrap();
+    assert!((200..=250).contains(&most), "{most}");
 }
 
 #[derive(Clone, Debug)]

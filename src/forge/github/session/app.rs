@@ -26,6 +26,7 @@ use crate::domain::RepoName;
 use crate::forge::ForgeError;
 use crate::forge::github::exchange::{Reply, Request};
 use crate::forge::github::needs;
+use crate::forge::spent::Spent;
 use crate::metrics::Metrics;
 
 /// How far back a signature is dated, in seconds, and how long it holds from now on ("Generating a JSON Web Token for a
@@ -70,6 +71,7 @@ pub(super) struct App {
     sessions: Mutex<HashMap<Whose, Making>>,
     installations: Mutex<HashMap<RepoName, Installation>>,
     turns: Mutex<HashMap<Option<i64>, Arc<Turns>>>,
+    spent: Spent,
 }
 
 /// Where a repository is installed, and what the App may do there.
@@ -111,7 +113,12 @@ enum Issuer<'a> {
 
 impl App {
     /// Reads the key and tries it. Nothing is sent yet.
-    pub(super) fn new(config: &GithubConfig, id: AppId, key_file: PathBuf, transport: Transport) -> Result<Self, GithubError> {
+    pub(super) fn new(
+        config: &GithubConfig,
+        (id, key_file): (AppId, PathBuf),
+        transport: Transport,
+        spent: Spent,
+    ) -> Result<Self, GithubError> {
         let key = files::key(&key_file)?;
         if signed(&id, &key, Utc::now()).is_err() {
             return Err(GithubError::Key { path: key_file, why: "nothing can be signed with it: it is no whole RSA private key" });
@@ -126,6 +133,7 @@ impl App {
             sessions: Mutex::default(),
             installations: Mutex::default(),
             turns: Mutex::default(),
+            spent,
         })
     }
 
@@ -265,7 +273,8 @@ impl App {
 
     fn open(&self, token: SecretString, until: DateTime<Utc>, installation: Option<i64>) -> Result<Arc<Session>, GithubError> {
         let whose = || installation.map_or_else(|| "app".to_owned(), |id| id.to_string());
-        let turns = lock(&self.turns).entry(installation).or_insert_with(|| Arc::new(Turns::new(whose(), self.config.limits))).clone();
+        let anew = || Arc::new(Turns::new(whose(), self.config.limits, self.spent.clone()));
+        let turns = lock(&self.turns).entry(installation).or_insert_with(anew).clone();
         let client = self.transport.client(&token)?;
         Ok(Arc::new(Session::new(client, token, Some(until), Arc::clone(&self.clock), turns)))
     }

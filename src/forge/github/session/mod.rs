@@ -27,6 +27,7 @@ use super::exchange::{Reply, Request};
 use super::wire::User;
 use crate::config::{GithubConfig, GithubCredential};
 use crate::domain::RepoName;
+use crate::forge::spent::Spent;
 use crate::forge::{Access, ForgeError};
 use crate::metrics::Metrics;
 
@@ -93,10 +94,12 @@ enum Kind {
 
 impl Sessions {
     /// Checks the token or the key. Nothing is sent yet.
-    pub(super) fn new(config: &GithubConfig, transport: Transport) -> Result<Self, GithubError> {
+    pub(super) fn new(config: &GithubConfig, transport: Transport, spent: Spent) -> Result<Self, GithubError> {
         Ok(Self(match &config.credential {
-            GithubCredential::Token(file) => Kind::Token(Box::new(Account::new(config, file.clone(), transport)?)),
-            GithubCredential::App { id, key_file } => Kind::App(Arc::new(App::new(config, id.clone(), key_file.clone(), transport)?)),
+            GithubCredential::Token(file) => Kind::Token(Box::new(Account::new(config, file.clone(), transport, spent)?)),
+            GithubCredential::App { id, key_file } => {
+                Kind::App(Arc::new(App::new(config, (id.clone(), key_file.clone()), transport, spent)?))
+            }
         }))
     }
 
@@ -149,9 +152,9 @@ struct Account {
 }
 
 impl Account {
-    fn new(config: &GithubConfig, token_file: PathBuf, transport: Transport) -> Result<Self, GithubError> {
+    fn new(config: &GithubConfig, token_file: PathBuf, transport: Transport, spent: Spent) -> Result<Self, GithubError> {
         files::token(&token_file)?;
-        let turns = Arc::new(Turns::new("token".to_owned(), config.limits));
+        let turns = Arc::new(Turns::new("token".to_owned(), config.limits, spent));
         Ok(Self { config: config.clone(), token_file, transport, clock: Arc::default(), turns, current: Mutex::default() })
     }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::forge::ForgeError;
 use crate::forge::github::exchange::{self, Request};
 use crate::forge::pace::{Heard, Kind, Limits, Pace, Quota};
+use crate::forge::spent::Spent;
 use crate::metrics::Metrics;
 
 /// Longest wait for a turn here. Whoever would have to wait longer is told so, and comes again with what is true then,
@@ -23,11 +24,15 @@ pub(super) struct Turns {
     /// For metrics.
     whose: String,
     pace: Mutex<Pace>,
+    /// Where whoever leads next learns of what was written.
+    spent: Spent,
 }
 
 impl Turns {
-    pub(super) fn new(whose: String, limits: Limits) -> Self {
-        Self { whose, pace: Mutex::new(Pace::new(limits)) }
+    /// After what was written in its name before.
+    pub(super) fn new(whose: String, limits: Limits, spent: Spent) -> Self {
+        let before = spent.of(&whose, Instant::now().into_std());
+        Self { whose, pace: Mutex::new(Pace::new(limits).after_writes(before)), spent }
     }
 
     /// Waits until the request may be sent, if that is soon.
@@ -36,14 +41,23 @@ impl Turns {
         let patient_until = Instant::now() + PATIENCE;
         loop {
             let now = Instant::now();
-            let (asked, standing) = {
+            let (asked, standing, had_its_share) = {
                 let mut pace = self.pace();
-                (pace.ask(now.into_std(), kind), pace.standing(now.into_std()))
+                let asked = pace.ask(now.into_std(), kind);
+                (asked, pace.standing(now.into_std()), pace.had_its_share(now.into_std(), kind))
             };
             metrics.forge_pace(&self.whose, standing);
             match asked {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    if matches!(kind, Kind::Write { .. }) {
+                        self.spent.note(&self.whose, now.into_std());
+                    }
+                    return Ok(());
+                }
                 Err(wait) if now + wait <= patient_until => sleep(wait).await,
+                Err(wait) if had_its_share => {
+                    return Err(ForgeError::HadItsShare { what: request.what(), seconds: whole_seconds(wait) });
+                }
                 Err(wait) => return Err(ForgeError::RateLimited { what: request.what(), seconds: whole_seconds(wait) }),
             }
         }
@@ -112,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_short_wait_is_waited_for_and_a_long_one_is_told() {
-        let (turns, metrics, start) = (Turns::new("token".into(), Limits::GITHUB), Metrics::new(), Instant::now());
+        let (turns, metrics, start) = (Turns::new("token".into(), Limits::GITHUB, Spent::default()), Metrics::new(), Instant::now());
         let [a, b, c, d] = ["a", "b", "c", "d"].map(write);
         turns.take(&a, &metrics).await.unwrap();
         let (second, third, fourth) = tokio::join!(turns.take(&b, &metrics), turns.take(&c, &metrics), told(&turns, &d));
@@ -129,6 +143,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_had_its_share_is_told_so() {
+        let limits = Limits { apart: Duration::ZERO, per_minute: usize::MAX, per_hour: 40, ..Limits::GITHUB };
+        let (turns, metrics) = (Turns::new("token".into(), limits, Spent::default()), Metrics::new());
+        for _ in 0..20 {
+            turns.take(&write("a"), &metrics).await.unwrap();
+        }
+        let told = turns.take(&write("a"), &metrics).await;
+        assert_eq!(told, Err(ForgeError::HadItsShare { what: write("a").what(), seconds: 3_600 }));
+        assert_eq!(turns.take(&write("b"), &metrics).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_the_headers_say_is_obeyed() {
         let date = ("date", "Fri, 02 Jan 2026 03:04:05 GMT");
         let used = [date, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1767323105")];
@@ -140,12 +166,27 @@ mod tests {
             (200, &[("retry-after", "17")], None),
             (200, &search, None),
         ] {
-            let turns = Turns::new("token".into(), Limits::GITHUB);
+            let turns = Turns::new("token".into(), Limits::GITHUB, Spent::default());
             turns.hear(StatusCode::from_u16(status).unwrap(), &headers(heard));
             match seconds {
                 Some(seconds) => assert_eq!(told(&turns, &read()).await, seconds, "{heard:?}"),
                 None => turns.take(&read(), &Metrics::new()).await.unwrap(),
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_term_goes_on_counting_where_the_one_before_ended() {
+        let limits = Limits { per_hour: 3, apart: Duration::ZERO, ..Limits::GITHUB };
+        let (before, after) = (Spent::default(), Spent::default());
+        let turns = Turns::new("7".into(), limits, before.clone());
+        turns.take(&write("a"), &Metrics::new()).await.unwrap();
+        turns.take(&read(), &Metrics::new()).await.unwrap();
+        sleep(Duration::from_secs(600)).await;
+        turns.take(&write("b"), &Metrics::new()).await.unwrap();
+        after.follow(&before.to_text(Instant::now().into_std()).unwrap(), Duration::ZERO, Instant::now().into_std());
+        let next = Turns::new("7".into(), limits, after);
+        next.take(&write("c"), &Metrics::new()).await.unwrap();
+        assert_eq!(told(&next, &write("d")).await, 3_000, "when the first of them is an hour old");
     }
 }
