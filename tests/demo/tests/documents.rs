@@ -52,7 +52,7 @@ const OTHER_WORDS: [&str; 36] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 60] = [
+const OF_KUBERNETES: [&str; 63] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -69,6 +69,7 @@ const OF_KUBERNETES: [&str; 60] = [
     "Default",
     "Egress",
     "ErrImagePull",
+    "ExitCode",
     "ExternalName",
     "Failed",
     "FailedMount",
@@ -89,6 +90,7 @@ const OF_KUBERNETES: [&str; 60] = [
     "Namespaced",
     "Never",
     "NodePort",
+    "NonZeroExitCode",
     "None",
     "OnDelete",
     "OnFailure",
@@ -112,6 +114,7 @@ const OF_KUBERNETES: [&str; 60] = [
     "RuntimeDefault",
     "SingleStack",
     "Stale",
+    "Success",
     "Unschedulable",
 ];
 
