@@ -45,7 +45,8 @@ impl<'a> Inquiry<'a> {
             uid: environment.uid.clone(),
             namespace: environment.baseline_namespace.clone(),
             name: environment.name.to_string(),
-            activity: environment.last_activity(now),
+            // Whatever changes is a reason to look once more, also what keeps nothing alive.
+            activity: environment.asked_at().max(environment.activity.as_ref().map(|activity| activity.at)),
         };
         let with_question = |wanted: Wanted| {
             let question = Question::of(&baseline.namespace, &wanted);

@@ -2,7 +2,8 @@
 //!
 //! The forge dates every change of a pull request, that of a title or a label too, and by that time facts are put in order. Who
 //! may but read can make such changes, and so do bots. Whether somebody did something is told by what is held from what comes:
-//! so it is the same for whatever tells of it, and a delivery that comes again is none.
+//! so it is the same for whatever tells of it, and a delivery that comes again is none. What is held may be a moment old: then the
+//! next fact counts as well, which is a moment later.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::domain::{Baseline, environment};
 
 /// A fact with when somebody last did something, by what its environment holds.
 pub fn follow(fact: Fact, existing: &[Existing], baselines: &[Arc<Baseline>]) -> Fact {
-    let Some(held) = existing.iter().find(|e| e.is_for(&fact)) else { return fact };
+    let of = |source: &Source| (source.forge, source.repository_id);
+    let Some(held) = existing.iter().find(|e| e.is_for(&fact) && of(&e.source) == of(&fact.source)) else { return fact };
     let baseline = baselines.iter().find(|b| b.namespace == held.namespace && b.name == held.baseline);
     Fact { source: after(fact.source, &held.source, baseline.map(AsRef::as_ref)), ..fact }
 }
@@ -46,6 +48,7 @@ mod tests {
     use crate::api::environment::SourceState;
     use crate::forge::PullRequest;
     use crate::forge::fixtures::pull;
+    use crate::intent::About;
     use chrono::{DateTime, Utc};
     use serde_json::{Value, json};
 
@@ -144,6 +147,25 @@ mod tests {
             let held = held.unwrap();
             assert_eq!(held.active_at(), at(active), "{order:?}");
         }
+    }
+
+    #[test]
+    fn a_fact_is_compared_with_what_is_held_of_its_own_repository() {
+        let other = Source { repository_id: 8, observed_at: at(7), revision: "c".repeat(40), ..source(0, |_| ()) };
+        let spec = json!({"baseline": "main", "sources": [other, source(5, |_| ())]});
+        let mut object = api::PreviewEnvironment::new("web-pr-42", serde_json::from_value(spec).unwrap());
+        object.metadata.namespace = Some("shop".to_owned());
+        let existing = Existing::of(&object, &About::Repositories(ForgeKind::Github, vec![7, 8]));
+        assert_eq!(existing.len(), 2);
+        let fact = |source: Source| Fact {
+            baseline_namespace: "shop".into(),
+            baseline: "main".into(),
+            environment: existing[0].name.clone(),
+            source,
+        };
+        assert_eq!(follow(fact(source(9, label("stale"))), &existing, &[]).source.active_at(), at(5));
+        let beside = Source { observed_at: at(9), ..existing[0].source.clone() };
+        assert_eq!(follow(fact(beside), &existing, &[]).source.active_at(), at(7));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use preview_env::api::names::ANNOTATION_CONFIRM_REMOVALS;
 use serde_json::json;
 use test_world::{DEVELOPER, World, wait_for};
 
+use crate::said::kept;
 use crate::shop::{Pull, Shop, story_alone};
 
 const COUNT: usize = 5;
@@ -86,7 +87,8 @@ fn many_ends_that_nobody_told_of_are_held_until_a_person_confirms_them() {
         held(&shop, COUNT).await?;
         crate::events::of_baseline(&shop, "RemovalsHeld", ANNOTATION_CONFIRM_REMOVALS).await?;
         are_open(&pulls).await?;
-        pulls[1].wait_for_comment(|body| body.contains("is ready") && body.contains("until an operator confirms it")).await?;
+        let comment = pulls[1].wait_for_comment(|body| body.contains("is ready") && body.contains("until an operator confirms it")).await?;
+        kept("held", &pulls[1], &comment, None)?;
         // What is held is known to whoever leads next.
         look_again(world).await?;
         confirm(&shop, "2020-01-01T00:00:00Z").await?;

@@ -9,6 +9,7 @@ use preview_env::api::environment::WishState;
 use preview_env::api::status::{CommandOutcome, CommandResult};
 use test_world::{DEVELOPER, wait_for};
 
+use crate::said::kept;
 use crate::shop::{Pull, Shop, story, story_alone, story_apart};
 
 /// What is said of a pin where nobody knows how many others there are.
@@ -97,7 +98,9 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
         assert_eq!(pull.comments(), 1, "a stranger's command makes nobody post");
 
         say(&pull, DEVELOPER, "/preview craete").await?;
-        pull.wait_for_comment(|body| body.contains("### No preview") && body.contains("Did you mean `/preview create`?")).await?;
+        let comment =
+            pull.wait_for_comment(|body| body.contains("### No preview") && body.contains("Did you mean `/preview create`?")).await?;
+        kept("no_preview_and_a_typo", &pull, &comment, None)?;
         answered(&pull).await?;
         say(&pull, DEVELOPER, "/preview").await?;
         pull.wait_for_comment(|body| body.contains("there is no environment for this pull request. `/preview create` makes one.")).await?;

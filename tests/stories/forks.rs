@@ -7,6 +7,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use preview_env::api::conditions::{APPROVED, ConditionStatus};
 use serde_json::json;
 
+use crate::said::kept;
 use crate::shop::{Pull, Shop, story};
 
 async fn opened_from_a_fork<'a>(shop: &'a Shop, fork: &str, by: &str) -> anyhow::Result<Pull<'a>> {
@@ -30,6 +31,7 @@ fn nothing_of_a_fork_runs_and_status_and_comment_say_why() {
         assert!(why.contains("comes from a fork"), "{why}");
         let comment = pull.wait_for_comment(|body| body.contains("comes from a fork")).await?;
         assert!(comment.contains(&pull.revision()?), "it says how that very commit can run: {comment}");
+        kept("from_a_fork", &pull, &comment, None)?;
 
         world
             .github

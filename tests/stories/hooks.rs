@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use test_world::wait_for;
 
 use crate::developer::Developer;
+use crate::said::kept;
 use crate::shop::{Pull, Shop, story, story_alone};
 
 fn migrate() -> Value {
@@ -93,7 +94,8 @@ fn a_migration_that_fails_holds_the_workloads_back_and_says_why() {
         Api::<StatefulSet>::namespaced(world.admin.clone(), &pull.namespace()).get("db").await?;
         let deployments: Api<Deployment> = Api::namespaced(world.admin.clone(), &pull.namespace());
         assert!(deployments.get_opt("web").await?.is_none(), "web did not wait");
-        pull.wait_for_comment(|body| body.contains("is stalled") && body.contains("hook migrate failed")).await?;
+        let comment = pull.wait_for_comment(|body| body.contains("is stalled") && body.contains("hook migrate failed")).await?;
+        kept("a_hook_failed", &pull, &comment, None)?;
         let shown = developer.run(&["describe", "web-pr-1"]).await?.succeeds();
         assert!(shown.contains("it did not end within its timeout"), "{shown}");
 

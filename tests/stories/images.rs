@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use test_registry::Image;
 use test_world::{DEVELOPER, World, wait_for};
 
+use crate::said::kept;
 use crate::shop::{Pull, Registries, Shop, registries, story};
 
 /// A Deployment beside the others of a shop, of an image in that registry, which pulls it with the Secret `listed-login`.
@@ -66,6 +67,7 @@ fn everything_else_is_up_before_the_image_comes() {
         assert_eq!(image_of_front(&pull).await?, None, "nothing runs in its place");
         let comment = pull.wait_for_comment(|body| body.contains("is not in the registry yet") && body.contains("services are up")).await?;
         assert!(comment.contains("is waiting"), "{comment}");
+        kept("waiting_for_an_image", &pull, &comment, None)?;
 
         let digest = open.push("acme/front", &first, &Image::new("first")).await?;
         world.github.advance(chrono::TimeDelta::seconds(1));
@@ -82,7 +84,8 @@ fn everything_else_is_up_before_the_image_comes() {
         pull.wait_for_condition(READY, ConditionStatus::False, "ImageMissing").await?;
         let status = pull.wait("missing its second image", |s| s.images.iter().any(|i| i.tag == second && i.until.is_some())).await?;
         assert_eq!((status.revision.as_ref(), image_of_front(&pull).await?), (Some(&before), Some(running)));
-        pull.wait_for_comment(|body| body.contains(&format!("still serves `{}`", &before[..7]))).await?;
+        let comment = pull.wait_for_comment(|body| body.contains(&format!("still serves `{}`", &before[..7]))).await?;
+        kept("waiting_for_the_next_image", &pull, &comment, Some(&before))?;
         // No delivery tells of it: it is looked for again and again.
         let digest = open.push("acme/front", &second, &Image::new("second")).await?;
         pull.wait_until_ready().await?;
@@ -102,7 +105,8 @@ fn a_missing_image_is_replaced_by_the_baseline_s_where_the_baseline_says_so() {
         let status = pull.wait("Ready", |s| is_true(&s.conditions, READY)).await?;
         assert_eq!(image_of_front(&pull).await?, Some(format!("{}/acme/front:1.0.0", open.host())));
         assert_eq!(service(&status, "front").map(|s| s.from), Some(ImageOrigin::Baseline));
-        pull.wait_for_comment(|body| body.contains("Preview without the code of")).await?;
+        let comment = pull.wait_for_comment(|body| body.contains("Preview without the code of")).await?;
+        kept("the_baselines_image_instead", &pull, &comment, None)?;
         // It is never too late.
         open.push("acme/front", &tag(&pull)?, &Image::new("instead")).await?;
         pull.wait_for_condition(IMAGES_AVAILABLE, ConditionStatus::True, "Found").await?;

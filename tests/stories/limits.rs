@@ -13,6 +13,7 @@ use test_cluster::Mark;
 use test_world::{DEVELOPER, wait_for};
 
 use crate::developer::Developer;
+use crate::said::kept;
 use crate::shop::{Pull, Shop, story, story_alone};
 
 fn limited(limits: Value) -> impl FnOnce(&mut Value) {
@@ -61,7 +62,8 @@ fn what_there_is_no_room_for_waits_and_starts_when_one_ends() {
         wait_until_at(&third, (2, 2)).await?;
         let why = second.wait_for_condition(READY, ConditionStatus::False, "Queued").await?;
         assert_eq!(why, "full runs 1 of 1 previews (limits.environments)");
-        third.wait_for_comment(|body| body.contains("second in the queue")).await?;
+        let comment = third.wait_for_comment(|body| body.contains("second in the queue")).await?;
+        kept("queued", &third, &comment, None)?;
         assert!(!second.has_namespace().await? && !third.has_namespace().await?);
         let developer = Developer::of(&shop).await?;
         let listed = developer.run(&["list"]).await?.succeeds();

@@ -38,6 +38,7 @@ mod replicas;
 mod requests;
 mod rights;
 mod rounds;
+mod said;
 mod shell;
 mod shop;
 mod table;

@@ -12,6 +12,7 @@ use preview_env::api::names::LABEL_ENVIRONMENT_UID;
 use serde_json::{Value, json};
 use test_world::{World, wait_for};
 
+use crate::said::kept;
 use crate::shop::{Pull, Shop, story};
 
 /// Keeps an object from going away until it is taken off.
@@ -191,7 +192,8 @@ fn a_namespace_whose_label_somebody_takes_off_is_left_alone_and_said_and_no_othe
         assert_eq!(pull.perform(|on| on.comment("/preview delete")).await?, Some(202));
         let why = pull.wait_for_condition(STALLED, ConditionStatus::True, "NamespaceKept").await?;
         assert!(why.starts_with("kept: ") && why.contains(&format!("kubectl delete namespace {}", pull.namespace())), "{why}");
-        pull.wait_for_comment(|body| body.contains("kept: ")).await?;
+        let comment = pull.wait_for_comment(|body| body.contains("kept: ")).await?;
+        kept("kept_in_the_cluster", &pull, &comment, None)?;
         runs_on(world, &pull).await?;
         mark(world, &pull, uid).await?;
         wait_for(&namespaces(world), &pull.namespace(), "gone", |n: Option<&Namespace>| n.is_none()).await?;

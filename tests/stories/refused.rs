@@ -5,6 +5,7 @@ use kube::api::Api;
 use preview_env::api::conditions::{ConditionStatus, READY, STALLED};
 use serde_json::json;
 
+use crate::said::kept;
 use crate::shop::{Shop, story};
 
 const AGENTS: &str = include_str!("manifests/agents.yaml");
@@ -45,6 +46,7 @@ fn an_environment_is_stalled_where_its_own_branch_builds_such_a_workload() {
         assert!(made.is_some(), "the rest is there");
         let comment = pull.wait_for_comment(|body| body.contains("is stalled")).await?;
         assert!(comment.contains("Deployment/root"), "{comment}");
+        kept("stalled", &pull, &comment, None)?;
         Ok(())
     });
 }
