@@ -32,7 +32,7 @@ pub async fn run(global: &Global, args: BaselinesArgs) -> Result<(), Failure> {
     }
     if baselines.is_empty() {
         let place = if args.all_namespaces { "any namespace".to_owned() } else { format!("namespace {}", cluster.namespace) };
-        note(&format!("no Baseline in {place}; begin one with: preview plan --from-namespace NAMESPACE --write-baseline FILE"));
+        note(&format!("no Baseline in {place}; begin one with: preview init -n NAMESPACE --file FILE"));
         return Ok(());
     }
     print(&table(&baselines, (args.all_namespaces, global.output == Format::Wide), Utc::now()).render(width()))

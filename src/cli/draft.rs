@@ -1,48 +1,26 @@
 //! Drafts a Baseline from what a namespace holds, for one who has none yet. Everything in it is a guess, and says so.
 //! Pure.
 
+mod guess;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::output::clean;
 use crate::api;
 use crate::domain::baseline::InvalidBaseline;
-use crate::domain::{Baseline, ImageRef};
-use crate::plan::Manifest;
+use crate::domain::{Baseline, ImageRef, RepoName};
+use crate::plan::{Manifest, images_of, named_hosts, serves_hosts};
+use guess::SOMEBODY;
 
-/// Beginnings of images that anybody runs, which no team builds.
-const PUBLIC: [&str; 22] = [
-    "docker.io/library",
-    "docker.io/bitnami",
-    "docker.io/bitnamilegacy",
-    "docker.io/grafana",
-    "docker.io/prom",
-    "docker.io/otel",
-    "docker.io/axllent",
-    "docker.io/mailhog",
-    "docker.io/minio",
-    "docker.io/curlimages",
-    "docker.io/envoyproxy",
-    "docker.io/istio",
-    "docker.io/openzipkin",
-    "docker.io/jaegertracing",
-    "docker.io/hashicorp",
-    "docker.io/confluentinc",
-    "docker.io/apache",
-    "registry.k8s.io",
-    "k8s.gcr.io",
-    "quay.io/prometheus",
-    "quay.io/keycloak",
-    "mcr.microsoft.com",
-];
-/// Stands for what a name does not say.
-const SOMEBODY: &str = "your-org";
 /// The schema's limits for `repositories` and their `images`.
 const REPOSITORIES_MAX: usize = 50;
 const IMAGES_MAX: usize = 100;
-/// Digits of a whole commit, and of one as git shortens it.
-const REVISION_LEN: usize = 40;
-const SHORT_LEN: usize = 7;
+/// Where nothing says which domain a team has.
+const SOME_DOMAIN: &str = "example.com";
+/// The template of a tag where those that run say nothing.
+const SOME_TAG: &str = "{{ revision }}";
 
 /// A Secret that the workloads need, and who needs it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,46 +31,155 @@ pub struct Needed {
     pub users: String,
 }
 
-/// Most Services that a draft exposes.
-const EXPOSED_MAX: usize = 10;
-/// Where nothing says which domain a team has.
-const SOME_DOMAIN: &str = "example.com";
+/// Where a part of a draft is from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// Somebody said it.
+    Said,
+    /// What the namespace holds.
+    Namespace,
+    /// The remote of the git checkout.
+    Checkout,
+    /// Nothing: it stands for what a person has to write.
+    Nothing,
+}
 
 /// A Baseline as it might be.
 #[derive(Clone, Debug)]
 pub struct Draft {
     namespace: String,
+    /// The images that look like the team's own.
+    own: Vec<ImageRef>,
     /// Repositories and the images that they build.
     repositories: BTreeMap<String, BTreeSet<String>>,
+    /// Where the repositories' names are from.
+    pub repositories_from: Origin,
+    /// The repository of the git checkout, where it is none of them.
+    pub elsewhere: Option<RepoName>,
+    /// The team's own images that none of the named repositories seems to build.
+    pub unclaimed: BTreeSet<String>,
+    /// The images that were not taken for the team's own.
+    pub others: BTreeSet<String>,
     tag: String,
-    domain: Option<String>,
+    /// Where the template of the tags is from.
+    pub tag_from: Origin,
+    /// Where environments are reached.
+    pub domain: Option<String>,
+    /// Where the domain is from.
+    pub domain_from: Origin,
+    /// The hosts that the baseline answers to.
+    pub hosts: Vec<String>,
     /// Services that are reached from outside without a route.
-    expose: Vec<String>,
+    pub expose: Vec<String>,
 }
 
 impl Draft {
     /// Guesses by what the namespace holds.
     pub fn of(namespace: &str, objects: &[Manifest]) -> Self {
-        let images: BTreeSet<String> = objects.iter().flat_map(images).collect();
+        let images: BTreeSet<&str> = objects.iter().flat_map(images_of).collect();
         let images: Vec<ImageRef> = images.iter().filter_map(|image| image.parse().ok()).collect();
-        let own = own(&images);
-        let mut repositories: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for image in &own {
-            repositories.entry(repository(image)).or_default().insert(image.repository().to_owned());
+        let own = guess::own(&images);
+        let others = images.iter().filter(|image| !own.contains(image)).map(|image| image.repository().to_owned()).collect();
+        let tag = guess::tag(&own);
+        let hosts: BTreeSet<&str> = objects.iter().filter(|o| serves_hosts(o)).flat_map(named_hosts).collect();
+        let hosts: Vec<&str> = hosts.into_iter().collect();
+        let has_routes = objects.iter().any(serves_hosts);
+        let expose = if has_routes { Vec::new() } else { guess::reached_from_outside(objects) };
+        let is_reached = has_routes || !expose.is_empty();
+        let (named, some) = (guess::domain(&hosts), format!("preview.{SOME_DOMAIN}"));
+        let draft = Self {
+            namespace: namespace.to_owned(),
+            repositories: BTreeMap::new(),
+            repositories_from: Origin::Namespace,
+            elsewhere: None,
+            unclaimed: BTreeSet::new(),
+            others,
+            tag: tag.unwrap_or(SOME_TAG).to_owned(),
+            tag_from: if tag.is_some() { Origin::Namespace } else { Origin::Nothing },
+            domain_from: if named.is_some() { Origin::Namespace } else { Origin::Nothing },
+            domain: is_reached.then(|| named.unwrap_or(some)),
+            hosts: hosts.into_iter().map(str::to_owned).collect(),
+            expose,
+            own,
+        };
+        draft.guessed()
+    }
+
+    /// With the repositories that the images' names tell.
+    fn guessed(mut self) -> Self {
+        for image in &self.own {
+            self.repositories.entry(guess::repository(image)).or_default().insert(image.repository().to_owned());
         }
-        for images in repositories.values_mut() {
-            *images = images.iter().take(IMAGES_MAX).cloned().collect();
+        while self.repositories.len() > REPOSITORIES_MAX {
+            self.repositories.pop_last();
         }
-        while repositories.len() > REPOSITORIES_MAX {
-            repositories.pop_last();
+        if self.repositories.is_empty() {
+            self.repositories.insert(format!("{SOMEBODY}/{}", self.namespace), BTreeSet::new());
         }
-        if repositories.is_empty() {
-            repositories.insert(format!("{SOMEBODY}/{namespace}"), BTreeSet::new());
+        if self.is_unnamed() {
+            self.repositories_from = Origin::Nothing;
         }
-        let domain = domain(objects);
-        let expose = if domain.is_none() { reached_from_outside(objects) } else { Vec::new() };
-        let domain = domain.or_else(|| (!expose.is_empty()).then(|| format!("preview.{SOME_DOMAIN}")));
-        Self { namespace: namespace.to_owned(), repositories, tag: tag(&own), domain, expose }
+        self.bounded()
+    }
+
+    /// Whether no name of an image tells an owner. All begin alike, so it is so of all or of none.
+    fn is_unnamed(&self) -> bool {
+        self.repositories.keys().all(|name| name.starts_with(&format!("{SOMEBODY}/")))
+    }
+
+    /// With no more images than the schema takes.
+    fn bounded(mut self) -> Self {
+        for images in self.repositories.values_mut() {
+            *images = std::mem::take(images).into_iter().take(IMAGES_MAX).collect();
+        }
+        self
+    }
+
+    /// With repositories that somebody named.
+    pub fn built_by(mut self, named: &[RepoName]) -> Self {
+        let mut kept: Vec<RepoName> = Vec::new();
+        for name in named {
+            if !kept.contains(name) {
+                kept.push(name.clone());
+            }
+        }
+        self.repositories = kept.iter().map(|name| (name.to_string(), BTreeSet::new())).collect();
+        self.repositories_from = Origin::Said;
+        for image in &self.own {
+            let name = image.repository().to_owned();
+            match guess::builder(image, &kept) {
+                Some(repository) => drop(self.repositories.entry(repository.to_string()).or_default().insert(name)),
+                None => drop(self.unclaimed.insert(name)),
+            }
+        }
+        self.bounded()
+    }
+
+    /// With what the remote of the git checkout tells: how a name is spelt, or the owner that the images' names do not say.
+    pub fn from_checkout(mut self, here: &RepoName) -> Self {
+        let all = std::mem::take(&mut self.repositories);
+        let (same, unnamed) = (all.keys().any(|name| name.eq_ignore_ascii_case(here.as_str())), self.repositories_from == Origin::Nothing);
+        let only = all.len() == 1;
+        let renamed = |name: String| match name.split_once('/') {
+            _ if name.eq_ignore_ascii_case(here.as_str()) => here.to_string(),
+            Some((_, last)) if unnamed && (only || last.eq_ignore_ascii_case(here.name())) => here.to_string(),
+            Some((_, last)) if unnamed => format!("{}/{last}", here.owner()),
+            _ => name,
+        };
+        for (name, images) in all {
+            self.repositories.entry(renamed(name)).or_default().extend(images);
+        }
+        if unnamed {
+            self.repositories_from = Origin::Checkout;
+        } else if !same {
+            self.elsewhere = Some(here.clone());
+        }
+        self
+    }
+
+    /// With a domain that somebody named.
+    pub fn under(self, domain: &str) -> Self {
+        Self { domain: Some(domain.to_owned()), domain_from: Origin::Said, ..self }
     }
 
     /// The Baseline, without Secrets: whether one may be copied is for a person to say.
@@ -117,43 +204,51 @@ impl Draft {
         json!({"name": name, "images": images})
     }
 
-    /// The same as YAML, with what a person has to look at as comments.
+    /// The same as YAML, with what a person has to look at as comments: short, for the end of a page.
     pub fn yaml(&self, needed: &[Needed]) -> String {
-        let Self { namespace, .. } = self;
-        let mut lines = vec![
-            "apiVersion: preview-env.dev/v1alpha1".to_owned(),
-            "kind: Baseline".to_owned(),
-            "metadata:".to_owned(),
-            format!("  name: {namespace}"),
-            format!("  namespace: {namespace}"),
-            "spec:".to_owned(),
-            "  # Guessed by the images' names; tag: what CI pushes for a commit.".to_owned(),
-            "  repositories:".to_owned(),
-        ];
-        for (name, images) in &self.repositories {
-            lines.push(format!("    - name: {name}"));
-            if !images.is_empty() {
-                lines.push("      images:".to_owned());
-            }
-            for image in images {
-                lines.push(format!("        - name: {image}"));
-                lines.push(format!("          tag: {}", quoted(&self.tag)));
-            }
+        let mut lines = self.heading();
+        lines.push("  # Guessed by the images' names; tag: what CI pushes for a commit.".to_owned());
+        lines.extend(self.repository_lines());
+        if self.domain.is_some() {
+            lines.push("  # Previews are labels under it: one wildcard DNS record serves them all.".to_owned());
+            lines.extend(self.host_lines());
         }
-        lines.extend(self.hosts());
         lines.extend(secrets(needed));
         lines.push(String::new());
         lines.join("\n")
     }
 
-    fn hosts(&self) -> Vec<String> {
+    /// The lines before what `spec` holds.
+    pub fn heading(&self) -> Vec<String> {
+        let name = scalar(&self.namespace);
+        let (name, namespace) = (format!("  name: {name}"), format!("  namespace: {name}"));
+        ["apiVersion: preview-env.dev/v1alpha1", "kind: Baseline", "metadata:", &name, &namespace, "spec:"].map(str::to_owned).into()
+    }
+
+    /// The lines of `repositories`.
+    pub fn repository_lines(&self) -> Vec<String> {
+        let mut lines = vec!["  repositories:".to_owned()];
+        for (name, images) in &self.repositories {
+            lines.push(format!("    - name: {}", scalar(name)));
+            if !images.is_empty() {
+                lines.push("      images:".to_owned());
+            }
+            for image in images {
+                lines.push(format!("        - name: {}", scalar(image)));
+                lines.push(format!("          tag: {}", scalar(&self.tag)));
+            }
+        }
+        lines
+    }
+
+    /// The lines of `hosts`, where there are any.
+    pub fn host_lines(&self) -> Vec<String> {
         let Some(domain) = &self.domain else { return Vec::new() };
-        let comment = "  # Previews are labels under it: one wildcard DNS record serves them all.";
-        let mut lines = vec![comment.to_owned(), "  hosts:".to_owned(), format!("    domain: {domain}")];
+        let mut lines = vec!["  hosts:".to_owned(), format!("    domain: {}", scalar(domain))];
         if !self.expose.is_empty() {
             lines.push("    # No route leads to these, and they are reached from outside.".to_owned());
             lines.push("    expose:".to_owned());
-            lines.extend(self.expose.iter().map(|service| format!("      - service: {service}")));
+            lines.extend(self.expose.iter().map(|service| format!("      - service: {}", scalar(service))));
         }
         lines
     }
@@ -168,213 +263,20 @@ fn secrets(needed: &[Needed]) -> Vec<String> {
         "  # clone:".to_owned(),
         "  #   secrets:".to_owned(),
     ];
-    lines.extend(needed.iter().map(|secret| format!("  #     - name: {}  # {}", secret.name, secret.users)));
+    lines.extend(needed.iter().map(|secret| format!("  #     - name: {}  # {}", scalar(&secret.name), clean(&secret.users))));
     lines
 }
 
-/// A text as a YAML scalar (JSON's strings are YAML's too).
-fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
-}
-
-/// Images in a workload's pod template, wherever that lies.
-fn images(object: &Manifest) -> Vec<String> {
-    let templates = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
-    let lists = templates.iter().flat_map(|t| ["containers", "initContainers"].map(|list| format!("{t}/{list}")));
-    let containers = lists.flat_map(|list| object.items(&list).cloned().collect::<Vec<_>>());
-    containers.filter_map(|c| c.get("image")?.as_str().map(str::to_owned)).collect()
-}
-
-/// The registry, written out, and the parts of the path.
-fn parts(image: &ImageRef) -> (String, Vec<String>) {
-    let all: Vec<&str> = image.repository().split('/').collect();
-    let is_registry = |first: &str| first.contains(['.', ':']) || first == "localhost";
-    match all.as_slice() {
-        [first, rest @ ..] if is_registry(first) && !rest.is_empty() => {
-            ((*first).to_owned(), rest.iter().map(|p| (*p).to_owned()).collect())
-        }
-        [only] => ("docker.io".to_owned(), vec!["library".to_owned(), (*only).to_owned()]),
-        _ => ("docker.io".to_owned(), all.iter().map(|p| (*p).to_owned()).collect()),
-    }
-}
-
-/// Registry and first part of the path: what the images of one team have in common.
-fn prefix(image: &ImageRef) -> String {
-    let (registry, path) = parts(image);
-    match path.as_slice() {
-        [first, _, ..] => format!("{registry}/{first}"),
-        _ => registry,
-    }
-}
-
-/// The images that look like the team's own: those with the beginning that most have, but for what anybody runs. Where two
-/// are as common, the one in a registry of its own.
-fn own(images: &[ImageRef]) -> Vec<ImageRef> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let is_public = |prefix: &str| PUBLIC.iter().any(|p| prefix == *p || prefix.strip_prefix(p).is_some_and(|rest| rest.starts_with('/')));
-    for image in images {
-        let prefix = prefix(image);
-        if !is_public(&prefix) {
-            *counts.entry(prefix).or_default() += 1;
-        }
-    }
-    let rank = |(prefix, count): &(&String, &usize)| (**count, !prefix.starts_with("docker.io/"), std::cmp::Reverse((*prefix).clone()));
-    let Some((common, _)) = counts.iter().max_by_key(rank) else { return Vec::new() };
-    images.iter().filter(|image| prefix(image) == *common).cloned().collect()
-}
-
-/// `owner/name` by the path: `acme/web` builds itself, `acme/shop/web` is built by `acme/shop`.
-fn repository(image: &ImageRef) -> String {
-    let (_, path) = parts(image);
-    match path.as_slice() {
-        [owner, name, ..] => format!("{}/{}", owner_name(owner), name),
-        [name] => format!("{SOMEBODY}/{name}"),
-        [] => format!("{SOMEBODY}/app"),
-    }
-}
-
-/// Owners have fewer characters than paths of images.
-fn owner_name(text: &str) -> String {
-    let name: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let name = name.trim_matches('-');
-    if name.is_empty() { SOMEBODY.to_owned() } else { name.to_owned() }
-}
-
-/// The template that the running tags look like.
-fn tag(own: &[ImageRef]) -> String {
-    let tags: Vec<&str> = own.iter().filter_map(ImageRef::tag).collect();
-    let is_commit = |tag: &str, len: usize| tag.len() == len && tag.bytes().all(|b| b.is_ascii_hexdigit());
-    let most = |fits: &dyn Fn(&str) -> bool| tags.iter().filter(|tag| fits(tag)).count() * 2 > tags.len();
-    let short = "{{ revision_short }}";
-    match () {
-        () if most(&|tag| is_commit(tag, SHORT_LEN)) => short.to_owned(),
-        () if most(&|tag| tag.strip_prefix("sha-").is_some_and(|t| is_commit(t, SHORT_LEN))) => format!("sha-{short}"),
-        () if most(&|tag| tag.strip_prefix("sha-").is_some_and(|t| is_commit(t, REVISION_LEN))) => "sha-{{ revision }}".to_owned(),
-        () => "{{ revision }}".to_owned(),
-    }
-}
-
-/// Services that are reached without a route, by a load balancer or a port of the nodes.
-fn reached_from_outside(objects: &[Manifest]) -> Vec<String> {
-    let is_outside = |o: &&Manifest| matches!(o.text("/spec/type"), Some("LoadBalancer" | "NodePort"));
-    let services = objects.iter().filter(|o| o.kind() == "Service" && o.group().is_empty()).filter(is_outside);
-    let mut names: Vec<String> = services.map(|o| o.name().name).collect();
-    names.sort();
-    names.truncate(EXPOSED_MAX);
-    names
-}
-
-/// A domain beside the baseline's own: `preview.example.com` for `shop.example.com`.
-fn domain(objects: &[Manifest]) -> Option<String> {
-    let routes = objects.iter().filter(|o| o.kind() == "Ingress" || o.kind() == "HTTPRoute").collect::<Vec<_>>();
-    let in_rules = routes.iter().flat_map(|o| o.items("/spec/rules")).filter_map(|rule| rule.get("host")?.as_str());
-    let in_routes = routes.iter().flat_map(|o| o.items("/spec/hostnames")).filter_map(Value::as_str);
-    let mut hosts: Vec<&str> = in_rules.chain(in_routes).map(|host| host.trim_start_matches("*.")).collect();
-    // The shortest is the nearest to the domain, whatever order the routes come in.
-    hosts.sort_by_key(|host| (host.split('.').count(), (*host).to_owned()));
-    let parent = hosts.first().and_then(|host| host.split_once('.')).map(|(_, parent)| parent);
-    let parent = parent.filter(|parent| parent.contains('.'));
-    (!routes.is_empty()).then(|| format!("preview.{}", parent.unwrap_or(SOME_DOMAIN)))
+/// A text as a YAML scalar: as it is where no reader of YAML 1.1 or 1.2 could take it for something else than a text, else as
+/// JSON's strings are written, which are YAML's too.
+pub fn scalar(text: &str) -> String {
+    /// What YAML 1.1, which kubectl reads, takes for a truth value or for nothing.
+    const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
+    let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.ends_with(':');
+    let is_word = WORDS.contains(&text.to_ascii_lowercase().as_str());
+    if begins_well && text.chars().all(is_plain) && !is_word { text.to_owned() } else { Value::String(text.to_owned()).to_string() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn runs(images: &[&str]) -> Vec<Manifest> {
-        let object = |image: &&str| {
-            let spec = json!({"template": {"spec": {"containers": [{"name": "c", "image": image}]}}});
-            Manifest::new(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": spec}))
-        };
-        images.iter().map(object).collect()
-    }
-
-    fn ingress(host: &str) -> Manifest {
-        Manifest::new(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i"},
-            "spec": {"rules": [{"host": host}]}}))
-    }
-
-    fn repositories(images: &[&str]) -> Vec<String> {
-        Draft::of("shop", &runs(images)).repositories.into_keys().collect()
-    }
-
-    #[test]
-    fn repositories_are_guessed_by_what_most_images_begin_with() {
-        assert_eq!(
-            repositories(&["r.example.com/acme/web:1", "r.example.com/acme/api:1", "redis:8", "bitnami/x:1"]),
-            ["acme/api", "acme/web"]
-        );
-        assert_eq!(repositories(&["ghcr.io/acme/shop/web:1", "ghcr.io/acme/shop/api:1"]), ["acme/shop"]);
-        assert_eq!(repositories(&["weaveworksdemos/front-end:0.3", "mongo"]), ["weaveworksdemos/front-end"]);
-        assert_eq!(repositories(&["me/tool:1", "r.example.com/acme/web:1"]), ["acme/web"]);
-        assert_eq!(repositories(&["postgres:17"]), ["your-org/shop"]);
-        assert_eq!(repositories(&["localhost:5000/web:1"]), ["your-org/web"]);
-    }
-
-    #[test]
-    fn the_tag_follows_what_runs() {
-        let of = |tag: &str| Draft::of("shop", &runs(&[&format!("r.example.com/acme/web:{tag}")])).tag;
-        assert_eq!(of("1.8.2"), "{{ revision }}");
-        assert_eq!(of("3f9c2ab"), "{{ revision_short }}");
-        assert_eq!(of("sha-3f9c2ab"), "sha-{{ revision_short }}");
-    }
-
-    #[test]
-    fn the_domain_stands_beside_the_baseline_s() {
-        let of = |host: &str| Draft::of("shop", &[ingress(host)]).domain;
-        assert_eq!(of("shop.example.org").as_deref(), Some("preview.example.org"));
-        assert_eq!(of("shop.local").as_deref(), Some("preview.example.com"));
-        assert_eq!(Draft::of("shop", &[]).domain, None);
-        let front =
-            Manifest::new(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"}, "spec": {"type": "NodePort"}}));
-        let draft = Draft::of("shop", std::slice::from_ref(&front));
-        assert_eq!((draft.domain.as_deref(), draft.expose.as_slice()), (Some("preview.example.com"), &["front".to_owned()][..]));
-        assert!(draft.yaml(&[]).contains("    expose:\n      - service: front"));
-        assert!(Draft::of("shop", &[front, ingress("shop.example.com")]).expose.is_empty(), "a route stands for what it leads to");
-    }
-
-    #[test]
-    fn the_text_is_the_baseline_that_was_planned_with() {
-        let mut objects = runs(&["r.example.com/acme/web:1", "r.example.com/acme/api:1"]);
-        objects.push(ingress("shop.example.com"));
-        let draft = Draft::of("shop", &objects);
-        let text = draft.yaml(&[Needed { name: "db".into(), users: "api and web".into() }]);
-        insta::assert_snapshot!(text, @r#"
-        apiVersion: preview-env.dev/v1alpha1
-        kind: Baseline
-        metadata:
-          name: shop
-          namespace: shop
-        spec:
-          # Guessed by the images' names; tag: what CI pushes for a commit.
-          repositories:
-            - name: acme/api
-              images:
-                - name: r.example.com/acme/api
-                  tag: "{{ revision }}"
-            - name: acme/web
-              images:
-                - name: r.example.com/acme/web
-                  tag: "{{ revision }}"
-          # Previews are labels under it: one wildcard DNS record serves them all.
-          hosts:
-            domain: preview.example.com
-          # Needed by workloads. What is listed is copied into every preview.
-          # clone:
-          #   secrets:
-          #     - name: db  # api and web
-        "#);
-        let read = |text: &str| Baseline::try_from(&serde_saphyr::from_str::<api::Baseline>(text).unwrap()).unwrap();
-        assert_eq!(read(&text), draft.baseline().unwrap());
-        let listed = text.replace("  # clone", "  clone").replace("  #   s", "    s").replace("  #     -", "      -");
-        assert_eq!(read(&listed).secrets.len(), 1);
-    }
-
-    #[test]
-    fn every_guess_is_a_valid_baseline() {
-        for images in [&["a_b/c:1"][..], &["r.example.com/x"], &["r.example.com/acme/web", "ghcr.io/acme/web"], &[]] {
-            let baseline = Draft::of("shop", &runs(images)).baseline();
-            assert!(baseline.is_ok_and(|b| !b.repositories.is_empty()), "{images:?}");
-        }
-    }
-}
+mod tests;

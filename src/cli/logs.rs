@@ -3,7 +3,7 @@
 //! The user's own rights read the pods in the environment's namespace; the service has no part in it.
 
 mod line;
-mod pods;
+pub mod pods;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -102,16 +102,21 @@ pub async fn run(global: &Global, mut args: LogsArgs) -> Result<(), Failure> {
 }
 
 /// Where the pods of an environment are, and which of them are asked for.
-struct Place<'a> {
-    cluster: &'a Cluster,
-    name: String,
+pub struct Place<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The environment's name.
+    pub name: String,
     uid: String,
-    namespace: String,
-    services: Vec<(String, String)>,
+    /// The environment's namespace.
+    pub namespace: String,
+    /// Kind and name of the services that are asked for.
+    pub services: Vec<(String, String)>,
 }
 
 impl<'a> Place<'a> {
-    fn of(cluster: &'a Cluster, environment: &PreviewEnvironment, names: &[String]) -> Result<Self, Failure> {
+    /// The place of those services, or of all.
+    pub fn of(cluster: &'a Cluster, environment: &PreviewEnvironment, names: &[String]) -> Result<Self, Failure> {
         let name = environment.name_any();
         let Some(namespace) = environment.status.as_ref().and_then(|s| s.namespace.clone()) else {
             return Err(Failure::new(Exit::CannotBeReady, format!("nothing of {name} runs yet: {}", words::phase(environment)))
@@ -121,13 +126,15 @@ impl<'a> Place<'a> {
         Ok(Self { cluster, name, uid: environment.uid().unwrap_or_default(), namespace, services })
     }
 
-    async fn pods(&self) -> Result<Vec<Pod>, Failure> {
+    /// The environment's pods.
+    pub async fn pods(&self) -> Result<Vec<Pod>, Failure> {
         let ours = ListParams::default().labels(&format!("{LABEL_ENVIRONMENT_UID}={}", self.uid));
         let asked = Asked { verb: "list", resource: "pods", namespace: Some(&self.namespace) };
         Ok(self.cluster.ask(asked, self.api().list(&ours)).await?.items)
     }
 
-    fn api(&self) -> Api<Pod> {
+    /// The pods of its namespace, to be asked for more.
+    pub fn api(&self) -> Api<Pod> {
         Api::namespaced(self.cluster.client(), &self.namespace)
     }
 

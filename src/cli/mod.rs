@@ -15,9 +15,11 @@ pub mod doctor;
 pub mod draft;
 pub mod errors;
 pub mod events;
+pub mod exec;
 pub mod find;
 pub mod git;
 pub mod github;
+pub mod init;
 pub mod keep;
 pub mod list;
 pub mod logs;
@@ -97,6 +99,8 @@ pub enum Command {
     Diff(Box<plan::DiffArgs>),
     /// Print what services log, several at one time
     Logs(logs::LogsArgs),
+    /// Run a command in a service of an environment, or a shell
+    Exec(exec::ExecArgs),
     /// Print what happened to an environment and in its namespace
     Events(events::EventsArgs),
     /// Print where an environment is reached, and open it
@@ -121,6 +125,8 @@ pub enum Command {
     Baselines(baselines::BaselinesArgs),
     /// Check the cluster and the installation, and say what mends what is wrong; changes nothing
     Doctor(Box<doctor::DoctorArgs>),
+    /// Write a Baseline for a namespace by looking at it, and the rights that it takes
+    Init(init::InitArgs),
     /// Run the service: webhook server and controller
     Serve(Box<serve::ServeArgs>),
     /// Print the definitions of the kinds, for kubectl apply --server-side -f -
@@ -159,25 +165,27 @@ impl Cli {
 pub async fn run(cli: Cli) -> ExitCode {
     let compares = matches!(cli.command, Command::Plan(_) | Command::Diff(_));
     let exit = match Box::pin(dispatch(cli)).await {
-        Ok(exit) => exit,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("{}", failure.render(output::colour()));
             // Its other codes are answers, as those of diff are.
-            if compares { Exit::Usage } else { failure.exit }
+            if compares { Exit::Usage as u8 } else { failure.exit as u8 }
         }
     };
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit)
 }
 
-async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+/// Runs the command, and gives the exit code of one that did what it was asked.
+async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Create(args) => Box::pin(create::run(&global, args)).await,
         Command::List(args) => list::run(&global, args).await,
         Command::Describe(args) => describe::run(&global, args).await,
-        Command::Plan(args) => return plan::run(&global, *args).await,
-        Command::Doctor(args) => return Box::pin(doctor::run(&global, *args)).await,
-        Command::Diff(args) => return plan::run(&global, args.into_plan()).await,
+        Command::Plan(args) => return plan::run(&global, *args).await.map(|answer| answer as u8),
+        Command::Doctor(args) => return Box::pin(doctor::run(&global, *args)).await.map(|answer| answer as u8),
+        Command::Diff(args) => return plan::run(&global, args.into_plan()).await.map(|answer| answer as u8),
+        Command::Exec(args) => return Box::pin(exec::run(&global, args)).await,
         Command::Logs(args) => Box::pin(logs::run(&global, args)).await,
         Command::Events(args) => Box::pin(events::run(&global, args)).await,
         Command::Open(args) => open::run(&global, args).await,
@@ -188,6 +196,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Unpin(args) => Box::pin(keep::pin(&global, args, false)).await,
         Command::Approve(args) => Box::pin(approve::run(&global, args)).await,
         Command::Baselines(args) => baselines::run(&global, args).await,
+        Command::Init(args) => Box::pin(init::run(&global, args)).await,
         Command::Completion(args) => completion::completion(&args),
         Command::Man(args) => completion::man(&args),
         Command::Delete(args) => Box::pin(delete::run(&global, args)).await,
@@ -196,7 +205,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Crd => crd::run(),
         Command::Version => version::run(global.output),
     }
-    .map(|()| Exit::Done)
+    .map(|()| Exit::Done as u8)
 }
 
 fn is_plugin(called: Option<&Path>) -> bool {

@@ -1,7 +1,9 @@
 //! What goes to the terminal or the pipe: tables, objects, and text without control characters.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -42,6 +44,13 @@ pub fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::failed(format!("cannot write the output: {error}"))),
         _ => Ok(()),
     }
+}
+
+/// Writes a file that is not there yet, or in place of what is there.
+pub fn write_file(path: &Path, text: &str, replace: bool) -> Result<(), Failure> {
+    let open = if replace { File::create(path) } else { File::create_new(path) };
+    let failed = |why: io::Error| Failure::failed(format!("cannot write {}: {why}", path.display()));
+    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
 }
 
 /// Writes a line to standard error, beside the output. Nobody reading it is no failure.

@@ -6,12 +6,12 @@
 mod diff;
 mod environment;
 mod fold;
-mod namespace;
+pub mod namespace;
 mod objects;
-mod outside;
+pub mod outside;
 mod page;
-pub(super) mod read;
-mod rights;
+pub mod read;
+pub mod rights;
 mod running;
 mod text;
 

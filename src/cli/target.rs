@@ -86,7 +86,7 @@ pub fn usable(namespace: &str, all: &[api::Baseline], named: Option<&str>) -> Re
         return Err(Failure::new(Exit::NotFound, format!("no Baseline in namespace {namespace}"))
             .next("name the namespace that is to be copied: -n NAMESPACE")
             .next("see where there are some: kubectl get baselines -A")
-            .next(format!("or write one for {namespace}: kubectl explain baseline.spec")));
+            .next(format!("or write one for {namespace}: preview init -n {namespace}")));
     }
     let chosen: Vec<_> = all.iter().filter(|o| named.is_none_or(|n| n == o.name_any())).collect();
     if chosen.is_empty() {

@@ -93,7 +93,7 @@ impl HostMap {
 }
 
 /// Whether the object answers to hosts from outside.
-pub(super) fn serves_hosts(object: &Manifest) -> bool {
+pub fn serves_hosts(object: &Manifest) -> bool {
     is_kind(object, "networking.k8s.io", "Ingress") || (is_route(object) && !is_mesh_route(object))
 }
 
@@ -149,7 +149,7 @@ pub(super) fn rule_host(rule: &Value) -> Option<&str> {
 }
 
 /// The hosts that an Ingress or a route names, without those with a wildcard.
-pub(super) fn named_hosts(object: &Manifest) -> impl Iterator<Item = &str> {
+pub fn named_hosts(object: &Manifest) -> impl Iterator<Item = &str> {
     entries(object).filter_map(host_of).filter(|host| !host.starts_with('*'))
 }
 

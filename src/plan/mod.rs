@@ -50,6 +50,7 @@ pub use anew::is_made_anew;
 pub use decision::{ABSENT, Decision, LeftOutReason};
 pub use externals::{External, ExternalUse, Inside, externals};
 pub use hash::hash;
+pub use hosts::{named_hosts, serves_hosts};
 pub use manifest::{Manifest, ObjectName};
 pub use overrides::unused_rules;
 pub use pods::{images_of, pull_secrets_of, service_account_of};

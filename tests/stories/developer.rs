@@ -95,6 +95,16 @@ impl Developer {
         self.command(env!("CARGO_BIN_EXE_preview"), arguments).await
     }
 
+    /// Runs a script of the shell, in which `preview` is the command line.
+    pub async fn sh(&self, script: &str) -> anyhow::Result<Ran> {
+        self.command("sh", &["-c", &with_preview(script)]).await
+    }
+
+    /// The same on a terminal of its own, what is shown there being its output.
+    pub async fn on_a_terminal(&self, script: &str) -> anyhow::Result<Ran> {
+        self.command("script", &["--quiet", "--return", "--command", &with_preview(script), "/dev/null"]).await
+    }
+
     /// Runs git with these arguments, which must go well.
     pub async fn git(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let ran = self.command("git", arguments).await?;
@@ -118,4 +128,8 @@ impl Developer {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
     }
+}
+
+fn with_preview(script: &str) -> String {
+    format!("export PREVIEW='{}'\npreview() {{ \"$PREVIEW\" \"$@\"; }}\n{script}", env!("CARGO_BIN_EXE_preview"))
 }

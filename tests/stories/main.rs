@@ -18,6 +18,7 @@ mod github_fails;
 mod harm;
 mod hooks;
 mod images;
+mod init;
 mod isolation;
 mod kinds;
 mod lifecycle;

@@ -23,6 +23,26 @@ async fn onlooker(world: &'static test_world::World, namespace: &str) -> anyhow:
     Developer::with_role(world, namespace, &format!("look-at-{namespace}")).await
 }
 
+/// Puts the example's objects into a namespace of that name, without a Baseline.
+pub async fn hold_the_shop(world: &test_world::World, namespace: &str) -> anyhow::Result<()> {
+    world.namespace(namespace).await?;
+    for entry in std::fs::read_dir(root().join("examples/shop"))? {
+        let path = entry?.path();
+        let is_manifest = path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("baseline.yaml");
+        for mut object in if is_manifest { read(&std::fs::read_to_string(path)?)? } else { Vec::new() } {
+            object.metadata.namespace = None;
+            // A port of the nodes is one for the whole cluster, which has several of these namespaces.
+            for port in object.data.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
+                port.as_object_mut().map(|port| port.remove("nodePort"));
+            }
+            if object.types.as_ref().is_some_and(|t| t.kind != "Namespace") {
+                apply(&world.admin, &object, Some(namespace)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn code(ran: &Ran, code: i32) {
     assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
 }
@@ -31,17 +51,7 @@ fn code(ran: &Ran, code: i32) {
 fn a_namespace_is_explained_to_one_who_may_only_look() {
     story(|world| async move {
         let namespace = "plan-first";
-        world.namespace(namespace).await?;
-        for entry in std::fs::read_dir(root().join("examples/shop"))? {
-            let path = entry?.path();
-            let is_manifest = path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("baseline.yaml");
-            for mut object in if is_manifest { read(&std::fs::read_to_string(path)?)? } else { Vec::new() } {
-                object.metadata.namespace = None;
-                if object.types.as_ref().is_some_and(|t| t.kind != "Namespace") {
-                    apply(&world.admin, &object, Some(namespace)).await?;
-                }
-            }
-        }
+        hold_the_shop(world, namespace).await?;
         let onlooker = onlooker(world, namespace).await?;
         let ran = onlooker.run(&["plan", "--from-namespace", namespace, "--write-baseline", "drafted.yaml"]).await?;
         code(&ran, 1);

@@ -9,6 +9,16 @@ use crate::developer::Developer;
 use crate::shop::{Pull, Shop, story};
 
 const NAME: &str = "web-pr-1";
+/// A terminal of 40 lines and 100 columns is the command's, which ends once it is told so, and is the shell's again; and so it
+/// is where a signal ends the command line.
+const TYPED: &str = r#"before=$(stty -g)
+stty rows 40 cols 100
+preview exec web-pr-1 web -it -- sh -c 'until test "$(stty size)" = "40 100"; do sleep 0.1; done'
+echo "ended with $?"
+test "$(stty -g)" = "$before" && echo "as before"
+sh -c 'exec "$PREVIEW" exec web-pr-1 web -it -- sh -c "kill -TERM $$; sleep 60"'
+echo "ended with $?"
+test "$(stty -g)" = "$before" && echo "as before""#;
 
 async fn asked(developer: &Developer, line: &str) -> anyhow::Result<crate::developer::Ran> {
     developer.run(&line.split(' ').collect::<Vec<_>>()).await
@@ -59,6 +69,44 @@ fn an_environment_is_waited_for_opened_and_read_from_a_shell() {
         assert_eq!(asked(&developer, "wait web-pr-1 --for gone").await?.succeeds(), "web-pr-1: gone\n");
         let over = asked(&developer, "extend web-pr-1").await?.fails(4);
         assert!(over.contains("was taken down") && over.contains("preview create"), "{over}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_command_runs_in_a_service_by_whoever_may() {
+    story(|world| async move {
+        let shop = Shop::open(world, "shell-exec").await?;
+        let developer = Developer::of(&shop).await?;
+        shop.pull_request("login").await?;
+        asked(&developer, "wait web-pr-1").await?.succeeds();
+        let refused = asked(&developer, "exec web-pr-1 web -- env").await?.fails(1);
+        assert!(refused.contains("you may not list pods in namespace shell-exec-web-pr-1"), "{refused}");
+        developer.administers(&shop).await?;
+
+        // No container runs in this cluster: commands run on this machine, behind a real API server.
+        let said = developer.run(&["exec", "web-pr-1", "web", "--", "sh", "-c", "echo served; echo said >&2"]).await?;
+        assert!(said.stderr.ends_with("said\n"), "{}", said.stderr);
+        assert_eq!(said.succeeds(), "served\n");
+        let counted = developer.run(&["exec", "--pull", "1", "--", "seq", "20000"]).await?;
+        assert_eq!(counted.stderr, "in web\n", "the only one that the branch builds");
+        assert!(counted.succeeds().ends_with("\n19999\n20000\n"), "all of it arrives");
+        // kwok tells no command that nothing more comes, so what is asked for here ends without.
+        let piped = developer.sh("printf 'one\\ntwo\\n' | preview exec web-pr-1 web -i -- head -n 1").await?.succeeds();
+        assert_eq!(piped, "one\n");
+        let shell = developer.sh("echo 'echo in $0; exit' | preview exec web-pr-1 web").await?.succeeds();
+        assert_eq!(shell, "in bash\n");
+        let shown = developer.on_a_terminal(TYPED).await?.succeeds().replace('\r', "");
+        for end in ["ended with 0\nas before\n", "ended with 143\nas before\n"] {
+            assert!(shown.contains(end), "the terminal is given away, and given back: {shown}");
+        }
+
+        let unknown = asked(&developer, "exec web-pr-1 web -- no-such-program").await?.fails(1);
+        assert!(unknown.contains("cannot run no-such-program in web: executable file not found in $PATH"), "{unknown}");
+        let misspelt = asked(&developer, "exec web-pr-1 wbe -- env").await?.fails(3);
+        assert!(misspelt.contains("web-pr-1 has no service wbe"), "{misspelt}");
+        let container = asked(&developer, "exec web-pr-1 web -c wbe -- env").await?.fails(3);
+        assert!(container.contains("has no container wbe"), "{container}");
         Ok(())
     });
 }

@@ -85,7 +85,7 @@ async fn world_of_an_app() -> &'static World {
 
 fn cluster() -> test_cluster::Options {
     let logs = test_cluster::Logs { now: LOGGED.to_owned(), before: LOGGED_BEFORE.to_owned() };
-    test_cluster::Options { logs, ..test_cluster::Options::default() }
+    test_cluster::Options { logs, commands: true, ..test_cluster::Options::default() }
 }
 
 /// Tells a story in the shared world, beside others.

@@ -45,8 +45,8 @@ pub fn chosen(environment: &PreviewEnvironment, names: &[String]) -> Result<Vec<
     Ok(wanted.map(|s| (s.kind.clone(), s.name.clone())).collect())
 }
 
-/// The containers of the pods that belong to those services, by service and the age of their pods.
-pub fn voices(pods: &[Pod], services: &[(String, String)], only: Option<&str>) -> Vec<Voice> {
+/// The pods that belong to those services, each with which of them, by service and age.
+pub fn of_services<'a>(pods: &'a [Pod], services: &[(String, String)]) -> Vec<(usize, &'a Pod)> {
     let mut found: Vec<(usize, &Pod)> = pods
         .iter()
         .filter_map(|pod| {
@@ -55,6 +55,12 @@ pub fn voices(pods: &[Pod], services: &[(String, String)], only: Option<&str>) -
         })
         .collect();
     found.sort_by_key(|(service, pod)| (*service, pod.creation_timestamp().map(|t| t.0), pod.name_any()));
+    found
+}
+
+/// The containers of the pods that belong to those services, by service and the age of their pods.
+pub fn voices(pods: &[Pod], services: &[(String, String)], only: Option<&str>) -> Vec<Voice> {
+    let found = of_services(pods, services);
     found.into_iter().flat_map(|(service, pod)| of_pod(pod, &services[service].1, only)).collect()
 }
 
@@ -73,7 +79,8 @@ fn of_pod(pod: &Pod, service: &str, only: Option<&str>) -> Vec<Voice> {
     names.iter().filter(|name| only.is_none_or(|only| only == **name)).map(voice).collect()
 }
 
-fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
+/// What Kubernetes says of a container.
+pub fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
     let status = pod.status.as_ref()?;
     status.init_container_statuses.iter().chain(&status.container_statuses).flatten().find(|s| s.name == container)
 }

@@ -1,9 +1,6 @@
 //! `--from-namespace`: a copy of a namespace that is no baseline yet.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -14,8 +11,8 @@ use crate::cli::Global;
 use crate::cli::cluster::Cluster;
 use crate::cli::draft::{Draft, Needed};
 use crate::cli::errors::{Exit, Failure};
-use crate::cli::output::{Format, document, note, print};
-use crate::domain::baseline::Repository;
+use crate::cli::output::{Format, document, note, print, write_file};
+use crate::domain::baseline::{Repository, is_secret_name};
 use crate::domain::names::{Identity, Subject, namespace_names};
 use crate::domain::{Baseline, EnvironmentName};
 use crate::plan::complete::{Report, report};
@@ -26,39 +23,43 @@ pub async fn run(global: &Global, args: &PlanArgs, name: &str) -> Result<Exit, F
     let cluster = Cluster::connect(global).await?;
     let reading = read(&cluster, name, &[], &[]).await?;
     let copied = Copied::of(name, reading)?;
-    if is_empty(&copied.plan) {
+    if copied.is_empty() {
         return Err(Failure::failed(format!("namespace {name} holds nothing that could be copied")).next("name another one"));
     }
     if let Some(path) = &args.write_baseline {
-        write(path, &copied.yaml())?;
+        write_file(path, &copied.yaml(), false).map_err(|failure| failure.next("name a file that is not there yet"))?;
         note(&format!("wrote {}; look at its comments, then: kubectl apply -f {}", path.display(), path.display()));
     }
     print(&copied.render(global.output, args.all)?)?;
     Ok(answer(is_complete(&copied.plan, &copied.report)))
 }
 
-/// Whether nothing of the namespace would be copied: what every namespace has, and what is added, is no copy.
-fn is_empty(plan: &Plan) -> bool {
-    plan.decisions.iter().all(|decision| decision.is_left_out() || matches!(decision, Decision::Added { .. }))
-}
-
 /// What a copy would be.
-struct Copied {
-    name: String,
+pub struct Copied {
+    /// The namespace.
+    pub name: String,
     /// The repository whose first pull request is planned.
-    first: String,
-    draft: Draft,
-    plan: Plan,
+    pub first: String,
+    /// The Baseline that it is planned with.
+    pub draft: Draft,
+    /// The plan, without any Secret.
+    pub plan: Plan,
     report: Report,
     /// How complete it would be once every Secret that it needs is listed.
-    with_secrets: Report,
-    unread: Vec<String>,
+    pub with_secrets: Report,
+    /// What may not be listed.
+    pub unread: Vec<String>,
 }
 
 impl Copied {
     fn of(name: &str, reading: Reading) -> Result<Self, Failure> {
+        let draft = Draft::of(name, &reading.snapshot.objects);
+        Self::drafted(name, reading, draft)
+    }
+
+    /// Plans with that draft.
+    pub fn drafted(name: &str, reading: Reading, draft: Draft) -> Result<Self, Failure> {
         let Reading { mut snapshot, evidence, unread, .. } = reading;
-        let draft = Draft::of(name, &snapshot.objects);
         let baseline = draft.baseline().map_err(|why| {
             Failure::failed(format!("cannot draft a Baseline for {name}: {why}"))
                 .next("write one by hand: examples/quickstart/baseline.yaml")
@@ -72,8 +73,18 @@ impl Copied {
         Ok(Self { name: name.to_owned(), first, draft, plan, report: now, with_secrets, unread })
     }
 
+    /// Whether nothing of the namespace would be copied: what every namespace has, and what is added, is no copy.
+    pub fn is_empty(&self) -> bool {
+        self.plan.decisions.iter().all(|decision| decision.is_left_out() || matches!(decision, Decision::Added { .. }))
+    }
+
+    /// The Secrets that workloads need.
+    pub fn needed(&self) -> Vec<Needed> {
+        needed(&self.report)
+    }
+
     fn yaml(&self) -> String {
-        self.draft.yaml(&needed(&self.report))
+        self.draft.yaml(&self.needed())
     }
 
     fn render(&self, format: Format, all: bool) -> Result<String, Failure> {
@@ -84,7 +95,7 @@ impl Copied {
             Format::Name => objects::names(&self.plan),
             Format::Url => self.plan.urls.iter().map(|u| u.url.clone() + "\n").collect(),
             Format::Table | Format::Wide => {
-                let with_secrets = (self.with_secrets.would_start.len(), needed(&self.report).len());
+                let with_secrets = (self.with_secrets.would_start.len(), self.needed().len());
                 let about = About::Namespace { name: &self.name, first: &self.first, with_secrets, draft: &draft };
                 let notes = [format!(
                     "Nothing was changed, and no Secret was read. What a pull request builds runs in its own version. \
@@ -98,7 +109,7 @@ impl Copied {
     }
 
     fn more(&self, draft: &str) -> Map<String, Value> {
-        let secrets: Vec<Value> = needed(&self.report).iter().map(|s| json!({"name": s.name, "users": s.users})).collect();
+        let secrets: Vec<Value> = self.needed().iter().map(|s| json!({"name": s.name, "users": s.users})).collect();
         let more = json!({
             "namespace": self.name,
             "secretsNeeded": secrets,
@@ -111,8 +122,12 @@ impl Copied {
 
 /// The repository to show a first pull request of: one that builds what people look at, where a name says so.
 fn first(baseline: &Baseline) -> Option<&Repository> {
-    let looked_at = |r: &&Repository| ["web", "frontend", "front-end", "ui", "www"].contains(&r.alias.as_str());
-    baseline.repositories.iter().find(looked_at).or(baseline.repositories.first())
+    baseline.repositories.iter().find(|r| is_looked_at(&r.alias)).or(baseline.repositories.first())
+}
+
+/// Whether a name is that of what people look at.
+pub fn is_looked_at(name: &str) -> bool {
+    ["web", "frontend", "front-end", "ui", "www"].contains(&name)
 }
 
 /// The plan of a first environment, running what the namespace runs.
@@ -142,20 +157,13 @@ fn copy(snapshot: &Snapshot, baseline: &Baseline) -> Plan {
     plan(snapshot, &target, &ResolvedImages::default())
 }
 
-/// The Secrets that workloads need and that are not listed.
+/// The Secrets that workloads need and that are not listed. A name that no Secret can have is none to list.
 fn needed(report: &Report) -> Vec<Needed> {
-    let secrets = report.missing.iter().filter(|f| f.object.kind == "Secret");
+    let secrets = report.missing.iter().filter(|f| f.object.kind == "Secret" && is_secret_name(&f.object.name));
     let users = |stops: &[crate::plan::ObjectName]| stops.iter().map(|w| w.name.as_str()).collect::<Vec<_>>().join(", ");
     secrets.map(|f| Needed { name: f.object.name.clone(), users: format!("used by {}", users(&f.stops)) }).collect()
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed =
-        |why: std::io::Error| Failure::failed(format!("cannot write {}: {why}", path.display())).next("name a file that is not there yet");
-    let mut file = File::create_new(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)
-}
-
 #[cfg(test)]
 #[path = "tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -15,13 +15,15 @@ use crate::plan::sources;
 const ACCESS: &str = include_str!("../../../deploy/baseline-access.yaml");
 /// Name of that Role and of its RoleBinding.
 const SECRETS: &str = "preview-env:baseline-secrets";
+/// The namespace of the service, where nobody says another one.
+pub const SERVICE_NAMESPACE: &str = "preview-env";
 
 /// Runs it.
 pub async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     let cluster = Cluster::connect(global).await?;
     let baselines = target::usable(&cluster.namespace, &cluster.baselines().await?, args.baseline.as_deref())?;
     match baselines.as_slice() {
-        [only] => print(&text(only)?)?,
+        [only] => print(&text(only, SERVICE_NAMESPACE)?)?,
         several => {
             let names: Vec<&str> = several.iter().map(|b| b.name.as_str()).collect();
             let failure = Failure::new(Exit::Usage, format!("namespace {} has {}", cluster.namespace, names.join(", ")));
@@ -31,10 +33,10 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The objects as one YAML stream.
-fn text(baseline: &Baseline) -> Result<String, Failure> {
+/// The objects as one YAML stream, for a service that runs in that namespace.
+pub fn text(baseline: &Baseline, service: &str) -> Result<String, Failure> {
     let mut text = format!("# What lets the service read namespace {0} for its Baseline {1}.\n", baseline.namespace, baseline.name);
-    for object in objects(baseline)? {
+    for object in objects(baseline, service)? {
         let document = serde_saphyr::to_string(&object).map_err(|why| Failure::failed(format!("cannot write the rights: {why}")))?;
         text.push_str("---\n");
         text.push_str(&document);
@@ -43,7 +45,7 @@ fn text(baseline: &Baseline) -> Result<String, Failure> {
 }
 
 /// The RoleBinding that lets the namespace be read, and where Secrets are copied a Role for exactly those.
-fn objects(baseline: &Baseline) -> Result<Vec<Value>, Failure> {
+pub fn objects(baseline: &Baseline, service: &str) -> Result<Vec<Value>, Failure> {
     let all: Vec<Value> = serde_saphyr::from_multiple(ACCESS).map_err(|why| Failure::failed(format!("cannot read the rights: {why}")))?;
     let secrets = sources(&baseline.secrets);
     let is_meant = |object: &Value| !secrets.is_empty() || object["metadata"]["name"] != SECRETS;
@@ -52,6 +54,8 @@ fn objects(baseline: &Baseline) -> Result<Vec<Value>, Failure> {
         object["metadata"]["namespace"] = json!(baseline.namespace);
         if object["kind"] == "Role" {
             object["rules"][0]["resourceNames"] = json!(secrets);
+        } else {
+            object["subjects"][0]["namespace"] = json!(service);
         }
     }
     Ok(meant)
@@ -66,7 +70,7 @@ mod tests {
         let spec = json!({"repositories": [{"name": "acme/web"}], "clone": {"secrets": secrets}});
         let mut object = api::Baseline::new("shop", serde_json::from_value(spec).unwrap());
         object.metadata.namespace = Some("shop".into());
-        objects(&Baseline::try_from(&object).unwrap()).unwrap()
+        objects(&Baseline::try_from(&object).unwrap(), "previews").unwrap()
     }
 
     #[test]
@@ -77,6 +81,8 @@ mod tests {
         let by_name = json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mail", "preview-db"], "verbs": ["get"]});
         assert_eq!(role["rules"], json!([by_name]));
         assert!(all.iter().all(|object| object["metadata"]["namespace"] == "shop"));
+        let subjects: Vec<&Value> = all.iter().filter_map(|object| object.get("subjects")).collect();
+        assert_eq!(subjects, [&json!([{"kind": "ServiceAccount", "name": "preview-env", "namespace": "previews"}]); 2]);
         assert_eq!(all.len(), 3);
     }
 

@@ -14,11 +14,13 @@ use crate::plan::{ImageSwap, Manifest, ObjectName};
 
 const PLAIN: Style = Style { width: 80, colour: false };
 
-fn manifests(text: &str) -> Vec<Manifest> {
+/// The objects of a YAML stream.
+pub(crate) fn manifests(text: &str) -> Vec<Manifest> {
     serde_saphyr::from_multiple::<Value>(text).unwrap().into_iter().map(Manifest::new).collect()
 }
 
-fn shop() -> Vec<Manifest> {
+/// Those of the example.
+pub(crate) fn shop() -> Vec<Manifest> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
@@ -27,7 +29,7 @@ fn shop() -> Vec<Manifest> {
 }
 
 /// As `view` reads them: no Secret, and of kinds that are not cloned the names.
-fn reading(objects: Vec<Manifest>) -> Reading {
+pub(crate) fn reading(objects: Vec<Manifest>) -> Reading {
     let mut reading = Reading::default();
     for object in objects.into_iter().filter(|o| !matches!(o.kind(), "Namespace" | "Baseline" | "Secret")) {
         let name = object.name();
@@ -47,7 +49,7 @@ fn page(copied: &Copied, all: bool) -> String {
 }
 
 /// What breaks those who copy namespaces, in a few lines.
-const NASTY: &str = r#"
+pub(crate) const NASTY: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: payments}
@@ -217,7 +219,7 @@ fn machines_get_everything() {
 #[test]
 fn what_every_namespace_has_is_nothing_to_copy() {
     let every = "{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-root-ca.crt}}\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}";
-    assert!(is_empty(&Copied::of("shop", reading(manifests(every))).unwrap().plan));
+    assert!(Copied::of("shop", reading(manifests(every))).unwrap().is_empty());
     let more = format!("{every}\n---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings}}}}");
-    assert!(!is_empty(&Copied::of("shop", reading(manifests(&more))).unwrap().plan));
+    assert!(!Copied::of("shop", reading(manifests(&more))).unwrap().is_empty());
 }

@@ -61,7 +61,7 @@ fn baselines_that_are_missing_wrong_or_many_are_said() {
     error: no Baseline in namespace shop
       name the namespace that is to be copied: -n NAMESPACE
       see where there are some: kubectl get baselines -A
-      or write one for shop: kubectl explain baseline.spec
+      or write one for shop: preview init -n shop
     error: no Baseline shp in namespace shop
       shop has shop
     error: Baseline shop cannot be used: spec.lifetime.ttl: cannot read "0s" as a time to live: it must be at least a second; write it like 36h or 5d

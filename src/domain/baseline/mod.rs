@@ -30,7 +30,7 @@ pub use crate::api::baseline::Expose;
 pub use hooks::{Hook, JobSource};
 
 pub use overrides::{EnvRule, PatchChange, PatchRule};
-pub use secrets::{Rewrite, SecretRule};
+pub use secrets::{Rewrite, SecretRule, is_secret_name};
 pub use selection::{GroupKind, ObjectMatch, Selection};
 pub use trigger::{Trigger, is_merge_queue};
 

@@ -53,7 +53,7 @@ pub(super) fn secrets(listed: &[Listed]) -> Result<Vec<SecretRule>, InvalidBasel
 }
 
 fn secret(path: &str, listed: &Listed) -> Result<SecretRule, InvalidBaseline> {
-    if !is_name(&listed.name) {
+    if !is_secret_name(&listed.name) {
         let why =
             format!("{:?} is no name of a Secret: small letters, digits, dashes and dots, and a letter or digit at both ends", listed.name);
         return Err(invalid(format!("{path}.name"), &why));
@@ -79,8 +79,8 @@ fn secret(path: &str, listed: &Listed) -> Result<SecretRule, InvalidBaseline> {
     Ok(SecretRule { name: listed.name.clone(), keys: listed.keys.clone(), source, set, generate: listed.generate.clone() })
 }
 
-/// A DNS subdomain (RFC 1123), as the names of Secrets are.
-fn is_name(name: &str) -> bool {
+/// Whether a text is a DNS subdomain (RFC 1123), as the names of Secrets are.
+pub fn is_secret_name(name: &str) -> bool {
     let is_end = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let is_label = |label: &str| {
         let (first, last) = (label.bytes().next(), label.bytes().next_back());

@@ -42,11 +42,14 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// What containers are said to have logged.
     pub logs: Logs,
+    /// Whether `kubectl exec` runs its command, on this machine and as whoever started the cluster. Otherwise it is refused,
+    /// since no container runs.
+    pub commands: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 1, controller_requests_per_second: None, folder: None, logs: Logs::default() }
+        Self { nodes: 1, controller_requests_per_second: None, folder: None, logs: Logs::default(), commands: false }
     }
 }
 
@@ -98,7 +101,7 @@ impl Cluster {
         let credentials = Credentials::write(&folder)?;
         let port = Port::take()?;
         audit::write_policy(&folder)?;
-        kubelets::write(&folder, &options.logs)?;
+        kubelets::write(&folder, options)?;
         for (user, token) in credentials.users() {
             let access = Access { server: &server(&port), authority: &credentials.authority, user, token };
             access.write(&folder.kubeconfig(user), "default")?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::cluster::Options;
 use crate::folder::Folder;
 
 /// The label of pods whose containers end with exit code 1 once they run.
@@ -45,21 +46,22 @@ pub fn configuration(folder: &Folder) -> PathBuf {
 }
 
 /// Writes kwok's configuration and the logs into the folder.
-pub fn write(folder: &Folder, logs: &Logs) -> Result<()> {
+pub fn write(folder: &Folder, options: &Options) -> Result<()> {
     let (now, before) = (folder.file("containers.log"), folder.file("containers-before.log"));
-    put(&now, &as_a_runtime_does(&logs.now))?;
-    put(&before, &as_a_runtime_does(&logs.before))?;
-    let all = of_all_pods(&json!([{ "logsFile": now, "previousLogsFile": before }]));
-    put(&configuration(folder), &format!("{all}\n---\n{FAILING}"))
+    put(&now, &as_a_runtime_does(&options.logs.now))?;
+    put(&before, &as_a_runtime_does(&options.logs.before))?;
+    let mut all = vec![of_all_pods("ClusterLogs", &json!({ "logs": [{ "logsFile": now, "previousLogsFile": before }] })).to_string()];
+    if options.commands {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let here = json!({ "envs": [{ "name": "PATH", "value": path }] });
+        all.push(of_all_pods("ClusterExec", &json!({ "execs": [{ "local": here }] })).to_string());
+    }
+    all.push(FAILING.to_owned());
+    put(&configuration(folder), &all.join("\n---\n"))
 }
 
-fn of_all_pods(logs: &Value) -> Value {
-    json!({
-        "apiVersion": "kwok.x-k8s.io/v1alpha1",
-        "kind": "ClusterLogs",
-        "metadata": { "name": "all" },
-        "spec": { "logs": logs },
-    })
+fn of_all_pods(kind: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": kind, "metadata": { "name": "all" }, "spec": spec })
 }
 
 /// Lines in the format of the container runtime interface.

@@ -52,7 +52,7 @@ const OTHER_WORDS: [&str; 36] = [
     "User",
 ];
 /// Kinds and values of the Kubernetes API that are one word or several.
-const OF_KUBERNETES: [&str; 64] = [
+const OF_KUBERNETES: [&str; 67] = [
     "Always",
     "BackoffLimitExceeded",
     "Baseline",
@@ -71,6 +71,7 @@ const OF_KUBERNETES: [&str; 64] = [
     "Egress",
     "ErrImagePull",
     "Established",
+    "ExitCode",
     "ExternalName",
     "Fail",
     "Failed",
@@ -92,6 +93,7 @@ const OF_KUBERNETES: [&str; 64] = [
     "Namespaced",
     "Never",
     "NodePort",
+    "NonZeroExitCode",
     "None",
     "OnDelete",
     "OnFailure",
@@ -116,6 +118,7 @@ const OF_KUBERNETES: [&str; 64] = [
     "RuntimeDefault",
     "SingleStack",
     "Stale",
+    "Success",
     "Unschedulable",
 ];
 

@@ -154,14 +154,14 @@ fn the_commands_of_the_notes_can_be_run() -> Result<()> {
         let notes = helm.must(&["install", "preview-env", &chart(), "--dry-run=client", "-n", namespace, "-f", &values(file)])?;
         let (_, notes) = notes.split_once("NOTES:\n").context("there are no notes")?;
         let commands: Vec<&str> = notes.lines().filter_map(|line| line.trim().starts_with("preview ").then_some(line.trim())).collect();
-        assert_eq!(commands.len(), 2, "{notes}");
+        assert_eq!(commands.len(), 1, "{notes}");
         for command in commands {
             let words = command.split('|').next().unwrap_or_default().split_whitespace();
             Cli::try_parse_from(words).with_context(|| command.to_owned())?;
         }
         let url = notes.contains("https://hooks.example.com/webhooks/github");
         assert_eq!(url, file == "app", "{notes}");
-        assert_eq!(notes.contains("sed 's/namespace: preview-env$/namespace: previews/'"), namespace == "previews", "{notes}");
+        assert_eq!(notes.contains("--service-namespace previews"), namespace == "previews", "{notes}");
     }
     Ok(())
 }
