@@ -35,7 +35,7 @@ pub const OLDER_FACT: &str = "sources[].observedAt: older than the fact that is 
     printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.expiresAt"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct PreviewEnvironmentSpec {
     /// Name of the Baseline in this namespace. Never changes.
     #[schemars(length(min = 1, max = 253))]
@@ -97,7 +97,7 @@ impl PreviewEnvironment {
 
 /// One fact of the forge. Written by the webhook server or by a look-up, under a manager per forge and repository.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.pull) != has(self.branch)").message("sources[]: give either pull or branch"),
     validation = Rule::new("self.observedAt > oldSelf.observedAt || (self.observedAt == oldSelf.observedAt && (self.state != 'Open' || oldSelf.state == 'Open'))")
@@ -192,7 +192,7 @@ pub enum SourceState {
 
 /// What a person asked for by the command line.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.at >= oldSelf.at").message("wish.at: older than the wish that is recorded"))]
 pub struct Wish {
     /// Whether the environment is to exist.
@@ -209,7 +209,7 @@ pub struct Wish {
 
 /// A wish for the environment to be brought up to its baseline now.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.at >= oldSelf.at").message("refresh.at: older than the wish that is recorded"))]
 pub struct Refresh {
     /// When they asked.
@@ -233,7 +233,7 @@ pub enum WishState {
 
 /// A pull request or branch by name.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.pull) != has(self.branch)").message("wish.target: give either pull or branch"))]
 pub struct Target {
     /// The forge.
@@ -254,7 +254,7 @@ pub struct Target {
 
 /// How long one environment lives.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct EnvironmentLifetime {
     /// Instead of the Baseline's `lifetime.ttl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -270,7 +270,7 @@ pub struct EnvironmentLifetime {
 
 /// One image that runs instead of what the rules give.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ImageOverride {
     /// The image's repository as it stands in the baseline.
     #[schemars(length(min = 1, max = 255))]
@@ -278,4 +278,23 @@ pub struct ImageOverride {
     /// The tag to run.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"), length(max = 128))]
     pub tag: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// While one version takes the place of another, both read what either of them wrote.
+    #[test]
+    fn what_a_newer_replica_wrote_is_read() {
+        let source = json!({"forge": "github", "repositoryId": 7, "repository": "acme/web", "pull": 42, "state": "Open",
+            "revision": "a".repeat(40), "observedAt": "2026-01-02T03:04:05Z", "newer": 1});
+        let command = json!({"id": "1.1", "verb": "Status", "args": [], "actor": "ann", "at": "2026-01-02T03:04:05Z", "forge": "github",
+            "repositoryId": 7, "repository": "acme/web", "pull": 42, "newer": {}});
+        let spec = json!({"baseline": "main", "sources": [source], "commands": [command], "newer": true,
+            "wish": {"state": "Present", "actor": "ann", "at": "2026-01-02T03:04:05Z", "newer": []}});
+        let spec: PreviewEnvironmentSpec = serde_json::from_value(spec).unwrap();
+        assert_eq!((spec.sources.len(), spec.commands.len(), spec.wish.map(|wish| wish.state)), (1, 1, Some(WishState::Present)));
+    }
 }

@@ -18,6 +18,9 @@ const BEFORE_CREATION: TimeDelta = TimeDelta::days(1);
 /// between a comment and its delivery.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(1);
 
+/// How far the clocks of the forge and of the API server may be apart.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
+
 /// Where a command stands among others: by its time, and within a second by the comment's number and the place in it.
 /// Comments' numbers grow with time, so this is the order of the comments, with buttons between them.
 type Place<'a> = (DateTime<Utc>, i64, i64, &'a str);
@@ -109,7 +112,7 @@ pub fn made(object: &PreviewEnvironment) -> Option<DateTime<Utc>> {
 /// or what came of it has gone with an object before, together with its pull request.
 pub fn is_late(command: &Command, object: &PreviewEnvironment) -> bool {
     let is_found = command.comment.is_some() && command.delivery.is_none();
-    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY || is_found && made >= command.at)
+    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY || is_found && command.at - made <= CLOCKS_APART)
 }
 
 /// What is known of a command from before.

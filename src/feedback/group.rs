@@ -18,6 +18,8 @@ use crate::domain::RepoName;
 pub const DELIVERED: &str = "Delivered";
 /// Reason of `FeedbackDelivered` = False while we try again.
 pub const RETRYING: &str = "Retrying";
+/// It is being told for the first time.
+pub const TELLING: &str = "Telling";
 /// Reason of `FeedbackDelivered` = False where the forge says no, until a person changes something.
 pub const REFUSED: &str = "Refused";
 

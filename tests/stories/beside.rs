@@ -106,7 +106,7 @@ fn an_address_is_shown_as_ready_only_after_it_answered() {
         pull.wait_until_ready().await?;
         let comment = pull.wait_for_comment(|body| body.contains("is up, but its address does not answer")).await?;
         assert!(comment.contains("503"), "{comment}");
-        kept("up_without_an_answer", &pull, &comment, None)?;
+        kept("up_without_an_answer", &pull, &comment, None).await?;
         let (sha, url) = (pull.revision()?, "http://web-pr-1.answers.preview.example.com");
         wait_for_deployment(&pull, "answers", &sha, "in_progress").await?;
         let asked = wait_for_check(&pull, "answers", None).await?;
@@ -115,7 +115,7 @@ fn an_address_is_shown_as_ready_only_after_it_answered() {
         routes.answer(".answers.preview.example.com", 200);
         let comment = pull.wait_for_comment(|body| body.contains("is ready")).await?;
         assert!(comment.contains(url) && comment.contains("answered 200"), "{comment}");
-        kept("ready_and_answered", &pull, &comment, None)?;
+        kept("ready_and_answered", &pull, &comment, None).await?;
         let up = wait_for_deployment(&pull, "answers", &sha, "success").await?;
         assert_eq!(up.statuses.last().map(|s| s.environment_url.as_str()), Some(url));
         let done = wait_for_check(&pull, "answers", Some("success")).await?;

@@ -88,7 +88,7 @@ fn many_ends_that_nobody_told_of_are_held_until_a_person_confirms_them() {
         crate::events::of_baseline(&shop, "RemovalsHeld", ANNOTATION_CONFIRM_REMOVALS).await?;
         are_open(&pulls).await?;
         let comment = pulls[1].wait_for_comment(|body| body.contains("is ready") && body.contains("until an operator confirms it")).await?;
-        kept("held", &pulls[1], &comment, None)?;
+        kept("held", &pulls[1], &comment, None).await?;
         // What is held is known to whoever leads next.
         look_again(world).await?;
         confirm(&shop, "2020-01-01T00:00:00Z").await?;

@@ -1,7 +1,7 @@
 //! What people ask for in comments: who may, what comes of it, and that nothing else does.
 
 use chrono::TimeDelta;
-use github_double::{Failure, Fault, On, Open, on};
+use github_double::{Failure, Fault, On, Open, Records, on};
 use kube::api::Api;
 use preview_env::api::PreviewEnvironment;
 use preview_env::api::conditions::{ConditionStatus, WANTED};
@@ -100,7 +100,7 @@ fn an_environment_can_be_asked_for_where_none_comes_by_itself() {
         say(&pull, DEVELOPER, "/preview craete").await?;
         let comment =
             pull.wait_for_comment(|body| body.contains("### No preview") && body.contains("Did you mean `/preview create`?")).await?;
-        kept("no_preview_and_a_typo", &pull, &comment, None)?;
+        kept("no_preview_and_a_typo", &pull, &comment, None).await?;
         answered(&pull).await?;
         say(&pull, DEVELOPER, "/preview").await?;
         pull.wait_for_comment(|body| body.contains("there is no environment for this pull request. `/preview create` makes one.")).await?;
@@ -129,6 +129,9 @@ fn what_was_answered_where_nothing_is_is_not_answered_again_by_whoever_leads_nex
         say(&pull, DEVELOPER, "/preview").await?;
         pull.wait_for_comment(|body| body.contains("The last command, `/preview` by")).await?;
         answered(&pull).await?;
+        // It goes by its own sign.
+        let signed = |records: &Records| records.reactions.values().any(|sign| sign.content != "eyes").then_some(());
+        pull.wait_for_record("a sign that it is done", signed).await?;
 
         // The next one reads all comments that were written lately: this one, of which nobody told it, and that one.
         world.github.advance(TimeDelta::seconds(1));

@@ -31,7 +31,7 @@ fn nothing_of_a_fork_runs_and_status_and_comment_say_why() {
         assert!(why.contains("comes from a fork"), "{why}");
         let comment = pull.wait_for_comment(|body| body.contains("comes from a fork")).await?;
         assert!(comment.contains(&pull.revision()?), "it says how that very commit can run: {comment}");
-        kept("from_a_fork", &pull, &comment, None)?;
+        kept("from_a_fork", &pull, &comment, None).await?;
 
         world
             .github

@@ -94,8 +94,9 @@ fn a_migration_that_fails_holds_the_workloads_back_and_says_why() {
         Api::<StatefulSet>::namespaced(world.admin.clone(), &pull.namespace()).get("db").await?;
         let deployments: Api<Deployment> = Api::namespaced(world.admin.clone(), &pull.namespace());
         assert!(deployments.get_opt("web").await?.is_none(), "web did not wait");
-        let comment = pull.wait_for_comment(|body| body.contains("is stalled") && body.contains("hook migrate failed")).await?;
-        kept("a_hook_failed", &pull, &comment, None)?;
+        let settled = |body: &str| body.contains("is stalled") && body.contains("hook migrate failed") && body.contains(" | ready |");
+        let comment = pull.wait_for_comment(settled).await?;
+        kept("a_hook_failed", &pull, &comment, None).await?;
         let shown = developer.run(&["describe", "web-pr-1"]).await?.succeeds();
         assert!(shown.contains("it did not end within its timeout"), "{shown}");
 

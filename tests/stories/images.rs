@@ -65,9 +65,10 @@ fn everything_else_is_up_before_the_image_comes() {
         assert_eq!((status.phase.as_deref(), status.revision.as_deref()), (Some("Waiting"), None));
         assert!(service(&status, "front").unwrap().waits_for.as_ref().unwrap().ends_with(&first));
         assert_eq!(image_of_front(&pull).await?, None, "nothing runs in its place");
-        let comment = pull.wait_for_comment(|body| body.contains("is not in the registry yet") && body.contains("services are up")).await?;
+        let comment =
+            pull.wait_for_comment(|body| body.contains("is not in the registry yet") && body.contains("3 of 4 services are up")).await?;
         assert!(comment.contains("is waiting"), "{comment}");
-        kept("waiting_for_an_image", &pull, &comment, None)?;
+        kept("waiting_for_an_image", &pull, &comment, None).await?;
 
         let digest = open.push("acme/front", &first, &Image::new("first")).await?;
         world.github.advance(chrono::TimeDelta::seconds(1));
@@ -85,7 +86,7 @@ fn everything_else_is_up_before_the_image_comes() {
         let status = pull.wait("missing its second image", |s| s.images.iter().any(|i| i.tag == second && i.until.is_some())).await?;
         assert_eq!((status.revision.as_ref(), image_of_front(&pull).await?), (Some(&before), Some(running)));
         let comment = pull.wait_for_comment(|body| body.contains(&format!("still serves `{}`", &before[..7]))).await?;
-        kept("waiting_for_the_next_image", &pull, &comment, Some(&before))?;
+        kept("waiting_for_the_next_image", &pull, &comment, Some(&before)).await?;
         // No delivery tells of it: it is looked for again and again.
         let digest = open.push("acme/front", &second, &Image::new("second")).await?;
         pull.wait_until_ready().await?;
@@ -106,7 +107,7 @@ fn a_missing_image_is_replaced_by_the_baseline_s_where_the_baseline_says_so() {
         assert_eq!(image_of_front(&pull).await?, Some(format!("{}/acme/front:1.0.0", open.host())));
         assert_eq!(service(&status, "front").map(|s| s.from), Some(ImageOrigin::Baseline));
         let comment = pull.wait_for_comment(|body| body.contains("Preview without the code of")).await?;
-        kept("the_baselines_image_instead", &pull, &comment, None)?;
+        kept("the_baselines_image_instead", &pull, &comment, None).await?;
         // It is never too late.
         open.push("acme/front", &tag(&pull)?, &Image::new("instead")).await?;
         pull.wait_for_condition(IMAGES_AVAILABLE, ConditionStatus::True, "Found").await?;

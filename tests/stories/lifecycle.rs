@@ -50,13 +50,13 @@ fn a_pull_request_gets_a_system_of_its_own_until_it_is_merged() {
 
         let comment = pull.wait_for_comment(|body| body.contains("is ready")).await?;
         assert!(comment.contains(&status.urls[0].url), "{comment}");
-        kept("ready", &pull, &comment, None)?;
+        kept("ready", &pull, &comment, None).await?;
         assert_eq!(pull.perform(github_double::On::merge).await?, Some(202));
         pull.wait_until_gone().await?;
         let comments = world.github.comments(&shop.repository, pull.number);
         assert_eq!(comments.len(), 1, "one comment from the first day to the last");
         assert!(comments[0].body.contains("emoved"), "{}", comments[0].body);
-        kept("removed_after_the_merge", &pull, &comments[0].body, None)?;
+        kept("removed_after_the_merge", &pull, &comments[0].body, None).await?;
         Ok(())
     });
 }

@@ -37,7 +37,7 @@ fn what_nobody_touches_expires_and_a_push_brings_it_back() {
         let comment = pull.wait_for_comment(|body| body.contains("it expired")).await?;
         assert!(comment.contains("A push brings it back"), "{comment}");
         let comment = pull.wait_for_comment(|body| body.contains("Nothing of it is left")).await?;
-        kept("expired", &pull, &comment, None)?;
+        kept("expired", &pull, &comment, None).await?;
         let pushed = pull.act_later(On::push)?;
         assert_eq!(world.github.send(&pushed).await.status(), Some(202));
         let revision = pull.revision()?;
@@ -54,7 +54,7 @@ fn a_draft_has_an_environment_only_while_it_is_ready_for_review() {
         wait_until_down(&pull, "Draft").await?;
         let comment = pull.wait_for_comment(|body| body.contains("is a draft")).await?;
         assert!(comment.contains("ready for review"), "{comment}");
-        kept("a_draft", &pull, &comment, None)?;
+        kept("a_draft", &pull, &comment, None).await?;
 
         world.github.send(&pull.act_later(On::ready)?).await;
         pull.wait_until_ready().await?;
@@ -79,7 +79,7 @@ fn what_a_person_took_down_stays_down_until_a_person_wants_it_back() {
         let comment = pull.wait_for_comment(|body| body.contains("removed")).await?;
         assert!(comment.contains("a push does not"), "{comment}");
         let comment = pull.wait_for_comment(|body| body.contains("Nothing of it is left")).await?;
-        kept("deleted_by_a_person", &pull, &comment, None)?;
+        kept("deleted_by_a_person", &pull, &comment, None).await?;
 
         let pushed = pull.act_later(On::push)?;
         assert_eq!(world.github.send(&pushed).await.status(), Some(202));
@@ -258,7 +258,7 @@ fn the_comment_warns_before_the_end_and_says_how_to_put_it_off() {
         let status = pull.wait_until_ready().await?;
         // Nothing happens but that time passes.
         let warned = pull.wait_for_comment(|body| body.contains("is ready, and expires ")).await?;
-        kept("expiring_soon", &pull, &warned, None)?;
+        kept("expiring_soon", &pull, &warned, None).await?;
         assert!(warned.contains("`/preview extend 24h` keeps it longer"), "{warned}");
         assert!(Some(chrono::Utc::now() + chrono::TimeDelta::hours(1)) < status.expires_at, "{status:?}");
 

@@ -63,7 +63,7 @@ fn what_there_is_no_room_for_waits_and_starts_when_one_ends() {
         let why = second.wait_for_condition(READY, ConditionStatus::False, "Queued").await?;
         assert_eq!(why, "full runs 1 of 1 previews (limits.environments)");
         let comment = third.wait_for_comment(|body| body.contains("second in the queue")).await?;
-        kept("queued", &third, &comment, None)?;
+        kept("queued", &third, &comment, None).await?;
         assert!(!second.has_namespace().await? && !third.has_namespace().await?);
         let developer = Developer::of(&shop).await?;
         let listed = developer.run(&["list"]).await?.succeeds();

@@ -26,7 +26,7 @@ fn the_last_lines_of_a_service_are_shown_where_only_its_team_reads_them() {
         assert_eq!(shown.output.as_deref(), Some("connected to postgres://shop:***@db/shop\nserved request 80 in 3 ms"));
         let comment = pull.wait_for_comment(|body| body.contains("served request 80 in 3 ms")).await?;
         assert!(!comment.contains(SECRET) && !comment.contains("served request 79"), "{comment}");
-        kept("logs_by_command", &pull, &comment, None)?;
+        kept("logs_by_command", &pull, &comment, None).await?;
 
         let public = Shop::open(world, "logs-public").await?;
         let pull = public.pull_request("login").await?;
@@ -54,7 +54,7 @@ fn what_a_crashing_service_logged_last_is_in_the_comment_of_a_private_repository
     story(|world| async move {
         let private = Shop::private(world, "crash-private").await?;
         let (pull, comment) = crashed(&private).await?;
-        kept("failed", &pull, &comment, None)?;
+        kept("failed", &pull, &comment, None).await?;
         assert!(comment.contains("failed: `web` does not run"), "{comment}");
         let (_, below) = comment.split_once("The last lines that web logged").unwrap_or_default();
         assert!(below.contains("starting, step 30 of 30") && !below.contains("starting, step 13 of 30"), "20 lines: {comment}");

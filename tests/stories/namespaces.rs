@@ -193,7 +193,7 @@ fn a_namespace_whose_label_somebody_takes_off_is_left_alone_and_said_and_no_othe
         let why = pull.wait_for_condition(STALLED, ConditionStatus::True, "NamespaceKept").await?;
         assert!(why.starts_with("kept: ") && why.contains(&format!("kubectl delete namespace {}", pull.namespace())), "{why}");
         let comment = pull.wait_for_comment(|body| body.contains("kept: ")).await?;
-        kept("kept_in_the_cluster", &pull, &comment, None)?;
+        kept("kept_in_the_cluster", &pull, &comment, None).await?;
         runs_on(world, &pull).await?;
         mark(world, &pull, uid).await?;
         wait_for(&namespaces(world), &pull.namespace(), "gone", |n: Option<&Namespace>| n.is_none()).await?;

@@ -44,9 +44,10 @@ fn an_environment_is_stalled_where_its_own_branch_builds_such_a_workload() {
         pull.wait_for_condition(READY, ConditionStatus::False, "Refused").await?;
         let made = Api::<Deployment>::namespaced(world.admin.clone(), &pull.namespace()).get_opt("api").await?;
         assert!(made.is_some(), "the rest is there");
-        let comment = pull.wait_for_comment(|body| body.contains("is stalled")).await?;
+        let settled = |body: &str| body.contains("is stalled") && body.matches(" | ready |").count() == 3;
+        let comment = pull.wait_for_comment(settled).await?;
         assert!(comment.contains("Deployment/root"), "{comment}");
-        kept("stalled", &pull, &comment, None)?;
+        kept("stalled", &pull, &comment, None).await?;
         Ok(())
     });
 }

@@ -17,7 +17,7 @@ pub const OLDER_ACTIVITY: &str = "activity.at: older than what is recorded";
 /// One command, from a line of a comment or from a button. Recorded before it is acknowledged, under a field manager of its
 /// own, and never changed.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self == oldSelf").message(CHANGED_COMMAND))]
 pub struct Command {
     /// `<the comment's number>.<its place in the comment>`, or `button.<digest of the press>`.
@@ -122,7 +122,7 @@ impl Verb {
 
 /// The last time that a person did something.
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.at >= oldSelf.at").message(OLDER_ACTIVITY))]
 pub struct Activity {
     /// When.
@@ -134,7 +134,7 @@ pub struct Activity {
 
 /// One commit that may run although it comes from a fork.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Approval {
     /// The commit.
     #[schemars(regex(pattern = r"^[0-9a-f]{40}([0-9a-f]{24})?$"), length(max = 64))]

@@ -8,7 +8,7 @@ use crate::api::conditions::{FEEDBACK_DELIVERED, Observation};
 use crate::api::status::{Feedback, Surface};
 use crate::feedback::begun;
 use crate::feedback::deployment::Deploying;
-use crate::feedback::group::{DELIVERED, Group, REFUSED, RETRYING, condition, pull_source};
+use crate::feedback::group::{DELIVERED, Group, REFUSED, RETRYING, TELLING, condition, pull_source};
 use crate::feedback::show::{Part, Show};
 use crate::feedback::status::Report;
 use crate::forge::{Class, ForgeError};
@@ -73,8 +73,8 @@ fn begin(part: &Part, feedback: &mut Feedback, memory: &Memory) -> bool {
 /// What the condition says already, or that the forge is being told.
 fn observed(member: &PreviewEnvironment) -> Observation {
     let known = condition(member).and_then(|condition| {
-        let reason = [DELIVERED, REFUSED, RETRYING].into_iter().find(|reason| *reason == condition.reason)?;
+        let reason = [DELIVERED, REFUSED, RETRYING, TELLING].into_iter().find(|reason| *reason == condition.reason)?;
         Some(Observation { type_: FEEDBACK_DELIVERED, status: condition.status, reason, message: condition.message.clone() })
     });
-    known.unwrap_or_else(|| Observation::new(FEEDBACK_DELIVERED, false, RETRYING, "The forge is being told."))
+    known.unwrap_or_else(|| Observation::new(FEEDBACK_DELIVERED, false, TELLING, "The forge is being told."))
 }
