@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use bench::service::send;
 use bench::shop::{Shop, objects};
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream};
 use github_double::Open;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -53,7 +54,7 @@ pub async fn baseline(world: &World) -> Result<()> {
 pub async fn play_deployments(client: Client) {
     let config = watcher::Config::default().labels(LABEL_ENVIRONMENT_UID);
     let seen = watcher(Api::<Deployment>::all(client.clone()), config).default_backoff().applied_objects();
-    seen.filter_map(async |object| object.ok().filter(is_new))
+    seen.filter_map(|object| ready(object.ok().filter(is_new)))
         .for_each_concurrent(PLAYERS, |object| {
             let client = client.clone();
             async move {
