@@ -15,6 +15,7 @@ use super::{COMMENTS_BACK_MOST, Context, ResyncError};
 use crate::api::Source;
 use crate::api::baseline::ForgeKind;
 use crate::api::environment::SourceState;
+use crate::clock::AHEAD;
 use crate::domain::{Baseline, Revision};
 use crate::forge::event::{Event, PullAction};
 use crate::forge::{Branch, ForgeError, Listing, PullRequest, Validator, branch_if_there};
@@ -40,8 +41,10 @@ pub(super) struct Seen {
     taken: HashSet<i64>,
     /// Who may write, as far as that was asked for comments.
     writers: Asked,
-    /// The heads of the open pull requests as they were listed last: they tell a push from other changes.
-    heads: HashMap<i64, Revision>,
+    /// The open pull requests as they were listed last: they tell a push, and what is no draft any more, from other changes.
+    heads: HashMap<i64, Head>,
+    /// When that was, once all of them were taken: what comes to the list later is new, or open again.
+    listed_at: Option<DateTime<Utc>>,
     /// Before they were listed: what changed since then may have been pushed to while nobody looked.
     unseen_since: Option<DateTime<Utc>>,
     /// Of the open pull requests as they were listed last those that no trigger wants any more. They stay to be found while the list
@@ -54,6 +57,13 @@ pub(super) struct Seen {
     /// Who is asked about next of what the lists do not have.
     pulls_turn: Turn<i64>,
     branches_turn: Turn<String>,
+}
+
+/// How an open pull request was.
+#[derive(Clone)]
+struct Head {
+    revision: Revision,
+    draft: bool,
 }
 
 impl Seen {
@@ -73,6 +83,7 @@ impl Seen {
             taken,
             writers: Asked::default(),
             heads,
+            listed_at: None,
             unseen_since,
             unwanted: Vec::new(),
             there,
@@ -93,6 +104,7 @@ impl Seen {
     fn forget(&mut self) {
         (self.pulls, self.branches, self.comments) = (None, None, None);
         self.heads.clear();
+        self.listed_at = None;
         self.unwanted.clear();
         self.there.clear();
     }
@@ -167,10 +179,11 @@ async fn pulls(
         items.iter().try_for_each(|pull| is_it(repository, id, pull.repository_id))?;
         let (mut heads, mut unwanted) = (HashMap::with_capacity(items.len()), Vec::new());
         for pull in items {
-            let (number, head, before) = (pull.number, pull.revision.clone(), seen.heads.get(&pull.number));
+            let (number, before) = (pull.number, seen.heads.get(&pull.number));
+            let head = Head { revision: pull.revision.clone(), draft: pull.draft };
             let known = existing.iter().any(|e| e.source.pull == Some(number));
             let passes = !known && is_long_over(&pull, baselines, now);
-            let action = action(&pull, (before, seen.unseen_since), baselines);
+            let action = action(&pull, (before, seen), baselines);
             let event = event(repository, pull, action);
             let taken = passes || left.past(context.take(&event).await)?;
             unwanted.extend((known && context.ends_one(&event)).then_some(event));
@@ -183,6 +196,7 @@ async fn pulls(
         }
         // Only now: what could not be recorded has to be found again.
         (seen.heads, seen.unwanted, seen.pulls) = (heads, unwanted, validator.filter(|_| left.is_nothing()));
+        seen.listed_at = Some(now).filter(|_| left.is_nothing());
         seen.unseen_since = seen.unseen_since.filter(|_| !left.is_nothing());
     }
     seen.unwanted.iter().for_each(|event| ends.found(event.clone()));
@@ -240,17 +254,20 @@ fn event(repository: &Listed, pull: PullRequest, action: PullAction) -> Event {
     Event::PullRequest { forge: repository.forge, action, pull: Box::new(pull), sender: NOBODY.to_owned() }
 }
 
-/// What most likely happened: a pull request that is younger than a Baseline was opened for it, and another head was
-/// pushed. Nobody knows the head of one that changed between two who looked. It counts as pushed to: it was touched a moment ago, so
-/// a preview too many is of something that somebody works on, while a push that nobody shows is one that was missed.
-fn action(pull: &PullRequest, (head, unseen_since): (Option<&Revision>, Option<DateTime<Utc>>), baselines: &[Arc<Baseline>]) -> PullAction {
-    let may_be_pushed = || unseen_since.is_some_and(|since| pull.updated_at >= since);
-    if head.map_or_else(may_be_pushed, |head| *head != pull.revision) {
-        PullAction::Synchronize
-    } else if baselines.iter().any(|b| b.created_at.is_none_or(|at| pull.created_at >= at)) {
-        PullAction::Opened
-    } else {
-        PullAction::Edited
+/// What most likely happened: a pull request that is younger than a Baseline was opened for it, another head was pushed, and what was not
+/// open a moment ago and changed since is open again. Nobody knows the head of one that changed between two who looked. It counts as
+/// pushed to: it was touched a moment ago, so a preview too many is of something that somebody works on, while a push that nobody shows
+/// is one that was missed.
+fn action(pull: &PullRequest, (before, seen): (Option<&Head>, &Seen), baselines: &[Arc<Baseline>]) -> PullAction {
+    let has_changed_since = |at: Option<DateTime<Utc>>| at.is_some_and(|at| pull.updated_at >= at);
+    match before {
+        Some(before) if before.revision != pull.revision => PullAction::Synchronize,
+        Some(before) if before.draft && !pull.draft => PullAction::ReadyForReview,
+        None if has_changed_since(seen.unseen_since) => PullAction::Synchronize,
+        // A list that was empty by mistake changed nothing.
+        None if has_changed_since(seen.listed_at.map(|at| at - AHEAD)) => PullAction::Reopened,
+        _ if baselines.iter().any(|b| b.created_at.is_none_or(|at| pull.created_at >= at)) => PullAction::Opened,
+        _ => PullAction::Edited,
     }
 }
 

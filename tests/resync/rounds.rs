@@ -333,6 +333,30 @@ async fn a_push_to_an_old_pull_request_counts_that_came_between_two_who_looked()
 }
 
 #[tokio::test]
+async fn what_is_open_again_or_no_draft_any_more_counts_though_it_is_older_than_its_baseline() {
+    let old = |ago| PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: now() - TimeDelta::minutes(ago), ..pull(1) };
+    type Change = fn(PullRequest) -> PullRequest;
+    let draft: Change = |pull| PullRequest { draft: true, ..pull };
+    let closed: Change = |pull| PullRequest { state: SourceState::Closed, ..pull };
+    let same: Change = |pull| pull;
+    for (case, before, ago, found) in [
+        ("it was closed and is open again", closed, 0, true),
+        ("it was a draft", draft, 0, true),
+        ("the list was empty by mistake", closed, 60, false),
+        ("it got a label", same, 0, false),
+    ] {
+        let mut world = world(&json!({}));
+        world.has(pull(2));
+        world.has(before(old(300)));
+        world.round().await;
+        assert_eq!(world.cluster.names(), ["web-pr-2"], "{case}: before");
+        world.has(old(ago));
+        world.round().await;
+        assert_eq!(world.cluster.names().contains(&"web-pr-1".to_owned()), found, "{case}");
+    }
+}
+
+#[tokio::test]
 async fn a_push_counts_that_came_while_its_baseline_could_not_be_used() {
     let mut world = world(&json!({}));
     let old = PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: at("2026-01-02T03:00:00Z"), ..pull(1) };
