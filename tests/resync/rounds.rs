@@ -334,8 +334,8 @@ async fn a_push_to_an_old_pull_request_counts_that_came_between_two_who_looked()
 
 #[tokio::test]
 async fn what_is_open_again_or_no_draft_any_more_counts_though_it_is_older_than_its_baseline() {
-    let old = |ago| PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: now() - TimeDelta::minutes(ago), ..pull(1) };
     type Change = fn(PullRequest) -> PullRequest;
+    let old = |ago| PullRequest { created_at: at("2025-12-01T00:00:00Z"), updated_at: now() - TimeDelta::minutes(ago), ..pull(1) };
     let draft: Change = |pull| PullRequest { draft: true, ..pull };
     let closed: Change = |pull| PullRequest { state: SourceState::Closed, ..pull };
     let same: Change = |pull| pull;
