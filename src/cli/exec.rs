@@ -112,7 +112,13 @@ pub async fn run(global: &Global, mut args: ExecArgs) -> Result<u8, Failure> {
     }
     let wiring = Wiring::of(&args, is_terminal);
     let target = Target { place: &place, chosen: &chosen };
-    let command = if args.command.is_empty() { vec![target.shell().await?] } else { args.command };
+    let command = match args.command {
+        command if !command.is_empty() => command,
+        _ => match target.shell().await? {
+            Ok(shell) => vec![shell],
+            Err(told_to_end) => return Ok(told_to_end),
+        },
+    };
     target.run(&command, wiring).await
 }
 
@@ -136,15 +142,16 @@ impl Target<'_> {
         })
     }
 
-    /// The first of the shells that the image has.
-    async fn shell(&self) -> Result<String, Failure> {
+    /// The first of the shells that the image has, or with what to end where we were told to meanwhile.
+    async fn shell(&self) -> Result<Result<String, u8>, Failure> {
         let none = Wiring { stdin: false, tty: false }.params(&self.chosen.container);
         for shell in SHELLS {
             let command = [shell, "-c", ":"].map(str::to_owned);
             match Session::silent().follow(self.start(&command, &none).await?).await? {
-                Ended::Ran(0) => return Ok(shell.to_owned()),
+                Ended::Ran(0) => return Ok(Ok(shell.to_owned())),
+                Ended::Told(code) => return Ok(Err(code)),
                 missing if missing.is_missing() => {}
-                other => return self.told(&command, other).map(|_| shell.to_owned()),
+                other => return self.told(&command, other).map(|_| Ok(shell.to_owned())),
             }
         }
         let (place, Chosen { pod, container, .. }) = (self.place, self.chosen);
@@ -165,7 +172,7 @@ impl Target<'_> {
     /// The exit code of what ran, or why it did not.
     fn told(&self, command: &[String], ended: Ended) -> Result<u8, Failure> {
         match ended {
-            Ended::Ran(code) => Ok(code),
+            Ended::Ran(code) | Ended::Told(code) => Ok(code),
             Ended::Lost(why) => Err(self.lost(&why)),
             Ended::NotStarted(why) => Err(Failure::failed(format!("cannot run {} in {}: {why}", command.join(" "), self.chosen.container))
                 .next("it is looked for in the container and run without a shell; for one: -- sh -c '...'")),

@@ -12,7 +12,7 @@ pub(super) fn begin(feedback: &mut Feedback, surface: Surface, revision: &str) -
     if feedback.begun.iter().all(|begun| begun.revision != revision) {
         let surplus = (feedback.begun.len() + 1).saturating_sub(KEPT);
         feedback.begun.drain(..surplus);
-        feedback.begun.push(Begun { revision: revision.to_owned(), surfaces: Vec::new() });
+        feedback.begun.push(Begun { revision: revision.to_owned(), surfaces: Vec::new(), name: None });
     }
     let Some(begun) = feedback.begun.iter_mut().find(|begun| begun.revision == revision) else { return false };
     let is_news = !begun.surfaces.contains(&surface);
@@ -21,6 +21,15 @@ pub(super) fn begin(feedback: &mut Feedback, surface: Surface, revision: &str) -
         begun.surfaces.sort_unstable();
     }
     is_news
+}
+
+/// The same of a check, with what it is called where that is not the usual name: another one's may be called so.
+pub(super) fn begin_check(feedback: &mut Feedback, revision: &str, name: Option<String>) -> bool {
+    let is_news = begin(feedback, Surface::Check, revision);
+    let Some(begun) = feedback.begun.iter_mut().find(|begun| begun.revision == revision) else { return is_news };
+    let is_renamed = begun.name != name;
+    begun.name = name;
+    is_news || is_renamed
 }
 
 /// Records that it is known what is shown of a commit.
@@ -32,9 +41,8 @@ pub(super) fn settle(feedback: &mut Feedback, surface: Surface, revision: &str) 
 }
 
 /// The commits but for that one of which something of that kind may be shown, the oldest first.
-pub(super) fn others<'a>(feedback: &'a Feedback, surface: Surface, but: Option<&'a str>) -> impl Iterator<Item = &'a str> {
-    let is_other = move |begun: &&Begun| begun.surfaces.contains(&surface) && but != Some(&begun.revision);
-    feedback.begun.iter().filter(is_other).map(|begun| begun.revision.as_str())
+pub(super) fn others<'a>(feedback: &'a Feedback, surface: Surface, but: Option<&'a str>) -> impl Iterator<Item = &'a Begun> {
+    feedback.begun.iter().filter(move |begun| begun.surfaces.contains(&surface) && but != Some(&begun.revision))
 }
 
 /// Whether there is no such commit.
@@ -49,8 +57,11 @@ mod tests {
     #[test]
     fn what_was_begun_is_known_until_it_is_settled() {
         let mut feedback = Feedback::default();
-        let deployed = |feedback: &Feedback, but| others(feedback, Surface::Deployment, but).map(str::to_owned).collect::<Vec<_>>();
-        assert!(begin(&mut feedback, Surface::Deployment, "a") && begin(&mut feedback, Surface::Check, "a"));
+        let deployed =
+            |feedback: &Feedback, but| others(feedback, Surface::Deployment, but).map(|b| b.revision.clone()).collect::<Vec<_>>();
+        let check = |feedback: &mut Feedback, name: &str| begin_check(feedback, "a", Some(name.to_owned()));
+        assert!(begin(&mut feedback, Surface::Deployment, "a") && check(&mut feedback, "x") && !check(&mut feedback, "x"));
+        assert!(check(&mut feedback, "y"), "it is called otherwise now");
         assert!(begin(&mut feedback, Surface::Deployment, "b") && !begin(&mut feedback, Surface::Deployment, "b"));
         assert_eq!(
             (deployed(&feedback, None), deployed(&feedback, Some("b"))),

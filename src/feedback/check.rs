@@ -42,7 +42,10 @@ impl Checking {
         let is_off = around.rules.is_some_and(|rules| !rules.check);
         let ended = matches!(&facts.state, State::Gone(why) | State::Removing(why) if why.is_the_end());
         // A check that goes on when it is turned off would stay so for ever, and a required one would stop the merge.
-        let goes_on = recorded(facts.environment).and_then(|feedback| feedback.check.as_ref()).is_some_and(|check| !check.concluded);
+        let may_go_on = |feedback: &Feedback| {
+            feedback.check.as_ref().is_some_and(|check| !check.concluded) || !begun::has_no_others(feedback, Surface::Check, None)
+        };
+        let goes_on = recorded(facts.environment).is_some_and(may_go_on);
         if facts.state == State::Undecided || (is_off && !goes_on) {
             return None;
         }
@@ -94,7 +97,7 @@ impl Checking {
             (Some(shown), Some(_)) if shown.concluded => true,
             (Some(shown), _) => shown.digest.as_deref() == Some(&self.digest()),
             (None, Some(end)) => !Self::leaves_one(feedback) && end.is_sought(feedback, Surface::Check),
-            (None, None) => !self.opens && !Self::leaves_one(feedback),
+            (None, None) => !self.opens && !Self::leaves_one(feedback) && begun::has_no_others(feedback, Surface::Check, None),
         }
     }
 

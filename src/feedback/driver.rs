@@ -226,6 +226,8 @@ impl Driver {
         }
         let measure = if self.schedule.is_thrifty(&key, now) { Measure::Thrifty } else { Measure::All };
         let Some(mut memory) = self.schedule.start(&key, &show.gist, now) else { return };
+        // A replica that begins to lead looks at all of them, finds most as they should be, and says some once more.
+        let is_news = !show.is_shown(&memory.feedbacks(&group));
         if is_doubtful {
             memory.doubt(&group);
         }
@@ -233,8 +235,6 @@ impl Driver {
         self.rename_after(&group, heads, now);
         let (deliverer, traces) = (self.deliverer.clone(), self.traces.clone());
         self.flights.push(Box::pin(async move {
-            // A replica that begins to lead looks at all of them, and finds most as they should be.
-            let is_news = !show.is_shown(&memory.feedbacks(&group));
             let outcome = deliverer.deliver(&group, (&show, measure), &mut memory).await;
             if is_news {
                 trace(&traces, &group, outcome, now.elapsed());

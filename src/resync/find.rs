@@ -196,7 +196,9 @@ async fn pulls(
         }
         // Only now: what could not be recorded has to be found again.
         (seen.heads, seen.unwanted, seen.pulls) = (heads, unwanted, validator.filter(|_| left.is_nothing()));
-        seen.listed_at = Some(now).filter(|_| left.is_nothing());
+        if left.is_nothing() {
+            seen.listed_at = Some(now);
+        }
         seen.unseen_since = seen.unseen_since.filter(|_| !left.is_nothing());
     }
     seen.unwanted.iter().for_each(|event| ends.found(event.clone()));

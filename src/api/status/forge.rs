@@ -231,6 +231,9 @@ pub struct Begun {
     /// What may be shown of it.
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub surfaces: Vec<Surface>,
+    /// What its check is called, where that is not the usual name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// What was looked for on the forge at the end of an environment.

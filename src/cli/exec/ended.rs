@@ -16,6 +16,8 @@ const MISSING: [&str; 3] = ["executable file not found in $PATH", "no such file 
 pub enum Ended {
     /// It ran, and ended with that.
     Ran(u8),
+    /// We were told to end before it did, and end with that.
+    Told(u8),
     /// It did not begin, for the reason that is said.
     NotStarted(String),
     /// Nobody knows: the connection ended first.
@@ -47,7 +49,7 @@ impl Ended {
         match self {
             Self::Ran(code) => matches!(code, 126 | 127),
             Self::NotStarted(why) => MISSING.contains(&why.as_str()),
-            Self::Lost(_) => false,
+            Self::Told(_) | Self::Lost(_) => false,
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::ended::Ended;
 use super::terminal;
 use crate::cli::errors::Failure;
+use crate::cli::output::note;
 
 /// How long what was written may take to arrive once the command has ended. It is on its way already.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -77,21 +78,29 @@ impl Session {
                     Ok(()) => is_read = false,
                     // Whoever read has seen enough, as in `preview exec ... | head`.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Ended::Ran(0)),
-                    Err(error) => return Err(Failure::failed(format!("cannot write the output: {error}"))),
+                    Err(error) => return Err(unwritten(&error)),
                 },
                 _ = &mut inputs, if is_fed => is_fed = false,
-                code = &mut to_end => return Ok(Ended::Ran(code)),
+                code = &mut to_end => return Ok(Ended::Told(code)),
             }
         };
         if is_read {
             // Nothing more comes where the connection broke, and nobody says so to whoever reads.
-            let _ = timeout(if status.is_some() { DRAIN } else { BROKEN }, outputs).await;
+            match timeout(if status.is_some() { DRAIN } else { BROKEN }, outputs).await {
+                Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => return Err(unwritten(&error)),
+                Err(_) if status.is_some() => note("the command has ended, and the end of its output did not come"),
+                Ok(_) | Err(_) => {}
+            }
         }
         Ok(match status {
             Some(status) => Ended::of(&status),
             None => Ended::Lost(process.join().await.err().map_or_else(|| "it was closed".to_owned(), |why| why.to_string())),
         })
     }
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::failed(format!("cannot write the output: {error}"))
 }
 
 async fn copy(from: Option<impl AsyncRead + Unpin>, to: &mut Output) -> std::io::Result<()> {

@@ -65,7 +65,7 @@ fn begin(part: &Part, feedback: &mut Feedback, memory: &Memory) -> bool {
     if let Some(checking) = part.checking.as_ref().filter(|checking| checking.opens && checking.end.is_none()) {
         let is_there = feedback.check.as_ref().is_some_and(|check| check.revision == checking.check.revision);
         let is_tried = !is_there && memory.still_refused(Surface::Check, &checking.digest()).is_none();
-        is_news |= is_tried && begun::begin(feedback, Surface::Check, &checking.check.revision);
+        is_news |= is_tried && begun::begin_check(feedback, &checking.check.revision, checking.other_name());
     }
     is_news
 }

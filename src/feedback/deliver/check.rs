@@ -1,11 +1,12 @@
 //! One check for each commit at the head.
 
 use super::{Delivery, Step, within};
-use crate::api::status::{CheckStatus, Surface};
+use crate::api::status::{Begun, CheckStatus, Surface};
+use crate::domain::RepoName;
 use crate::feedback::begun;
 use crate::feedback::check::Checking;
 use crate::feedback::end::{End, forget};
-use crate::forge::{Checks, Conclusion, ForgeError};
+use crate::forge::{Check, Checks, Class, Conclusion, ForgeError};
 
 impl Delivery<'_> {
     pub(super) async fn bring_check(&mut self, index: usize) -> Step {
@@ -29,8 +30,7 @@ impl Delivery<'_> {
         if let Some(check) = &mut feedback.check {
             check.digest = None;
         }
-        let written = self.write_check(checks, (checking, opens), known).await;
-        let written = self.settled(Surface::Check, (index, &checking.check.revision), written)?;
+        let written = self.write_check(checks, (checking, opens), (index, known)).await?;
         begun::settle(&mut self.feedbacks[index], Surface::Check, &checking.check.revision);
         let Some(Written { number: id }) = written else { return Ok(()) };
         let (revision, concluded) = (checking.check.revision.clone(), checking.check.conclusion.is_some_and(Conclusion::ends));
@@ -45,10 +45,7 @@ impl Delivery<'_> {
 
     /// Ends the one that goes on although nobody recorded it, if there is one.
     async fn end_unrecorded(&mut self, checks: &dyn Checks, (checking, end): (&Checking, &End), index: usize) -> Step {
-        let (repository, check) = (self.repository()?, &checking.check);
-        if let Some(id) = within("find the check", checks.unfinished(repository, check)).await? {
-            within("end the check", checks.update(repository, id, check)).await?;
-        }
+        end_unfinished(checks, self.repository()?, &checking.check).await?;
         end.sought(&mut self.feedbacks[index], Surface::Check);
         Ok(())
     }
@@ -57,12 +54,14 @@ impl Delivery<'_> {
     async fn end_begun(&mut self, checks: &dyn Checks, checking: &Checking, index: usize) -> Step {
         let repository = self.repository()?;
         let head = Some(checking.check.revision.as_str());
-        let begun: Vec<String> = begun::others(&self.feedbacks[index], Surface::Check, head).map(str::to_owned).collect();
-        for revision in begun {
-            let before = CheckStatus { id: None, revision, name: checking.other_name(), digest: None, concluded: false };
-            let check = checking.superseded(&before);
-            if let Some(id) = within("find the check of a commit before", checks.unfinished(repository, &check)).await? {
-                within("end the check of a commit before", checks.update(repository, id, &check)).await?;
+        let begun: Vec<Begun> = begun::others(&self.feedbacks[index], Surface::Check, head).cloned().collect();
+        for Begun { revision, name, .. } in begun {
+            let before = CheckStatus { id: None, revision, name, digest: None, concluded: false };
+            match end_unfinished(checks, repository, &checking.superseded(&before)).await {
+                Ok(()) => {}
+                // The commit may be gone for good, and nothing of it is shown any more.
+                Err(error) if error.class() == Class::Terminal && !error.is_of_identity() => {}
+                Err(error) => return Err(error),
             }
             begun::settle(&mut self.feedbacks[index], Surface::Check, &before.revision);
         }
@@ -92,10 +91,10 @@ impl Delivery<'_> {
     /// Changes the check that we know, else the one of that name at that commit that is of this pull request, else makes one: the
     /// answer to an earlier try may have been lost. None where there is none and none is to be made.
     async fn write_check(
-        &self,
+        &mut self,
         checks: &dyn Checks,
         (checking, opens): (&Checking, bool),
-        known: Option<i64>,
+        (index, known): (usize, Option<i64>),
     ) -> Result<Option<Written>, ForgeError> {
         let (repository, check) = (self.repository()?, &checking.check);
         if let Some(id) = known {
@@ -107,8 +106,19 @@ impl Delivery<'_> {
         match within("find the check", checks.find(repository, check)).await? {
             Some(id) => within("change the check", checks.update(repository, id, check)).await.map(|()| Some(Written { number: Some(id) })),
             None if !opens => Ok(None),
-            None => within("make the check", checks.create(repository, check)).await.map(|number| Some(Written { number })),
+            None => {
+                let made = within("make the check", checks.create(repository, check)).await;
+                self.settled(Surface::Check, (index, &check.revision), made).map(|number| Some(Written { number }))
+            }
         }
+    }
+}
+
+/// Ends the check of that name, commit and pull request that goes on, if there is one.
+async fn end_unfinished(checks: &dyn Checks, repository: &RepoName, check: &Check) -> Step {
+    match within("find the check that goes on", checks.unfinished(repository, check)).await? {
+        Some(id) => within("end the check", checks.update(repository, id, check)).await,
+        None => Ok(()),
     }
 }
 

@@ -53,7 +53,8 @@ impl Delivery<'_> {
     async fn take_up_begun(&mut self, deployments: &dyn Deployments, index: usize, head: Option<&str>) -> Step {
         let repository = self.repository()?;
         let Some(part) = self.show.parts.get(index) else { return Ok(()) };
-        let begun: Vec<String> = begun::others(&self.feedbacks[index], Surface::Deployment, head).map(str::to_owned).collect();
+        let begun: Vec<String> =
+            begun::others(&self.feedbacks[index], Surface::Deployment, head).map(|begun| begun.revision.clone()).collect();
         for revision in begun {
             let new = of_commit(&part.deployed_to, self.group.key.number, &revision);
             let listed = within("list the deployments", deployments.list(repository, &new)).await?;

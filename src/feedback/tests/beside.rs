@@ -246,6 +246,56 @@ async fn what_a_lost_answer_made_for_a_commit_ends_as_all_others_do_where_anothe
 }
 
 #[tokio::test]
+async fn what_was_begun_for_a_commit_that_is_gone_or_by_another_name_keeps_nothing_from_the_head() {
+    let gone = || ForgeError::Refused { what: "find the check".into(), status: 422, message: "No commit found".into() };
+    let mut world = World::of(started());
+    world.forge.fail_call("check", Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.records.replace(pushed_and_up());
+    world.forge.fail_call("find unfinished", Fault::Before(gone()));
+    world.delivered().await;
+    assert_eq!(world.conclusions(), [None, Some(Conclusion::Success)]);
+
+    // The answer to the question says nothing of what an earlier try made.
+    let mut world = World::of(started());
+    world.forge.fail_call("check", Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.forge.fail_call("find check", Fault::Before(forbidden()));
+    assert_eq!(world.deliver().await, Some(Outcome::Refused));
+    world.memory = Memory::default();
+    world.becomes(pushed_and_up()).await;
+    assert_eq!(world.conclusions(), [Some(Conclusion::Skipped), Some(Conclusion::Success)]);
+
+    // It was called otherwise then, since another pull request had the same commit.
+    let mut world = World::of(started());
+    world.forge.fail_call("check", Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.memory = Memory::default();
+    let named = |feedback: &mut Feedback| feedback.begun.iter_mut().for_each(|begun| begun.name = Some("preview / shop (#42)".into()));
+    let mut object = pushed_and_up();
+    object.status().feedback = Some(world.feedback()).map(|mut feedback| {
+        named(&mut feedback);
+        feedback
+    });
+    let forge = Arc::clone(&world.forge);
+    world = World { forge, ..World::of(object) };
+    world.delivered().await;
+    assert_eq!(world.conclusions(), [None, Some(Conclusion::Success)], "nothing of the usual name is touched");
+}
+
+#[tokio::test]
+async fn a_check_that_may_go_on_is_ended_where_checks_are_turned_off() {
+    let mut world = World::of(started());
+    world.forge.fail_call("check", Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    world.sources = by(shop(&json!({"checkRun": false}), false));
+    world.memory = Memory::default();
+    world.delivered().await;
+    assert_eq!(world.conclusions(), [Some(Conclusion::Skipped)]);
+    assert!(world.feedback().begun.is_empty());
+}
+
+#[tokio::test]
 async fn what_cannot_be_recorded_is_not_begun() {
     let mut world = World::of(started());
     world.records.refuse(true);

@@ -28,14 +28,16 @@ const PROXY: &str = "pods/proxy";
 const PORTS: [&str; 2] = ["health", "http"];
 
 impl Asker<'_> {
-    /// The Deployment of the service: in the namespace that is named, else wherever there is one. Who may not list those of
-    /// all namespaces looks into the usual one.
+    /// The Deployment of the service: in the namespace that is named, else in the usual one, else wherever there is one. Who may not
+    /// list those of all namespaces looks into the usual one.
     pub async fn service(&self, named: Option<&str>) -> Fact<Option<Deployment>> {
         let client = self.cluster.client();
         if named.is_none() {
             let all = self.list(Api::<Deployment>::all(client.clone()), None, SELECTOR).await;
             if let Ok(all) = all {
-                return Ok(all.into_iter().find(|deployment| deployment.name_any() == NAME));
+                let services = all.into_iter().filter(|deployment| deployment.name_any() == NAME);
+                // The first of those that are none better.
+                return Ok(services.min_by_key(|deployment| deployment.metadata.namespace.as_deref() != Some(NAME)));
             }
         }
         let namespace = named.unwrap_or(NAME);
