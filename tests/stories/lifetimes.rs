@@ -135,6 +135,8 @@ fn deleting_the_object_by_hand_cleans_up() {
         let shop = Shop::open(world, "by-hand").await?;
         let pull = shop.pull_request("login").await?;
         pull.wait_until_ready().await?;
+        // Of what was never spoken of nobody says that it is gone.
+        pull.wait_for_comment(|body| body.contains("is ready")).await?;
         shop.environments().delete(&pull.name(), &DeleteParams::default()).await?;
         pull.wait_until_gone().await?;
         pull.wait_for_comment(|body| body.contains("removed") && body.contains("was deleted")).await?;
