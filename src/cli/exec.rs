@@ -163,8 +163,10 @@ impl Target<'_> {
     /// Runs it until it ends, whichever way; the terminal is as it was afterwards.
     async fn run(&self, command: &[String], wiring: Wiring) -> Result<u8, Failure> {
         let process = self.start(command, &wiring.params(&self.chosen.container)).await?;
+        // It listens for signals from here on, so a terminal that is raw is put back.
+        let session = Session::of_this_process(wiring.stdin);
         let raw = if wiring.tty && wiring.stdin { Some(RawTerminal::enter()?) } else { None };
-        let ended = Session::of_this_process(wiring.stdin).follow(process).await;
+        let ended = session.follow(process).await;
         drop(raw);
         self.told(command, ended?)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::SinkExt;
 use kube::api::AttachedProcess;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -29,23 +29,28 @@ pub struct Session {
     input: Option<mpsc::Receiver<Vec<u8>>>,
     output: Output,
     errors: Output,
+    signals: Signals,
 }
 
 impl Session {
     /// The standard streams, input where it is wanted.
     pub fn of_this_process(with_input: bool) -> Self {
-        Self { input: with_input.then(terminal::input), output: Box::new(stdout()), errors: Box::new(stderr()) }
+        Self::with(with_input.then(terminal::input), Box::new(stdout()), Box::new(stderr()))
     }
 
     /// Nothing is passed on.
     pub fn silent() -> Self {
-        Self { input: None, output: Box::new(std::io::sink()), errors: Box::new(std::io::sink()) }
+        Self::with(None, Box::new(std::io::sink()), Box::new(std::io::sink()))
     }
 
     /// The ends that a test holds.
     #[cfg(test)]
     pub fn of(input: Option<mpsc::Receiver<Vec<u8>>>, output: Output, errors: Output) -> Self {
-        Self { input, output, errors }
+        Self::with(input, output, errors)
+    }
+
+    fn with(input: Option<mpsc::Receiver<Vec<u8>>>, output: Output, errors: Output) -> Self {
+        Self { input, output, errors, signals: Signals::listen() }
     }
 
     /// Passes everything on until the command ends, or nobody reads any more, or this process is told to end.
@@ -53,7 +58,7 @@ impl Session {
     /// # Errors
     /// Where what the command wrote cannot be written.
     pub async fn follow(self, mut process: AttachedProcess) -> Result<Ended, Failure> {
-        let Self { input, mut output, mut errors } = self;
+        let Self { input, mut output, mut errors, mut signals } = self;
         let status = process.take_status();
         let (stdin, sizes) = (process.stdin(), process.terminal_size());
         let (out, err) = (process.stdout(), process.stderr());
@@ -69,7 +74,7 @@ impl Session {
         tokio::pin!(ended);
         let mut is_read = true;
         tokio::pin!(inputs);
-        let (mut is_fed, to_end) = (true, told_to_end());
+        let (mut is_fed, to_end) = (true, signals.told_to_end());
         tokio::pin!(to_end);
         let status = loop {
             tokio::select! {
@@ -143,17 +148,33 @@ async fn resize(sizes: Option<futures::channel::mpsc::Sender<kube::api::Terminal
     }
 }
 
-/// Waits for a signal that ends this process, so that the terminal is put back before: gives the exit code that a shell shows
-/// for it. The command is told of none; it goes on, or ends as its connection does.
-async fn told_to_end() -> u8 {
-    let (Ok(mut hang_up), Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::hangup()), signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
+/// The signals that end this process, heard from the moment that this is made, so that a terminal that is made raw afterwards is put
+/// back whenever one comes.
+struct Signals([Option<Signal>; 3]);
+
+impl Signals {
+    fn listen() -> Self {
+        Self([SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
+    }
+
+    /// Waits for one, and gives the exit code that a shell shows for it. The command is told of none; it goes on, or ends as its
+    /// connection does.
+    async fn told_to_end(&mut self) -> u8 {
+        let [hang_up, interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            () = heard(hang_up) => 129,
+            () = heard(interrupt) => 130,
+            () = heard(terminate) => 143,
+        }
+    }
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    let heard = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
     };
-    tokio::select! {
-        _ = hang_up.recv() => 129,
-        _ = interrupt.recv() => 130,
-        _ = terminate.recv() => 143,
+    if heard.is_none() {
+        std::future::pending::<()>().await;
     }
 }
