@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use crate::api::PreviewEnvironment;
 use crate::api::environment::{Command, Verb};
 use crate::api::status::{ANYBODYS_KEPT, CommandOutcome, CommandResult, RESULTS_KEPT};
+use crate::clock::AHEAD;
 
 /// How long before its environment was made a command may have been given. What is older is a delivery sent again long
 /// afterwards; what is younger may have been found late, after an outage.
@@ -17,9 +18,6 @@ const BEFORE_CREATION: TimeDelta = TimeDelta::days(1);
 /// How long before its object a command may have been given, and no more be asked of it: nobody closes a pull request and reopens it
 /// between a comment and its delivery.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(1);
-
-/// How far the clocks of the forge and of the API server may be apart.
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// Where a command stands among others: by its time, and within a second by the comment's number and the place in it.
 /// Comments' numbers grow with time, so this is the order of the comments, with buttons between them.
@@ -112,7 +110,7 @@ pub fn made(object: &PreviewEnvironment) -> Option<DateTime<Utc>> {
 /// or what came of it has gone with an object before, together with its pull request.
 pub fn is_late(command: &Command, object: &PreviewEnvironment) -> bool {
     let is_found = command.comment.is_some() && command.delivery.is_none();
-    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY || is_found && command.at - made <= CLOCKS_APART)
+    made(object).is_some_and(|made| made - command.at > ON_ITS_WAY || is_found && command.at - made <= AHEAD)
 }
 
 /// What is known of a command from before.

@@ -16,7 +16,7 @@ use kube::runtime::reflector::Store;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::deliver::{Deliverer, Measure, Memory, Outcome};
+use super::deliver::{Deliverer, Measure, Outcome};
 use super::group::{self, Group, PullKey, pull_source};
 use super::heads::Heads;
 use super::lanes::Account;
@@ -219,9 +219,9 @@ impl Driver {
         let told = group.and_then(|group| self.sources.show(&group, wall).map(|show| (group, show)));
         let Some((group, show)) = told else { return self.schedule.rest(&key, None) };
         let changes_at = show.changes_at.and_then(|at| after(now, at - wall));
-        let doubts = |memory: &Memory| self.doubts_since.is_some_and(|since| memory.doubts(&group, since));
-        let is_doubtful = self.schedule.memory(&key).is_some_and(doubts);
-        if !is_doubtful && self.schedule.memory(&key).is_some_and(|memory| memory.is_done(&group, &show)) {
+        let memory = self.schedule.memory(&key);
+        let is_doubtful = memory.zip(self.doubts_since).is_some_and(|(memory, since)| memory.doubts(&group, since));
+        if !is_doubtful && memory.is_some_and(|memory| memory.is_done(&group, &show)) {
             return self.schedule.rest(&key, changes_at);
         }
         let measure = if self.schedule.is_thrifty(&key, now) { Measure::Thrifty } else { Measure::All };

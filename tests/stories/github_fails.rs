@@ -91,11 +91,8 @@ fn with_a_revoked_token_environments_come_and_go_and_say_what_is_missing() {
         std::fs::write(world.service.lock().await.folder().join("github-token"), fresh)?;
         let next = shop.pull_request("logout").await?;
         wait_until_told(&next).await?;
-        let mut service = world.service.lock().await;
-        service.kill();
-        service.launch()?;
-        service.wait_until_ready().await?;
-        drop(service);
+        world.service.lock().await.kill();
+        crate::crash::start_again(world).await?;
         told.wait_for_comment(|body| body.contains("Preview removed")).await?;
         told.wait_until_gone().await
     });

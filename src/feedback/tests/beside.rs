@@ -215,15 +215,23 @@ async fn what_is_recorded_is_not_looked_for_at_the_end() {
     assert_eq!(world.forge.calls(), ["edit", "state", "undeploy"]);
 }
 
+/// What is begun whose answer is lost, and whether the service is started anew after it.
+const LOST: [(&str, bool); 4] = [("deploy", false), ("deploy", true), ("check", false), ("check", true)];
+
+async fn after_lost(call: &'static str, restart: bool) -> World {
+    let mut world = World::of(started());
+    world.forge.fail_call(call, Fault::After(away()));
+    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    if restart {
+        world.memory = Memory::default();
+    }
+    world
+}
+
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_deployment_and_no_second_check() {
-    for (call, restart) in [("deploy", false), ("deploy", true), ("check", false), ("check", true)] {
-        let mut world = World::of(started());
-        world.forge.fail_call(call, Fault::After(away()));
-        assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
-        if restart {
-            world.memory = Memory::default();
-        }
+    for (call, restart) in LOST {
+        let mut world = after_lost(call, restart).await;
         world.delivered().await;
         assert_eq!((world.forge.deployed().len(), world.forge.checks().len(), world.forge.comments().len()), (1, 1, 1), "{call}");
     }
@@ -231,13 +239,8 @@ async fn a_lost_answer_makes_no_second_deployment_and_no_second_check() {
 
 #[tokio::test]
 async fn what_a_lost_answer_made_for_a_commit_ends_as_all_others_do_where_another_one_was_pushed_before_it_was_found() {
-    for (call, restart) in [("deploy", false), ("deploy", true), ("check", false), ("check", true)] {
-        let mut world = World::of(started());
-        world.forge.fail_call(call, Fault::After(away()));
-        assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
-        if restart {
-            world.memory = Memory::default();
-        }
+    for (call, restart) in LOST {
+        let mut world = after_lost(call, restart).await;
         world.becomes(pushed_and_up()).await;
         assert_eq!(world.states(), [Some(DeploymentState::Inactive), Some(DeploymentState::Success)], "{call}");
         assert_eq!(world.conclusions(), [Some(Conclusion::Skipped), Some(Conclusion::Success)], "{call}");
@@ -248,18 +251,14 @@ async fn what_a_lost_answer_made_for_a_commit_ends_as_all_others_do_where_anothe
 #[tokio::test]
 async fn what_was_begun_for_a_commit_that_is_gone_or_by_another_name_keeps_nothing_from_the_head() {
     let gone = || ForgeError::Refused { what: "find the check".into(), status: 422, message: "No commit found".into() };
-    let mut world = World::of(started());
-    world.forge.fail_call("check", Fault::After(away()));
-    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    let mut world = after_lost("check", false).await;
     world.records.replace(pushed_and_up());
     world.forge.fail_call("find unfinished", Fault::Before(gone()));
     world.delivered().await;
     assert_eq!(world.conclusions(), [None, Some(Conclusion::Success)]);
 
     // The answer to the question says nothing of what an earlier try made.
-    let mut world = World::of(started());
-    world.forge.fail_call("check", Fault::After(away()));
-    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    let mut world = after_lost("check", false).await;
     world.forge.fail_call("find check", Fault::Before(forbidden()));
     assert_eq!(world.deliver().await, Some(Outcome::Refused));
     world.memory = Memory::default();
@@ -267,9 +266,7 @@ async fn what_was_begun_for_a_commit_that_is_gone_or_by_another_name_keeps_nothi
     assert_eq!(world.conclusions(), [Some(Conclusion::Skipped), Some(Conclusion::Success)]);
 
     // It was called otherwise then, since another pull request had the same commit.
-    let mut world = World::of(started());
-    world.forge.fail_call("check", Fault::After(away()));
-    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    let mut world = after_lost("check", false).await;
     world.memory = Memory::default();
     let named = |feedback: &mut Feedback| feedback.begun.iter_mut().for_each(|begun| begun.name = Some("preview / shop (#42)".into()));
     let mut object = pushed_and_up();
@@ -285,9 +282,7 @@ async fn what_was_begun_for_a_commit_that_is_gone_or_by_another_name_keeps_nothi
 
 #[tokio::test]
 async fn a_check_that_may_go_on_is_ended_where_checks_are_turned_off() {
-    let mut world = World::of(started());
-    world.forge.fail_call("check", Fault::After(away()));
-    assert_eq!(world.deliver().await, Some(Outcome::Retry(None)));
+    let mut world = after_lost("check", false).await;
     world.sources = by(shop(&json!({"checkRun": false}), false));
     world.memory = Memory::default();
     world.delivered().await;
